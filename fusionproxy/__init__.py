@@ -1,0 +1,1 @@
+"""FusionProxy: infrared/visible image fusion students, usable without the driving harness."""

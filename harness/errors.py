@@ -1,0 +1,33 @@
+"""Errors that a user sees as one clear message; nothing here knows who raises them."""
+
+
+class FusionDriveError(Exception):
+    """Base of every expected failure; the command line prints its text and exits with 2."""
+
+
+class ConfigError(FusionDriveError):
+    """A name, value, file or combination that cannot be run; raised before a server starts."""
+
+
+class WeightsError(ConfigError):
+    """Weights that are missing, foreign, or need an extra that is not installed."""
+
+
+class MapError(ConfigError):
+    """A map or route file that is missing, broken, or does not fit the town."""
+
+
+class SimulatorError(FusionDriveError):
+    """The simulator died, did not answer, or a frame did not arrive; retried, never scored."""
+
+
+def unknown_name(kind: str, name: str, known: object) -> ConfigError:
+    """Build the error for a name outside a registry, listing what is known.
+
+    Args:
+        kind: what the name stands for, such as `input`.
+        name: what was found.
+        known: an iterable of the accepted names.
+    """
+    names = ", ".join(sorted(str(item) for item in known))  # type: ignore[attr-defined]
+    return ConfigError(f"unknown {kind} '{name}'; known: {names}")

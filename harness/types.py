@@ -1,0 +1,156 @@
+"""Plain data shared by harness, sensors, scenarios and policies: CARLA's frame, metres, seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]  # (H, W, 3) RGB, or (H, W) grey
+
+
+class Command(IntEnum):
+    """Navigation command; the numbers are CARLA's RoadOption codes."""
+
+    LEFT = 1
+    RIGHT = 2
+    STRAIGHT = 3
+    FOLLOW = 4
+
+
+class LightState(IntEnum):
+    """Traffic-light state; the numbers are CARLA's TrafficLightState."""
+
+    RED = 0
+    YELLOW = 1
+    GREEN = 2
+    OFF = 3
+    UNKNOWN = 4
+
+
+class ActorKind(str, Enum):
+    """What an actor is, as far as driving cares."""
+
+    VEHICLE = "vehicle"
+    PEDESTRIAN = "pedestrian"
+    STATIC = "static"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Position in metres and rotation in degrees, CARLA's left-handed world frame."""
+
+    x: float
+    y: float
+    z: float = 0.0
+    pitch: float = 0.0
+    yaw: float = 0.0
+    roll: float = 0.0
+
+
+@dataclass(frozen=True)
+class ActorState:
+    """One vehicle or walker at one frame."""
+
+    actor_id: int
+    type_id: str
+    kind: ActorKind
+    pose: Pose
+    velocity: tuple[float, float, float]  # m/s, world frame
+    box_center: tuple[float, float, float]  # m, in the actor's frame
+    box_extent: tuple[float, float, float]  # half sizes, m
+
+    @property
+    def speed_mps(self) -> float:
+        """Length of the velocity."""
+        return float(np.linalg.norm(self.velocity))
+
+
+@dataclass(frozen=True)
+class StopLine:
+    """A traffic light that governs a piece of the ego's road, with one of its stop lines."""
+
+    light_id: int
+    x: float
+    y: float
+    yaw: float  # degrees, driving direction at the line
+    state: LightState
+
+
+@dataclass(frozen=True)
+class CollisionEvent:
+    """One message of the collision sensor."""
+
+    frame: int
+    other_id: int
+    other_type: str
+    kind: ActorKind
+    impulse: float  # N s
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class WorldState:
+    """Everything that criteria and privileged policies may look at, for one frame."""
+
+    frame: int
+    time_s: float  # simulated
+    ego: ActorState
+    vehicles: tuple[ActorState, ...] = ()
+    walkers: tuple[ActorState, ...] = ()
+    stop_lines: tuple[StopLine, ...] = ()  # within 60 m of the ego
+    at_red_light: bool = False  # what CARLA says of the ego
+    collisions: tuple[CollisionEvent, ...] = ()  # since the last frame
+    lane_crossings: int = 0  # lane-invasion messages since the last frame
+
+
+@dataclass(frozen=True)
+class Route:
+    """A dense lane-centre path with a command for each point."""
+
+    route_id: str
+    points: NDArray[np.float64]  # (N, 3) m, about 1 m apart
+    yaws: NDArray[np.float64]  # (N,) degrees
+    commands: NDArray[np.int8]  # (N,) Command; a turn's command starts before its junction
+    in_junction: NDArray[np.bool_]  # (N,)
+    lane_widths: NDArray[np.float64]  # (N,) m
+    cumulative_m: NDArray[np.float64]  # (N,) arc length from the start
+
+    @property
+    def length_m(self) -> float:
+        """Arc length of the whole route."""
+        return float(self.cumulative_m[-1])
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a policy sees in one control step."""
+
+    image: Image  # (H, W, 3) uint8 RGB
+    speed_mps: float
+    command: Command
+    target_point: tuple[float, float]  # m, ego frame: x forward, y right
+
+
+@dataclass(frozen=True)
+class Control:
+    """Throttle and brake in [0, 1], steer in [-1, 1] (right is positive), CARLA's meaning."""
+
+    throttle: float = 0.0
+    steer: float = 0.0
+    brake: float = 0.0
+
+
+@dataclass(frozen=True)
+class EpisodeContext:
+    """What a policy may prepare for at reset."""
+
+    town: str
+    route: Route
+    seed: int
+    delta_s: float = 0.1
+    extras: dict[str, object] = field(default_factory=dict)

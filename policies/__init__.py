@@ -1,0 +1,1 @@
+"""Who drives: the privileged expert, CILRS, and their training commands."""

@@ -1,0 +1,1 @@
+"""Rows, their store, statistics and tables."""

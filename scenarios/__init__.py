@@ -1,0 +1,1 @@
+"""What is driven: routes, weathers, traffic, and the suites that combine them."""

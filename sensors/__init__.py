@@ -1,0 +1,1 @@
+"""What the ego perceives: camera rig, pseudo-thermal camera, and the image handed to the policy."""

@@ -1,0 +1,1 @@
+"""Towns: authored ones that ship with the package, and official OpenDRIVE files."""

@@ -1,0 +1,1 @@
+"""Vehicle motion and collisions."""

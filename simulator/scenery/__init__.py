@@ -1,0 +1,1 @@
+"""What stands beside the road network: surfaces, markings, buildings, trees, lamps."""

@@ -1,0 +1,55 @@
+# Each target sets up what it needs: only Python 3.10-3.12, make and a C compiler must be there.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+OUT    ?= runs/demo
+
+.PHONY: demo test test-long lint types suite clean help
+help:
+	@echo "make demo   drive Town03 in fog with RGB and with fused images, print the table"
+	@echo "make test   install the test and training extras, run lint, types and tests"
+	@echo "make suite  the paper's Appendix B matrix on the embedded server (hours)"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 12) else \
+	  "Python 3.10 to 3.12 is needed, found %d.%d; name another with: make PYTHON=python3.11" % v)'
+	@echo "[setup] creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.core: pyproject.toml | $(BIN)/python
+	@echo "[setup] installing the core (CARLA client, numba, OpenVINO; no torch), 1 to 3 minutes"
+	@$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@echo "[setup] installing the core with the extras train, report and dev (torch is large), 2 to 6 minutes"
+	@$(BIN)/python -m pip install --quiet --editable '.[train,report,dev]'
+	@touch $@ $(VENV)/.core
+
+demo: $(VENV)/.core
+	@echo "[demo] Town03, fog, 3 routes, RGB against fused; the first run compiles the renderer (about a minute)"
+	@$(BIN)/python -m harness.run --town Town03 --weather fog --input rgb fused --routes 3 --video --out $(OUT)
+	@echo "[demo] rows, tables and videos are in $(OUT)"
+
+lint: $(VENV)/.dev
+	@echo "[lint] ruff"
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	@echo "[types] mypy --strict"
+	@$(BIN)/mypy
+
+test: lint types
+	@echo "[test] pytest"
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-long: $(VENV)/.dev
+	@echo "[test] everything, with the slow ones"
+	@$(BIN)/python -m pytest
+
+suite: $(VENV)/.core
+	@$(BIN)/python -m harness.run --suite appendix_b --out runs/appendix_b
+
+clean:
+	rm -rf $(VENV) build *.egg-info

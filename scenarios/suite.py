@@ -1,0 +1,80 @@
+"""Suites: named combinations, expanded to an ordered list of episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.errors import ConfigError, unknown_name
+from scenarios.spec import EpisodeSpec
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named part of a run's configuration; the rest stays the user's choice."""
+
+    towns: tuple[str, ...]
+    weathers: tuple[str, ...]
+    inputs: tuple[str, ...]
+    traffic: str = "regular"
+
+
+SUITES: dict[str, Suite] = {
+    # Paper, Appendix B: success, collision and lane infractions of fused against RGB input.
+    "appendix_b": Suite(
+        towns=("Town02", "Town03"), weathers=("fog", "night"), inputs=("rgb", "fused")
+    ),
+}
+
+
+def suite(name: str) -> Suite:
+    """Look a suite up; an unknown name is a ConfigError that lists the known ones."""
+    if name not in SUITES:
+        raise unknown_name("suite", name, SUITES)
+    return SUITES[name]
+
+
+@dataclass(frozen=True)
+class Factors:
+    """What is crossed: every combination becomes one episode."""
+
+    routes: Mapping[str, Sequence[str]]  # town -> route ids, in the order to drive
+    weathers: Sequence[str]
+    inputs: Sequence[str]
+    seeds: Sequence[int]
+    policy: str
+    fuser: str
+    traffic: str = "empty"
+    collision_mode: str = "stop"
+
+
+def expand(factors: Factors) -> tuple[EpisodeSpec, ...]:
+    """Cross the factors: town outermost (a map loads once), inputs innermost (pairs side by side).
+
+    The fuser is part of an episode only where its input is fused, so that the same RGB drive is
+    not repeated under another name when only the fuser changes.
+
+    Raises:
+        ConfigError: a factor is empty.
+    """
+    for name in ("routes", "weathers", "inputs", "seeds"):
+        if not getattr(factors, name):
+            raise ConfigError(f"nothing to drive: no {name}")
+    return tuple(
+        EpisodeSpec(
+            town=town,
+            route_id=route_id,
+            weather=weather,
+            input=input_name,
+            fuser=factors.fuser if input_name == "fused" else "none",
+            policy=factors.policy,
+            seed=seed,
+            traffic=factors.traffic,
+            collision_mode=factors.collision_mode,
+        )
+        for town, route_ids in factors.routes.items()
+        for weather in factors.weathers
+        for seed in factors.seeds
+        for route_id in route_ids
+        for input_name in factors.inputs
+    )

@@ -1,0 +1,77 @@
+"""Progress of the ego along its route; monotone, and blind to other legs of the same road."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.types import Command, Route
+
+SEARCH_AHEAD_M = 15.0
+TARGET_AHEAD_M = 10.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the ego is along its route."""
+
+    index: int  # of the route point behind or beside the ego
+    completion: float  # in [0, 1]
+    distance_m: float  # arc length from the start
+    deviation_m: float  # from the route's polyline
+    command: Command
+    target_point_world: tuple[float, float]  # m, `TARGET_AHEAD_M` further along the route
+
+
+class RouteTracker:
+    """Follows one drive; call `advance` once per step."""
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self._points = np.ascontiguousarray(route.points[:, :2])
+        self._steps = np.diff(self._points, axis=0)
+        self._squares = np.maximum(np.einsum("ij,ij->i", self._steps, self._steps), 1e-9)
+        self._distance_m = 0.0
+
+    def reset(self) -> None:
+        """Go back to the start."""
+        self._distance_m = 0.0
+
+    def advance(self, x: float, y: float) -> Progress:
+        """Move on to the nearest place at most `SEARCH_AHEAD_M` further along the route.
+
+        The search never looks back and never beyond the window, so a route that crosses or
+        repeats itself cannot be cut short.
+        """
+        arc = self.route.cumulative_m
+        low = max(int(np.searchsorted(arc, self._distance_m, side="right")) - 1, 0)
+        low = min(low, len(self._steps) - 1)
+        high = int(np.searchsorted(arc, self._distance_m + SEARCH_AHEAD_M))
+        high = min(max(high, low + 1), len(self._steps))
+        offsets = np.array((x, y)) - self._points[low:high]
+        shares = np.einsum("ij,ij->i", offsets, self._steps[low:high]) / self._squares[low:high]
+        shares = np.clip(shares, 0.0, 1.0)
+        gaps = np.linalg.norm(offsets - shares[:, None] * self._steps[low:high], axis=1)
+        best = int(np.argmin(gaps))
+        segment = low + best
+        reached = arc[segment] + shares[best] * (arc[segment + 1] - arc[segment])
+        self._distance_m = max(self._distance_m, float(reached))
+        return self._progress(float(gaps[best]))
+
+    def _progress(self, deviation_m: float) -> Progress:
+        route = self.route
+        index = int(np.searchsorted(route.cumulative_m, self._distance_m, side="right")) - 1
+        ahead_m = min(self._distance_m + TARGET_AHEAD_M, route.length_m)
+        target = (
+            float(np.interp(ahead_m, route.cumulative_m, self._points[:, 0])),
+            float(np.interp(ahead_m, route.cumulative_m, self._points[:, 1])),
+        )
+        return Progress(
+            index=index,
+            completion=self._distance_m / route.length_m,
+            distance_m=self._distance_m,
+            deviation_m=deviation_m,
+            command=Command(int(route.commands[index])),
+            target_point_world=target,
+        )

@@ -1,0 +1,191 @@
+"""What stands or moves in the strip of road that the ego is about to drive over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.types import ActorState, LightState, Route, StopLine
+
+FloatArray = NDArray[np.float64]
+
+SIDE_MARGIN_M = 0.35  # beside the ego's body, towards vehicles
+WALKER_MARGIN_M = 0.6
+WALKER_HORIZON_S = 2.5
+CROSSING_HORIZON_S = 3.0
+CROSSING_TIME_GAP_S = 1.6
+ARRIVAL_SPEED_MPS = 3.0  # a standing ego is taken to arrive at this speed
+ALONG_DEG = 40.0  # a vehicle within this heading of the route is followed, not yielded to
+LINE_SIDE_M = 1.9
+LINE_HEADING_DEG = 50.0
+
+
+class HazardKind(Enum):
+    """Why the ego has to be slower than the road allows."""
+
+    LEAD = "lead"
+    CROSSING = "crossing"
+    WALKER = "walker"
+    LIGHT = "light"
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """Something ahead: free distance in front of the ego's bumper, and its speed along the route."""
+
+    kind: HazardKind
+    gap_m: float
+    speed_mps: float = 0.0
+
+
+@dataclass(frozen=True)
+class Corridor:
+    """The next stretch of a route, as seen from an ego with the given size and speed."""
+
+    points: FloatArray  # (N, 2) m
+    tangents: FloatArray  # (N, 2) unit vectors
+    ahead_m: FloatArray  # (N,) arc length from the ego's origin; slightly negative at first
+    half_width_m: float
+    front_m: float  # ego origin to front bumper
+    speed_mps: float
+
+    def arrival_s(self) -> FloatArray:
+        """When the ego's bumper would be at each point, at its present speed. (N,)"""
+        speed = max(self.speed_mps, ARRIVAL_SPEED_MPS)
+        return np.asarray(np.maximum(self.ahead_m - self.front_m, 0.0) / speed)
+
+
+def make_corridor(route: Route, distance_m: float, ego: ActorState, length_m: float) -> Corridor:
+    """Cut the stretch from 3 m behind the ego's place on its route to `length_m` ahead."""
+    arc = route.cumulative_m
+    low = max(int(np.searchsorted(arc, distance_m - 3.0)), 0)
+    high = max(int(np.searchsorted(arc, distance_m + length_m)), low + 2)
+    low = min(low, len(arc) - 2)
+    yaws = np.deg2rad(route.yaws[low:high])
+    return Corridor(
+        points=route.points[low:high, :2],
+        tangents=np.stack([np.cos(yaws), np.sin(yaws)], axis=1),
+        ahead_m=arc[low:high] - distance_m,
+        half_width_m=ego.box_extent[1],
+        front_m=ego.box_center[0] + ego.box_extent[0],
+        speed_mps=ego.speed_mps,
+    )
+
+
+def find_hazards(
+    corridor: Corridor,
+    vehicles: tuple[ActorState, ...],
+    walkers: tuple[ActorState, ...],
+    stop_lines: tuple[StopLine, ...],
+) -> list[Hazard]:
+    """All reasons to slow down, in no particular order."""
+    found = [_vehicle_hazard(corridor, vehicle) for vehicle in vehicles]
+    found += [_walker_hazard(corridor, walker) for walker in walkers]
+    found += [_light_hazard(corridor, line) for line in stop_lines]
+    return [hazard for hazard in found if hazard is not None]
+
+
+def _footprint(actor: ActorState) -> FloatArray:
+    """Corners, side midpoints and centre of the actor's box on the ground. (9, 2)"""
+    yaw = np.deg2rad(actor.pose.yaw)
+    forward = np.array((np.cos(yaw), np.sin(yaw)))
+    right = np.array((-np.sin(yaw), np.cos(yaw)))
+    center = (
+        np.array((actor.pose.x, actor.pose.y))
+        + forward * actor.box_center[0]
+        + right * actor.box_center[1]
+    )
+    return np.array(
+        [
+            center + i * actor.box_extent[0] * forward + j * actor.box_extent[1] * right
+            for i in (-1, 0, 1)
+            for j in (-1, 0, 1)
+        ]
+    )
+
+
+def _nearest(corridor: Corridor, places: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:
+    """Index of the nearest corridor point and the distance to it, for each place (M, 2)."""
+    gaps = np.linalg.norm(places[:, None, :] - corridor.points[None, :, :], axis=2)  # (M, N)
+    nearest = np.argmin(gaps, axis=1)
+    return nearest, gaps[np.arange(len(places)), nearest]
+
+
+def _is_far(corridor: Corridor, actor: ActorState, horizon_s: float) -> bool:
+    reach = corridor.ahead_m[-1] + 8.0 + actor.speed_mps * horizon_s
+    offset = np.array((actor.pose.x, actor.pose.y)) - corridor.points[0]
+    return float(offset @ offset) > reach * reach
+
+
+def _vehicle_hazard(corridor: Corridor, vehicle: ActorState) -> Hazard | None:
+    if _is_far(corridor, vehicle, CROSSING_HORIZON_S):
+        return None
+    corners = _footprint(vehicle)
+    nearest, gaps = _nearest(corridor, corners)
+    velocity = np.array(vehicle.velocity[:2])
+    inside = (gaps < corridor.half_width_m + SIDE_MARGIN_M) & (
+        corridor.ahead_m[nearest] > 0.5 * corridor.front_m
+    )
+    if inside.any():
+        first = int(np.argmin(np.where(inside, corridor.ahead_m[nearest], np.inf)))
+        gap = float(corridor.ahead_m[nearest[first]] - corridor.front_m)
+        along = float(velocity @ corridor.tangents[nearest[first]])
+        return Hazard(HazardKind.LEAD, gap, max(along, 0.0))
+    return _crossing_hazard(corridor, vehicle, corners, velocity)
+
+
+def _crossing_hazard(
+    corridor: Corridor, vehicle: ActorState, corners: FloatArray, velocity: FloatArray
+) -> Hazard | None:
+    """A moving vehicle whose straight continuation meets the ego's strip at about its time."""
+    if vehicle.speed_mps < 0.5:
+        return None
+    arrival = corridor.arrival_s()
+    heading = velocity / np.linalg.norm(velocity)
+    for time_s in np.arange(0.25, CROSSING_HORIZON_S + 0.01, 0.25):
+        nearest, gaps = _nearest(corridor, corners + velocity * time_s)
+        facing = corridor.tangents[nearest] @ heading
+        meets = (
+            (gaps < corridor.half_width_m + SIDE_MARGIN_M)
+            & (corridor.ahead_m[nearest] > corridor.front_m)
+            & (np.abs(arrival[nearest] - time_s) < CROSSING_TIME_GAP_S)
+            & (np.abs(facing) < np.cos(np.deg2rad(ALONG_DEG)))
+        )
+        if meets.any():
+            ahead = np.where(meets, corridor.ahead_m[nearest], np.inf)
+            return Hazard(HazardKind.CROSSING, float(ahead.min() - corridor.front_m))
+    return None
+
+
+def _walker_hazard(corridor: Corridor, walker: ActorState) -> Hazard | None:
+    if _is_far(corridor, walker, WALKER_HORIZON_S):
+        return None
+    times = np.arange(0.0, WALKER_HORIZON_S + 0.01, 0.25)[:, None]
+    places = np.array((walker.pose.x, walker.pose.y)) + times * np.array(walker.velocity[:2])
+    nearest, gaps = _nearest(corridor, places)
+    reach = corridor.half_width_m + max(walker.box_extent[:2]) + WALKER_MARGIN_M
+    inside = (gaps < reach) & (corridor.ahead_m[nearest] > 0.0)
+    if not inside.any():
+        return None
+    ahead = float(np.where(inside, corridor.ahead_m[nearest], np.inf).min())
+    return Hazard(HazardKind.WALKER, ahead - corridor.front_m)
+
+
+def _light_hazard(corridor: Corridor, line: StopLine) -> Hazard | None:
+    if line.state not in (LightState.RED, LightState.YELLOW):
+        return None
+    gaps = np.linalg.norm(corridor.points - (line.x, line.y), axis=1)
+    nearest = int(np.argmin(gaps))
+    yaw = np.deg2rad(line.yaw)
+    facing = corridor.tangents[nearest] @ (np.cos(yaw), np.sin(yaw))
+    gap_m = float(corridor.ahead_m[nearest] - corridor.front_m)
+    if gaps[nearest] > LINE_SIDE_M or facing < np.cos(np.deg2rad(LINE_HEADING_DEG)):
+        return None
+    if gap_m < -0.3:
+        return None  # crossed already: clear the junction
+    if line.state is LightState.YELLOW and gap_m < corridor.speed_mps**2 / (2.0 * 3.5):
+        return None  # too late to stop in comfort
+    return Hazard(HazardKind.LIGHT, gap_m)

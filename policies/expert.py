@@ -1,0 +1,168 @@
+"""The privileged driver: pure pursuit along the route, speed by curvature, traffic and lights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.types import ActorState, Control, EpisodeContext, Observation, Route, WorldState
+from policies.corridor import Corridor, Hazard, HazardKind, find_hazards, make_corridor
+from scenarios.tracker import RouteTracker
+
+
+@dataclass(frozen=True)
+class ExpertConfig:
+    """How the expert drives; 35 km/h straight and about 15 km/h in turns as CILRS's expert."""
+
+    cruise_mps: float = 35.0 / 3.6
+    turn_floor_mps: float = 3.6
+    lateral_accel: float = 2.0  # m/s^2
+    comfort_decel: float = 1.8  # m/s^2
+    lookahead_s: float = 0.45
+    lookahead_base_m: float = 2.0
+    lookahead_min_m: float = 3.2
+    lookahead_max_m: float = 9.0
+    wheelbase_m: float = 2.9
+    max_steer_deg: float = 70.0  # CARLA's sedans
+    time_gap_s: float = 1.2
+    standstill_gap_m: float = 2.5
+    line_gap_m: float = 1.0
+    walker_gap_m: float = 3.0
+    patience_s: float = 8.0  # standing this long for crossing traffic, the expert goes on
+    obey_lights: bool = True
+
+
+class ExpertPolicy:
+    """Drives a route with full knowledge of the world; the teacher of the learned policies."""
+
+    is_privileged = True
+
+    def __init__(self, config: ExpertConfig | None = None) -> None:
+        self.config = config or ExpertConfig()
+        self.hazard: Hazard | None = None  # what the last step slowed down for
+
+    def reset(self, context: EpisodeContext) -> None:
+        """Take over the route."""
+        self._route = context.route
+        self._tracker = RouteTracker(context.route)
+        self._speeds = speed_profile(context.route, self.config)
+        self._delta_s = context.delta_s
+        self._integral = 0.0
+        self._standing_s = 0.0
+        self.hazard = None
+
+    def act(self, observation: Observation, state: WorldState | None) -> Control:
+        """Steer by pure pursuit, then choose throttle or brake for the lowest speed demanded."""
+        if state is None:
+            raise TypeError("the expert needs the world state")
+        ego = state.ego
+        distance_m = self._tracker.advance(ego.pose.x, ego.pose.y).distance_m
+        reach_m = 12.0 + 3.5 * ego.speed_mps
+        corridor = make_corridor(self._route, distance_m, ego, reach_m)
+        lines = state.stop_lines if self.config.obey_lights else ()
+        hazards = find_hazards(corridor, state.vehicles, state.walkers, lines)
+        speed = self._allowed_speed(corridor, hazards, distance_m)
+        throttle, brake = self._pedals(ego.speed_mps, speed)
+        self._standing_s = self._standing_s + self._delta_s if ego.speed_mps < 0.1 else 0.0
+        return Control(throttle=throttle, steer=self._steer(ego, distance_m), brake=brake)
+
+    def weights_hash(self) -> str:
+        """No weights."""
+        return "none"
+
+    def _steer(self, ego: ActorState, distance_m: float) -> float:
+        """Pure pursuit from the rear axle (Coulter 1992); positive steers right."""
+        config = self.config
+        yaw = np.deg2rad(ego.pose.yaw)
+        rear_m = 0.5 * config.wheelbase_m
+        rear = (ego.pose.x - rear_m * np.cos(yaw), ego.pose.y - rear_m * np.sin(yaw))
+        lookahead = np.clip(
+            config.lookahead_base_m + config.lookahead_s * ego.speed_mps,
+            config.lookahead_min_m,
+            config.lookahead_max_m,
+        )
+        target = point_at(self._route, distance_m - rear_m + lookahead)
+        offset = (target[0] - rear[0], target[1] - rear[1])
+        side = -np.sin(yaw) * offset[0] + np.cos(yaw) * offset[1]
+        curvature = 2.0 * side / max(offset[0] ** 2 + offset[1] ** 2, 1.0)
+        angle_deg = np.rad2deg(np.arctan(config.wheelbase_m * curvature))
+        return float(np.clip(angle_deg / config.max_steer_deg, -1.0, 1.0))
+
+    def _allowed_speed(
+        self, corridor: Corridor, hazards: list[Hazard], distance_m: float
+    ) -> float:
+        """Lowest of the road's speed here and what each hazard permits, in m/s."""
+        speed = float(np.interp(distance_m, self._route.cumulative_m, self._speeds))
+        self.hazard = None
+        for hazard in hazards:
+            if hazard.kind is HazardKind.CROSSING and self._standing_s > self.config.patience_s:
+                continue
+            permitted = self._permitted_speed(hazard)
+            if permitted < speed:
+                speed, self.hazard = permitted, hazard
+        return speed
+
+    def _permitted_speed(self, hazard: Hazard) -> float:
+        """Speed from which a comfortable stop, or the other's speed, is reached in the gap."""
+        config = self.config
+        margins = {
+            HazardKind.LEAD: config.standstill_gap_m,
+            HazardKind.CROSSING: config.standstill_gap_m,
+            HazardKind.WALKER: config.walker_gap_m,
+            HazardKind.LIGHT: config.line_gap_m,
+        }
+        free_m = hazard.gap_m - margins[hazard.kind]
+        if free_m <= 0.0:
+            return 0.0
+        stopping = np.sqrt(2.0 * config.comfort_decel * free_m + hazard.speed_mps**2)
+        if hazard.kind is HazardKind.LEAD:
+            return float(min(stopping, hazard.speed_mps + free_m / config.time_gap_s))
+        return float(stopping)
+
+    def _pedals(self, speed_mps: float, wanted_mps: float) -> tuple[float, float]:
+        """PI control to throttle, P control to brake, with a dead band between them."""
+        error = wanted_mps - speed_mps
+        if wanted_mps < 0.3 and speed_mps < 1.0:
+            self._integral = 0.0
+            return 0.0, 0.7
+        if error < -0.4:
+            self._integral = 0.0
+            return 0.0, float(np.clip(-0.3 * (error + 0.4) + 0.1, 0.0, 1.0))
+        self._integral = float(np.clip(self._integral + error * self._delta_s, -1.0, 3.0))
+        throttle = 0.3 * error + 0.12 * self._integral + 0.018 * wanted_mps
+        return float(np.clip(throttle, 0.0, 0.75)), 0.0
+
+
+def point_at(route: Route, distance_m: float) -> tuple[float, float]:
+    """Route point at an arc length; beyond either end the route goes on straight."""
+    arc = route.cumulative_m
+    inside = float(np.clip(distance_m, 0.0, arc[-1]))
+    beyond = distance_m - inside
+    yaw = np.deg2rad(route.yaws[-1] if beyond > 0 else route.yaws[0])
+    return (
+        float(np.interp(inside, arc, route.points[:, 0]) + beyond * np.cos(yaw)),
+        float(np.interp(inside, arc, route.points[:, 1]) + beyond * np.sin(yaw)),
+    )
+
+
+def speed_profile(route: Route, config: ExpertConfig) -> NDArray[np.float64]:
+    """Speed for each route point: limited by lateral acceleration, and by braking before bends.
+
+    Returns:
+        (N,) m/s; it falls to the turn speed at the goal, where an episode ends.
+    """
+    arc = route.cumulative_m
+    yaws = np.unwrap(np.deg2rad(route.yaws))
+    ends = np.clip(arc[:, None] + np.array((-2.0, 2.0)), arc[0], arc[-1])
+    turn = np.abs(np.interp(ends[:, 1], arc, yaws) - np.interp(ends[:, 0], arc, yaws))
+    curvature = turn / np.maximum(ends[:, 1] - ends[:, 0], 0.5)
+    speeds = np.sqrt(config.lateral_accel / np.maximum(curvature, 1e-4))
+    speeds = np.clip(speeds, config.turn_floor_mps, config.cruise_mps)
+    speeds[-1] = min(speeds[-1], config.turn_floor_mps)
+    for index in range(len(speeds) - 2, -1, -1):
+        step = arc[index + 1] - arc[index]
+        reachable = np.sqrt(speeds[index + 1] ** 2 + 2.0 * config.comfort_decel * step)
+        speeds[index] = min(speeds[index], reachable)
+    return np.asarray(speeds)

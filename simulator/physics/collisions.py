@@ -1,0 +1,188 @@
+"""Contacts between moving bodies and with obstacles: pairs, impulses, separation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.physics import boxes as bx
+from simulator.physics import kernel as k
+from simulator.physics.boxes import Grid
+from simulator.physics.kernel import compiled
+from simulator.physics.motion import move
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+RESTITUTION = 0.12  # steel bodies that crumple
+FRICTION = 0.4  # body against body or wall
+GROUND_CLEARANCE = 0.15  # m: a vehicle passes over what is lower
+BOUNCE_FROM = 1.0  # m/s: slower hits do not bounce
+
+# Columns of a pair's sums: impulse on the first body x, y (N s); contact point x, y; hits.
+(SUM_X, SUM_Y, POINT_X, POINT_Y, HITS) = range(5)
+
+
+@compiled
+def box_of(state: F64, spec: F64, box: F64) -> None:
+    """Write the world box of a body."""
+    cos, sin = math.cos(state[k.YAW]), math.sin(state[k.YAW])
+    box[bx.BOX_CX] = state[k.X] + spec[k.BOX_X] * cos - spec[k.BOX_Y] * sin
+    box[bx.BOX_CY] = state[k.Y] + spec[k.BOX_X] * sin + spec[k.BOX_Y] * cos
+    box[bx.BOX_COS], box[bx.BOX_SIN] = cos, sin
+    box[bx.BOX_HX], box[bx.BOX_HY] = spec[k.HALF_X], spec[k.HALF_Y]
+    middle = state[k.Z] + spec[k.BOX_Z]
+    low = middle - spec[k.HALF_Z]
+    box[bx.BOX_LOW] = max(low, state[k.Z] + GROUND_CLEARANCE) if spec[k.KIND] == k.VEHICLE else low
+    box[bx.BOX_HIGH] = middle + spec[k.HALF_Z]
+
+
+@compiled
+def _may_meet(i: int, j: int, state: F64, spec: F64, command: F64, dt: float) -> bool:
+    if command[i, k.COLLIDES] == 0.0 or command[j, k.COLLIDES] == 0.0:
+        return False
+    if spec[i, k.KIND] != k.VEHICLE and spec[j, k.KIND] != k.VEHICLE:
+        return False
+    speeds = math.hypot(state[i, k.VX], state[i, k.VY]) + math.hypot(state[j, k.VX], state[j, k.VY])
+    reach = math.hypot(spec[i, k.HALF_X], spec[i, k.HALF_Y]) + abs(spec[i, k.BOX_X])
+    reach += math.hypot(spec[j, k.HALF_X], spec[j, k.HALF_Y]) + abs(spec[j, k.BOX_X])
+    gap = math.hypot(state[i, k.X] - state[j, k.X], state[i, k.Y] - state[j, k.Y])
+    # Room for what full throttle, a push or a chain of hits may add within the step.
+    return bool(gap <= reach + (speeds + 10.0) * dt)
+
+
+@compiled
+def find_pairs(state: F64, spec: F64, command: F64, grid: Grid, dt: float) -> I64:
+    """Pairs that could touch within the step: (P, 2), obstacles as -1 - index; body order."""
+    count = len(state)
+    stamps = np.full(len(grid.boxes), -1, np.int64)
+    pairs = np.empty((64, 2), np.int64)
+    used = 0
+    for i in range(count):
+        near = np.empty(0, np.int64)
+        if command[i, k.COLLIDES] != 0.0 and spec[i, k.KIND] != k.PROP and len(grid.boxes) > 0:
+            speed = math.hypot(state[i, k.VX], state[i, k.VY])
+            reach = math.hypot(spec[i, k.HALF_X], spec[i, k.HALF_Y]) + abs(spec[i, k.BOX_X])
+            reach += (speed + 10.0) * dt
+            near = bx.near_boxes(grid, state[i, k.X], state[i, k.Y], reach, stamps, i)
+        while used + len(near) + count > len(pairs):
+            grown = np.empty((len(pairs) * 2, 2), np.int64)
+            grown[:used] = pairs[:used]
+            pairs = grown
+        for j in range(i + 1, count):
+            if _may_meet(i, j, state, spec, command, dt):
+                pairs[used, 0], pairs[used, 1] = i, j
+                used += 1
+        for item in near:
+            pairs[used, 0], pairs[used, 1] = i, -1 - item
+            used += 1
+    return pairs[:used]
+
+
+@compiled
+def _inverse_mass(spec: F64, command: F64) -> tuple[float, float]:
+    if spec[k.KIND] == k.PROP or command[k.SIMULATED] == 0.0:
+        return 0.0, 0.0
+    if spec[k.KIND] == k.WALKER:
+        return 1.0 / spec[k.MASS], 0.0
+    return 1.0 / spec[k.MASS], 1.0 / spec[k.INERTIA]
+
+
+@compiled
+def _impulse(a: F64, b: F64, hit: F64, masses: F64) -> tuple[float, float]:
+    """Normal and tangential impulse (N s) of bodies that approach; zero when they part.
+
+    Args:
+        a: position offset x, y and velocity x, y, yaw rate of the first body at the contact.
+        b: the same of the second.
+        hit: normal and depth.
+        masses: inverse mass and inertia of the first, then of the second.
+    """
+    nx, ny = hit[0], hit[1]
+    vx = b[2] - b[4] * b[1] - a[2] + a[4] * a[1]
+    vy = b[3] + b[4] * b[0] - a[3] - a[4] * a[0]
+    approach = vx * nx + vy * ny
+    if approach >= 0.0:
+        return 0.0, 0.0
+    linear = masses[0] + masses[2]
+    arm_a, arm_b = a[0] * ny - a[1] * nx, b[0] * ny - b[1] * nx
+    bounce = RESTITUTION if approach < -BOUNCE_FROM else 0.0
+    give = linear + arm_a * arm_a * masses[1] + arm_b * arm_b * masses[3]
+    normal = -(1.0 + bounce) * approach / give
+    arm_a, arm_b = a[0] * nx + a[1] * ny, b[0] * nx + b[1] * ny
+    give = linear + arm_a * arm_a * masses[1] + arm_b * arm_b * masses[3]
+    slide = -vx * ny + vy * nx
+    return normal, min(max(-slide / give, -FRICTION * normal), FRICTION * normal)
+
+
+@compiled
+def _kick(state: F64, spec: F64, offset: F64, jx: float, jy: float, inverse: F64) -> None:
+    state[k.VX] += jx * inverse[0]
+    state[k.VY] += jy * inverse[0]
+    state[k.YAW_RATE] += (offset[0] * jy - offset[1] * jx) * inverse[1]
+    if spec[k.KIND] == k.WALKER:
+        state[k.PUSH_X] += jx * inverse[0]
+        state[k.PUSH_Y] += jy * inverse[0]
+
+
+@compiled
+def _at_contact(state: F64, hit: F64, out: F64) -> None:
+    out[0], out[1] = hit[3] - state[k.X], hit[4] - state[k.Y]
+    out[2], out[3], out[4] = state[k.VX], state[k.VY], state[k.YAW_RATE]
+
+
+@compiled
+def _respond(i: int, j: int, state: F64, spec: F64, command: F64, hit: F64, total: F64) -> None:
+    """Exchange impulses and separate body `i` from body `j`, or from an obstacle (j < 0)."""
+    masses, a, b = np.zeros(4), np.zeros(5), np.zeros(5)
+    masses[0], masses[1] = _inverse_mass(spec[i], command[i])
+    _at_contact(state[i], hit, a)
+    if j >= 0:
+        masses[2], masses[3] = _inverse_mass(spec[j], command[j])
+        _at_contact(state[j], hit, b)
+    movable = masses[0] + masses[2]
+    if movable == 0.0:
+        return
+    normal, tangent = _impulse(a, b, hit, masses)
+    jx = normal * hit[0] - tangent * hit[1]
+    jy = normal * hit[1] + tangent * hit[0]
+    if normal > 0.0:
+        _kick(state[i], spec[i], a, -jx, -jy, masses[:2])
+        if j >= 0:
+            _kick(state[j], spec[j], b, jx, jy, masses[2:])
+        total[SUM_X] -= jx
+        total[SUM_Y] -= jy
+        total[POINT_X], total[POINT_Y] = hit[3], hit[4]
+        total[HITS] += 1.0
+    apart = hit[2] / movable
+    state[i, k.X] -= hit[0] * apart * masses[0]
+    state[i, k.Y] -= hit[1] * apart * masses[0]
+    if j >= 0:
+        state[j, k.X] += hit[0] * apart * masses[2]
+        state[j, k.Y] += hit[1] * apart * masses[2]
+
+
+@compiled
+def advance(
+    state: F64, spec: F64, command: F64, grid: Grid, pairs: I64, dt: float, substeps: int
+) -> F64:
+    """Move every body through all substeps; returns the sums of each pair, (P, 5)."""
+    totals = np.zeros((len(pairs), 5))
+    own, other, hit = np.zeros(8), np.zeros(8), np.zeros(5)
+    small = dt / substeps
+    for _ in range(substeps):
+        for i in range(len(state)):
+            move(state[i], spec[i], command[i], small)
+        for p in range(len(pairs)):
+            i, j = pairs[p, 0], pairs[p, 1]
+            box_of(state[i], spec[i], own)
+            if j >= 0:
+                box_of(state[j], spec[j], other)
+                meets = bx.touch(own, other, hit)
+            else:
+                meets = bx.touch(own, grid.boxes[-1 - j], hit)
+            if meets:
+                _respond(i, j, state, spec, command, hit, totals[p])
+    return totals

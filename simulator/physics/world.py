@@ -1,0 +1,297 @@
+"""The bodies of an episode: what to do with them, and one step of time for all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.physics import boxes as bx
+from simulator.physics import kernel as k
+from simulator.physics.bodies import BodyState, Contact, Vector, VehicleInput, VehicleSpec
+from simulator.physics.collisions import (
+    HITS,
+    POINT_X,
+    POINT_Y,
+    SUM_X,
+    SUM_Y,
+    advance,
+    box_of,
+    find_pairs,
+)
+from simulator.types import Obstacle, Pose
+
+F64 = NDArray[np.float64]
+Ground = Callable[[float, float, float], float]
+
+WALKER_MASS_KG = 75.0
+GEAR_SPEEDS = (4.5, 9.0, 15.0, 22.0)  # m/s where the automatic shifts up
+DROP_M = 0.02  # what lies higher above the ground than this falls
+SETTLE_S = 0.1  # time constant with which height and tilt follow a step in the ground
+
+
+class _Extra(NamedTuple):
+    """What a body has besides its rows in the arrays."""
+
+    input: VehicleInput
+    velocity_before: Vector  # m/s, at the start of the last step
+    acceleration: Vector  # m/s^2
+
+
+def _inertia(spec: VehicleSpec) -> float:
+    """Yaw inertia of a box of that size, kg m^2."""
+    length, width = 2.0 * spec.half_extent[0], 2.0 * spec.half_extent[1]
+    return spec.mass_kg * (length * length + width * width) / 12.0
+
+
+def _vehicle_row(spec: VehicleSpec) -> F64:
+    # A wheel base longer than the car would put the axles outside of the body.
+    wheelbase = max(min(spec.wheelbase_m, 2.0 * spec.half_extent[0]), 0.5)
+    tail = (spec.mass_kg, _inertia(spec), wheelbase, math.radians(spec.max_steer_deg), spec.drag)
+    engine = (spec.peak_accel, spec.power_w, spec.brake_decel, spec.grip, float(k.VEHICLE))
+    return np.array([*spec.half_extent, *spec.box_center, *tail, *engine])
+
+
+def _plain_row(kind: int, half_extent: Vector, box_z: float) -> F64:
+    row = np.zeros(k.SPEC_COLUMNS)
+    row[k.HALF_X : k.HALF_Z + 1] = half_extent
+    row[k.BOX_Z] = box_z
+    row[k.MASS], row[k.INERTIA], row[k.KIND] = WALKER_MASS_KG, 1.0, kind
+    return row
+
+
+class Physics:
+    """Vehicles, walkers and props on a ground, among obstacles that do not move.
+
+    Deterministic: bodies are treated in the order in which they were added, keys do not matter.
+    """
+
+    def __init__(self, obstacles: Sequence[Obstacle], ground: Ground) -> None:
+        self._grid = bx.build_grid(obstacles)
+        self._ground = ground
+        self._rows: dict[int, int] = {}
+        self._extras: list[_Extra] = []
+        self._state = np.zeros((0, k.STATE_COLUMNS))
+        self._spec = np.zeros((0, k.SPEC_COLUMNS))
+        self._command = np.zeros((0, k.INPUT_COLUMNS))
+
+    def add_vehicle(self, key: int, pose: Pose, spec: VehicleSpec) -> None:
+        """Add a vehicle at rest; above the ground it falls in the next steps."""
+        self._add(key, pose, _vehicle_row(spec))
+
+    def add_walker(self, key: int, pose: Pose, half_extent: Vector) -> None:
+        """Add a walker; CARLA's walkers have their origin in the middle of the body."""
+        self._add(key, pose, _plain_row(k.WALKER, half_extent, 0.0))
+
+    def add_prop(self, key: int, pose: Pose, half_extent: Vector) -> None:
+        """Add a thing that moves only by teleport."""
+        self._add(key, pose, _plain_row(k.PROP, half_extent, half_extent[2]))
+
+    def _add(self, key: int, pose: Pose, spec: F64) -> None:
+        if key in self._rows:
+            raise ValueError(f"body {key} exists already")
+        self._rows[key] = len(self._state)
+        self._state = np.vstack([self._state, np.zeros((1, k.STATE_COLUMNS))])
+        self._spec = np.vstack([self._spec, spec[None]])
+        command = np.zeros((1, k.INPUT_COLUMNS))
+        command[0, [k.GEAR_SIGN, k.SIMULATED, k.COLLIDES]] = 1.0
+        self._command = np.vstack([self._command, command])
+        zero = (0.0, 0.0, 0.0)
+        self._extras.append(_Extra(VehicleInput(), zero, zero))
+        self.teleport(key, pose)
+
+    def remove(self, key: int) -> None:
+        """Forget a body."""
+        row = self._rows.pop(key)
+        self._state = np.delete(self._state, row, axis=0)
+        self._spec = np.delete(self._spec, row, axis=0)
+        self._command = np.delete(self._command, row, axis=0)
+        del self._extras[row]
+        self._rows = {key: i for i, key in enumerate(self._rows)}
+
+    def set_spec(self, key: int, spec: VehicleSpec) -> None:
+        """Give a vehicle other properties."""
+        self._spec[self._rows[key]] = _vehicle_row(spec)
+
+    def control(self, key: int, order: VehicleInput) -> None:
+        """Set what the driver does until the next order."""
+        row = self._rows[key]
+        self._extras[row] = self._extras[row]._replace(input=order)
+        sign = -1.0 if order.reverse else 1.0
+        if order.manual_gear_shift:
+            sign = float(np.sign(order.gear))
+        values = (order.throttle, order.steer, order.brake, float(order.hand_brake), sign)
+        self._command[row, : k.GEAR_SIGN + 1] = values
+
+    def walk(self, key: int, direction: Vector, speed: float) -> None:
+        """Set a walker's direction (any length, world frame) and speed (m/s)."""
+        length = math.hypot(direction[0], direction[1])
+        scale = speed / length if length > 1e-6 else 0.0
+        row = self._command[self._rows[key]]
+        row[k.WALK_X], row[k.WALK_Y] = direction[0] * scale, direction[1] * scale
+
+    def teleport(self, key: int, pose: Pose) -> None:
+        """Place a body; its velocity stays."""
+        state = self._state[self._rows[key]]
+        state[k.X], state[k.Y], state[k.Z] = pose.x, pose.y, pose.z
+        state[k.PITCH], state[k.YAW], state[k.ROLL] = np.radians([pose.pitch, pose.yaw, pose.roll])
+        self._settle(self._rows[key], None)
+
+    def set_velocity(self, key: int, velocity: Vector) -> None:
+        """Set the velocity in the world frame, m/s."""
+        self._state[self._rows[key], k.VX : k.VZ + 1] = velocity
+
+    def set_angular_velocity(self, key: int, velocity: Vector) -> None:
+        """Set the angular velocity, deg/s; only yaw is a degree of freedom."""
+        self._state[self._rows[key], k.YAW_RATE] = math.radians(velocity[2])
+
+    def set_constant_velocity(self, key: int, velocity: Vector | None) -> None:
+        """Hold a velocity in the body's own frame (m/s) until None."""
+        row = self._command[self._rows[key]]
+        row[k.CONSTANT] = float(velocity is not None)
+        row[k.CONSTANT_X], row[k.CONSTANT_Y] = velocity[:2] if velocity else (0.0, 0.0)
+
+    def set_simulate(self, key: int, on: bool) -> None:
+        """Switch physics of a body; without it the body holds its place, teleports still work."""
+        self._command[self._rows[key], k.SIMULATED] = float(on)
+
+    def set_collisions(self, key: int, on: bool) -> None:
+        """Switch the contacts of a body with everything but the ground."""
+        self._command[self._rows[key], k.COLLIDES] = float(on)
+
+    def add_impulse(self, key: int, impulse: Vector) -> None:
+        """Push once, N s in the world frame."""
+        row = self._rows[key]
+        change = np.array(impulse) / self._spec[row, k.MASS]
+        self._state[row, k.VX : k.VZ + 1] += change
+        if self._spec[row, k.KIND] == k.WALKER:
+            self._state[row, k.PUSH_X : k.PUSH_Y + 1] += change[:2]
+
+    def add_force(self, key: int, force: Vector) -> None:
+        """Pull with a force (N, world frame) during the next step."""
+        self._command[self._rows[key], k.FORCE_X : k.FORCE_Y + 1] += force[:2]
+
+    def add_angular_impulse(self, key: int, impulse: Vector) -> None:
+        """Twist once, kg m^2 deg/s as in CARLA; only yaw is a degree of freedom."""
+        row = self._rows[key]
+        twist = math.radians(impulse[2]) / self._spec[row, k.INERTIA]
+        self._state[row, k.YAW_RATE] += twist
+
+    def body(self, key: int) -> BodyState:
+        """Where a body is and how it moves."""
+        row = self._rows[key]
+        s, extra = self._state[row].tolist(), self._extras[row]
+        pitch, yaw, roll = (math.degrees(s[c]) for c in (k.PITCH, k.YAW, k.ROLL))
+        yaw = (yaw + 180.0) % 360.0 - 180.0
+        velocity = (s[k.VX], s[k.VY], s[k.VZ])
+        spin = (0.0, 0.0, math.degrees(s[k.YAW_RATE]))
+        pose = Pose(s[k.X], s[k.Y], s[k.Z], pitch, yaw, roll)
+        gear = self._gear(extra.input, math.hypot(s[k.VX], s[k.VY]))
+        return BodyState(pose, velocity, spin, extra.acceleration, gear, math.degrees(s[k.STEER]))
+
+    @staticmethod
+    def _gear(order: VehicleInput, speed: float) -> int:
+        if order.manual_gear_shift:
+            return order.gear
+        if order.reverse:
+            return -1
+        return 1 + sum(speed > limit for limit in GEAR_SPEEDS)
+
+    def overlaps(self, pose: Pose, half_extent: Vector, box_center: Vector) -> bool:
+        """Whether a vehicle-like box would touch a body or an obstacle."""
+        spec, state = _plain_row(k.VEHICLE, half_extent, 0.0), np.zeros(k.STATE_COLUMNS)
+        spec[k.BOX_X : k.BOX_Z + 1] = box_center
+        state[k.X], state[k.Y], state[k.Z] = pose.x, pose.y, pose.z
+        state[k.YAW] = math.radians(pose.yaw)
+        own, other, hit = np.zeros(8), np.zeros(8), np.zeros(5)
+        box_of(state, spec, own)
+        reach = float(np.hypot(half_extent[0], half_extent[1]) + np.hypot(*box_center[:2]))
+        boxes = self._grid.boxes
+        if len(boxes):
+            stamps = np.full(len(boxes), -1, np.int64)
+            near = bx.near_boxes(self._grid, pose.x, pose.y, reach, stamps, 0)
+            if any(bx.touch(own, boxes[i], hit) for i in near):
+                return True
+        for body_state, body_spec in zip(self._state, self._spec, strict=True):
+            box_of(body_state, body_spec, other)
+            if bx.touch(own, other, hit):
+                return True
+        return False
+
+    def step(self, dt: float, substeps: int) -> list[Contact]:
+        """Advance simulated time; returns what touched, in the order of the bodies.
+
+        Args:
+            dt: length of the step, s.
+            substeps: into how many equal parts it is cut; 0.01 s each is what vehicles want.
+        """
+        before = self._state[:, k.VX : k.VZ + 1].copy()
+        pairs = find_pairs(self._state, self._spec, self._command, self._grid, dt)
+        args = (self._state, self._spec, self._command, self._grid, pairs)
+        totals = advance(*args, dt, max(substeps, 1))
+        self._command[:, k.FORCE_X : k.FORCE_Y + 1] = 0.0
+        moved = np.abs(self._state[:, k.VX : k.YAW_RATE + 1]).max(axis=1, initial=0.0) > 1e-4
+        raised = self._state[:, k.Z] > self._state[:, k.GROUND] + 1e-4
+        for row in np.flatnonzero(moved | raised):
+            self._settle(int(row), dt)
+        gained = ((self._state[:, k.VX : k.VZ + 1] - before) / dt).tolist()
+        for i, (x, y, z) in enumerate(gained):
+            self._extras[i] = self._extras[i]._replace(acceleration=(x, y, z))
+        return self._contacts(pairs, totals)
+
+    def _contacts(self, pairs: NDArray[np.int64], totals: F64) -> list[Contact]:
+        keys = list(self._rows)
+        found = []
+        for p in np.flatnonzero(totals[:, HITS]):
+            i, j = int(pairs[p, 0]), int(pairs[p, 1])
+            x, y = float(totals[p, SUM_X]), float(totals[p, SUM_Y])
+            height = float(self._state[i, k.Z] + self._spec[i, k.BOX_Z])
+            point = (float(totals[p, POINT_X]), float(totals[p, POINT_Y]), height)
+            if j < 0:
+                found.append(Contact(keys[i], None, -1 - j, (x, y, 0.0), point))
+                continue
+            found.append(Contact(keys[i], keys[j], None, (x, y, 0.0), point))
+            found.append(Contact(keys[j], keys[i], None, (-x, -y, 0.0), point))
+        return found
+
+    def _settle(self, row: int, dt: float | None) -> None:
+        """Read the ground below a body; let height and tilt follow it (at once without `dt`)."""
+        state, spec = self._state[row], self._spec[row]
+        if spec[k.KIND] == k.VEHICLE:
+            height, grade_x, grade_y, pitch, roll = self._ground_plane(state, spec)
+        else:
+            foot = spec[k.HALF_Z] if spec[k.KIND] == k.WALKER else 0.0
+            x, y, z = float(state[k.X]), float(state[k.Y]), float(state[k.Z] - foot)
+            height = self._ground(x, y, z) + foot
+            grade_x = grade_y = 0.0
+            pitch, roll = float(state[k.PITCH]), float(state[k.ROLL])
+        if not math.isfinite(height):
+            return
+        state[k.GROUND], state[k.GRADE_X], state[k.GRADE_Y] = height, grade_x, grade_y
+        if spec[k.KIND] == k.PROP or self._command[row, k.SIMULATED] == 0.0:
+            return
+        share = 1.0 if dt is None else 1.0 - math.exp(-dt / SETTLE_S)
+        if state[k.Z] < height:
+            state[k.Z] += share * (height - state[k.Z])
+        elif state[k.Z] < height + 10.0 * DROP_M and abs(state[k.VZ]) < 1.0:
+            state[k.Z] -= share * (state[k.Z] - height)
+        if spec[k.KIND] == k.VEHICLE and state[k.Z] < height + 0.3:
+            state[k.PITCH] += share * (pitch - state[k.PITCH])
+            state[k.ROLL] += share * (roll - state[k.ROLL])
+
+    def _ground_plane(self, state: F64, spec: F64) -> tuple[float, float, float, float, float]:
+        """Mean height, slope along world x and y, pitch and roll from below the four sides."""
+        x, y, z, yaw = (float(state[c]) for c in (k.X, k.Y, k.Z, k.YAW))
+        cos, sin = math.cos(yaw), math.sin(yaw)
+        a, b = 0.5 * float(spec[k.WHEELBASE]), 0.8 * float(spec[k.HALF_Y])
+        front = self._ground(x + a * cos, y + a * sin, z)
+        rear = self._ground(x - a * cos, y - a * sin, z)
+        left = self._ground(x + b * sin, y - b * cos, z)
+        right = self._ground(x - b * sin, y + b * cos, z)
+        ahead, across = (front - rear) / (2.0 * a), (right - left) / (2.0 * b)
+        grade_x, grade_y = ahead * cos - across * sin, ahead * sin + across * cos
+        height = 0.25 * (front + rear + left + right)
+        return height, grade_x, grade_y, math.atan(ahead), -math.atan(across)

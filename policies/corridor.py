@@ -34,7 +34,7 @@ class HazardKind(Enum):
 
 @dataclass(frozen=True)
 class Hazard:
-    """Something ahead: free distance in front of the ego's bumper, and its speed along the route."""
+    """Something ahead: free distance before the ego's bumper, and its speed along the route."""
 
     kind: HazardKind
     gap_m: float
@@ -53,7 +53,7 @@ class Corridor:
     speed_mps: float
 
     def arrival_s(self) -> FloatArray:
-        """When the ego's bumper would be at each point, at its present speed. (N,)"""
+        """When the ego's bumper would be at each point, at its present speed; (N,) in seconds."""
         speed = max(self.speed_mps, ARRIVAL_SPEED_MPS)
         return np.asarray(np.maximum(self.ahead_m - self.front_m, 0.0) / speed)
 
@@ -89,7 +89,7 @@ def find_hazards(
 
 
 def _footprint(actor: ActorState) -> FloatArray:
-    """Corners, side midpoints and centre of the actor's box on the ground. (9, 2)"""
+    """Corners, side midpoints and centre of the actor's box on the ground; (9, 2) in metres."""
     yaw = np.deg2rad(actor.pose.yaw)
     forward = np.array((np.cos(yaw), np.sin(yaw)))
     right = np.array((-np.sin(yaw), np.cos(yaw)))
@@ -117,7 +117,7 @@ def _nearest(corridor: Corridor, places: FloatArray) -> tuple[NDArray[np.int64],
 def _is_far(corridor: Corridor, actor: ActorState, horizon_s: float) -> bool:
     reach = corridor.ahead_m[-1] + 8.0 + actor.speed_mps * horizon_s
     offset = np.array((actor.pose.x, actor.pose.y)) - corridor.points[0]
-    return float(offset @ offset) > reach * reach
+    return bool(offset @ offset > reach * reach)
 
 
 def _vehicle_hazard(corridor: Corridor, vehicle: ActorState) -> Hazard | None:

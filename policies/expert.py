@@ -90,9 +90,7 @@ class ExpertPolicy:
         angle_deg = np.rad2deg(np.arctan(config.wheelbase_m * curvature))
         return float(np.clip(angle_deg / config.max_steer_deg, -1.0, 1.0))
 
-    def _allowed_speed(
-        self, corridor: Corridor, hazards: list[Hazard], distance_m: float
-    ) -> float:
+    def _allowed_speed(self, corridor: Corridor, hazards: list[Hazard], distance_m: float) -> float:
         """Lowest of the road's speed here and what each hazard permits, in m/s."""
         speed = float(np.interp(distance_m, self._route.cumulative_m, self._speeds))
         self.hazard = None

@@ -118,9 +118,7 @@ def read_nocrash(path: Path, town: str, spawn_points: Sequence[Pose]) -> tuple[R
     return tuple(routes)
 
 
-def write_route_xml(
-    path: Path, routes: Sequence[RouteSpec], attributes: dict[str, str]
-) -> None:
+def write_route_xml(path: Path, routes: Sequence[RouteSpec], attributes: dict[str, str]) -> None:
     """Write routes in the Leaderboard's format, with `attributes` on the root."""
     head = "".join(f' {name}="{value}"' for name, value in attributes.items())
     lines = ["<?xml version='1.0' encoding='UTF-8'?>", f"<routes{head}>"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import carla
 import numpy as np
@@ -67,6 +68,11 @@ class RoutePlanner:
         nodes = self._join(layers, route_id)
         return self._to_route(self._trace(nodes), route_id)
 
+    def count_lane_changes(self, keypoints: Sequence[Pose], route_id: str) -> int:
+        """How many lane changes the shortest way through the keypoints needs."""
+        layers = [self._snap(pose, number, route_id) for number, pose in enumerate(keypoints)]
+        return sum(edge in self.graph.changes for edge in pairwise(self._join(layers, route_id)))
+
     def nearest_lane_distance_m(self, pose: Pose) -> float:
         """Distance from a pose to the nearest lane centre."""
         return float(self.graph.tree.query((pose.x, pose.y))[0])
@@ -122,7 +128,7 @@ class RoutePlanner:
         graph = self.graph
         kept: list[int] = [nodes[0]]
         points: list[NDArray[np.float64]] = [graph.points[nodes[0]]]
-        for before, after in zip(nodes, nodes[1:], strict=False):
+        for before, after in pairwise(nodes):
             change = graph.changes.get((before, after))
             if change is None:
                 kept.append(after)

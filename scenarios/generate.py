@@ -1,0 +1,165 @@
+"""Make the ready-made routes of a map: `python -m scenarios.generate --town Town02 --xodr FILE`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import carla
+import numpy as np
+
+from harness.errors import FusionDriveError, MapError, SimulatorError
+from harness.types import Command, Pose, Route
+from scenarios.route_files import DATA_DIR, RouteSpec, map_identity, town_name, write_route_xml
+from scenarios.routes import RoutePlanner
+
+MIN_LENGTH_M = 150.0
+MAX_LENGTH_M = 800.0
+CLEARANCE_M = 14.0  # of start and goal from the nearest junction
+CELL_M = 10.0
+CANDIDATES_PER_ROUTE = 30
+ATTEMPTS_PER_CANDIDATE = 40
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    keypoints: tuple[Pose, ...]
+    route: Route
+    cells: frozenset[tuple[int, int, int]]  # place and rough heading
+    turns: Counter[int]  # junctions by Command
+
+
+def generate_routes(
+    carla_map: carla.Map, town: str, *, seed: int, count: int
+) -> tuple[RouteSpec, ...]:
+    """Choose distinct routes that cover the town and balance left, right and straight.
+
+    Raises:
+        MapError: the map is too small for `count` distinct routes of 150 m to 800 m.
+    """
+    planner = RoutePlanner(carla_map)
+    rng = np.random.default_rng(seed)
+    pool = _candidates(planner, rng, count * CANDIDATES_PER_ROUTE)
+    chosen: list[_Candidate] = []
+    covered: Counter[tuple[int, int, int]] = Counter()
+    turns: Counter[int] = Counter()
+    while len(chosen) < count and pool:
+        best = max(pool, key=lambda item: _score(item, covered, turns))
+        pool.remove(best)
+        chosen.append(best)
+        covered.update(best.cells)
+        turns.update(best.turns)
+    if len(chosen) < count:
+        raise MapError(f"{town}: only {len(chosen)} distinct routes of {count} were found")
+    return tuple(
+        RouteSpec(f"{number:02d}", town, item.keypoints) for number, item in enumerate(chosen)
+    )
+
+
+def _candidates(planner: RoutePlanner, rng: np.random.Generator, wanted: int) -> list[_Candidate]:
+    graph = planner.graph
+    junction_points = graph.points[graph.junctions >= 0, :2]
+    ends = np.flatnonzero(graph.junctions < 0)
+    if len(junction_points):
+        gaps = np.linalg.norm(
+            graph.points[ends][:, None, :2] - junction_points[None, ::4], axis=2
+        ).min(axis=1)
+        ends = ends[gaps > CLEARANCE_M]
+    if len(ends) < 2:
+        raise MapError(f"'{planner.name}': no place for a route's start outside junctions")
+    found: list[_Candidate] = []
+    for _ in range(wanted * ATTEMPTS_PER_CANDIDATE):
+        if len(found) == wanted:
+            break
+        start, goal = (int(node) for node in rng.choice(ends, size=2, replace=False))
+        candidate = _candidate(planner, start, goal)
+        if candidate is not None:
+            found.append(candidate)
+    return found
+
+
+def _candidate(planner: RoutePlanner, start: int, goal: int) -> _Candidate | None:
+    graph = planner.graph
+    keypoints = tuple(
+        Pose(*(round(float(value), 3) for value in graph.points[node]), yaw=_yaw(graph.yaws[node]))
+        for node in (start, goal)
+    )
+    try:
+        route = planner.plan(keypoints, "candidate")
+    except MapError:
+        return None  # no way between the two on this map: draw another pair
+    if not MIN_LENGTH_M <= route.length_m <= MAX_LENGTH_M:
+        return None
+    if planner.count_lane_changes(keypoints, "candidate"):
+        return None  # the policies' commands have no lane change
+    cells = frozenset(
+        (int(x // CELL_M), int(y // CELL_M), int((yaw + 405.0) // 90.0) % 4)
+        for (x, y, _), yaw in zip(route.points, route.yaws, strict=True)
+    )
+    changes = np.flatnonzero(np.diff(route.commands)) + 1
+    firsts = np.concatenate(([0], changes))
+    turns = Counter(int(command) for command in route.commands[firsts] if command != Command.FOLLOW)
+    return _Candidate(keypoints, route, cells, turns) if turns else None
+
+
+def _yaw(yaw: float) -> float:
+    return round((float(yaw) + 180.0) % 360.0 - 180.0, 3)
+
+
+def _score(item: _Candidate, covered: Counter[tuple[int, int, int]], turns: Counter[int]) -> float:
+    """New ground, minus what repeats, plus rare commands; short and long routes alike."""
+    fresh = sum(1.0 if cell not in covered else -0.3 * covered[cell] for cell in item.cells)
+    total = sum(turns.values()) + 3
+    rarity = sum(n * (1.0 - 3.0 * turns[c] / total) for c, n in item.turns.items())
+    return fresh / len(item.cells) + 0.25 * rarity / sum(item.turns.values())
+
+
+def _read_map(options: argparse.Namespace, town: str) -> carla.Map:
+    if options.maps is not None and options.xodr is None:
+        options.xodr = options.maps / f"{town}.xodr"
+    if options.xodr is None:
+        client = carla.Client(options.host, options.port)
+        client.set_timeout(60.0)
+        try:
+            return client.load_world(town).get_map()
+        except RuntimeError as err:
+            where = f"{options.host}:{options.port}"
+            raise SimulatorError(f"no map of {town} from the server at {where}: {err}") from err
+    try:
+        return carla.Map(town, options.xodr.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, RuntimeError) as err:
+        raise MapError(f"map file {options.xodr}: {err}") from err
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m scenarios.generate", description=__doc__)
+    parser.add_argument("--town", required=True)
+    parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--count", type=int, default=25)
+    parser.add_argument("--maps", type=Path, help="directory with <town>.xodr")
+    parser.add_argument("--xodr", type=Path, help="an OpenDRIVE file")
+    parser.add_argument("--host", default="localhost", help="server, where no file is given")
+    parser.add_argument("--port", type=int, default=2000)
+    parser.add_argument("--out", type=Path, help="default: the package's data directory")
+    options = parser.parse_args(arguments)
+    town = town_name(options.town)
+    try:
+        carla_map = _read_map(options, town)
+        origin, digest = map_identity(carla_map).split(":")
+        routes = generate_routes(carla_map, town, seed=options.seed, count=options.count)
+        out = options.out or DATA_DIR / f"routes_{town}_{origin}.xml"
+        seed = str(options.seed)
+        write_route_xml(out, routes, {"map_origin": origin, "map_digest": digest, "seed": seed})
+    except FusionDriveError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    print(f"{out}: {len(routes)} routes on {origin}:{digest}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

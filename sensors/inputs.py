@@ -1,0 +1,92 @@
+"""Which image the policy sees: visible, thermal, or both fused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import ConfigError, unknown_name
+from harness.types import WorldState
+from sensors.frame import RigFrame
+from sensors.fusion import Fuser
+from sensors.thermal import ThermalCamera
+
+U8 = NDArray[np.uint8]
+
+
+class InputKind(NamedTuple):
+    """What an input has to be made of."""
+
+    needs_thermal: bool
+    needs_fuser: bool
+
+
+INPUTS: Mapping[str, InputKind] = {
+    "rgb": InputKind(needs_thermal=False, needs_fuser=False),
+    "thermal": InputKind(needs_thermal=True, needs_fuser=False),
+    "fused": InputKind(needs_thermal=True, needs_fuser=True),
+}
+
+
+def input_kind(name: str) -> InputKind:
+    """Look an input up by name."""
+    if name not in INPUTS:
+        raise unknown_name("input", name, INPUTS)
+    return INPUTS[name]
+
+
+@dataclass(frozen=True)
+class Views:
+    """All images of a frame that were made; `image` is the policy's."""
+
+    image: U8  # (H, W, 3)
+    rgb: U8  # (H, W, 3)
+    thermal: U8 | None = None  # (H, W)
+    fused: U8 | None = None  # (H, W, 3)
+
+
+class InputPipeline:
+    """From camera frames to the policy's image."""
+
+    def __init__(
+        self, name: str, fuser: Fuser | None = None, thermal: ThermalCamera | None = None
+    ) -> None:
+        self.kind = input_kind(name)
+        self.name = name
+        if self.kind.needs_thermal and thermal is None:
+            raise ConfigError(f"input '{name}' needs a thermal camera")
+        if self.kind.needs_fuser and fuser is None:
+            raise ConfigError(f"input '{name}' needs a fuser")
+        self._fuser = fuser
+        # An RGB run may have a thermal camera for its video; a rig without class ids has none.
+        self._thermal = thermal
+
+    def reset(self, seed: int) -> None:
+        """Start an episode."""
+        if self._thermal is not None:
+            self._thermal.reset(seed)
+
+    def make(
+        self, rig_frame: RigFrame, state: WorldState, *, is_night: bool, fog_density: float
+    ) -> Views:
+        """Make the images of one frame; weather as in `ThermalCamera.render`."""
+        rgb = rig_frame.rgb
+        if self._thermal is None or rig_frame.tags is None:
+            if self.kind.needs_thermal:
+                raise ConfigError(f"input '{self.name}' needs class ids: with_thermal=True")
+            return Views(image=rgb, rgb=rgb)
+        actors = {a.actor_id: a for a in (state.ego, *state.vehicles, *state.walkers)}
+        thermal = self._thermal.render(
+            rig_frame, list(actors.values()), is_night=is_night, fog_density=fog_density
+        )
+        fused = self._fuser.fuse(rgb, thermal) if self._fuser is not None else None
+        image = rgb
+        if self.name == "thermal":
+            image = np.repeat(thermal[:, :, None], 3, axis=2)  # (H, W, 3)
+        elif fused is not None and self.kind.needs_fuser:
+            image = fused
+        return Views(image=image, rgb=rgb, thermal=thermal, fused=fused)

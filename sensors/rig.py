@@ -1,0 +1,167 @@
+"""The cameras on the ego vehicle, read frame by frame; works on every CARLA 0.9.16 server."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+from types import TracebackType
+from typing import Any
+
+import carla
+
+from harness.errors import SimulatorError
+from harness.types import Pose
+from sensors.config import CameraSpec
+from sensors.decode import bgra_pixels, decode_depth, decode_rgb, decode_tags
+from sensors.frame import RigFrame
+
+logger = logging.getLogger(__name__)
+
+MAX_WAITING = 32  # images kept per camera when nobody reads
+
+# Set explicitly so that a server's defaults cannot change what a policy sees: no blur over time,
+# and no lens distortion, because RGB, class and depth pixels must lie on each other.
+FIXED_ATTRIBUTES = {
+    "motion_blur_intensity": "0.0",
+    "motion_blur_max_distortion": "0.0",
+    "lens_circle_multiplier": "0.0",
+    "lens_k": "0.0",
+    "lens_kcube": "0.0",
+    "chromatic_aberration_intensity": "0.0",
+    "enable_postprocess_effects": "True",
+    "gamma": "2.2",
+}
+
+RGB, TAGS, DEPTH = "rgb", "semantic_segmentation", "depth"
+
+
+class FrameQueue:
+    """Images of one camera, in order; frames that are asked for late are gone."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._waiting: queue.Queue[Any] = queue.Queue()
+        self._last_seen: int | None = None
+
+    def put(self, image: Any) -> None:
+        """Take an image from the client's streaming thread."""
+        self._waiting.put(image)
+        if self._waiting.qsize() > MAX_WAITING:
+            try:
+                self._waiting.get_nowait()
+            except queue.Empty:
+                return  # the reader was faster
+
+    def take(self, frame: int, timeout_s: float) -> Any:
+        """Return the image of exactly this frame; older ones are dropped.
+
+        Raises:
+            SimulatorError: it did not arrive in time, or was skipped.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                image = self._waiting.get(timeout=max(deadline - time.monotonic(), 0.0))
+            except queue.Empty:
+                raise self._late(frame, f"did not arrive within {timeout_s:.1f} s") from None
+            self._last_seen = int(image.frame)
+            if self._last_seen == frame:
+                return image
+            if self._last_seen > frame:
+                raise self._late(frame, "was skipped")
+
+    def _late(self, frame: int, what: str) -> SimulatorError:
+        seen = "none" if self._last_seen is None else str(self._last_seen)
+        return SimulatorError(
+            f"camera '{self.name}': frame {frame} {what}; last frame seen: {seen}"
+        )
+
+
+class SensorRig:
+    """An RGB camera and, for the thermal image, class and depth cameras at the same pose."""
+
+    def __init__(
+        self,
+        world: carla.World,
+        ego: carla.Actor,
+        camera: CameraSpec,
+        *,
+        with_thermal: bool,
+        timeout_s: float = 10.0,
+    ) -> None:
+        self._camera = camera
+        self._timeout_s = timeout_s
+        self._actors: list[carla.Actor] = []
+        self._queues: dict[str, FrameQueue] = {}
+        try:
+            for kind in (RGB, TAGS, DEPTH) if with_thermal else (RGB,):
+                self._spawn(world, ego, kind)
+        except (RuntimeError, IndexError) as err:
+            self.close()
+            raise SimulatorError(f"could not attach the cameras: {err}") from err
+
+    def _spawn(self, world: carla.World, ego: carla.Actor, kind: str) -> None:
+        blueprint = world.get_blueprint_library().find(f"sensor.camera.{kind}")
+        size = {"image_size_x": str(self._camera.width), "image_size_y": str(self._camera.height)}
+        wanted = {**FIXED_ATTRIBUTES, **size, "fov": str(self._camera.fov_deg)}
+        for name, value in wanted.items():
+            if blueprint.has_attribute(name):
+                blueprint.set_attribute(name, value)
+        spec = self._camera
+        mount = carla.Transform(
+            carla.Location(spec.x, spec.y, spec.z), carla.Rotation(pitch=spec.pitch_deg)
+        )
+        actor = world.spawn_actor(blueprint, mount, attach_to=ego)
+        self._actors.append(actor)
+        inbox = FrameQueue(kind)
+        self._queues[kind] = inbox
+        actor.listen(inbox.put)
+
+    def read(self, frame: int) -> RigFrame:
+        """Wait for all images of this frame.
+
+        Raises:
+            SimulatorError: an image is late or missing; an older one is never returned.
+        """
+        deadline = time.monotonic() + self._timeout_s
+        images = {}
+        for kind, inbox in self._queues.items():
+            images[kind] = inbox.take(frame, max(deadline - time.monotonic(), 0.001))
+        rgb = images[RGB]
+        place, turn = rgb.transform.location, rgb.transform.rotation
+        tags = decode_tags(_pixels(images[TAGS])) if TAGS in images else None
+        return RigFrame(
+            frame=frame,
+            time_s=float(rgb.timestamp),
+            rgb=decode_rgb(_pixels(rgb)),
+            tags=tags,
+            depth_m=decode_depth(_pixels(images[DEPTH])) if DEPTH in images else None,
+            camera_pose=Pose(place.x, place.y, place.z, turn.pitch, turn.yaw, turn.roll),
+            fov_deg=self._camera.fov_deg,
+        )
+
+    def close(self) -> None:
+        """Stop and remove the cameras; a dead server is no obstacle."""
+        actors, self._actors = self._actors, []
+        for actor in actors:
+            try:
+                actor.stop()
+                actor.destroy()
+            except RuntimeError as err:
+                logger.debug("camera %s was not removed: %s", actor.id, err)
+
+    def __enter__(self) -> SensorRig:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _pixels(image: Any) -> Any:
+    return bgra_pixels(image.raw_data, image.height, image.width)

@@ -1,0 +1,258 @@
+"""Stray light: points of light, bloom, veiling glare; then exposure, noise and tone curve.
+
+The veil follows the CIE disability glare formula (CIE 146:2002) in shape: stray light of a source
+falls with the square of the angle to it, so an oncoming headlight lifts the dark all around it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from simulator.render.facade import scramble
+from simulator.render.jit import kernel
+from simulator.render.moving import Placed, lamp_points
+from simulator.render.raster import View
+from simulator.render.shade import Targets
+from simulator.render.sky import fade, transmittance
+from simulator.render.weather import Light
+from simulator.types import F32, F64, U8
+
+CELL = 4  # pixels of a cell of the bloom grid
+TONE_STEPS = 4096
+TONE_END = 16.0
+_MAX_SOURCES = 40
+
+
+def tone_curve() -> U8:
+    """sRGB value by sqrt(radiance / TONE_END) in steps; soft shoulder above the middle."""
+    x = np.linspace(0.0, 1.0, TONE_STEPS) ** 2 * TONE_END
+    # Linear up to 0.45, then a shoulder that reaches white slowly.
+    knee = 0.45
+    over = np.maximum(x - knee, 0.0)
+    y = np.minimum(x, knee) + (1.0 - knee) * (1.0 - np.exp(-over / 0.85))
+    srgb = np.where(y <= 0.0031308, 12.92 * y, 1.055 * np.maximum(y, 1e-9) ** (1 / 2.4) - 0.055)
+    return np.clip(srgb * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)
+
+
+def light_sources(
+    placed: Sequence[Placed], lamps: F32, light: Light, view: View, reach_m: float
+) -> F64:
+    """Points of light before the camera.
+
+    Returns:
+        (N, 8) sorted by strength: position in the world, light that reaches the camera in three
+        colours, distance along the optical axis, share that fog scatters out of the way.
+    """
+    eye = view.eye.astype(np.float64)
+    forward = view.ray_z.astype(np.float64)
+    candidates: list[tuple[F64, tuple[float, float, float]]] = []
+    if light.lamp > 0.0 and len(lamps):
+        offset = lamps.astype(np.float64) - eye
+        distance = np.sqrt((offset**2).sum(1))
+        ahead = offset @ forward > 0.3
+        for n in np.nonzero(ahead & (distance < min(reach_m, 160.0)))[0]:
+            strength = 2.6 * light.lamp
+            color = (strength, strength * 0.72, strength * 0.40)
+            candidates.append((lamps[n].astype(np.float64), color))
+    for p in placed:
+        if p.distance_m > reach_m or not p.thing.kind.startswith("vehicle."):
+            continue
+        for at, direction, color, is_headlight in lamp_points(p):
+            to_eye = eye - at
+            norm = float(np.linalg.norm(to_eye))
+            facing = float(direction @ to_eye) / max(norm, 0.1)
+            if facing < 0.05 or (at - eye) @ forward < 0.3:
+                continue
+            # A low beam sends least above its cut-off, yet dazzles on uneven roads.
+            share = facing**24 * 0.85 + facing**3 * 0.15 if is_headlight else facing
+            candidates.append((at, (color[0] * share, color[1] * share, color[2] * share)))
+    return _strongest(candidates, light, eye, forward)
+
+
+def _strongest(
+    candidates: list[tuple[F64, tuple[float, float, float]]], light: Light, eye: F64, forward: F64
+) -> F64:
+    rows = []
+    for at, color in candidates:
+        offset = at - eye
+        distance = max(float(np.linalg.norm(offset)), 0.5)
+        through = transmittance(light, float(eye[2]), float(offset[2]) / distance, distance)
+        received = np.array(color) / (distance * distance + 4.0)
+        if received[0] * through > 2e-6:
+            rows.append((*at, *(received * through), float(offset @ forward), 1.0 - through))
+    rows.sort(key=lambda row: (-row[3], row[0], row[1], row[2]))
+    return np.array(rows[:_MAX_SOURCES], np.float64).reshape(-1, 8)
+
+
+def project(sources: F64, view: View) -> F64:
+    """Screen position of sources in pixels, (N, 2)."""
+    clip = (sources[:, :3] - view.eye) @ view.to_clip.astype(np.float64).T
+    x = (clip[:, 0] / clip[:, 2] + 1.0) * 0.5 * view.width
+    y = (1.0 - clip[:, 1] / clip[:, 2]) * 0.5 * view.height
+    return np.stack([x, y], 1)
+
+
+@kernel
+def add_sources(out: Targets, sources: F64, screen: F64, focal: float) -> None:
+    """Weigh sources by how much of them is seen, and draw their discs into the radiance."""
+    height, width = out.depth.shape
+    for n in range(len(sources)):
+        cx, cy = screen[n, 0], screen[n, 1]
+        if not (-2.0 < cx < width + 2.0 and -2.0 < cy < height + 2.0):
+            sources[n, 3:6] = 0.0
+            continue
+        seen = 0
+        tried = 0
+        for di in range(-1, 2):
+            for dj in range(-1, 2):
+                i = int(np.floor(cy)) + di
+                j = int(np.floor(cx)) + dj
+                if 0 <= i < height and 0 <= j < width:
+                    tried += 1
+                    if out.depth[i, j] > sources[n, 6] - 0.7:
+                        seen += 1
+        share = seen / max(tried, 1)
+        sources[n, 3:6] *= share
+        if share == 0.0:
+            continue
+        # A lamp of 0.1 m radius, but never smaller than the pixel.
+        radius = max(0.10 * focal / sources[n, 6], 0.75)
+        reach = int(radius * 2.5) + 1
+        core = focal * focal / (3.1416 * radius * radius)
+        for i in range(max(int(cy) - reach, 0), min(int(cy) + reach + 1, height)):
+            for j in range(max(int(cx) - reach, 0), min(int(cx) + reach + 1, width)):
+                dx = j + 0.5 - cx
+                dy = i + 0.5 - cy
+                disc = fade((dx * dx + dy * dy) / (radius * radius)) * core
+                for c in range(3):
+                    out.radiance[i, j, c] += min(disc * sources[n, 3 + c], 40.0)
+
+
+@kernel
+def gather_bright(radiance: F32, exposure: float, grid: F32) -> float:
+    """Mean of what exceeds white in each cell of the bloom grid; returns the greatest."""
+    height, width = radiance.shape[:2]
+    most = 0.0
+    for i in range(grid.shape[0]):
+        for j in range(grid.shape[1]):
+            for c in range(3):
+                total = 0.0
+                for y in range(i * CELL, min(i * CELL + CELL, height)):
+                    for x in range(j * CELL, min(j * CELL + CELL, width)):
+                        value = radiance[y, x, c] * exposure - 1.0
+                        if value > 0.0:
+                            total += min(value, 60.0)
+                total /= CELL * CELL
+                grid[i, j, c] = total
+                most = max(most, total)
+    return most
+
+
+@kernel
+def blur(source: F32, target: F32, spare: F32, radius: int) -> None:
+    """Box blur of the bloom grid, first along rows, then along columns."""
+    rows, columns = source.shape[:2]
+    scale = np.float32(1.0 / (2 * radius + 1))
+    for c in range(3):
+        for i in range(rows):
+            total = np.float32(0.0)
+            for j in range(-radius, columns):
+                if j + radius < columns:
+                    total += source[i, j + radius, c]
+                if j - radius - 1 >= 0:
+                    total -= source[i, j - radius - 1, c]
+                if j >= 0:
+                    spare[i, j, c] = max(total, np.float32(0.0)) * scale
+        for j in range(columns):
+            total = np.float32(0.0)
+            for i in range(-radius, rows):
+                if i + radius < rows:
+                    total += spare[i + radius, j, c]
+                if i - radius - 1 >= 0:
+                    total -= spare[i - radius - 1, j, c]
+                if i >= 0:
+                    target[i, j, c] = max(total, np.float32(0.0)) * scale
+
+
+@kernel
+def spread(bright: F32, bloom: F32, spare: F32, work: F32, unit: int) -> None:
+    """Turn the bright cells into bloom: a narrow, a middle and a wide halo."""
+    bloom[:] = np.float32(0.0)
+    for k in range(3):
+        radius = unit if k == 0 else unit * 3 if k == 1 else unit * 8
+        weight = np.float32(0.16) if k == 0 else np.float32(0.10) if k == 1 else np.float32(0.06)
+        blur(bright, work, spare, radius)
+        blur(work, work, spare, radius)
+        for i in range(bloom.shape[0]):
+            for j in range(bloom.shape[1]):
+                for c in range(3):
+                    bloom[i, j, c] += work[i, j, c] * weight
+
+
+@kernel
+def add_veil(
+    bloom: F32, sources: F64, screen: F64, focal: float, exposure: float, fog: float
+) -> None:
+    """Add the veil of every source over the whole image, wider where fog scatters it."""
+    for i in range(bloom.shape[0]):
+        for j in range(bloom.shape[1]):
+            x = (j + 0.5) * CELL
+            y = (i + 0.5) * CELL
+            for n in range(len(sources)):
+                if sources[n, 3] <= 0.0:
+                    continue
+                dx = (x - screen[n, 0]) / focal
+                dy = (y - screen[n, 1]) / focal
+                angle2 = dx * dx + dy * dy
+                veil = 0.026 / (angle2 + 0.0012)
+                veil += fog * sources[n, 7] * 0.05 / (angle2 + 0.012)
+                for c in range(3):
+                    bloom[i, j, c] += np.float32(veil * sources[n, 3 + c] * exposure)
+
+
+@kernel
+def compose_rows(
+    radiance: F32,
+    bloom: F32,
+    light: Light,
+    curve: U8,
+    seed: int,
+    row_first: int,
+    row_last: int,
+    bgra: U8,
+) -> None:
+    """Bloom, exposure, sensor noise and tone curve into the image."""
+    height, width = radiance.shape[:2]
+    rows, columns = bloom.shape[:2]
+    scale = (TONE_STEPS - 1) / np.sqrt(TONE_END)
+    for y in range(row_first, row_last):
+        v = min(max((y + 0.5) / CELL - 0.5, 0.0), rows - 1.001)
+        i = int(v)
+        fv = v - i
+        for x in range(width):
+            u = min(max((x + 0.5) / CELL - 0.5, 0.0), columns - 1.001)
+            j = int(u)
+            fu = u - j
+            grain = scramble(y * width + x, seed, 77)
+            # Sum of four bytes: near enough to a normal deviate.
+            shot = (grain & 255) + (grain >> 8 & 255) + (grain >> 16 & 255) + (grain >> 24)
+            common = (shot - 510.0) / 147.8
+            for c in range(3):
+                upper = bloom[i, j, c] + (bloom[i, j + 1, c] - bloom[i, j, c]) * fu
+                lower = bloom[i + 1, j, c] + (bloom[i + 1, j + 1, c] - bloom[i + 1, j, c]) * fu
+                value = radiance[y, x, c] * light.exposure + upper + (lower - upper) * fv
+                own = ((grain >> (5 * c + 3) & 255) - 127.5) / 73.9
+                # Photon noise grows with the root of the signal; the rest is read noise.
+                deviation = light.noise * np.sqrt(max(value, 0.0) * 0.35 + 0.0035)
+                value += deviation * (0.8 * common + 0.6 * own)
+                step = np.sqrt(max(value, 0.0)) * scale
+                bgra[y, x, 2 - c] = curve[int(min(step, TONE_STEPS - 1.0))]
+            bgra[y, x, 3] = 255
+
+
+def bloom_shape(width: int, height: int) -> tuple[int, int, int]:
+    """Shape of the bloom grid; two cells at least, so that it can be interpolated."""
+    return max(math.ceil(height / CELL), 2), max(math.ceil(width / CELL), 2), 3

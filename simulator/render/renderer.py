@@ -1,0 +1,381 @@
+"""The renderer: what a camera in a town sees, drawn by compiled kernels on one or more threads."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+
+from simulator.render import glare
+from simulator.render.chunks import Static, cut, empty_triangles, visible
+from simulator.render.ground_maps import (
+    MOVING_CELL_M,
+    MOVING_CELLS,
+    GroundMaps,
+    light_ground,
+    mean_roof,
+    measure_heights,
+    stamp_moving,
+    sweep_shadow,
+)
+from simulator.render.jit import discard_stale_cache
+from simulator.render.moving import (
+    Placed,
+    beams_of,
+    model_of,
+    nearby,
+    palette_of,
+    place,
+    shadow_boxes,
+)
+from simulator.render.raster import (
+    I32,
+    RECORD_FLOATS,
+    SAMPLE_X,
+    Triangles,
+    View,
+    bin_records,
+    draw_records,
+    set_up,
+)
+from simulator.render.shade import Targets, label_rows, shade_rows
+from simulator.render.textures import grow_textures
+from simulator.render.weather import Light, light_of
+from simulator.types import F32, F64, U8, Camera, Drawable, Frame, Scenery, Weather
+
+logger = logging.getLogger(__name__)
+
+REACH_M = 400.0
+# Fog hides what lies behind it from the eye, but tags and depth still serve a thermal camera,
+# which sees some way further.
+FOG_REACH_M = 150.0
+_SLICES = 16  # shares of the faces; fixed, so that threads do not change the order of drawing
+_BAND_ROWS = 12
+_MOVING_FACES = 65_536
+_NO_BEAMS = np.zeros((0, 8))
+
+
+class Stages(NamedTuple):
+    """Seconds the last frame spent in each stage."""
+
+    cull: float
+    transform: float
+    raster_and_shade: float
+    glare: float
+
+
+class Renderer:
+    """Draws one town. Not for use by several threads at once; threads of its own it has."""
+
+    def __init__(self, scenery: Scenery, threads: int | None = None) -> None:
+        """Prepare a town for drawing.
+
+        Args:
+            scenery: what stands still.
+            threads: how many draw; two by default, or one on a machine with a single core.
+        """
+        self._fresh = discard_stale_cache(set_up)
+        self._started = False
+        self._threads = max(1, threads if threads is not None else min(2, os.cpu_count() or 1))
+        self._pool = ThreadPoolExecutor(max(self._threads - 1, 1), "render")
+        self._static: Static = cut(scenery, _MOVING_FACES)
+        self._lamps = np.ascontiguousarray(scenery.lamps, np.float32).reshape(-1, 3)
+        self._textures: U8 = grow_textures()
+        self._heights = measure_heights(scenery)
+        self._roof = mean_roof(self._heights)
+        self._lamp_map: F32 | None = None
+        self._shadow_sun: tuple[float, float] | None = None
+        self._shadow: F32 = np.full_like(self._heights.top, -1000.0)
+        self._moving = np.zeros((MOVING_CELLS, MOVING_CELLS, 2), np.uint8)
+        self._moving_z = np.zeros((MOVING_CELLS, MOVING_CELLS), np.float32)
+        self._curve = glare.tone_curve()
+        self._records = np.empty((1024, RECORD_FLOATS), np.float32)
+        self._owners = np.empty(1024, np.int32)
+        self._items: list[I32] = [np.empty(4096, np.int32) for _ in range(_SLICES)]
+        self.stages = Stages(0.0, 0.0, 0.0, 0.0)
+
+    def render(
+        self,
+        camera: Camera,
+        drawables: Sequence[Drawable],
+        weather: Weather,
+        time_s: float,
+        *,
+        shot_noise_seed: int = 0,
+        color: bool = True,
+    ) -> Frame:
+        """Draw what a camera sees.
+
+        Args:
+            camera: pinhole camera in the world.
+            drawables: everything that moves or switches.
+            weather: CARLA's parameters.
+            time_s: simulated time; moves the clouds.
+            shot_noise_seed: of the sensor's noise; same seed, same noise.
+            color: False leaves `bgra` black and saves the shading.
+        """
+        if not self._started and self._fresh:
+            logger.info("compiling the renderer, about half a minute, once per installation")
+        began = perf_counter()
+        view = view_of(camera)
+        light = light_of(weather, time_s)
+        reach = reach_of(light)
+        placed = nearby(drawables, view.eye.astype(np.float64), reach)
+        tri, starts, stops = self._collect(view, placed, light, reach)
+        culled = perf_counter()
+        bins = self._transform(tri, starts, stops, view)
+        transformed = perf_counter()
+        targets = Targets(
+            np.empty((camera.height, camera.width, 3), np.float32),
+            np.empty((camera.height, camera.width), np.uint8),
+            np.empty((camera.height, camera.width), np.float32),
+            np.empty((camera.height, camera.width), np.uint16),
+        )
+        maps = self._maps(light, placed, view) if color else None
+        beams = beams_of(placed) if color else _NO_BEAMS
+        self._draw(tri, maps, light, beams, view, bins, targets)
+        drawn = perf_counter()
+        bgra = np.zeros((camera.height, camera.width, 4), np.uint8)
+        if color:
+            self._finish(targets, placed, light, view, reach, shot_noise_seed, bgra)
+        self.stages = Stages(
+            culled - began, transformed - culled, drawn - transformed, perf_counter() - drawn
+        )
+        if not self._started:
+            self._started = True
+            if self._fresh:
+                logger.info("renderer compiled in %.1f s", perf_counter() - began)
+        return Frame(bgra, targets.tags, targets.depth, targets.instances)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()
+
+    def _collect(
+        self, view: View, placed: list[Placed], light: Light, reach: float
+    ) -> tuple[Triangles, I32, I32]:
+        """Faces to draw: ranges of the chunks in sight, moving things first."""
+        tri, chunks, first = self._static
+        room = len(tri.tags) - first
+        used = 0
+        for p in placed:
+            if not _in_sight(p, view):
+                continue
+            model = model_of(p)
+            if used + len(model.slots) > room:
+                tri = self._grow(max(2 * room, room + len(model.slots)))
+                room = len(tri.tags) - first
+            origin = np.array(p.thing.pose[:3], np.float32)
+            rotation = np.ascontiguousarray(p.rotation, np.float32)
+            palette = palette_of(p.thing, light)
+            place(model, rotation, origin, palette, p.thing.instance & 0xFFFF, first + used, tri)
+            used += len(model.slots)
+        seen = visible(chunks, view, reach)
+        starts = np.concatenate([[first], chunks.starts[seen]]).astype(np.int32)
+        stops = np.concatenate([[first + used], chunks.stops[seen]]).astype(np.int32)
+        return tri, starts, stops
+
+    def _grow(self, room: int) -> Triangles:
+        """More room for moving faces."""
+        old, chunks, first = self._static
+        tri = empty_triangles(first + room)
+        for source, target in zip(old, tri, strict=True):
+            target[: len(source)] = source
+        self._static = Static(tri, chunks, first)
+        return tri
+
+    def _transform(
+        self, tri: Triangles, starts: I32, stops: I32, view: View
+    ) -> list[tuple[int, I32, I32]]:
+        """Project all faces; returns for each slice its first record, band starts and items."""
+        total = int((stops - starts).sum())
+        if 2 * total > len(self._owners):
+            self._records = np.empty((3 * total, RECORD_FLOATS), np.float32)
+            self._owners = np.empty(3 * total, np.int32)
+        bands = -(-view.height // _BAND_ROWS)
+        bins: list[tuple[int, I32, I32]] = [(0, starts, starts)] * _SLICES
+
+        def one(n: int) -> None:
+            low, high = total * n // _SLICES, total * (n + 1) // _SLICES
+            records = self._records[2 * low : 2 * high]
+            owners = self._owners[2 * low : 2 * high]
+            count = set_up(tri.corners, starts, stops, low, high, view, records, owners)
+            begin = np.empty(bands + 1, np.int32)
+            need = bin_records(records, count, _BAND_ROWS, view.height, begin, self._items[n])
+            if need > len(self._items[n]):
+                self._items[n] = np.empty(need + need // 2, np.int32)
+                bin_records(records, count, _BAND_ROWS, view.height, begin, self._items[n])
+            bins[n] = (2 * low, begin, self._items[n])
+
+        self._share(one, _SLICES)
+        return bins
+
+    def _draw(
+        self,
+        tri: Triangles,
+        maps: GroundMaps | None,
+        light: Light,
+        beams: F64,
+        view: View,
+        bins: list[tuple[int, I32, I32]],
+        targets: Targets,
+    ) -> None:
+        """Visibility and shading, band by band."""
+        samples = len(SAMPLE_X) if maps is not None else 1
+
+        def one(band: int) -> None:
+            first = band * _BAND_ROWS
+            last = min(first + _BAND_ROWS, view.height)
+            nearest = np.zeros((samples, last - first, view.width), np.float32)
+            faces = np.full((samples, last - first, view.width), -1, np.int32)
+            for start, begin, items in bins:
+                mine = items[begin[band] : begin[band + 1]]
+                records, owners = self._records[start:], self._owners[start:]
+                draw_records(records, owners, mine, first, last, nearest, faces)
+            label_rows(tri, first, last, nearest, faces, targets)
+            if maps is not None:
+                shade_rows(
+                    tri, maps, self._textures, light, beams, view, first, last, nearest, faces,
+                    targets,
+                )  # fmt: skip
+
+        self._share(one, -(-view.height // _BAND_ROWS))
+
+    def _finish(
+        self,
+        targets: Targets,
+        placed: list[Placed],
+        light: Light,
+        view: View,
+        reach: float,
+        seed: int,
+        bgra: U8,
+    ) -> None:
+        """Glare, exposure, noise and tone curve."""
+        sources = glare.light_sources(placed, self._lamps, light, view, reach)
+        screen = glare.project(sources, view)
+        focal = 0.5 * view.width / float(np.linalg.norm(view.ray_x))
+        if len(sources):
+            glare.add_sources(targets, sources, screen, focal)
+        shape = glare.bloom_shape(view.width, view.height)
+        bright = np.zeros(shape, np.float32)
+        bloom = np.zeros(shape, np.float32)
+        if glare.gather_bright(targets.radiance, light.exposure, bright) > 1e-3:
+            unit = max(1, round(view.width / 400))
+            glare.spread(bright, bloom, np.empty_like(bloom), np.empty_like(bloom), unit)
+        if len(sources):
+            fog = min(light.fog_per_m / 0.05, 1.0)
+            glare.add_veil(bloom, sources, screen, focal, light.exposure, fog)
+
+        def one(band: int) -> None:
+            first = band * _BAND_ROWS
+            last = min(first + _BAND_ROWS, view.height)
+            glare.compose_rows(
+                targets.radiance, bloom, light, self._curve, seed & 0x7FFFFFFF, first, last, bgra
+            )
+
+        self._share(one, -(-view.height // _BAND_ROWS))
+
+    def _maps(self, light: Light, placed: list[Placed], view: View) -> GroundMaps:
+        """Maps from above, brought up to date."""
+        sun = (light.sun_x, light.sun_y)
+        if light.sun_r > 0.0 and self._shadow_sun != sun:
+            to_sun = np.array([light.sun_x, light.sun_y, light.sun_z])
+            self._shadow = sweep_shadow(self._heights, to_sun)
+            self._shadow_sun = sun
+        if self._lamp_map is None and (light.lamp > 0.0 or not self._started):
+            self._lamp_map = light_ground(self._heights, self._lamps)
+        lamps = self._lamp_map if self._lamp_map is not None else np.zeros((2, 2, 4), np.float32)
+        half = 0.5 * MOVING_CELLS * MOVING_CELL_M
+        # The map reaches further ahead of the camera than behind it, and keeps to its grid.
+        centre = view.eye[:2] + view.ray_z[:2] * np.float32(half * 0.8)
+        x0, y0 = (float(np.floor(c / MOVING_CELL_M) * MOVING_CELL_M) - half for c in centre)
+        climb = max(light.sun_z, 0.12)
+        is_sunny = light.sun_r > 0.02 and light.sun_z > 0.02
+        stamp_moving(
+            self._moving,
+            self._moving_z,
+            x0,
+            y0,
+            shadow_boxes(placed),
+            -light.sun_x / climb,
+            -light.sun_y / climb,
+            1.0 if is_sunny else 0.0,
+        )
+        h = self._heights
+        return GroundMaps(
+            h.x0,
+            h.y0,
+            h.cell,
+            self._shadow,
+            self._roof,
+            lamps,
+            x0,
+            y0,
+            self._moving,
+            self._moving_z,
+        )
+
+    def _share(self, work: Callable[[int], None], count: int) -> None:
+        """Run work(0) to work(count - 1) on all threads, each taking the next one when free."""
+        numbers = itertools.count()
+
+        def run() -> None:
+            while (n := next(numbers)) < count:
+                work(n)
+
+        others = [self._pool.submit(run) for _ in range(self._threads - 1)]
+        try:
+            run()
+        finally:
+            for other in others:
+                other.result()
+
+
+def view_of(camera: Camera) -> View:
+    """The camera's rays and its projection."""
+    if camera.width < 1 or camera.height < 1:
+        raise ValueError(
+            f"expected an image of at least 1x1 pixels, got {camera.width}x{camera.height}"
+        )
+    if not 1.0 <= camera.fov_deg <= 170.0:
+        raise ValueError(f"expected a field of view of 1 to 170 degrees, got {camera.fov_deg}")
+    rotation = camera.pose.rotation_matrix()
+    tan_x = float(np.tan(np.radians(camera.fov_deg) / 2.0))
+    tan_y = tan_x * camera.height / camera.width
+    forward, right, up = rotation.T
+    return View(
+        eye=np.array(camera.pose[:3], np.float32),
+        to_clip=np.array([right / tan_x, up / tan_y, forward], np.float32),
+        ray_x=(right * tan_x).astype(np.float32),
+        ray_y=(up * tan_y).astype(np.float32),
+        ray_z=forward.astype(np.float32),
+        width=camera.width,
+        height=camera.height,
+    )
+
+
+def reach_of(light: Light) -> float:
+    """How far to draw: everything, or some way past what fog lets through."""
+    density = light.fog_per_m + light.haze_per_m
+    return min(REACH_M, max(FOG_REACH_M, 5.5 / density + light.fog_start_m))
+
+
+def _in_sight(placed: Placed, view: View) -> bool:
+    """Whether a sphere around the thing meets the camera's pyramid."""
+    radius = 7.0 if placed.thing.kind.startswith("traffic.") else (
+        1.3 * float(np.linalg.norm(placed.thing.half_extent)) + 0.5
+    )  # fmt: skip
+    offset = np.array(placed.thing.pose[:3]) - view.eye
+    offset[2] += placed.thing.half_extent[2]
+    m = view.to_clip.astype(np.float64)
+    for plane in (m[2] + m[0], m[2] - m[0], m[2] + m[1], m[2] - m[1]):
+        if float(offset @ plane) < -radius * float(np.linalg.norm(plane)):
+            return False
+    return float(offset @ m[2]) > -radius

@@ -1,0 +1,114 @@
+"""Sky, clouds and fog along a viewing ray."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simulator.render.jit import kernel
+from simulator.render.textures import CLOUD, sample
+from simulator.render.weather import Light
+from simulator.types import U8
+
+_FADE_STEPS = 1024
+_FADE_END = 16.0
+# exp(-x) as a table: the system's own exp may differ in the last bit between machines.
+_FADE = np.exp(-np.linspace(0.0, _FADE_END, _FADE_STEPS + 2)).astype(np.float32)
+
+
+@kernel
+def fade(x: float) -> float:
+    """exp(-x) for x >= 0, zero beyond 16."""
+    if x >= _FADE_END:
+        return 0.0
+    at = x * (_FADE_STEPS / _FADE_END)
+    n = int(at)
+    t = at - n
+    return _FADE[n] * (1.0 - t) + _FADE[n + 1] * t
+
+
+@kernel
+def gradient(light: Light, dz: float) -> tuple[float, float, float]:
+    """Cloudless sky in a direction with vertical component `dz`."""
+    up = min(max(dz, 0.0), 1.0)
+    t = np.sqrt(up) * (1.6 - 0.6 * up)
+    t = min(t, 1.0)
+    return (
+        light.horizon_r + (light.zenith_r - light.horizon_r) * t,
+        light.horizon_g + (light.zenith_g - light.horizon_g) * t,
+        light.horizon_b + (light.zenith_b - light.horizon_b) * t,
+    )
+
+
+@kernel
+def sky(
+    light: Light, textures: U8, dx: float, dy: float, dz: float, pixel: float
+) -> tuple[float, float, float]:
+    """Sky with clouds and the glow around the sun.
+
+    Args:
+        light: the weather's light.
+        textures: for the clouds.
+        dx: unit direction.
+        dy: unit direction.
+        dz: unit direction.
+        pixel: angle of a pixel, rad.
+    """
+    r, g, b = gradient(light, dz)
+    if dz > 0.02:
+        u = (dx / (dz + 0.12) * 900.0 + light.cloud_drift) / 4200.0
+        v = dy / (dz + 0.12) * 900.0 / 4200.0
+        wide = pixel * 0.3 / (dz + 0.12)
+        density = sample(textures, CLOUD, u, v, wide)
+        density += 0.35 * (sample(textures, CLOUD, u * 3.1 + 0.37, v * 3.1, wide * 3.1) - 1.0)
+        cover = (density - 1.42 + 0.95 * light.cloud_cover) / 0.55
+        cover = min(max(cover, 0.0), 1.0)
+        cover = cover * cover * (3.0 - 2.0 * cover) * min(dz * 6.0, 1.0) * 0.85
+        base = (r + g + b) * 0.26
+        thin = 1.0 - 0.35 * cover * density * light.cloud_cover
+        r += (base * thin + 0.24 * light.sun_r - r * 0.55) * cover
+        g += (base * thin + 0.24 * light.sun_g - g * 0.60) * cover
+        b += (base * 1.04 * thin + 0.24 * light.sun_b - b * 0.72) * cover
+    toward = dx * light.sun_x + dy * light.sun_y + dz * light.sun_z
+    if toward > 0.0:
+        p = toward * toward
+        p = p * p
+        p = p * p
+        wide_glow = p * 0.10
+        p = p * p
+        p = p * p
+        p = p * p
+        glow = wide_glow + 0.35 * p
+        p = p * p
+        p = p * p
+        p = p * p
+        p = p * p
+        glow += 14.0 * p * p * p
+        r += light.sun_r * glow
+        g += light.sun_g * glow
+        b += light.sun_b * glow
+    return r, g, b
+
+
+@kernel
+def transmittance(light: Light, z: float, dz: float, distance: float) -> float:
+    """Share of light that arrives over `distance` along a ray that starts at height `z`.
+
+    Fog thins exponentially with height and begins at the fog distance; haze does neither.
+    """
+    path = max(distance - light.fog_start_m, 0.0)
+    depth = light.haze_per_m * distance
+    if light.fog_per_m > 0.0 and path > 0.0:
+        k = light.fog_falloff_per_m
+        start = z + dz * light.fog_start_m
+        scale = fade(k * start) if start > 0.0 else 1.0
+        climb = k * dz * path
+        if climb > 0.01:
+            mean = (1.0 - fade(climb)) / climb
+        elif climb < -0.01:
+            # Looking down: the same layer seen from its lower end, which may not lie below z = 0.
+            drop = min(-climb, k * max(start, 0.0))
+            mean = 1.0 if drop < 0.01 else (1.0 / fade(drop) - 1.0) / drop
+        else:
+            mean = 1.0
+        depth += light.fog_per_m * scale * mean * path
+    return fade(depth)

@@ -82,11 +82,7 @@ def _candidates(planner: RoutePlanner, rng: np.random.Generator, wanted: int) ->
 
 
 def _candidate(planner: RoutePlanner, start: int, goal: int) -> _Candidate | None:
-    graph = planner.graph
-    keypoints = tuple(
-        Pose(*(round(float(value), 3) for value in graph.points[node]), yaw=_yaw(graph.yaws[node]))
-        for node in (start, goal)
-    )
+    keypoints = (_pose_of(planner, start), _pose_of(planner, goal))
     try:
         route = planner.plan(keypoints, "candidate")
     except MapError:
@@ -105,8 +101,10 @@ def _candidate(planner: RoutePlanner, start: int, goal: int) -> _Candidate | Non
     return _Candidate(keypoints, route, cells, turns) if turns else None
 
 
-def _yaw(yaw: float) -> float:
-    return round((float(yaw) + 180.0) % 360.0 - 180.0, 3)
+def _pose_of(planner: RoutePlanner, node: int) -> Pose:
+    x, y, z = (round(float(value), 3) for value in planner.graph.points[node])
+    yaw = (float(planner.graph.yaws[node]) + 180.0) % 360.0 - 180.0
+    return Pose(x, y, z, yaw=round(yaw, 3))
 
 
 def _score(item: _Candidate, covered: Counter[tuple[int, int, int]], turns: Counter[int]) -> float:

@@ -1,0 +1,145 @@
+"""CILRS: an image, a speed and a command to steer, throttle and brake; runs without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import WeightsError
+from harness.types import Command, Control, EpisodeContext, Observation, WorldState
+from policies.preprocess import Preprocessing, preprocessing_from
+
+SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "cilrs_v0.onnx"
+FAMILY = "fusiondrive-cilrs"
+BRANCHES: dict[Command, int] = {
+    # coiltraine's codes 2 follow, 3 left, 4 right, 5 straight, minus 2
+    Command.FOLLOW: 0,
+    Command.LEFT: 1,
+    Command.RIGHT: 2,
+    Command.STRAIGHT: 3,
+}
+MIN_BRAKE = 0.05  # coiltraine: a weaker brake is none
+
+
+class Network(Protocol):
+    """Maps inputs to what every branch would do."""
+
+    def __call__(
+        self, image: NDArray[np.float32], speed: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """(1, 3, H, W) and (1, 1) to (branches, 3) of steer, throttle, brake."""
+
+
+@dataclass(frozen=True)
+class LoadedNetwork:
+    """A network with what has to be known to drive it."""
+
+    network: Network
+    preprocessing: Preprocessing
+    branches: Mapping[Command, int]
+    weights_hash: str
+
+
+class CilrsPolicy:
+    """Drives by the branch of the current command."""
+
+    is_privileged = False
+
+    def __init__(self, loaded: LoadedNetwork) -> None:
+        self._loaded = loaded
+
+    def reset(self, context: EpisodeContext) -> None:
+        """Nothing to forget: each step stands alone."""
+
+    def act(self, observation: Observation, state: WorldState | None) -> Control:
+        """One forward pass."""
+        prepare = self._loaded.preprocessing
+        image = prepare.to_input(prepare.crop_resize(observation.image))
+        actions = self._loaded.network(image, prepare.speed_input(observation.speed_mps))
+        return to_control(actions[self._loaded.branches[observation.command]])
+
+    def weights_hash(self) -> str:
+        """SHA-256 of the file, first 12 hex digits."""
+        return self._loaded.weights_hash
+
+
+def to_control(action: NDArray[np.float32]) -> Control:
+    """Coiltraine's post-processing of (steer, throttle, brake)."""
+    steer, throttle, brake = (float(value) for value in action)
+    if brake < MIN_BRAKE or throttle > brake:
+        brake = 0.0
+    return Control(
+        throttle=float(np.clip(throttle, 0.0, 1.0)),
+        steer=float(np.clip(steer, -1.0, 1.0)),
+        brake=float(np.clip(brake, 0.0, 1.0)),
+    )
+
+
+def load_cilrs(weights: Path | None = None) -> CilrsPolicy:
+    """Load a policy file: `.onnx` with its card beside it, or a torch checkpoint.
+
+    Raises:
+        WeightsError: the file is missing or foreign, or torch is needed and not installed.
+    """
+    path = weights or SHIPPED_WEIGHTS
+    if not path.is_file():
+        raise WeightsError(f"policy weights {path}: no such file")
+    if path.suffix == ".onnx":
+        return CilrsPolicy(_load_onnx(path))
+    try:
+        from policies import checkpoints
+    except ModuleNotFoundError as err:
+        raise WeightsError(
+            f"{path.name} needs '{err.name}', which is not installed: "
+            f"pip install 'fusiondrive[train]', or use an .onnx file"
+        ) from err
+    return CilrsPolicy(checkpoints.load_checkpoint(path))
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, first 12 hex digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+class _OnnxNetwork:
+    """The exported graph; its first output holds all branches, (1, 4, 3)."""
+
+    def __init__(self, path: Path) -> None:
+        from fusionproxy.runtime import OnnxModel
+
+        try:
+            self._model = OnnxModel(path)
+        except RuntimeError as err:
+            raise WeightsError(f"{path}: not a readable ONNX file: {err}") from err
+
+    def __call__(
+        self, image: NDArray[np.float32], speed: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        return np.asarray(self._model(image, speed)[0][0], dtype=np.float32)
+
+
+def _load_onnx(path: Path) -> LoadedNetwork:
+    card_path = path.with_suffix(".json")
+    try:
+        card = json.loads(card_path.read_text(encoding="utf-8"))
+    except OSError as err:
+        raise WeightsError(
+            f"{path}: its card {card_path.name} is missing; it says how to prepare the image"
+        ) from err
+    except ValueError as err:
+        raise WeightsError(f"{card_path}: broken JSON: {err}") from err
+    if not isinstance(card, dict) or card.get("family") != FAMILY:
+        raise WeightsError(f"{card_path}: expected family '{FAMILY}'; not a policy of this project")
+    return LoadedNetwork(
+        network=_OnnxNetwork(path),
+        preprocessing=preprocessing_from(card, str(card_path)),
+        branches=BRANCHES,
+        weights_hash=file_hash(path),
+    )

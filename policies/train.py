@@ -1,0 +1,369 @@
+"""Train CILRS on recorded drives, in one file from top to bottom.
+
+`python -m policies.train --data DATA --out RUN --minutes 40`, then `python -m policies.export`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.errors import ConfigError, FusionDriveError
+from policies.cilrs_network import Cilrs, NetworkConfig
+from policies.dataset import CARD, Frames, flatten, load_episodes, sampling_weights
+from policies.preprocess import Preprocessing
+
+# CILRS.md: Codevilla et al. 2019, coiltraine's configuration
+ACTION_WEIGHTS = (0.5, 0.45, 0.05)  # steer, throttle, brake
+BRANCH_WEIGHT = 0.95
+SPEED_WEIGHT = 0.05
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that changes the result."""
+
+    data: str
+    backbone: str = "resnet10t"
+    slimness: float = 1.0
+    minutes: float = 0.0  # budget; 0 trains `epochs`
+    epochs: float = 10.0
+    batch: int = 120
+    learning_rate: float = 6e-4
+    weight_decay: float = 1e-4
+    ema_decay: float = 0.998
+    speed_dropout: float = 0.1  # share of samples whose speed input is replaced: against inertia
+    brightness: float = 0.2
+    contrast: float = 0.15
+    tint: float = 0.05
+    noise: float = 0.01
+    held_out: float = 0.08  # share of routes kept for validation
+    threads: int = 2
+    seed: int = 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m policies.train", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="run directory")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    for field in fields(TrainConfig):
+        kind = {"str": str, "float": float, "int": int}[str(field.type)]
+        flag = "--" + field.name.replace("_", "-")
+        if field.name == "data":
+            parser.add_argument(flag, required=True)
+        else:
+            parser.add_argument(flag, type=kind, default=field.default)
+    options = vars(parser.parse_args(arguments))
+    out, resume = options.pop("out"), options.pop("resume")
+    try:
+        train(TrainConfig(**options), out, resume=resume)
+    except FusionDriveError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nstopped; go on with --resume --out {out}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
+    """Train until the budget is used, with a checkpoint and a validation now and then."""
+    torch.set_num_threads(config.threads)
+    torch.set_flush_denormal(True)
+    torch.manual_seed(config.seed)
+    rng = np.random.default_rng(config.seed)
+    preprocessing = Preprocessing()
+    train_frames, held_out = split(Path(config.data), config.held_out)
+    probability = sampling_weights(train_frames)
+    network_config = NetworkConfig(backbone=config.backbone, slimness=config.slimness)
+    net = Cilrs(network_config).to(memory_format=torch.channels_last)
+    average = copy.deepcopy(net).eval()
+    optimizer = torch.optim.AdamW(
+        net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    step, spent_s = 0, 0.0
+    total_steps = max(1, round(config.epochs * len(train_frames) / config.batch))
+    out.mkdir(parents=True, exist_ok=True)
+    if resume:
+        step, spent_s = restore(out / "last.pth", net, average, optimizer, config)
+        rng = np.random.default_rng((config.seed, step))
+    print(
+        f"{len(train_frames)} frames to train on, {len(held_out)} held out; "
+        f"{sum(p.numel() for p in net.parameters()) / 1e6:.1f} M parameters"
+    )
+    started = time.monotonic() - spent_s
+    saved_at, losses = time.monotonic(), []
+    while True:
+        spent_s = time.monotonic() - started
+        done = spent_s / (60.0 * config.minutes) if config.minutes else step / total_steps
+        if done >= 1.0:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * schedule(done, step)
+        index = rng.choice(len(train_frames), size=config.batch, p=probability)
+        losses.append(train_step(net, optimizer, train_frames, index, config, preprocessing, rng))
+        step += 1
+        update_average(average, net, min(config.ema_decay, (1 + step) / (10 + step)))
+        if step % 20 == 0:
+            rate = step * config.batch / max(spent_s, 1e-6)
+            print(
+                f"\r{100 * done:5.1f} %  step {step}  loss {np.mean(losses[-100:]):.4f}  "
+                f"{rate:.0f} images/s ",
+                end="",
+                flush=True,
+            )
+        if time.monotonic() - saved_at > 180.0:
+            numbers = validate(average, held_out, preprocessing)
+            log(out, step, spent_s, float(np.mean(losses[-200:])), numbers)
+            save(out / "last.pth", net, average, optimizer, step, spent_s, config, numbers)
+            saved_at = time.monotonic()
+    print()
+    refresh_statistics(average, train_frames, probability, config, preprocessing, rng)
+    numbers = validate(average, held_out, preprocessing)
+    log(out, step, spent_s, float(np.mean(losses[-200:] or [math.nan])), numbers)
+    save(out / "last.pth", net, average, optimizer, step, spent_s, config, numbers)
+    print(json.dumps(numbers))
+
+
+def split(folder: Path, held_out: float) -> tuple[Frames, Frames]:
+    """Training and validation frames; a route is in one of them, never in both."""
+    episodes = load_episodes(folder)
+    routes = sorted({str(episode.table["route"].iloc[0]) for episode in episodes})
+    every = max(2, round(1.0 / held_out)) if held_out > 0 else 0
+    kept_out = set(routes[every - 1 :: every]) if every else set()
+    training = [e for e in episodes if str(e.table["route"].iloc[0]) not in kept_out]
+    validation = [e for e in episodes if str(e.table["route"].iloc[0]) in kept_out]
+    if not training or not validation:
+        raise ConfigError(f"{folder}: {len(routes)} routes are too few to hold some out")
+    return flatten(training), flatten(validation)
+
+
+def schedule(done: float, step: int) -> float:
+    """Linear warm-up over 200 steps, then cosine to 2 %."""
+    return min(1.0, (step + 1) / 200) * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * done)))
+
+
+def augment(images: Tensor, config: TrainConfig, generator: torch.Generator) -> Tensor:
+    """Brightness, contrast, tint and pixel noise, each small; (B, 3, H, W) in [0, 1].
+
+    No blur and no lifted blacks: the policy must not have seen anything like fog or night.
+    """
+    count = len(images)
+
+    def draw(channels: int, reach: float) -> Tensor:
+        unit = torch.rand((count, channels, 1, 1), generator=generator)
+        return 1.0 + reach * (2.0 * unit - 1.0)
+
+    mean = images.mean(dim=(1, 2, 3), keepdim=True)
+    images = (images - mean) * draw(1, config.contrast) + mean
+    images = images * draw(1, config.brightness) * draw(3, config.tint)
+    images = images + config.noise * torch.randn(images.shape, generator=generator)
+    return images.clamp_(0.0, 1.0)
+
+
+def to_batch(images: NDArray[np.uint8]) -> Tensor:
+    """uint8 (B, H, W, 3) to float (B, 3, H, W) in [0, 1], channels last in memory."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255.0)
+
+
+def normalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """What `Preprocessing.to_input` does, for a batch."""
+    mean = torch.tensor(preprocessing.mean).view(1, 3, 1, 1)
+    std = torch.tensor(preprocessing.std).view(1, 3, 1, 1)
+    return (images - mean) / std
+
+
+def train_step(
+    net: Cilrs,
+    optimizer: torch.optim.Optimizer,
+    frames: Frames,
+    index: NDArray[np.int64],
+    config: TrainConfig,
+    preprocessing: Preprocessing,
+    rng: np.random.Generator,
+) -> float:
+    """One update; returns the loss."""
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    images = normalise(
+        augment(to_batch(frames.images(index)), config, generator), preprocessing
+    ).contiguous(memory_format=torch.channels_last)
+    true_speed = torch.from_numpy(frames.speeds[index] / preprocessing.speed_scale_mps)[:, None]
+    speed = true_speed.clone()
+    dropped = torch.rand(len(index), generator=generator) < config.speed_dropout
+    speed[dropped] = torch.rand((int(dropped.sum()), 1), generator=generator)
+    actions, seen_speed = net(images, speed)
+    loss = loss_of(actions, seen_speed, frames, index, true_speed)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+    optimizer.step()
+    return float(loss.detach())
+
+
+def loss_of(
+    actions: Tensor, seen_speed: Tensor, frames: Frames, index: NDArray[np.int64], speed: Tensor
+) -> Tensor:
+    """L1 on the branch of each sample's command, and on the speed read from the image."""
+    branch = torch.from_numpy(frames.branch[index])
+    chosen = actions[torch.arange(len(index)), branch]  # (B, 3)
+    target = torch.from_numpy(frames.actions[index])
+    errors = (chosen - target).abs().mean(dim=0)  # (3,)
+    action_loss = (errors * torch.tensor(ACTION_WEIGHTS)).sum()
+    return BRANCH_WEIGHT * action_loss + SPEED_WEIGHT * (seen_speed - speed).abs().mean()
+
+
+@torch.no_grad()
+def update_average(average: Cilrs, net: Cilrs, decay: float) -> None:
+    """Exponential moving average of weights and statistics."""
+    for mine, theirs in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
+        if mine.dtype.is_floating_point:
+            mine.lerp_(theirs, 1.0 - decay)
+        else:
+            mine.copy_(theirs)
+
+
+@torch.no_grad()
+def refresh_statistics(
+    average: Cilrs,
+    frames: Frames,
+    probability: NDArray[np.float64],
+    config: TrainConfig,
+    preprocessing: Preprocessing,
+    rng: np.random.Generator,
+) -> None:
+    """Recompute the batch-norm statistics of the averaged weights."""
+    norms = [m for m in average.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # plain mean over the batches
+        norm.train()
+    for _ in range(40):
+        index = rng.choice(len(frames), size=config.batch, p=probability)
+        average.backbone(normalise(to_batch(frames.images(index)), preprocessing))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()
+
+
+@torch.no_grad()
+def validate(net: Cilrs, frames: Frames, preprocessing: Preprocessing) -> dict[str, float]:
+    """Mean absolute errors on held-out routes, also of steering per command."""
+    net.eval()
+    every = max(1, len(frames) // 4000)
+    index = np.arange(0, len(frames), every)
+    chosen, seen = [], []
+    for part in np.array_split(index, max(1, len(index) // 200)):
+        images = normalise(to_batch(frames.images(part)), preprocessing)
+        speed = torch.from_numpy(frames.speeds[part] / preprocessing.speed_scale_mps)[:, None]
+        actions, speeds = net(images, speed)
+        chosen.append(actions[torch.arange(len(part)), torch.from_numpy(frames.branch[part])])
+        seen.append(speeds[:, 0] * preprocessing.speed_scale_mps)
+    errors = np.abs(torch.cat(chosen).numpy() - frames.actions[index])
+    numbers = {
+        "steer": errors[:, 0].mean(),
+        "throttle": errors[:, 1].mean(),
+        "brake": errors[:, 2].mean(),
+        "speed_mps": np.abs(torch.cat(seen).numpy() - frames.speeds[index]).mean(),
+    }
+    for branch, name in enumerate(("follow", "left", "right", "straight")):
+        mine = frames.branch[index] == branch
+        if mine.any():
+            numbers[f"steer_{name}"] = errors[mine, 0].mean()
+    return {name: round(float(value), 5) for name, value in numbers.items()}
+
+
+def log(out: Path, step: int, spent_s: float, loss: float, numbers: dict[str, float]) -> None:
+    """Append one line of JSON."""
+    entry = {"step": step, "minutes": round(spent_s / 60.0, 2), "loss": round(loss, 5), **numbers}
+    with (out / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
+
+
+def save(
+    path: Path,
+    net: Cilrs,
+    average: Cilrs,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+    spent_s: float,
+    config: TrainConfig,
+    numbers: dict[str, float],
+) -> None:
+    """Write a checkpoint that `--resume` and `policies.export` read; no pickled classes in it."""
+    card_path = Path(config.data) / CARD
+    card = json.loads(card_path.read_text(encoding="utf-8")) if card_path.is_file() else {}
+    facts = {
+        "train": asdict(config),
+        "network": average.config.to_dict(),
+        "preprocessing": Preprocessing().to_dict(),
+        "validation": numbers,
+        "data": card,
+        "step": step,
+        "minutes": round(spent_s / 60.0, 2),
+        "commit": current_commit(),
+        "torch": str(torch.__version__),
+    }
+    state = {
+        "fusiondrive_cilrs": json.dumps(facts),
+        "model": average.state_dict(),
+        "raw_model": net.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+    draft = path.with_suffix(".part")
+    torch.save(state, draft)
+    draft.replace(path)
+
+
+def restore(
+    path: Path,
+    net: Cilrs,
+    average: Cilrs,
+    optimizer: torch.optim.Optimizer,
+    config: TrainConfig,
+) -> tuple[int, float]:
+    """Load a checkpoint of the same network; returns the step and the seconds spent."""
+    if not path.is_file():
+        raise ConfigError(f"--resume: {path}: no such file")
+    state = torch.load(path, weights_only=True)
+    facts = json.loads(state["fusiondrive_cilrs"])
+    before = facts["train"]
+    if (before["backbone"], before["slimness"]) != (config.backbone, config.slimness):
+        raise ConfigError(f"--resume: {path} holds a {before['backbone']} x {before['slimness']}")
+    net.load_state_dict(state["raw_model"])
+    average.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(facts["step"]), 60.0 * float(facts["minutes"])
+
+
+def current_commit() -> str:
+    """Commit of the source tree, or `unknown` outside a repository."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return answer.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -94,13 +94,13 @@ def load_cilrs(weights: Path | None = None) -> CilrsPolicy:
     if path.suffix == ".onnx":
         return CilrsPolicy(_load_onnx(path))
     try:
-        from policies import checkpoints
+        from policies.checkpoints import load_checkpoint
     except ModuleNotFoundError as err:
         raise WeightsError(
             f"{path.name} needs '{err.name}', which is not installed: "
             f"pip install 'fusiondrive[train]', or use an .onnx file"
         ) from err
-    return CilrsPolicy(checkpoints.load_checkpoint(path))
+    return CilrsPolicy(load_checkpoint(path))
 
 
 def file_hash(path: Path) -> str:

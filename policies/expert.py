@@ -11,6 +11,8 @@ from harness.types import ActorState, Control, EpisodeContext, Observation, Rout
 from policies.corridor import Corridor, Hazard, HazardKind, find_hazards, make_corridor
 from scenarios.tracker import RouteTracker
 
+PREVIEW_S = 0.4  # of the speed profile: what pedals and engine lag behind
+
 
 @dataclass(frozen=True)
 class ExpertConfig:
@@ -92,7 +94,8 @@ class ExpertPolicy:
 
     def _allowed_speed(self, corridor: Corridor, hazards: list[Hazard], distance_m: float) -> float:
         """Lowest of the road's speed here and what each hazard permits, in m/s."""
-        speed = float(np.interp(distance_m, self._route.cumulative_m, self._speeds))
+        preview_m = distance_m + PREVIEW_S * corridor.speed_mps
+        speed = float(np.interp(preview_m, self._route.cumulative_m, self._speeds))
         self.hazard = None
         for hazard in hazards:
             if hazard.kind is HazardKind.CROSSING and self._standing_s > self.config.patience_s:
@@ -125,9 +128,9 @@ class ExpertPolicy:
         if wanted_mps < 0.3 and speed_mps < 1.0:
             self._integral = 0.0
             return 0.0, 0.7
-        if error < -0.4:
+        if error < -0.3:
             self._integral = 0.0
-            return 0.0, float(np.clip(-0.3 * (error + 0.4) + 0.1, 0.0, 1.0))
+            return 0.0, float(np.clip(-0.35 * (error + 0.3) + 0.05, 0.0, 1.0))
         self._integral = float(np.clip(self._integral + error * self._delta_s, -1.0, 3.0))
         throttle = 0.3 * error + 0.12 * self._integral + 0.018 * wanted_mps
         return float(np.clip(throttle, 0.0, 0.75)), 0.0

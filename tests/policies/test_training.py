@@ -1,0 +1,141 @@
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.errors import WeightsError
+from harness.types import Command, Observation
+from policies.dataset import (
+    dataset_hash,
+    flatten,
+    load_episodes,
+    recorded_frames,
+    sampling_weights,
+    save_episode,
+    write_card,
+)
+
+torch = pytest.importorskip("torch", reason="torch is in the extra `train`")
+pytest.importorskip("timm", reason="timm is in the extra `train`")
+
+from policies.checkpoints import load_checkpoint  # noqa: E402
+from policies.cilrs import load_cilrs  # noqa: E402
+from policies.published import CoiltraineCilrs  # noqa: E402
+from policies.train import TrainConfig, train  # noqa: E402
+
+
+def record(folder: Path, episodes: int = 4, frames: int = 60) -> None:
+    """Frames whose red channel is the steering: something that can be learned."""
+    rng = np.random.default_rng(3)
+    for key in range(episodes):
+        steer = rng.uniform(-0.5, 0.5, frames).astype(np.float32)
+        images = np.zeros((frames, 88, 200, 3), dtype=np.uint8)
+        images[..., 0] = (128 + 200 * steer).astype(np.uint8)[:, None, None]
+        table = pd.DataFrame(
+            {
+                "frame": np.arange(frames),
+                "speed_mps": rng.uniform(0, 9, frames).astype(np.float32),
+                "command": rng.choice([int(c) for c in Command], frames).astype(np.int8),
+                "steer": steer,
+                "throttle": np.float32(0.5),
+                "brake": np.float32(0.0),
+                "noise_steer": np.float32(0.0),
+                "hazard": "",
+                "route": f"r{key}",
+            }
+        )
+        save_episode(folder, key, images, table)
+    write_card(folder, {"command": "test"})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cilrs")
+    record(folder / "data")
+    config = TrainConfig(
+        data=str(folder / "data"), slimness=0.25, epochs=3.0, batch=16, held_out=0.34
+    )
+    train(config, folder / "run")
+    return folder
+
+
+def test_episode_without_its_table_does_not_exist(tmp_path: Path) -> None:
+    record(tmp_path, episodes=2, frames=3)
+    (tmp_path / "episode_00001.parquet").unlink()
+    assert recorded_frames(tmp_path) == {0: 3}
+    before = dataset_hash(tmp_path)
+    record(tmp_path, episodes=2, frames=3)
+    assert dataset_hash(tmp_path) != before
+
+
+def test_sampling_gives_every_command_the_same_share(tmp_path: Path) -> None:
+    record(tmp_path)
+    frames = flatten(load_episodes(tmp_path))
+    weights = sampling_weights(frames)
+    shares = [weights[frames.branch == branch].sum() for branch in range(4)]
+    assert shares == pytest.approx([0.25] * 4)
+
+
+def test_run_logs_validation_and_resumes(run: Path) -> None:
+    lines = [json.loads(line) for line in (run / "run/log.jsonl").read_text().splitlines()]
+    assert lines[-1]["steer"] < 0.6
+    steps = lines[-1]["step"]
+    config = TrainConfig(data=str(run / "data"), slimness=0.25, epochs=3.2, batch=16, held_out=0.34)
+    train(config, run / "run", resume=True)
+    lines = [json.loads(line) for line in (run / "run/log.jsonl").read_text().splitlines()]
+    assert lines[-1]["step"] > steps
+
+
+def test_exported_files_agree_and_drive_without_torch(run: Path) -> None:
+    pytest.importorskip("fusionproxy.runtime")
+    from policies.export import export
+
+    out = run / "weights/p.onnx"
+    assert export(run / "run/last.pth", out) < 1e-3
+    view = Observation(np.full((300, 400, 3), 90, dtype=np.uint8), 4.0, Command.LEFT, (9.0, 0.0))
+    controls = [
+        load_cilrs(out.with_suffix(suffix)).act(view, None) for suffix in (".onnx", ".safetensors")
+    ]
+    assert controls[0].steer == pytest.approx(controls[1].steer, abs=1e-3)
+    assert controls[0].throttle == pytest.approx(controls[1].throttle, abs=1e-3)
+    out.with_suffix(".json").unlink()
+    with pytest.raises(WeightsError, match=r"its card p\.json is missing"):
+        load_cilrs(out)
+
+
+def test_coiltraine_checkpoint_loads_strictly(tmp_path: Path) -> None:
+    weights = CoiltraineCilrs().state_dict()
+    torch.save({"state_dict": weights, "iteration": 1}, tmp_path / "coil.pth")
+    loaded = load_checkpoint(tmp_path / "coil.pth")
+    image = np.zeros((1, 3, 88, 200), dtype=np.float32)
+    assert loaded.network(image, np.zeros((1, 1), dtype=np.float32)).shape == (4, 3)
+    del weights["perception.fc.weight"]
+    torch.save({"state_dict": weights}, tmp_path / "coil.pth")
+    with pytest.raises(WeightsError, match=r"do not fit.*perception\.fc\.weight"):
+        load_checkpoint(tmp_path / "coil.pth")
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ({"policy_state_dict": {}}, "carla-roach checkpoint"),
+        ({"encoder.features.conv1.weight": torch.zeros(1)}, "transfuser checkpoint"),
+        ({"layer": torch.zeros(1)}, r"unknown checkpoint \(its keys: layer\); known families"),
+    ],
+)
+def test_foreign_checkpoint_is_named(tmp_path: Path, state: object, reason: str) -> None:
+    torch.save(state, tmp_path / "x.pth")
+    with pytest.raises(WeightsError, match=reason):
+        load_cilrs(tmp_path / "x.pth")
+
+
+def test_pickled_code_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.pth").write_bytes(pickle.dumps(Path("/")))
+    with pytest.raises(WeightsError, match=r"x\.pth"):
+        load_cilrs(tmp_path / "x.pth")
+    torch.save({"state_dict": Path("/")}, tmp_path / "y.pth")
+    with pytest.raises(WeightsError, match="refused, since it holds more than tensors"):
+        load_cilrs(tmp_path / "y.pth")

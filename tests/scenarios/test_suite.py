@@ -1,0 +1,37 @@
+import pytest
+
+from harness.errors import ConfigError
+from scenarios.suite import Factors, expand, suite
+from scenarios.weather import WEATHERS, carla_weather
+
+
+def test_appendix_b_pairs_inputs_and_keeps_towns_together() -> None:
+    chosen = suite("appendix_b")
+    specs = expand(
+        Factors(
+            routes={town: ["00", "01"] for town in chosen.towns},
+            weathers=chosen.weathers,
+            inputs=chosen.inputs,
+            seeds=[0, 1],
+            policy="cilrs",
+            fuser="student",
+        )
+    )
+    assert len(specs) == len(set(specs)) == 2 * 2 * 2 * 2 * 2
+    assert [spec.town for spec in specs] == ["Town02"] * 16 + ["Town03"] * 16
+    assert [(s.input, s.fuser) for s in specs[:2]] == [("rgb", "none"), ("fused", "student")]
+    assert (specs[0].route_id, specs[0].seed) == (specs[1].route_id, specs[1].seed)
+
+
+def test_unknown_names_list_the_known() -> None:
+    with pytest.raises(ConfigError, match="unknown weather 'fgo'; known: clear, cloudy, fog"):
+        carla_weather("fgo")
+    with pytest.raises(ConfigError, match="unknown suite 'x'; known: appendix_b"):
+        suite("x")
+
+
+@pytest.mark.parametrize("name", WEATHERS)
+def test_every_weather_reaches_the_client_type(name: str) -> None:
+    weather = carla_weather(name)
+    assert weather.fog_density == WEATHERS[name].fog_density
+    assert (weather.sun_altitude_angle < 0) == WEATHERS[name].is_night

@@ -1,0 +1,81 @@
+"""Height and slope of the ground anywhere in a town."""
+
+from __future__ import annotations
+
+import carla
+import numba
+import numpy as np
+
+from simulator.scenery.drivable import CELL_M, KERB_HEIGHT_M, RoadField, survey
+from simulator.types import F32
+
+_WHEEL_BASE_M = 2.6
+_TRACK_M = 1.5
+_KERB_RAMP_M = 0.3
+LAND_DROP_M = 0.05  # grass lies lower than the road
+
+
+class Ground:
+    """Heights from a grid of half-metre cells; roads above one another are kept apart."""
+
+    def __init__(self, carla_map: carla.Map, field: RoadField | None = None) -> None:
+        field = survey(carla_map) if field is None else field
+        ramp = np.clip(field.road / _KERB_RAMP_M, 0.0, 1.0)
+        step = np.where(field.sidewalk, KERB_HEIGHT_M, -LAND_DROP_M)
+        raised = field.ground + np.where(field.road > 0.0, ramp * step, 0.0)
+        self._low = np.ascontiguousarray(raised, np.float32)
+        self._high = field.upper if field.stacked else np.full((1, 1), np.nan, np.float32)
+        self._x0 = field.x0
+        self._y0 = field.y0
+
+    def height(self, x: float, y: float, z_hint: float = 0.0) -> float:
+        """Height in metres at a point, on the level nearest to `z_hint`."""
+        return float(_height(self._low, self._high, self._x0, self._y0, x, y, z_hint))
+
+    def __call__(self, x: float, y: float, z_hint: float = 0.0) -> float:
+        """Same as `height`."""
+        return self.height(x, y, z_hint)
+
+    def pitch_roll(
+        self, x: float, y: float, z_hint: float, yaw_deg: float
+    ) -> tuple[float, float]:
+        """Pitch and roll in degrees, as CARLA signs them, of a car that stands there."""
+        low, high = self._low, self._high
+        pitch, roll = _slope(low, high, self._x0, self._y0, x, y, z_hint, np.radians(yaw_deg))
+        return float(pitch), float(roll)
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _bilinear(grid: F32, x0: float, y0: float, x: float, y: float) -> float:
+    column = min(max((x - x0) / CELL_M, 0.0), grid.shape[1] - 1.001)
+    row = min(max((y - y0) / CELL_M, 0.0), grid.shape[0] - 1.001)
+    c, r = int(column), int(row)
+    u, v = column - c, row - r
+    top = grid[r, c] * (1.0 - u) + grid[r, c + 1] * u
+    bottom = grid[r + 1, c] * (1.0 - u) + grid[r + 1, c + 1] * u
+    return top * (1.0 - v) + bottom * v
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _height(low: F32, high: F32, x0: float, y0: float, x: float, y: float, z: float) -> float:
+    ground = _bilinear(low, x0, y0, x, y)
+    if high.shape[0] > 1:
+        bridge = _bilinear(high, x0, y0, x, y)
+        if not np.isnan(bridge) and abs(z - bridge) < abs(z - ground):
+            return bridge
+    return ground
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _slope(
+    low: F32, high: F32, x0: float, y0: float, x: float, y: float, z: float, yaw: float
+) -> tuple[float, float]:
+    fx, fy = np.cos(yaw), np.sin(yaw)
+    a, b = 0.5 * _WHEEL_BASE_M, 0.5 * _TRACK_M
+    front = _height(low, high, x0, y0, x + a * fx, y + a * fy, z)
+    rear = _height(low, high, x0, y0, x - a * fx, y - a * fy, z)
+    right = _height(low, high, x0, y0, x - b * fy, y + b * fx, z)
+    left = _height(low, high, x0, y0, x + b * fy, y - b * fx, z)
+    pitch = np.degrees(np.arctan2(front - rear, _WHEEL_BASE_M))
+    # CARLA's roll leans to the right when positive: the right side is lower.
+    return pitch, np.degrees(np.arctan2(left - right, _TRACK_M))

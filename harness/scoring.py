@@ -1,0 +1,206 @@
+"""From events to one outcome and its numbers; works on live and on recorded steps alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from harness.criteria import CriterionSetup, Event, EventKind, Step, make_criteria
+from harness.criteria.base import LaneQuery
+from harness.criteria.lane import LaneCriterion
+from harness.types import ActorKind, Pose, Route, WorldState
+from scenarios.tracker import RouteTracker
+
+
+class Outcome(str, Enum):
+    """Exactly one per episode."""
+
+    SUCCESS = "success"
+    COLLISION = "collision"
+    TIMEOUT = "timeout"
+    BLOCKED = "blocked"
+    DEVIATION = "deviation"
+    SIM_ERROR = "sim_error"
+
+
+# CARLA Leaderboard 2, srunner/leaderboard statistics_manager PENALTY_VALUE_DICT. Stop signs (0.80)
+# are not judged here; contacts of unknown kind count as static.
+PENALTIES: dict[ActorKind, float] = {
+    ActorKind.PEDESTRIAN: 0.50,
+    ActorKind.VEHICLE: 0.60,
+    ActorKind.STATIC: 0.65,
+    ActorKind.OTHER: 0.65,
+}
+RED_LIGHT_PENALTY = 0.70
+
+_DECIDING: dict[EventKind, Outcome] = {
+    EventKind.GOAL: Outcome.SUCCESS,
+    EventKind.COLLISION: Outcome.COLLISION,
+    EventKind.TIMEOUT: Outcome.TIMEOUT,
+    EventKind.BLOCKED: Outcome.BLOCKED,
+    EventKind.DEVIATION: Outcome.DEVIATION,
+}
+# In the step in which two happen, the worse one decides.
+_SEVERITY = (EventKind.COLLISION, EventKind.DEVIATION, EventKind.BLOCKED, EventKind.TIMEOUT)
+
+
+@dataclass(frozen=True)
+class Score:
+    """The numbers of one driven episode."""
+
+    outcome: Outcome
+    reached_2m: bool
+    reached_5m: bool
+    reached_10m: bool
+    completion: float  # share of the route, in [0, 1]
+    driving_score: float  # 0..100, Leaderboard's penalties on route completion
+    distance_m: float  # driven
+    duration_s: float  # simulated
+    collisions: dict[ActorKind, int]
+    lane_infractions: int
+    off_road: int
+    wrong_way: int
+    lane_crossings: int
+    outside_m: float
+    red_lights: int
+
+
+class Judge:
+    """Runs the criteria over the steps of one episode and scores it."""
+
+    def __init__(self, route: Route, lanes: LaneQuery, *, collision_mode: str = "stop") -> None:
+        self._criteria = make_criteria(CriterionSetup(route, lanes))
+        self._tracker = RouteTracker(route)
+        self._collision_mode = collision_mode
+        self._path = _PathMeter()
+        self.events: list[Event] = []
+        self.step: Step | None = None
+
+    def update(self, state: WorldState) -> list[Event]:
+        """Take in one world state; returns what happened in it."""
+        pose = state.ego.pose
+        self.step = Step(state, self._tracker.advance(pose.x, pose.y))
+        self._path.add(pose, state.time_s)
+        fresh = [event for item in self._criteria.values() for event in item.update(self.step)]
+        fresh.sort(key=_rank)
+        self.events.extend(fresh)
+        return fresh
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the episode has come to its end."""
+        kinds = {event.kind for event in self.events}
+        if EventKind.PAST_GOAL in kinds or kinds & {
+            EventKind.TIMEOUT,
+            EventKind.BLOCKED,
+            EventKind.DEVIATION,
+        }:
+            return True
+        if EventKind.GOAL in kinds:
+            return False
+        return self._collision_mode == "stop" and EventKind.COLLISION in kinds
+
+    def score(self) -> Score:
+        """The episode's numbers, as far as it has been driven.
+
+        An episode that is cut short from outside counts as a time-out.
+        """
+        if self.step is None:
+            raise ValueError("nothing was driven: no step to score")
+        lane = self._criteria["lane"]
+        assert isinstance(lane, LaneCriterion)  # CRITERIA says so
+        return _score(self.events, self.step, self._path, lane.outside_m)
+
+
+def judge_trace(
+    states: Iterable[WorldState],
+    route: Route,
+    lanes: LaneQuery,
+    *,
+    collision_mode: str = "stop",
+) -> Score:
+    """Score recorded world states, without a server."""
+    judge = Judge(route, lanes, collision_mode=collision_mode)
+    for state in states:
+        judge.update(state)
+        if judge.is_over:
+            break
+    return judge.score()
+
+
+def outcome_of(events: Sequence[Event]) -> Outcome:
+    """The first deciding event decides; none means that the drive was cut short: a time-out."""
+    deciding = next((event for event in events if event.kind in _DECIDING), None)
+    return Outcome.TIMEOUT if deciding is None else _DECIDING[deciding.kind]
+
+
+def driving_score(completion: float, collisions: dict[ActorKind, int], red_lights: int) -> float:
+    """Leaderboard: route completion in percent times the product of penalties."""
+    factor = RED_LIGHT_PENALTY**red_lights
+    for kind, count in collisions.items():
+        factor *= PENALTIES[kind] ** count
+    return 100.0 * completion * factor
+
+
+def _score(events: Sequence[Event], last: Step, path: _PathMeter, outside_m: float) -> Score:
+    goal_s = next((e.time_s for e in events if e.kind is EventKind.GOAL), math.inf)
+    scored = [event for event in events if event.time_s <= goal_s]
+    count = {kind: sum(e.kind is kind for e in scored) for kind in EventKind}
+    radii = {event.amount for event in events if event.kind is EventKind.NEAR_GOAL}
+    collisions = {
+        kind: sum(e.kind is EventKind.COLLISION and e.actor is kind for e in scored)
+        for kind in ActorKind
+    }
+    crossings = sum(int(e.amount) for e in scored if e.kind is EventKind.LANE_CROSSING)
+    completion = 1.0 if math.isfinite(goal_s) else min(1.0, last.progress.completion)
+    return Score(
+        outcome=outcome_of(scored),
+        reached_2m=2.0 in radii,
+        reached_5m=5.0 in radii,
+        reached_10m=10.0 in radii,
+        completion=completion,
+        driving_score=driving_score(completion, collisions, count[EventKind.RED_LIGHT]),
+        distance_m=path.distance_until(goal_s),
+        duration_s=path.duration_until(goal_s),
+        collisions=collisions,
+        lane_infractions=count[EventKind.LANE_INFRACTION],
+        off_road=count[EventKind.OFF_ROAD],
+        wrong_way=count[EventKind.WRONG_WAY],
+        lane_crossings=crossings,
+        outside_m=outside_m,
+        red_lights=count[EventKind.RED_LIGHT],
+    )
+
+
+def _rank(event: Event) -> int:
+    return _SEVERITY.index(event.kind) if event.kind in _SEVERITY else len(_SEVERITY)
+
+
+class _PathMeter:
+    """Driven distance over simulated time."""
+
+    def __init__(self) -> None:
+        self._times_s: list[float] = []
+        self._distances_m: list[float] = []
+        self._last: Pose | None = None
+
+    def add(self, pose: Pose, time_s: float) -> None:
+        step_m = 0.0
+        if self._last is not None:
+            step_m = math.hypot(pose.x - self._last.x, pose.y - self._last.y)
+        driven_m = self._distances_m[-1] if self._distances_m else 0.0
+        self._times_s.append(time_s)
+        self._distances_m.append(driven_m + step_m)
+        self._last = pose
+
+    def distance_until(self, time_s: float) -> float:
+        """Metres driven up to a time."""
+        index = sum(t <= time_s for t in self._times_s) - 1
+        return self._distances_m[index]
+
+    def duration_until(self, time_s: float) -> float:
+        """Simulated seconds from the first step up to a time."""
+        index = sum(t <= time_s for t in self._times_s) - 1
+        return self._times_s[index] - self._times_s[0]

@@ -1,0 +1,218 @@
+"""Rows gathered into cells (one setting each) and cells into paired comparisons; no formatting."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from results.row import OUTCOMES, EpisodeRow
+from results.stats import Interval, PairedDifference, holm, mcnemar, paired_bootstrap, wilson
+
+
+class Setting(NamedTuple):
+    """Everything that rows of one comparison share; numbers of two settings are never mixed."""
+
+    backend: str
+    simulator_version: str
+    map: str
+    town: str
+    weather: str
+    traffic: str
+    policy: str
+    policy_weights: str
+    collision_mode: str
+    package_version: str
+
+
+class Eyes(NamedTuple):
+    """What the policy sees through."""
+
+    input: str
+    fuser_label: str
+    fuser_weights: str
+
+    @property
+    def label(self) -> str:
+        """Such as `rgb` or `fused: student (oracle)`."""
+        return f"fused: {self.fuser_label}" if self.input == "fused" else self.input
+
+
+class Rate(NamedTuple):
+    """A share with its Wilson interval."""
+
+    hits: int
+    n: int
+    interval: Interval
+
+    @property
+    def percent(self) -> float | None:
+        """In percent; None where nothing was driven."""
+        return 100.0 * self.hits / self.n if self.n else None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One setting seen through one input."""
+
+    setting: Setting
+    eyes: Eyes
+    n: int  # driven episodes
+    errors: int  # unresolved simulator errors, in no number but the bound
+    success: Rate
+    collision: Rate
+    outcomes: dict[str, int]
+    lane_per_route: float | None
+    lane_per_km: float | None
+    off_road_per_km: float | None
+    wrong_way_per_km: float | None
+    crossings_per_km: float | None
+    outside_m_per_km: float | None
+    red_lights_per_route: float | None
+    driving_score: float | None
+    completion: float | None  # percent
+    km: float
+
+    @property
+    def success_bound(self) -> float | None:
+        """Success in percent if every unresolved simulator error were a failure."""
+        total = self.n + self.errors
+        return 100.0 * self.success.hits / total if total else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """RGB against another input on the same episodes; differences are other minus RGB."""
+
+    setting: Setting
+    eyes: Eyes
+    pairs: int
+    success: PairedDifference  # in points
+    success_p: float  # exact McNemar
+    success_p_holm: float
+    collision: PairedDifference
+    collision_p: float
+    collision_p_holm: float
+    lane: PairedDifference  # infractions per route
+
+
+def setting_of(row: EpisodeRow) -> Setting:
+    """The row's setting."""
+    return Setting(*(getattr(row, name) for name in Setting._fields))
+
+
+def eyes_of(row: EpisodeRow) -> Eyes:
+    """The row's input."""
+    return Eyes(*(getattr(row, name) for name in Eyes._fields))
+
+
+def make_cells(rows: Sequence[EpisodeRow]) -> list[Cell]:
+    """Group rows by setting and input, in the order of first appearance."""
+    groups: dict[tuple[Setting, Eyes], list[EpisodeRow]] = {}
+    for row in rows:
+        groups.setdefault((setting_of(row), eyes_of(row)), []).append(row)
+    return [_cell(setting, eyes, group) for (setting, eyes), group in groups.items()]
+
+
+def compare(rows: Sequence[EpisodeRow]) -> list[Comparison]:
+    """Pair every other input with RGB on the same route and seed; Holm over all comparisons."""
+    driven = [row for row in rows if row.is_driven]
+    baseline = {_pair_key(row): row for row in driven if row.input == "rgb"}
+    groups: dict[tuple[Setting, Eyes], list[tuple[EpisodeRow, EpisodeRow]]] = {}
+    for row in driven:
+        partner = baseline.get(_pair_key(row))
+        if row.input != "rgb" and partner is not None:
+            groups.setdefault((setting_of(row), eyes_of(row)), []).append((partner, row))
+    raw = [
+        (key, pairs, _mcnemar(pairs, _has_succeeded), _mcnemar(pairs, _has_collided))
+        for key, pairs in groups.items()
+    ]
+    success_p = holm([item[2] for item in raw])
+    collision_p = holm([item[3] for item in raw])
+    return [
+        Comparison(
+            setting=setting,
+            eyes=eyes,
+            pairs=len(pairs),
+            success=_difference(pairs, lambda row: 100.0 * _has_succeeded(row)),
+            success_p=p_success,
+            success_p_holm=success_p[index],
+            collision=_difference(pairs, lambda row: 100.0 * _has_collided(row)),
+            collision_p=p_collision,
+            collision_p_holm=collision_p[index],
+            lane=_difference(pairs, lambda row: float(row.lane_infractions or 0)),
+        )
+        for index, ((setting, eyes), pairs, p_success, p_collision) in enumerate(raw)
+    ]
+
+
+def _cell(setting: Setting, eyes: Eyes, rows: list[EpisodeRow]) -> Cell:
+    driven = [row for row in rows if row.is_driven]
+    n = len(driven)
+    outcomes = Counter(row.outcome for row in rows)
+    km = sum(row.distance_m or 0.0 for row in driven) / 1000.0
+    successes = sum(_has_succeeded(row) for row in driven)
+    collided = sum(_has_collided(row) for row in driven)
+    return Cell(
+        setting=setting,
+        eyes=eyes,
+        n=n,
+        errors=len(rows) - n,
+        success=Rate(successes, n, wilson(successes, n)),
+        collision=Rate(collided, n, wilson(collided, n)),
+        outcomes={name: outcomes[name] for name in OUTCOMES if outcomes[name]},
+        lane_per_route=_mean(driven, "lane_infractions"),
+        lane_per_km=_per_km(driven, "lane_infractions", km),
+        off_road_per_km=_per_km(driven, "off_road", km),
+        wrong_way_per_km=_per_km(driven, "wrong_way", km),
+        crossings_per_km=_per_km(driven, "lane_crossings", km),
+        outside_m_per_km=_per_km(driven, "outside_m", km),
+        red_lights_per_route=_mean(driven, "red_lights"),
+        driving_score=_mean(driven, "driving_score"),
+        completion=_scaled(_mean(driven, "completion"), 100.0),
+        km=km,
+    )
+
+
+def _pair_key(row: EpisodeRow) -> tuple[Setting, str, str, int]:
+    return setting_of(row), row.route_id, row.route_digest, row.seed
+
+
+def _has_succeeded(row: EpisodeRow) -> bool:
+    return row.outcome == "success"
+
+
+def _has_collided(row: EpisodeRow) -> bool:
+    return bool(row.collisions)
+
+
+def _mcnemar(
+    pairs: Sequence[tuple[EpisodeRow, EpisodeRow]], claim: Callable[[EpisodeRow], bool]
+) -> float:
+    return mcnemar([claim(a) for a, _ in pairs], [claim(b) for _, b in pairs])
+
+
+def _difference(
+    pairs: Sequence[tuple[EpisodeRow, EpisodeRow]], number: Callable[[EpisodeRow], float]
+) -> PairedDifference:
+    return paired_bootstrap(
+        [number(a) for a, _ in pairs],
+        [number(b) for _, b in pairs],
+        [a.route_id for a, _ in pairs],
+    )
+
+
+def _mean(rows: Sequence[EpisodeRow], column: str) -> float | None:
+    values = [getattr(row, column) for row in rows if getattr(row, column) is not None]
+    return sum(values) / len(values) if values else None
+
+
+def _per_km(rows: Sequence[EpisodeRow], column: str, km: float) -> float | None:
+    if km <= 0.0:
+        return None
+    return float(sum(getattr(row, column) or 0 for row in rows)) / km
+
+
+def _scaled(value: float | None, factor: float) -> float | None:
+    return None if value is None else factor * value

@@ -1,0 +1,74 @@
+"""What makes two episodes the same: a hash of everything that changes the outcome."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+# Every field of the run configuration and of an episode is in exactly one of the two sets; a test
+# holds that. A field of the first set enters the hash, directly or through what it stands for
+# (a weights file through its content, a map directory through the map's digest).
+OUTCOME_FIELDS: frozenset[str] = frozenset(
+    {
+        "town",
+        "weather",
+        "input",
+        "policy",
+        "policy_weights",
+        "fuser",
+        "fuser_weights",
+        "backend",
+        "maps",
+        "route_file",
+        "route_id",
+        "seed",
+        "traffic",
+        "collision_mode",
+    }
+)
+RUNTIME_FIELDS: frozenset[str] = frozenset(
+    {
+        "suite",  # a name for values of the fields above
+        "routes",  # how many of them, not how one goes
+        "route",
+        "seeds",
+        "host",
+        "port",
+        "video",
+        "trace",
+        "show",
+        "out",
+        "workers",
+        "log_level",
+        "retries",
+        "timeouts",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The ingredients of the hash."""
+
+    package_version: str
+    backend: str  # embedded | unreal
+    simulator_version: str
+    map: str
+    town: str
+    route_id: str
+    route_digest: str
+    weather: str
+    input: str
+    fuser: str
+    fuser_weights: str
+    policy: str
+    policy_weights: str
+    traffic: str
+    collision_mode: str
+    seed: int
+
+    def digest(self) -> str:
+        """SHA-256 over the sorted fields, first 16 hex digits."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,104 @@
+"""One episode as one row: what was driven, on what, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+OUTCOMES: tuple[str, ...] = (
+    "success",
+    "collision",
+    "timeout",
+    "blocked",
+    "deviation",
+    "sim_error",
+)
+WALL_PREFIX = "wall_"  # columns that differ between equal runs
+
+
+@dataclass(frozen=True)
+class EpisodeRow:
+    """Flat, JSON-ready; numbers that a failed simulator did not give are None."""
+
+    identity: str  # see results.identity
+    package_version: str
+    backend: str  # embedded | unreal: who rendered, wherever it ran
+    simulator_version: str
+    map: str  # authored:<digest> | carla:<digest>
+    town: str
+    route_id: str
+    route_digest: str
+    route_length_m: float
+    weather: str
+    input: str
+    fuser: str  # none where the input is not fused
+    fuser_label: str  # such as `student (oracle)`
+    fuser_weights: str
+    policy: str
+    policy_weights: str
+    traffic: str
+    collision_mode: str
+    seed: int
+    outcome: str
+    reached_2m: bool | None = None
+    reached_5m: bool | None = None
+    reached_10m: bool | None = None
+    completion: float | None = None  # share of the route
+    driving_score: float | None = None  # 0..100
+    distance_m: float | None = None
+    duration_s: float | None = None  # simulated
+    collisions: int | None = None
+    collisions_vehicle: int | None = None
+    collisions_pedestrian: int | None = None
+    collisions_static: int | None = None
+    collisions_other: int | None = None
+    lane_infractions: int | None = None
+    off_road: int | None = None
+    wrong_way: int | None = None
+    lane_crossings: int | None = None
+    outside_m: float | None = None
+    red_lights: int | None = None
+    steps: int | None = None
+    vehicles: int | None = None  # other vehicles that were spawned
+    walkers: int | None = None
+    error: str = ""  # of a sim_error
+    wall_attempts: int = 1
+    wall_seconds: float | None = None
+    wall_steps_per_s: float | None = None
+    wall_client_rss_mb: float | None = None
+    wall_server_rss_mb: float | None = None
+    wall_finished: str = ""  # UTC, ISO 8601
+
+    def __post_init__(self) -> None:
+        if self.outcome not in OUTCOMES:
+            raise ValueError(f"unknown outcome '{self.outcome}'; known: {', '.join(OUTCOMES)}")
+
+    @property
+    def is_driven(self) -> bool:
+        """Whether the simulator held out to the end, so that the row says something of driving."""
+        return self.outcome != "sim_error"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All columns, in order."""
+        return asdict(self)
+
+    def repeatable(self) -> dict[str, Any]:
+        """The columns that a repetition of the same command must reproduce exactly."""
+        return {k: v for k, v in self.to_dict().items() if not k.startswith(WALL_PREFIX)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> EpisodeRow:
+        """Read a row back; columns of other versions that are unknown here are refused.
+
+        Raises:
+            ValueError: a column is unknown or a required one is missing.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f"unknown column '{unknown[0]}'")
+        try:
+            return cls(**values)
+        except TypeError as err:
+            raise ValueError(str(err)) from err

@@ -1,0 +1,104 @@
+"""The rows of a run on disk: one JSON object per line, appended whole, never rewritten."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from harness.errors import ConfigError
+from results.row import EpisodeRow
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = "rows.jsonl"
+
+
+class RowStore:
+    """Append-only rows of one run directory, held by one writer at a time."""
+
+    def __init__(self, directory: Path) -> None:
+        """Open or create the directory's rows and lock them.
+
+        Raises:
+            ConfigError: the directory cannot be written, or another run writes there.
+        """
+        self.path = directory / FILE_NAME
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as err:
+            raise ConfigError(f"cannot write to {directory}: {err.strerror}") from err
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as err:
+            os.close(self._fd)
+            raise ConfigError(f"another run is writing to {directory}; give another --out") from err
+        self._is_open = True
+
+    def __enter__(self) -> RowStore:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def append(self, row: EpisodeRow) -> None:
+        """Add one row in a single write, and wait until the disk has it."""
+        line = (json.dumps(row.to_dict(), allow_nan=False) + "\n").encode()
+        if not self._ends_with_newline():
+            line = b"\n" + line  # the last writer died within its line
+        written = os.write(self._fd, line)
+        if written != len(line):
+            raise ConfigError(f"{self.path}: disk full? wrote {written} of {len(line)} bytes")
+        os.fsync(self._fd)
+
+    def rows(self) -> list[EpisodeRow]:
+        """The valid rows; of several with one identity the last that was driven, else the last."""
+        return unique(read_rows(self.path))
+
+    def done(self) -> set[str]:
+        """Identities that need not be driven again; a simulator error is not a result."""
+        return {row.identity for row in self.rows() if row.is_driven}
+
+    def close(self) -> None:
+        """Give the rows free for another writer."""
+        if self._is_open:
+            os.close(self._fd)
+            self._is_open = False
+
+    def _ends_with_newline(self) -> bool:
+        size = os.fstat(self._fd).st_size
+        return size == 0 or os.pread(self._fd, 1, size - 1) == b"\n"
+
+
+def read_rows(path: Path) -> list[EpisodeRow]:
+    """Rows of a file in the order of writing; a torn or foreign line is skipped with a warning."""
+    if not path.exists():
+        return []
+    rows = []
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(EpisodeRow.from_dict(json.loads(line)))
+        except (ValueError, AttributeError, TypeError) as err:
+            logger.warning("%s:%d is not a row and is left out: %s", path, number, err)
+    return rows
+
+
+def unique(rows: Iterable[EpisodeRow]) -> list[EpisodeRow]:
+    """One row per identity, in the order of first appearance; driven rows before errors."""
+    kept: dict[str, EpisodeRow] = {}
+    for row in rows:
+        if row.identity not in kept or row.is_driven or not kept[row.identity].is_driven:
+            kept[row.identity] = row
+    return list(kept.values())

@@ -1,0 +1,219 @@
+"""Tables from rows: Markdown for reading, CSV for machines, LaTeX for papers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from results.cells import Cell, Comparison, Rate, compare, make_cells
+from results.row import EpisodeRow
+
+THERMAL_NOTE = (
+    "Thermal is segmentation-derived (privileged): it is computed from class ids and depth, "
+    "not measured."
+)
+COMMON_NOTE = (
+    "Success and collision: percent of driven episodes with the Wilson 95 % interval. "
+    "Simulator errors are in no number; `bound` is the success if all of them were failures."
+)
+PAIRED_NOTE = (
+    "Differences are the other input minus rgb on the same episodes, with a 95 % bootstrap "
+    "interval clustered by route; p: exact McNemar, and after Holm over this table."
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled grid of text with notes below it."""
+
+    title: str
+    header: tuple[str, ...]
+    body: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def markdown(self) -> str:
+        """For a terminal or a README."""
+        grid = tabulate(self.body, headers=self.header, tablefmt="github", disable_numparse=True)
+        return "\n".join([f"### {self.title}", "", grid, "", *self.notes, ""])
+
+    def latex(self) -> str:
+        """A booktabs tabular with its notes as comments."""
+        grid = tabulate(
+            self.body, headers=self.header, tablefmt="latex_booktabs", disable_numparse=True
+        )
+        return "\n".join([f"% {self.title}", *(f"% {note}" for note in self.notes), grid, ""])
+
+
+def result_table(rows: Sequence[EpisodeRow]) -> Table:
+    """One line per setting and input."""
+    cells = make_cells(rows)
+    header = (
+        "town", "weather", "traffic", "policy", "input", "n", "success %", "bound",
+        "collision %", "lane / route", "lane / km", "red lights / route", "score", "outcomes",
+        "backend", "map",
+    )  # fmt: skip
+    body = tuple(
+        (
+            cell.setting.town,
+            cell.setting.weather,
+            cell.setting.traffic,
+            f"{cell.setting.policy} ({cell.setting.policy_weights})",
+            cell.eyes.label,
+            str(cell.n),
+            _rate(cell.success),
+            _number(cell.success_bound, 1) if cell.errors else "",
+            _rate(cell.collision),
+            _number(cell.lane_per_route, 2),
+            _number(cell.lane_per_km, 2),
+            _number(cell.red_lights_per_route, 2),
+            _number(cell.driving_score, 1),
+            ", ".join(f"{count} {name}" for name, count in cell.outcomes.items()),
+            cell.setting.backend,
+            cell.setting.map,
+        )
+        for cell in cells
+    )
+    return Table("Closed-loop results", header, body, _notes(cells))
+
+
+def comparison_table(rows: Sequence[EpisodeRow]) -> Table | None:
+    """RGB against each other input on the same episodes; None where nothing can be paired."""
+    comparisons = compare(rows)
+    if not comparisons:
+        return None
+    header = (
+        "town", "weather", "policy", "rgb against", "pairs", "success, points", "p", "p (Holm)",
+        "collision, points", "p", "p (Holm)", "lane infractions / route",
+    )  # fmt: skip
+    body = tuple(_comparison_line(item) for item in comparisons)
+    return Table("Paired comparison with rgb", header, body, (PAIRED_NOTE,))
+
+
+def appendix_b_table(rows: Sequence[EpisodeRow]) -> Table:
+    """The paper's Appendix B beside our numbers; ours stay per backend, map and weights."""
+    published = load_published("appendix_b")
+    header = (
+        "town", "weather", "input", "source", "n", "success %", "collision %", "lane / route",
+    )  # fmt: skip
+    cells = make_cells(rows)
+    body: list[tuple[str, ...]] = []
+    for item in published["cells"]:
+        where = (item["town"], item["weather"], item["input"])
+        numbers = (f"{item['success']:.1f}", f"{item['collision']:.1f}", f"{item['lane']:.2f}")
+        body.append((*where, published["label"], "", *numbers))
+        body.extend(
+            (
+                *where,
+                _source(cell),
+                str(cell.n),
+                _rate(cell.success),
+                _rate(cell.collision),
+                _number(cell.lane_per_route, 2),
+            )
+            for cell in cells
+            if (cell.setting.town, cell.setting.weather, cell.eyes.input) == where
+        )
+    notes = (f"Published: {published['source']}. {published['note']}", *_notes(cells))
+    return Table("Appendix B: published beside ours", header, tuple(body), notes)
+
+
+def load_published(name: str) -> dict[str, Any]:
+    """Numbers that others published, with their source."""
+    text = (files("results") / "published" / f"{name}.json").read_text(encoding="utf-8")
+    published: dict[str, Any] = json.loads(text)
+    return published
+
+
+def cells_csv(rows: Sequence[EpisodeRow]) -> str:
+    """The cells with plain numbers, one column each; empty where a number is missing."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    lines = [_csv_line(cell) for cell in make_cells(rows)]
+    if lines:
+        writer.writerow(lines[0].keys())
+        writer.writerows(line.values() for line in lines)
+    return out.getvalue()
+
+
+def write_tables(rows: Sequence[EpisodeRow], directory: Path, tables: Sequence[Table]) -> None:
+    """Write `table.md`, `table.csv` and `table.tex` into the run's directory."""
+    markdown = "\n".join(table.markdown() for table in tables)
+    (directory / "table.md").write_text(markdown, encoding="utf-8")
+    (directory / "table.tex").write_text("\n".join(t.latex() for t in tables), encoding="utf-8")
+    (directory / "table.csv").write_text(cells_csv(rows), encoding="utf-8")
+
+
+def make_tables(rows: Sequence[EpisodeRow], suite: str | None = None) -> list[Table]:
+    """The tables of a run, in the order in which they are printed."""
+    tables = [result_table(rows)]
+    comparison = comparison_table(rows)
+    if comparison is not None:
+        tables.append(comparison)
+    if suite == "appendix_b":
+        tables.append(appendix_b_table(rows))
+    return tables
+
+
+def _csv_line(cell: Cell) -> dict[str, Any]:
+    line: dict[str, Any] = {**cell.setting._asdict(), **cell.eyes._asdict()}
+    line.update(n=cell.n, sim_errors=cell.errors)
+    for name, rate in (("success", cell.success), ("collision", cell.collision)):
+        line[f"{name}_percent"] = rate.percent
+        line[f"{name}_low"] = 100.0 * rate.interval.low if rate.n else None
+        line[f"{name}_high"] = 100.0 * rate.interval.high if rate.n else None
+    line["success_bound_percent"] = cell.success_bound
+    for name in (
+        "lane_per_route", "lane_per_km", "off_road_per_km", "wrong_way_per_km",
+        "crossings_per_km", "outside_m_per_km", "red_lights_per_route", "driving_score",
+        "completion", "km",
+    ):  # fmt: skip
+        line[name] = getattr(cell, name)
+    line["outcomes"] = json.dumps(cell.outcomes)
+    return line
+
+
+def _comparison_line(item: Comparison) -> tuple[str, ...]:
+    return (
+        item.setting.town,
+        item.setting.weather,
+        f"{item.setting.policy} ({item.setting.policy_weights})",
+        item.eyes.label,
+        str(item.pairs),
+        f"{item.success.mean:+.1f} [{item.success.interval.low:+.1f}, "
+        f"{item.success.interval.high:+.1f}]",
+        f"{item.success_p:.3g}",
+        f"{item.success_p_holm:.3g}",
+        f"{item.collision.mean:+.1f} [{item.collision.interval.low:+.1f}, "
+        f"{item.collision.interval.high:+.1f}]",
+        f"{item.collision_p:.3g}",
+        f"{item.collision_p_holm:.3g}",
+        f"{item.lane.mean:+.2f} [{item.lane.interval.low:+.2f}, {item.lane.interval.high:+.2f}]",
+    )
+
+
+def _notes(cells: Sequence[Cell]) -> tuple[str, ...]:
+    has_thermal = any(cell.eyes.input in ("thermal", "fused") for cell in cells)
+    return (COMMON_NOTE, THERMAL_NOTE) if has_thermal else (COMMON_NOTE,)
+
+
+def _source(cell: Cell) -> str:
+    return f"ours ({cell.setting.backend}, {cell.setting.map}, {cell.eyes.fuser_label})"
+
+
+def _rate(rate: Rate) -> str:
+    if rate.percent is None:
+        return "n/a"
+    low, high = (100.0 * bound for bound in rate.interval)
+    return f"{rate.percent:.1f} [{low:.0f}, {high:.0f}]"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "n/a" if value is None else f"{value:.{digits}f}"

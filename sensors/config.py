@@ -130,9 +130,12 @@ class ThermalConfig:
     # of radiation fog are smaller than the wavelength: Beier and Gemperlein (2004) find two to
     # ten times the visible range in light and moderate fog. It grows with density squared.
     fog_extinction_per_m: float = 0.012
+    # Share by which dense fog evens things out: no sun heats them, no clear sky cools them.
+    fog_evens: float = 0.7
     clear_extinction_per_m: float = 0.0002  # water vapour
     gain_per_c: float = 12.0  # grey levels per degree at most, so that noise is not blown up
     gain_plateau: float = 0.015  # share of pixels at which a histogram bin is cut
-    gain_linear_share: float = 0.35  # linear between the percentiles, the rest equalised
-    gain_percentiles: tuple[float, float] = (1.0, 99.8)
+    gain_linear_share: float = 0.45  # linear between the percentiles, the rest equalised
+    gain_percentiles: tuple[float, float] = (15.0, 99.95)  # leaves room for small warm things
+    gain_top: float = 0.3  # share of the rows, from the top (sky), that the gain leaves out
     gain_memory: float = 0.8  # share of the last frame's curve that is kept

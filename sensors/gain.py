@@ -28,8 +28,10 @@ def add_noise(radiance: F32, sigma: float, salt: int) -> None:
 def histogram(radiance: F32) -> F64:
     """Share of the pixels in each bin."""
     counts = np.zeros(BINS)
-    for value in radiance.ravel():
-        counts[min(max(int((value - COLDEST) * PER_DEGREE), 0), BINS - 1)] += 1.0
+    for i in range(radiance.shape[0]):
+        for j in range(radiance.shape[1]):
+            at = int((radiance[i, j] - COLDEST) * PER_DEGREE)
+            counts[min(max(at, 0), BINS - 1)] += 1.0
     return counts / radiance.size
 
 

@@ -6,14 +6,16 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
     """Compile with numba, cached on disk; no fast-math, so that results repeat to the bit."""
-    return cast(Function, njit(cache=True)(function))
+    return cast(Function, njit(cache=True, error_model="numpy")(function))
 
 
 @compiled
@@ -39,12 +41,23 @@ def normal(x: int, y: int, salt: int) -> float:
     return (total - 510.0) / 147.8
 
 
+NOISE_SIZE = 128  # knots a side; the pattern repeats after so many units
+
+
+def noise_table(seed: int) -> NDArray[np.float32]:
+    """Knots for `patches`, uniform with mean 0, (NOISE_SIZE, NOISE_SIZE)."""
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-2.35, 2.35, (NOISE_SIZE, NOISE_SIZE)).astype(np.float32)
+
+
 @compiled
-def patches(x: float, y: float, salt: int) -> float:
+def patches(x: float, y: float, table: NDArray[np.float32]) -> float:
     """Smooth noise with knots on the integers, mean 0, standard deviation about 1."""
     i, j = math.floor(x), math.floor(y)
     u, v = x - i, y - j
     u, v = u * u * (3.0 - 2.0 * u), v * v * (3.0 - 2.0 * v)
-    a = unit(i, j, salt) * (1.0 - u) + unit(i + 1, j, salt) * u
-    b = unit(i, j + 1, salt) * (1.0 - u) + unit(i + 1, j + 1, salt) * u
-    return (a * (1.0 - v) + b * v - 0.5) * 4.7
+    i, j = i & (NOISE_SIZE - 1), j & (NOISE_SIZE - 1)
+    k, m = (i + 1) & (NOISE_SIZE - 1), (j + 1) & (NOISE_SIZE - 1)
+    a = table[i, j] + u * (table[k, j] - table[i, j])
+    b = table[i, m] + u * (table[k, m] - table[i, m])
+    return float(a + v * (b - a))

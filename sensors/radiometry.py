@@ -15,7 +15,9 @@ F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
 
 COLDEST_C, STEP_C, LEVELS = -80.0, 0.25, 1000  # grid of the radiance table
+SKY_LEVELS = 512
 FLAT_TAGS = (1, 2, 10, 23, 24, 25)  # roads, sidewalks, terrain, water, road lines, ground
+PEOPLE_TAGS = (12, 13)
 NAMED_TAGS = 32
 
 # Columns of the actor table: box centre (world), half sizes, offset of the temperature, warmth of
@@ -23,6 +25,8 @@ NAMED_TAGS = 32
 (CENTER_X, CENTER_Y, CENTER_Z, EXTENT_X, EXTENT_Y, EXTENT_Z, OFFSET, ROLLING) = range(8)
 (ENGINE, ROW_LOW, ROW_HIGH, COLUMN_LOW, COLUMN_HIGH) = range(8, 13)
 ACTOR_COLUMNS = 13
+NO_ACTOR = 1e9
+TEXTURE_RANGE_M, FINE_RANGE_M = 150.0, 40.0
 MARGIN_M = 0.25  # bodies are not quite inside of their boxes
 
 
@@ -34,22 +38,29 @@ class View(NamedTuple):
     focal_px: float
 
 
-class Scene(NamedTuple):
-    """The world's temperatures for one frame, degrees Celsius."""
+class Heat(NamedTuple):
+    """What is warmer than its surroundings, in degrees Celsius; numbers only, for speed."""
 
-    surfaces: F64  # (32, 3) temperature, emissivity, spread by tag
-    radiance: F64  # (LEVELS,) table over temperature
-    air_c: float
-    sky_c: float
     skin_c: float
-    engine_heat_c: float
-    tyre_heat_c: float
-    exhaust_heat_c: float
+    engine_c: float
+    tyre_c: float
+    exhaust_c: float
     glass_emissivity: float
-    window_heat_c: float
+    window_c: float
     window_share: float
-    extinction_per_m: float
     salt: int
+
+
+class Scene(NamedTuple):
+    """The world's temperatures for one frame."""
+
+    surfaces: F64  # (32, 3) temperature in degrees Celsius, emissivity, spread by tag
+    radiance: F64  # (LEVELS,) table over temperature
+    sky: F64  # (SKY_LEVELS + 1,) radiance of the sky over the sine of the elevation
+    noise: F32  # knots of the patches on surfaces
+    air_c: float
+    extinction_per_m: float
+    heat: Heat
 
 
 class Actors(NamedTuple):
@@ -70,6 +81,13 @@ def radiance_table() -> F64:
     return np.asarray((total - total[at]) / slope + 17.0, dtype=np.float64)
 
 
+def sky_table(air_c: float, zenith_c: float, radiance: F64) -> F64:
+    """Radiance of the sky over the sine of the elevation: cold zenith, horizon like the air."""
+    sine = np.linspace(0.0, 1.0, SKY_LEVELS + 1)
+    grid = COLDEST_C + STEP_C * np.arange(LEVELS)
+    return np.interp(air_c - (air_c - zenith_c) * np.sqrt(sine), grid, radiance)
+
+
 @compiled
 def _radiance(temperature_c: float, table: F64) -> float:
     at = min(max((temperature_c - COLDEST_C) / STEP_C, 0.0), LEVELS - 1.001)
@@ -78,153 +96,163 @@ def _radiance(temperature_c: float, table: F64) -> float:
 
 
 @compiled
-def _sky_c(sine: float, scene: Scene) -> float:
-    """Apparent temperature of the sky at an elevation: cold zenith, horizon like the air."""
-    return scene.air_c - (scene.air_c - scene.sky_c) * math.sqrt(min(max(sine, 0.0), 1.0))
+def _sky(sine: float, table: F64) -> float:
+    at = min(max(sine, 0.0), 0.9999) * SKY_LEVELS
+    i = int(at)
+    return float(table[i] + (at - i) * (table[i + 1] - table[i]))
 
 
 @compiled
-def _window_c(s: float, z: float, scene: Scene) -> float:
+def _window_c(s: float, z: float, heat: Heat) -> float:
     """Extra temperature of a facade: some windows belong to heated rooms, others are cool."""
     column, floor = math.floor(s / 2.6), math.floor(z / 3.1)
     u, v = s / 2.6 - column, z / 3.1 - floor
     if floor < 0 or u < 0.25 or u > 0.75 or v < 0.3 or v > 0.8:
         return 0.0
-    if unit(column, floor, scene.salt + 11) < scene.window_share:
-        return scene.window_heat_c * (0.5 + unit(column, floor, scene.salt + 12))
-    return -0.3 * scene.window_heat_c
+    if unit(column, floor, heat.salt + 11) < heat.window_share:
+        return heat.window_c * (0.5 + unit(column, floor, heat.salt + 12))
+    return -0.3 * heat.window_c
 
 
 @compiled
-def _texture(tag: int, x: float, y: float, z: float, scene: Scene) -> float:
-    """Deviation from the class's temperature at a place in the world."""
-    spread = float(scene.surfaces[tag, 2])
-    if tag == 1 or tag == 24:
-        # Patches of new asphalt, and finer grain.
-        return spread * (
-            0.8 * patches(x / 7.0, y / 7.0, scene.salt) + 0.5 * patches(x, y, scene.salt + 1)
-        )
+def _texture(tag: int, x: float, y: float, z: float, far: float, noise: F32) -> float:
+    """Deviation from the class's temperature at a place, in standard deviations."""
+    fine = 1.0 - far / FINE_RANGE_M  # what is finer than a pixel would flicker
+    if tag == 1 or tag == 24:  # patches of new asphalt, and finer grain
+        value = 0.8 * patches(x / 7.0, y / 7.0, noise)
+        return value + 0.5 * fine * patches(x + 31.0, y, noise) if fine > 0.0 else value
     if tag == 2 or tag == 10 or tag == 25:
-        return spread * (
-            0.7 * patches(x / 3.0, y / 3.0, scene.salt + 2)
-            + 0.6 * patches(x / 0.7, y / 0.7, scene.salt + 3)
-        )
+        value = 0.7 * patches(x / 3.0, y / 3.0 + 17.0, noise)
+        return value + 0.6 * fine * patches(x / 0.7, y / 0.7, noise) if fine > 0.0 else value
     if tag == 9:
-        return spread * patches((x + z) / 0.6, (y - z) / 0.6, scene.salt + 4)
-    s = x + 1.3 * y
-    value = spread * patches(s / 6.0, z / 4.0, scene.salt + 5)
-    if tag == 3:
-        value += _window_c(x + 0.77 * y, z, scene)
-    return value
+        return patches((x + z) / 0.6, (y - z) / 0.6, noise)
+    return patches((x + 1.3 * y) / 6.0, z / 4.0 + 40.0, noise)
 
 
 @compiled
-def _find_actor(row: int, column: int, point: F64, actors: Actors, local: F64) -> int:
-    """The actor whose box holds a point, -1 if none; `local` gets the place in its box, -1..1."""
-    best, best_miss = -1, 1e9
-    for a in range(len(actors.table)):
-        t = actors.table[a]
-        if row < t[ROW_LOW] or row > t[ROW_HIGH]:
-            continue
-        if column < t[COLUMN_LOW] or column > t[COLUMN_HIGH]:
-            continue
-        dx, dy, dz = point[0] - t[CENTER_X], point[1] - t[CENTER_Y], point[2] - t[CENTER_Z]
-        r = actors.rotations[a]
-        u = r[0, 0] * dx + r[1, 0] * dy + r[2, 0] * dz
-        v = r[0, 1] * dx + r[1, 1] * dy + r[2, 1] * dz
-        w = r[0, 2] * dx + r[1, 2] * dy + r[2, 2] * dz
-        miss = max(abs(u) - t[EXTENT_X], abs(v) - t[EXTENT_Y], abs(w) - t[EXTENT_Z])
-        if miss <= MARGIN_M and miss < best_miss:
-            best, best_miss = a, miss
-            local[0], local[1], local[2] = u / t[EXTENT_X], v / t[EXTENT_Y], w / t[EXTENT_Z]
-    return best
-
-
-@compiled
-def _person_c(base: float, height: float, scene: Scene) -> float:
+def _person_c(base: float, height: float, heat: Heat) -> float:
     """Temperature by height in the box: a bare face, warm trunk, cooler legs."""
     if height > 0.72:
-        return scene.skin_c
+        return heat.skin_c
     if height < -0.15:
-        return base - 0.15 * (scene.skin_c - base)
+        return base - 0.15 * (heat.skin_c - base)
     return base
 
 
 @compiled
-def _vehicle_c(base: float, local: F64, actor: F64, scene: Scene) -> float:
-    """Temperature of a body: warm bonnet, tyres, exhaust."""
-    height_m = (local[2] + 1.0) * actor[EXTENT_Z]
-    if local[0] > 0.3:
-        ahead, across = (local[0] - 0.75) / 0.3, local[1] / 0.7
-        heat = math.exp(-ahead * ahead - across * across)
-        base += scene.engine_heat_c * actor[ENGINE] * heat
-    if height_m < 0.7 and abs(local[1]) > 0.6:
-        along = (abs(local[0]) - 0.62) * actor[EXTENT_X] / 0.35
-        if abs(along) < 1.0:
-            base += scene.tyre_heat_c * (0.35 + 0.65 * actor[ROLLING])
-    if local[0] < -0.8 and height_m < 0.55:
-        across = (local[1] - 0.5) * actor[EXTENT_Y] / 0.25
-        base += scene.exhaust_heat_c * actor[ENGINE] * math.exp(-across * across)
-    if local[0] < -0.8 or height_m < 0.35:
-        base += 0.15 * scene.engine_heat_c * actor[ENGINE]  # warm underside and boot
-    return base
+def _vehicle_c(base: float, u: float, v: float, w: float, actor: F64, heat: Heat) -> float:
+    """Temperature at a place in the box (each -1..1): warm bonnet, tyres, exhaust."""
+    height_m = (w + 1.0) * actor[EXTENT_Z]
+    warm = heat.engine_c * actor[ENGINE]
+    if u > 0.3:
+        ahead, across = (u - 0.75) / 0.3, v
+        base += warm * math.exp(-ahead * ahead - across * across)
+    if height_m < 0.7 and abs(v) > 0.6 and abs(abs(u) - 0.62) * actor[EXTENT_X] < 0.35:
+        base += heat.tyre_c * (0.35 + 0.65 * actor[ROLLING])
+    if u < -0.8 and height_m < 0.55:
+        across = (v - 0.5) * actor[EXTENT_Y] / 0.25
+        base += heat.exhaust_c * actor[ENGINE] * math.exp(-across * across)
+    if u < -0.8 or height_m < 0.35:
+        base += 0.15 * warm  # boot and underside
+    return float(base)
 
 
 @compiled
-def _actor_surface(
-    tag: int, row: int, column: int, point: F64, actors: Actors, scene: Scene, local: F64
-) -> tuple[float, float]:
-    """Temperature and emissivity of a pixel of a vehicle, a rider or a person."""
-    base, emissivity = scene.surfaces[tag, 0], scene.surfaces[tag, 1]
-    found = _find_actor(row, column, point, actors, local)
-    if found < 0:
-        return base, emissivity
-    actor = actors.table[found]
-    base += actor[OFFSET]
-    if tag == 12 or tag == 13:
-        return _person_c(base, local[2], scene), emissivity
-    is_glass = 0.25 < local[2] < 0.85 and abs(local[0]) < 0.62
-    if is_glass and 14 <= tag <= 17:
-        emissivity = scene.glass_emissivity
-    return _vehicle_c(base, local, actor, scene), emissivity
-
-
-@compiled
-def radiate(tags: U8, depth_m: F32, view: View, scene: Scene, actors: Actors, out: F32) -> None:
-    """Write the radiance that reaches the camera in each pixel, in degrees at 17 C."""
+def _heat_actor(
+    tags: U8, depth_m: F32, view: View, actor: F64, turn: F64, scene: Scene, out: F32
+) -> None:
+    """Write distance outside of the box, temperature, emissivity where pixels lie in the box."""
     rows, columns = tags.shape
-    point, local = np.empty(3), np.empty(3)
-    turn = view.rotation
-    air = _radiance(scene.air_c, scene.radiance)
-    around = 0.5 * (air + _radiance(_sky_c(0.5, scene), scene.radiance))
+    local_place = turn.T @ (view.position - actor[:3])
+    axes = turn.T @ view.rotation  # from the camera's frame to the box's
+    ex, ey, ez = actor[EXTENT_X], actor[EXTENT_Y], actor[EXTENT_Z]
+    heat = scene.heat
+    for i in range(max(int(actor[ROW_LOW]), 0), min(int(actor[ROW_HIGH]) + 1, rows)):
+        up = -(i + 0.5 - 0.5 * rows) / view.focal_px
+        for j in range(max(int(actor[COLUMN_LOW]), 0), min(int(actor[COLUMN_HIGH]) + 1, columns)):
+            tag, far = int(tags[i, j]), depth_m[i, j]
+            if tag < 12 or tag > 19:
+                continue
+            right = (j + 0.5 - 0.5 * columns) / view.focal_px
+            u = local_place[0] + far * (axes[0, 0] + axes[0, 1] * right + axes[0, 2] * up)
+            v = local_place[1] + far * (axes[1, 0] + axes[1, 1] * right + axes[1, 2] * up)
+            w = local_place[2] + far * (axes[2, 0] + axes[2, 1] * right + axes[2, 2] * up)
+            miss = max(abs(u) - ex, abs(v) - ey, abs(w) - ez)
+            if miss > MARGIN_M or miss >= out[i, j, 0]:
+                continue
+            u, v, w = u / ex, v / ey, w / ez
+            base = scene.surfaces[tag, 0] + actor[OFFSET]
+            out[i, j, 0], out[i, j, 2] = miss, scene.surfaces[tag, 1]
+            if tag == 12 or tag == 13:
+                out[i, j, 1] = _person_c(base, w, heat)
+                continue
+            out[i, j, 1] = _vehicle_c(base, u, v, w, actor, heat)
+            if tag <= 17 and 0.25 < w < 0.85 and abs(u) < 0.62:
+                out[i, j, 2] = heat.glass_emissivity
+
+
+@compiled
+def heat_actors(tags: U8, depth_m: F32, view: View, scene: Scene, actors: Actors) -> F32:
+    """Temperature and emissivity of the pixels of actors, (H, W, 3); channel 0 marks them."""
+    out = np.empty((*tags.shape, 3), np.float32)
+    out[:, :, 0] = NO_ACTOR
+    for a in range(len(actors.table)):
+        turn = actors.rotations[a]
+        _heat_actor(tags, depth_m, view, actors.table[a], turn, scene, out)
+    return out
+
+
+@compiled
+def radiate(tags: U8, depth_m: F32, view: View, scene: Scene, warm: F32, out: F32) -> None:
+    """Write the radiance that reaches the camera in each pixel, in degrees at 17 C.
+
+    Args:
+        tags: class ids.
+        depth_m: depth along the optical axis.
+        view: the camera.
+        scene: temperatures.
+        warm: of `heat_actors`.
+        out: (H, W) result.
+    """
+    # Arrays leave their tuples here: inside of the loop numba would count references.
+    surfaces, table, sky, noise, heat = (
+        scene.surfaces,
+        scene.radiance,
+        scene.sky,
+        scene.noise,
+        scene.heat,
+    )
+    turn, place = view.rotation, view.position
+    rows, columns = tags.shape
+    air = _radiance(scene.air_c, table)
+    around = 0.5 * (air + _sky(0.5, sky))
     for i in range(rows):
         up = -(i + 0.5 - 0.5 * rows) / view.focal_px
         for j in range(columns):
-            right = (j + 0.5 - 0.5 * columns) / view.focal_px
-            far = depth_m[i, j]
-            stretch = math.sqrt(1.0 + up * up + right * right)
-            for axis in range(3):
-                ray = turn[axis, 0] + turn[axis, 1] * right + turn[axis, 2] * up
-                point[axis] = view.position[axis] + far * ray
-            sine = (point[2] - view.position[2]) / (max(far, 0.01) * stretch)
+            right, far = (j + 0.5 - 0.5 * columns) / view.focal_px, depth_m[i, j]
+            reach = far * math.sqrt(1.0 + up * up + right * right)
             tag = min(int(tags[i, j]), NAMED_TAGS - 1)
+            dz = far * (turn[2, 0] + turn[2, 1] * right + turn[2, 2] * up)
+            sine = dz / max(reach, 0.01)
+            base, emissivity, reflected = surfaces[tag, 0], surfaces[tag, 1], around
             if tag == 11:
-                signal = _radiance(_sky_c(sine, scene), scene.radiance)
+                signal = _sky(sine, sky)
             else:
-                emissivity = scene.surfaces[tag, 1]
-                reflected = around
                 if 12 <= tag <= 19:
-                    base, emissivity = _actor_surface(tag, i, j, point, actors, scene, local)
-                else:
-                    base = scene.surfaces[tag, 0]
-                    if far < 150.0:
-                        base += _texture(tag, point[0], point[1], point[2], scene)
-                    if tag in FLAT_TAGS:
-                        # Smooth ground mirrors the sky the more, the flatter one looks at it.
-                        graze = (1.0 - min(abs(sine), 1.0)) ** 5
-                        emissivity *= 1.0 - 0.6 * graze
-                        reflected = _radiance(_sky_c(abs(sine), scene), scene.radiance)
-                signal = emissivity * _radiance(base, scene.radiance)
-                signal += (1.0 - emissivity) * reflected
-            clear = math.exp(-scene.extinction_per_m * far * stretch)
+                    if warm[i, j, 0] < NO_ACTOR:
+                        base, emissivity = warm[i, j, 1], warm[i, j, 2]
+                elif far < TEXTURE_RANGE_M:
+                    x = place[0] + far * (turn[0, 0] + turn[0, 1] * right + turn[0, 2] * up)
+                    y = place[1] + far * (turn[1, 0] + turn[1, 1] * right + turn[1, 2] * up)
+                    z = place[2] + dz
+                    base += surfaces[tag, 2] * _texture(tag, x, y, z, far, noise)
+                    if tag == 3:
+                        base += _window_c(x + 0.77 * y, z, heat)
+                if tag in FLAT_TAGS:
+                    # Smooth ground mirrors the sky the more, the flatter one looks at it.
+                    graze = 1.0 - min(abs(sine), 1.0)
+                    emissivity *= 1.0 - 0.6 * graze * graze * graze * graze * graze
+                    reflected = _sky(abs(sine), sky)
+                signal = emissivity * _radiance(base, table) + (1.0 - emissivity) * reflected
+            clear = math.exp(-scene.extinction_per_m * reach)
             out[i, j] = clear * signal + (1.0 - clear) * air

@@ -20,7 +20,17 @@ from sensors import radiometry as rm
 from sensors.config import Surface, ThermalConfig
 from sensors.frame import RigFrame, focal_px, rotation_matrix
 from sensors.gain import add_noise, apply_curve, gain_curve, histogram
-from sensors.radiometry import Actors, Scene, View, radiance_table, radiate
+from sensors.kernel import noise_table
+from sensors.radiometry import (
+    Actors,
+    Heat,
+    Scene,
+    View,
+    heat_actors,
+    radiance_table,
+    radiate,
+    sky_table,
+)
 
 U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
@@ -54,6 +64,7 @@ class ThermalCamera:
         if seed is not None:
             self._seed = seed
             self._salt = zlib.crc32(f"thermal {seed}".encode()) & 0x7FFFFFFF
+            self._noise = noise_table(self._salt)
         self._frames = 0
         self._curve: F64 | None = None
         self._warmth: dict[int, tuple[float, float]] = {}
@@ -80,7 +91,8 @@ class ThermalCamera:
             blurred = cv2.GaussianBlur(radiance, (0, 0), config.blur_sigma_px)
             radiance = np.asarray(blurred, dtype=np.float32)
         add_noise(radiance, config.netd_c, self._salt + SALT_STEP * self._frames)
-        curve = gain_curve(histogram(radiance), config)
+        region = radiance[int(config.gain_top * len(radiance)) :]
+        curve = gain_curve(histogram(region), config)
         if self._curve is not None:
             curve = config.gain_memory * self._curve + (1.0 - config.gain_memory) * curve
         self._curve = curve
@@ -106,28 +118,42 @@ class ThermalCamera:
         view = View(np.array([pose.x, pose.y, pose.z]), rotation_matrix(pose), focal)
         scene = self._scene(is_night=is_night, fog_density=fog_density)
         table = self._actor_table(actors, view, (tags.shape[0], tags.shape[1]))
+        warm = heat_actors(tags, depth, view, scene, table)
         out = np.empty(tags.shape, np.float32)
-        radiate(tags, depth, view, scene, table, out)
+        radiate(tags, depth, view, scene, warm, out)
         return out
 
     def _scene(self, *, is_night: bool, fog_density: float) -> Scene:
         c = self._config
         density = min(max(fog_density, 0.0), 100.0) / 100.0
-        return Scene(
-            surfaces=self._tables[is_night],
-            radiance=self._radiance,
-            air_c=c.night_air_c if is_night else c.day_air_c,
-            sky_c=c.night_sky_c if is_night else c.day_sky_c,
+        air_c = c.night_air_c if is_night else c.day_air_c
+        zenith_c = c.night_sky_c if is_night else c.day_sky_c
+        zenith_c += (air_c - zenith_c) * density  # fog is warm from below
+        heat = Heat(
             skin_c=c.skin_c,
-            engine_heat_c=c.engine_heat_c,
-            tyre_heat_c=c.tyre_heat_c,
-            exhaust_heat_c=c.exhaust_heat_c,
+            engine_c=c.engine_heat_c,
+            tyre_c=c.tyre_heat_c,
+            exhaust_c=c.exhaust_heat_c,
             glass_emissivity=c.glass_emissivity,
-            window_heat_c=c.window_heat_c if is_night else 0.5 * c.window_heat_c,
+            window_c=c.window_heat_c if is_night else 0.5 * c.window_heat_c,
             window_share=c.window_share,
-            extinction_per_m=c.clear_extinction_per_m + c.fog_extinction_per_m * density**2,
             salt=self._salt,
         )
+        return Scene(
+            surfaces=self._surfaces(is_night, air_c, c.fog_evens * density),
+            radiance=self._radiance,
+            air_c=air_c,
+            extinction_per_m=c.clear_extinction_per_m + c.fog_extinction_per_m * density**2,
+            noise=self._noise,
+            sky=sky_table(air_c, zenith_c, self._radiance),
+            heat=heat,
+        )
+
+    def _surfaces(self, is_night: bool, air_c: float, evenness: float) -> F64:
+        table = self._tables[is_night].copy()
+        things = ~np.isin(np.arange(rm.NAMED_TAGS), rm.PEOPLE_TAGS)
+        table[things, 0] += evenness * (air_c - table[things, 0])
+        return table
 
     def _actor_table(
         self, actors: Sequence[ActorState], view: View, shape: tuple[int, int]

@@ -1,0 +1,90 @@
+"""Fusers and the policy's input images."""
+
+import numpy as np
+import pytest
+
+from harness.errors import ConfigError, FusionDriveError, WeightsError
+from harness.types import ActorKind, ActorState, Pose, WorldState
+from sensors.frame import RigFrame
+from sensors.fusion import FUSERS, default_student, make_fuser
+from sensors.inputs import INPUTS, InputPipeline
+from sensors.thermal import ThermalCamera
+
+RNG = np.random.default_rng(0)
+RGB = RNG.integers(0, 256, (90, 130, 3), dtype=np.uint8)
+THERMAL = RNG.integers(0, 256, (90, 130), dtype=np.uint8)
+
+
+def fuser_or_skip(name):
+    if name == "student" and not default_student().is_file():
+        pytest.skip("the student's weights are not there")
+    return make_fuser(name)
+
+
+@pytest.mark.parametrize("name", FUSERS)
+def test_fuser_returns_an_rgb_image_of_the_same_size(name):
+    fuser = fuser_or_skip(name)
+    fused = fuser.fuse(RGB, THERMAL)
+    assert fused.shape == RGB.shape
+    assert fused.dtype == np.uint8
+    assert np.array_equal(fused, fuser.fuse(RGB, THERMAL))
+    assert name in fuser.label
+    assert fuser.weights_hash()
+
+
+@pytest.mark.parametrize("name", FUSERS)
+def test_a_warm_spot_in_a_dark_image_shows(name):
+    dark = np.full((96, 128, 3), 10, np.uint8)
+    spot = np.full((96, 128), 40, np.uint8)
+    spot[40:60, 50:70] = 230
+    fused = fuser_or_skip(name).fuse(dark, spot).mean(axis=2)
+    assert fused[45:55, 55:65].mean() > fused[:20].mean() + 40
+
+
+def test_plain_rules_match_a_hand_calculation_on_grey():
+    grey = np.full((16, 16, 3), 100, np.uint8)
+    warm = np.full((16, 16), 160, np.uint8)
+    assert np.all(make_fuser("average").fuse(grey, warm) == 130)
+    assert np.all(make_fuser("max").fuse(grey, warm) == 160)
+    assert np.all(make_fuser("laplacian").fuse(grey, warm) == 130)
+
+
+def test_unknown_fuser_lists_the_known_ones():
+    with pytest.raises(ConfigError, match="unknown fuser 'magic'; known: average, laplacian"):
+        make_fuser("magic")
+
+
+def test_missing_weights_name_the_path_and_the_command(tmp_path):
+    with pytest.raises(WeightsError, match=r"absent\.onnx; train one with .*fusionproxy\.train"):
+        make_fuser("student", tmp_path / "absent.onnx")
+
+
+def street_frame():
+    tags = np.full((90, 130), 1, np.uint8)
+    tags[:40] = 11
+    depth = np.where(tags == 11, 1000.0, 10.0).astype(np.float32)
+    return RigFrame(1, 0.1, RGB, tags, depth, Pose(0.0, 0.0, 1.4))
+
+
+def still_world():
+    zero = (0.0, 0.0, 0.0)
+    ego = ActorState(1, "vehicle.x", ActorKind.VEHICLE, Pose(0, 0), zero, zero, (2.0, 1.0, 0.7))
+    return WorldState(frame=1, time_s=0.1, ego=ego)
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_input_makes_a_policy_image(name):
+    pipeline = InputPipeline(name, make_fuser("average"), ThermalCamera())
+    views = pipeline.make(street_frame(), still_world(), is_night=True, fog_density=0.0)
+    assert views.image.shape == RGB.shape
+    assert views.image.dtype == np.uint8
+    assert np.array_equal(views.image, views.rgb) == (name == "rgb")
+    if name == "thermal":
+        assert np.array_equal(views.image[:, :, 2], views.thermal)
+
+
+def test_input_that_lacks_its_parts_is_an_error():
+    with pytest.raises(FusionDriveError, match="needs a fuser"):
+        InputPipeline("fused", None, ThermalCamera())
+    with pytest.raises(FusionDriveError, match="unknown input 'fusd'; known: fused, rgb, thermal"):
+        InputPipeline("fusd")

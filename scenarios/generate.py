@@ -33,7 +33,12 @@ class _Candidate:
 
 
 def generate_routes(
-    carla_map: carla.Map, town: str, *, seed: int, count: int
+    carla_map: carla.Map,
+    town: str,
+    *,
+    seed: int,
+    count: int,
+    candidates_per_route: int = CANDIDATES_PER_ROUTE,
 ) -> tuple[RouteSpec, ...]:
     """Choose distinct routes that cover the town and balance left, right and straight.
 
@@ -42,7 +47,7 @@ def generate_routes(
     """
     planner = RoutePlanner(carla_map)
     rng = np.random.default_rng(seed)
-    pool = _candidates(planner, rng, count * CANDIDATES_PER_ROUTE)
+    pool = _candidates(planner, rng, count * candidates_per_route)
     chosen: list[_Candidate] = []
     covered: Counter[tuple[int, int, int]] = Counter()
     turns: Counter[int] = Counter()

@@ -1,0 +1,285 @@
+"""Record the expert's drives for training: `python -m policies.collect --town Town02 --out DATA`.
+
+Clear weathers only: a policy that has seen fog or night could not tell what a sensor adds there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import multiprocessing
+import shlex
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.errors import ConfigError, FusionDriveError, SimulatorError
+from harness.types import Observation, WorldState
+from policies.dataset import recorded_frames, save_episode, write_card
+from policies.expert import ExpertConfig, ExpertPolicy
+from policies.noise import SteeringNoise
+from policies.preprocess import Preprocessing
+from scenarios.spec import EpisodeSpec
+
+if TYPE_CHECKING:
+    from harness.env import CarlaDrivingEnv
+
+logger = logging.getLogger(__name__)
+
+FRAMES_PER_HOUR = 36_000  # ten a second
+WEATHER_SHARES = {"clear": 0.4, "cloudy": 0.2, "sunset": 0.2, "wet": 0.2}
+TRAFFIC_SHARES = {"empty": 0.6, "regular": 0.4}
+ROUTES = 160
+NOISY_EPISODES = 0.85
+STANDING_KEPT = 5  # after 2 s of standing, every fifth frame is kept
+CRASH_CUT = 20  # frames before a collision are not an example to follow
+MAX_STEPS = 4000
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class CollectConfig:
+    """Everything that changes what is recorded; part of the data card."""
+
+    town: str
+    frames: int
+    seed: int
+    obey_lights: bool
+    maps: str | None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m policies.collect", description=__doc__)
+    parser.add_argument("--town", required=True)
+    parser.add_argument("--out", type=Path, required=True, help="directory of the data set")
+    amount = parser.add_mutually_exclusive_group(required=True)
+    amount.add_argument("--hours", type=float, help="of driving; 36,000 frames each")
+    amount.add_argument("--frames", type=int)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1, help="server and client pairs")
+    parser.add_argument("--maps", type=Path, help="directory with official .xodr files")
+    lights = parser.add_mutually_exclusive_group()
+    lights.add_argument("--obey-lights", dest="obey_lights", action="store_true", default=True)
+    lights.add_argument("--ignore-lights", dest="obey_lights", action="store_false")
+    options = parser.parse_args(arguments)
+    frames = options.frames or round(options.hours * FRAMES_PER_HOUR)
+    maps = None if options.maps is None else str(options.maps)
+    config = CollectConfig(options.town, frames, options.seed, options.obey_lights, maps)
+    command = shlex.join(["python", "-m", "policies.collect", *(arguments or sys.argv[1:])])
+    try:
+        collect(config, options.out, options.workers, command)
+    except FusionDriveError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def collect(config: CollectConfig, out: Path, workers: int, command: str) -> None:
+    """Run the workers until enough frames are there, then write the data card.
+
+    Raises:
+        ConfigError: the number of frames or workers makes no sense.
+        SimulatorError: a worker died.
+    """
+    if config.frames < 1 or workers < 1:
+        raise ConfigError("nothing to record: --frames, --hours and --workers have to be positive")
+    out.mkdir(parents=True, exist_ok=True)
+    routes_file = out / f"routes_seed{config.seed}.xml"
+    if not routes_file.is_file():
+        _make_routes(config, routes_file)
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    processes = [
+        context.Process(target=_work, args=(config, out, routes_file, (number, workers), stop))
+        for number in range(workers)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        _watch(processes, config.frames, out)
+    finally:
+        stop.set()
+        for process in processes:
+            process.join(timeout=60.0)
+            if process.is_alive():
+                process.terminate()
+    write_card(
+        out,
+        {
+            "command": command,
+            "config": asdict(config),
+            "preprocessing": Preprocessing().to_dict(),
+            "weathers": WEATHER_SHARES,
+            "traffic": TRAFFIC_SHARES,
+        },
+    )
+
+
+def _watch(processes: list[Any], wanted: int, out: Path) -> None:
+    """Print progress on one line until enough is recorded."""
+    started, at_first = time.monotonic(), sum(recorded_frames(out).values())
+    while True:
+        frames = sum(recorded_frames(out).values())
+        spent_s = time.monotonic() - started
+        rate = (frames - at_first) / max(spent_s, 1e-6)
+        print(f"\r{frames} of {wanted} frames, {rate:.1f} frames/s ", end="", flush=True)
+        if frames >= wanted:
+            print()
+            return
+        if any(process.exitcode not in (None, 0) for process in processes):
+            raise SimulatorError("a collecting worker died; its error stands above")
+        time.sleep(1.0)  # of this display only: the workers pace themselves
+
+
+def _make_routes(config: CollectConfig, path: Path) -> None:
+    """Draw the routes to record on; they differ from the ready-made ones by their seed."""
+    from policies.env_session import open_map
+    from scenarios.generate import generate_routes
+    from scenarios.route_files import write_route_xml
+
+    carla_map = open_map(config.town, config.maps)
+    routes = generate_routes(
+        carla_map, config.town, seed=config.seed, count=ROUTES, candidates_per_route=4
+    )
+    draft = path.with_suffix(".part")
+    write_route_xml(draft, routes, {"seed": str(config.seed)})
+    draft.replace(path)
+
+
+def _work(
+    config: CollectConfig, out: Path, routes_file: Path, share: tuple[int, int], stop: Any
+) -> None:
+    """Record every `share[1]`-th episode, from `share[0]` on, until told to stop."""
+    from policies.env_session import open_env
+
+    env = open_env(config.town, config.maps, routes_file)
+    try:
+        done = recorded_frames(out)
+        key = share[0]
+        while not stop.is_set():
+            if key not in done:
+                _record_with_retries(env, config, key, out, stop)
+            key += share[1]
+    finally:
+        env.close()
+
+
+def _record_with_retries(
+    env: CarlaDrivingEnv, config: CollectConfig, key: int, out: Path, stop: Any
+) -> None:
+    for attempt in range(ATTEMPTS):
+        try:
+            record_episode(env, config, key, out, stop)
+            return
+        except SimulatorError as err:
+            logger.warning("episode %d, attempt %d: %s", key, attempt + 1, err)
+            if attempt == ATTEMPTS - 1:
+                raise
+
+
+def draw_spec(config: CollectConfig, key: int) -> EpisodeSpec:
+    """Route, weather and traffic of an episode, from seed and number alone."""
+    rng = np.random.default_rng((config.seed, key))
+    weather = rng.choice(list(WEATHER_SHARES), p=list(WEATHER_SHARES.values()))
+    traffic = rng.choice(list(TRAFFIC_SHARES), p=list(TRAFFIC_SHARES.values()))
+    return EpisodeSpec(
+        town=config.town,
+        route_id=f"{key % ROUTES:02d}",
+        weather=str(weather),
+        input="rgb",
+        fuser="none",
+        policy="expert",
+        seed=int(rng.integers(2**31)),
+        traffic=str(traffic),
+    )
+
+
+def record_episode(
+    env: CarlaDrivingEnv, config: CollectConfig, key: int, out: Path, stop: Any
+) -> None:
+    """Drive one route with the expert, disturbed by noise, and save what is worth learning."""
+    from policies.env_session import begin, step
+
+    spec = draw_spec(config, key)
+    rng = np.random.default_rng((config.seed, key, 1))
+    noise = SteeringNoise(rng) if rng.random() < NOISY_EPISODES else None
+    expert = ExpertPolicy(ExpertConfig(obey_lights=config.obey_lights))
+    observation, context = begin(env, spec)
+    expert.reset(context)
+    recorder = _Recorder(expert)
+    outcome = None
+    for _ in range(MAX_STEPS):
+        if stop.is_set():
+            return
+        state = env.state
+        control = expert.act(observation, state)
+        added = noise.advance(observation.speed_mps) if noise is not None else (0.0, 0.0)
+        recorder.add(observation, state, (control.steer, control.throttle, control.brake), added[0])
+        throttle = float(np.clip(control.throttle + added[1] * (control.brake == 0.0), 0.0, 1.0))
+        steer = float(np.clip(control.steer + added[0], -1.0, 1.0))
+        observation, outcome = step(env, (throttle, steer, control.brake))
+        if outcome is not None:
+            break
+    recorder.save(out, key, spec, crashed=outcome not in ("success", None))
+
+
+class _Recorder:
+    """Frames and measurements of one episode, in memory until it is saved."""
+
+    def __init__(self, expert: ExpertPolicy) -> None:
+        self._expert = expert
+        self._preprocessing = Preprocessing()
+        self._images: list[NDArray[np.uint8]] = []
+        self._rows: list[dict[str, object]] = []
+        self._standing = 0
+
+    def add(
+        self,
+        observation: Observation,
+        state: WorldState,
+        action: tuple[float, float, float],
+        noise_steer: float,
+    ) -> None:
+        """Keep a frame, unless the car has been standing and its turn has not come."""
+        self._standing = self._standing + 1 if observation.speed_mps < 0.1 else 0
+        if self._standing > 20 and self._standing % STANDING_KEPT:
+            return
+        hazard = self._expert.hazard
+        self._images.append(self._preprocessing.crop_resize(observation.image))
+        self._rows.append(
+            {
+                "frame": state.frame,
+                "speed_mps": np.float32(observation.speed_mps),
+                "command": np.int8(observation.command),
+                "steer": np.float32(action[0]),
+                "throttle": np.float32(action[1]),
+                "brake": np.float32(action[2]),
+                "noise_steer": np.float32(noise_steer),
+                "hazard": "" if hazard is None else hazard.kind.value,
+            }
+        )
+
+    def save(self, out: Path, key: int, spec: EpisodeSpec, *, crashed: bool) -> None:
+        """Write the episode; what led to a crash is left out."""
+        count = max(0, len(self._rows) - (CRASH_CUT if crashed else 0))
+        table = pd.DataFrame(self._rows[:count])
+        if count:
+            table["frame"] -= table["frame"].iloc[0]  # absolute frame numbers mean nothing later
+        for name in ("town", "route_id", "weather", "traffic"):
+            table[name.removesuffix("_id")] = getattr(spec, name)
+        shape = (count, self._preprocessing.height, self._preprocessing.width, 3)
+        save_episode(out, key, np.asarray(self._images[:count], np.uint8).reshape(shape), table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -24,6 +24,8 @@ CELL = 4  # pixels of a cell of the bloom grid
 TONE_STEPS = 4096
 TONE_END = 16.0
 _MAX_SOURCES = 40
+LAMP_SEEN_M = 160.0
+STREET_LAMP_POWER = 2.6
 
 
 def tone_curve() -> U8:
@@ -46,45 +48,57 @@ def light_sources(
         (N, 8) sorted by strength: position in the world, light that reaches the camera in three
         colours, distance along the optical axis, share that fog scatters out of the way.
     """
-    eye = view.eye.astype(np.float64)
-    forward = view.ray_z.astype(np.float64)
-    candidates: list[tuple[F64, tuple[float, float, float]]] = []
-    if light.lamp > 0.0 and len(lamps):
-        offset = lamps.astype(np.float64) - eye
-        distance = np.sqrt((offset**2).sum(1))
-        ahead = offset @ forward > 0.3
-        for n in np.nonzero(ahead & (distance < min(reach_m, 160.0)))[0]:
-            strength = 2.6 * light.lamp
-            color = (strength, strength * 0.72, strength * 0.40)
-            candidates.append((lamps[n].astype(np.float64), color))
-    for p in placed:
-        if p.distance_m > reach_m or not p.thing.kind.startswith("vehicle."):
+    points = lamp_points([p for p in placed if p.distance_m < reach_m])
+    found = np.empty((len(lamps) + len(points), 8))
+    shown = lamps if light.lamp > 0.0 else lamps[:0]
+    count = receive(points, shown, light, view, min(reach_m, LAMP_SEEN_M), found)
+    found = found[:count]
+    order = np.lexsort((found[:, 1], found[:, 0], -found[:, 3]))
+    return np.ascontiguousarray(found[order[:_MAX_SOURCES]])
+
+
+@kernel
+def receive(
+    points: F64, lamps: F32, light: Light, view: View, lamp_reach_m: float, found: F64
+) -> int:
+    """Fill `found` with the light that points and street lamps send to the camera."""
+    count = 0
+    for n in range(len(points) + len(lamps)):
+        is_lamp = n >= len(points)
+        k = n - len(points)
+        for c in range(3):
+            found[count, c] = lamps[k, c] if is_lamp else points[n, c]
+        x = found[count, 0] - view.eye[0]
+        y = found[count, 1] - view.eye[1]
+        z = found[count, 2] - view.eye[2]
+        axial = x * view.ray_z[0] + y * view.ray_z[1] + z * view.ray_z[2]
+        distance = max(np.sqrt(x * x + y * y + z * z), 0.5)
+        if axial < 0.3 or (is_lamp and distance > lamp_reach_m):
             continue
-        for at, direction, color, is_headlight in lamp_points(p):
-            to_eye = eye - at
-            norm = float(np.linalg.norm(to_eye))
-            facing = float(direction @ to_eye) / max(norm, 0.1)
-            if facing < 0.05 or (at - eye) @ forward < 0.3:
+        through = transmittance(light, view.eye[2], z / distance, distance)
+        share = through / (distance * distance + 4.0)
+        if is_lamp:
+            share *= STREET_LAMP_POWER * light.lamp
+        else:
+            facing = -(x * points[n, 3] + y * points[n, 4] + z * points[n, 5]) / distance
+            if facing < 0.05:
                 continue
-            # A low beam sends least above its cut-off, yet dazzles on uneven roads.
-            share = facing**24 * 0.85 + facing**3 * 0.15 if is_headlight else facing
-            candidates.append((at, (color[0] * share, color[1] * share, color[2] * share)))
-    return _strongest(candidates, light, eye, forward)
-
-
-def _strongest(
-    candidates: list[tuple[F64, tuple[float, float, float]]], light: Light, eye: F64, forward: F64
-) -> F64:
-    rows = []
-    for at, color in candidates:
-        offset = at - eye
-        distance = max(float(np.linalg.norm(offset)), 0.5)
-        through = transmittance(light, float(eye[2]), float(offset[2]) / distance, distance)
-        received = np.array(color) / (distance * distance + 4.0)
-        if received[0] * through > 2e-6:
-            rows.append((*at, *(received * through), float(offset @ forward), 1.0 - through))
-    rows.sort(key=lambda row: (-row[3], row[0], row[1], row[2]))
-    return np.array(rows[:_MAX_SOURCES], np.float64).reshape(-1, 8)
+            if points[n, 9] > 0.0:
+                # A low beam sends least above its cut-off, yet dazzles on uneven roads.
+                narrow = facing * facing * facing
+                wide = narrow
+                for _ in range(3):
+                    narrow *= narrow
+                facing = 0.85 * narrow + 0.15 * wide
+            share *= facing
+        found[count, 3] = share * (1.0 if is_lamp else points[n, 6])
+        found[count, 4] = share * (0.72 if is_lamp else points[n, 7])
+        found[count, 5] = share * (0.40 if is_lamp else points[n, 8])
+        found[count, 6] = axial
+        found[count, 7] = 1.0 - through
+        if found[count, 3] > 2e-6:
+            count += 1
+    return count
 
 
 def project(sources: F64, view: View) -> F64:
@@ -102,7 +116,7 @@ def add_sources(out: Targets, sources: F64, screen: F64, focal: float) -> None:
     for n in range(len(sources)):
         cx, cy = screen[n, 0], screen[n, 1]
         if not (-2.0 < cx < width + 2.0 and -2.0 < cy < height + 2.0):
-            sources[n, 3:6] = 0.0
+            sources[n, 3] = sources[n, 4] = sources[n, 5] = 0.0
             continue
         seen = 0
         tried = 0
@@ -115,7 +129,8 @@ def add_sources(out: Targets, sources: F64, screen: F64, focal: float) -> None:
                     if out.depth[i, j] > sources[n, 6] - 0.7:
                         seen += 1
         share = seen / max(tried, 1)
-        sources[n, 3:6] *= share
+        for c in range(3, 6):
+            sources[n, c] *= share
         if share == 0.0:
             continue
         # A lamp of 0.1 m radius, but never smaller than the pixel.
@@ -180,7 +195,10 @@ def blur(source: F32, target: F32, spare: F32, radius: int) -> None:
 @kernel
 def spread(bright: F32, bloom: F32, spare: F32, work: F32, unit: int) -> None:
     """Turn the bright cells into bloom: a narrow, a middle and a wide halo."""
-    bloom[:] = np.float32(0.0)
+    for i in range(bloom.shape[0]):
+        for j in range(bloom.shape[1]):
+            for c in range(3):
+                bloom[i, j, c] = np.float32(0.0)
     for k in range(3):
         radius = unit if k == 0 else unit * 3 if k == 1 else unit * 8
         weight = np.float32(0.16) if k == 0 else np.float32(0.10) if k == 1 else np.float32(0.06)

@@ -219,8 +219,11 @@ def stamp_moving(
         sy: along y.
         sun: 0 draws no sun shadow.
     """
-    moving[:] = 0
     cells = moving.shape[0]
+    for i in range(cells):
+        for j in range(cells):
+            moving[i, j, 0] = 0
+            moving[i, j, 1] = 0
     for n in range(len(boxes)):
         bx, by, bz, c, s, hx, hy, tall = boxes[n]
         ex, ey = sx * tall, sy * tall

@@ -17,7 +17,13 @@ def kernel(function: _Kernel) -> _Kernel:
 
     No fast-math flag is set: pixels must not depend on how the image is cut between threads.
     """
-    compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    compiled = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
+    return cast(_Kernel, compiled)
+
+
+def inlined(function: _Kernel) -> _Kernel:
+    """Compile into its caller; for functions that take whole structures and are called once."""
+    compiled = numba.njit(cache=True, error_model="numpy", inline="always", _nrt=False)(function)
     return cast(_Kernel, compiled)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from simulator.render.jit import kernel
 from simulator.render.props import build_prop, build_signal
-from simulator.render.raster import Triangles
+from simulator.render.raster import Triangles, View
 from simulator.render.solids import Model, Slot
 from simulator.render.vehicles import build_vehicle, style_of
 from simulator.render.walkers import build_walker, gait
@@ -20,6 +20,8 @@ from simulator.render.weather import Light
 from simulator.types import F32, F64, U8, Drawable, Pose
 
 COARSE_FROM_M = 45.0
+LOW_BEAM_POWER = 46.0
+HIGH_BEAM_POWER = 80.0
 
 # carla::rpc::VehicleLightState, LibCarla 0.9.16
 POSITION, LOW_BEAM, HIGH_BEAM, BRAKE, RIGHT_BLINKER, LEFT_BLINKER, REVERSE, FOG = (
@@ -63,21 +65,51 @@ class Placed(NamedTuple):
     """A drawable with what the frame needs of it."""
 
     thing: Drawable
-    rotation: F64  # (3, 3)
+    rotation: F32  # (3, 3)
     distance_m: float
     is_walker: bool
 
 
 def nearby(things: Sequence[Drawable], eye: F64, reach_m: float) -> list[Placed]:
     """Things within reach of the camera, nearest first."""
+    at = tuple(float(v) for v in eye)
     placed = []
     for thing in things:
-        distance = math.dist(thing.pose[:3], eye)
+        distance = math.dist(thing.pose[:3], at)
         if distance < reach_m:
             is_walker = thing.kind.startswith("walker")
-            placed.append(Placed(thing, thing.pose.rotation_matrix(), distance, is_walker))
+            placed.append(Placed(thing, _rotation(thing.pose), distance, is_walker))
     placed.sort(key=lambda p: (p.distance_m, p.thing.pose))
     return placed
+
+
+def _rotation(pose: Pose) -> F32:
+    if pose.pitch == 0.0 and pose.roll == 0.0:
+        yaw = math.radians(pose.yaw)
+        c, s = math.cos(yaw), math.sin(yaw)
+        return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]], np.float32)
+    return np.ascontiguousarray(pose.rotation_matrix(), np.float32)
+
+
+def in_sight(placed: Sequence[Placed], view: View) -> list[Placed]:
+    """Those of which a sphere around them meets the camera's pyramid."""
+    if not placed:
+        return []
+    spheres = np.array([_sphere(p) for p in placed])  # (N, 4)
+    offset = spheres[:, :3] - view.eye
+    m = view.to_clip.astype(np.float64)
+    planes = np.array([m[2] + m[0], m[2] - m[0], m[2] + m[1], m[2] - m[1], m[2]])
+    planes /= np.linalg.norm(planes, axis=1, keepdims=True)
+    seen = (offset @ planes.T > -spheres[:, 3:]).all(1)
+    return [p for p, is_seen in zip(placed, seen, strict=True) if is_seen]
+
+
+def _sphere(p: Placed) -> tuple[float, float, float, float]:
+    x, y, z = p.thing.pose[:3]
+    if p.thing.kind.startswith("traffic."):
+        return x, y, z + 3.0, 7.0
+    hx, hy, hz = p.thing.half_extent
+    return x, y, z + hz, 1.2 * math.sqrt(hx * hx + hy * hy + hz * hz) + 0.5
 
 
 @lru_cache(maxsize=512)
@@ -110,19 +142,47 @@ def model_of(placed: Placed) -> Model:
         phase, width = gait(math.hypot(*thing.velocity[:2]), thing.age_s)
         # CARLA gives every walker a capsule; children are recognised by a lower one.
         height = round(min(max(2.0 * half[2], 0.9), 1.9) * 0.955, 2)
-        return _walker(height, phase, width, _code(thing) % 5 == 0)
+        return _walker(height, phase, width, _code(thing.kind, thing.color) % 5 == 0)
     if thing.kind.startswith("vehicle."):
         return _vehicle(thing.kind, half, placed.distance_m > COARSE_FROM_M)
     return _prop(thing.kind, half)
 
 
-def _code(thing: Drawable) -> int:
+def _code(kind: str, color: tuple[int, int, int]) -> int:
     """A number that differs between people but not between runs."""
-    return zlib.crc32(f"{thing.kind} {thing.color}".encode())
+    return zlib.crc32(f"{kind} {color}".encode())
 
 
 def palette_of(thing: Drawable, light: Light) -> U8:
     """Colours and glow of every slot, (len(Slot), 4)."""
+    is_braking = bool(thing.lights & BRAKE) or thing.brake > 0.05
+    has_blink = int(thing.age_s * 3.0) % 2 == 0
+    lit = Lit(
+        thing.kind,
+        thing.color,
+        thing.lights,
+        is_braking,
+        has_blink,
+        thing.signal_state,
+        light.night,
+    )
+    return _palette(lit)
+
+
+class Lit(NamedTuple):
+    """All that the colours of a drawable depend on."""
+
+    kind: str
+    color: tuple[int, int, int]
+    lights: int
+    is_braking: bool
+    has_blink: bool
+    signal_state: int
+    night: float
+
+
+@lru_cache(maxsize=1024)
+def _palette(thing: Lit) -> U8:
     palette = np.zeros((len(Slot), 4), np.uint8)
     for slot, color in _BASE_PALETTE.items():
         palette[slot, :3] = color
@@ -130,13 +190,13 @@ def palette_of(thing: Drawable, light: Light) -> U8:
     if thing.kind.startswith("traffic."):
         _light_signal(palette, thing.signal_state)
     elif thing.kind.startswith("walker"):
-        _dress(palette, _code(thing))
+        _dress(palette, _code(thing.kind, thing.color))
     elif thing.kind.startswith("vehicle."):
         if style_of(thing.kind) in ("motorcycle", "bicycle"):
-            _dress(palette, _code(thing))
+            _dress(palette, _code(thing.kind, thing.color))
             palette[Slot.SECOND, :3] = palette[Slot.PAINT, :3]
             palette[Slot.PAINT, :3] = thing.color
-        _light_vehicle(palette, thing, light)
+        _light_vehicle(palette, thing)
     return palette
 
 
@@ -158,25 +218,24 @@ def _light_signal(palette: U8, state: int) -> None:
         palette[Slot.GREEN] = (36, 255, 130, 84)
 
 
-def _light_vehicle(palette: U8, thing: Drawable, light: Light) -> None:
+def _light_vehicle(palette: U8, thing: Lit) -> None:
     flags = thing.lights
     # At night the eye of the camera is wide open, so less light dazzles it.
-    dim = 1.0 - 0.35 * light.night
+    dim = 1.0 - 0.35 * thing.night
     if flags & (LOW_BEAM | HIGH_BEAM | FOG):
         palette[Slot.HEADLIGHT, 3] = int(150 * dim)
     elif flags & POSITION:
         palette[Slot.HEADLIGHT, 3] = int(70 * dim)
     if flags & (POSITION | LOW_BEAM | HIGH_BEAM | FOG):
         palette[Slot.TAILLIGHT] = (255, 30, 20, int(62 * dim))
-    if flags & BRAKE or thing.brake > 0.05:
+    if thing.is_braking:
         palette[Slot.TAILLIGHT] = (255, 34, 24, int(120 * dim))
         palette[Slot.BRAKE_LIGHT] = (255, 34, 24, int(120 * dim))
-    blinks = int(thing.age_s * 3.0) % 2 == 0
     for flag, slot in ((LEFT_BLINKER, Slot.LEFT_BLINKER), (RIGHT_BLINKER, Slot.RIGHT_BLINKER)):
-        if flags & flag and blinks:
+        if flags & flag and thing.has_blink:
             palette[slot] = (255, 150, 30, int(120 * dim))
     if flags & _SPECIAL:
-        palette[Slot.BEACON] = (60, 110, 255, 140 if blinks else 20)
+        palette[Slot.BEACON] = (60, 110, 255, 140 if thing.has_blink else 20)
 
 
 @kernel
@@ -235,41 +294,45 @@ def beams_of(placed: Sequence[Placed], limit: int = 8) -> F64:
             continue
         if p.distance_m > 90.0 or len(rows) == limit:
             break
-        forward, up = p.rotation[:, 0], p.rotation[:, 2]
+        forward, up = p.rotation[:, 0].astype(np.float64), p.rotation[:, 2].astype(np.float64)
         at = np.array(p.thing.pose[:3]) + forward * (p.thing.half_extent[0] + 0.1) + up * 0.68
         high = bool(flags & HIGH_BEAM)
         aim = forward - up * (-0.005 if high else 0.02)
         aim /= np.linalg.norm(aim)
-        rows.append((*at, *aim, 80.0 if high else 46.0, 75.0 if high else 48.0))
+        rows.append(
+            (*at, *aim, HIGH_BEAM_POWER if high else LOW_BEAM_POWER, 75.0 if high else 48.0)
+        )
     return np.array(rows, np.float64).reshape(-1, 8)
 
 
-def lamp_points(placed: Placed) -> list[tuple[F64, F64, tuple[float, float, float], bool]]:
-    """Points of light on a vehicle: position, direction, colour times strength, is a headlight."""
-    thing: Drawable = placed.thing
-    pose: Pose = thing.pose
-    flags = thing.lights
-    forward, right, up = placed.rotation.T
-    origin = np.array(pose[:3])
-    hx, hy, _ = thing.half_extent
-    narrow = 0.0 if style_of(thing.kind) in ("motorcycle", "bicycle") else 0.64 * hy
-    front: tuple[float, float, float] | None = None
-    if flags & (LOW_BEAM | HIGH_BEAM | FOG):
-        strength = 80.0 if flags & HIGH_BEAM else 46.0
-        front = (strength, strength * 0.96, strength * 0.86)
-    elif flags & POSITION:
-        front = (3.0, 2.9, 2.6)
-    rear = None
-    if flags & BRAKE or thing.brake > 0.05:
-        rear = (2.6, 0.16, 0.10)
-    elif flags & (POSITION | LOW_BEAM | HIGH_BEAM | FOG):
-        rear = (0.7, 0.04, 0.03)
-    points = []
-    for side in (-narrow, narrow) if narrow else (0.0,):
-        if front is not None:
-            at = origin + forward * (hx + 0.04) + right * side + up * 0.68
-            points.append((at, forward, front, True))
-        if rear is not None:
-            at = origin - forward * (hx + 0.04) + right * side + up * 0.85
-            points.append((at, -forward, rear, False))
-    return points
+def lamp_points(placed: Sequence[Placed]) -> F64:
+    """Points of light on vehicles: position, direction, colour, 1 for headlights; (N, 10)."""
+    rows: list[tuple[float, ...]] = []
+    for p in placed:
+        thing = p.thing
+        flags = thing.lights
+        is_braking = flags & BRAKE or thing.brake > 0.05
+        if not thing.kind.startswith("vehicle.") or not (flags or is_braking):
+            continue
+        front = rear = None
+        if flags & (LOW_BEAM | HIGH_BEAM | FOG):
+            power = HIGH_BEAM_POWER if flags & HIGH_BEAM else LOW_BEAM_POWER
+            front = (power, power * 0.96, power * 0.86, 1.0)
+        elif flags & POSITION:
+            front = (3.0, 2.9, 2.6, 1.0)
+        if is_braking:
+            rear = (2.6, 0.16, 0.10, 0.0)
+        elif flags & (POSITION | LOW_BEAM | HIGH_BEAM | FOG):
+            rear = (0.7, 0.04, 0.03, 0.0)
+        hx, hy, _ = thing.half_extent
+        is_bike = style_of(thing.kind) in ("motorcycle", "bicycle")
+        r = p.rotation.tolist()
+        for side in (0.0,) if is_bike else (-0.64 * hy, 0.64 * hy):
+            for sign, lamp, rise in ((1.0, front, 0.68), (-1.0, rear, 0.85)):
+                if lamp is not None:
+                    local = (sign * (hx + 0.04), side, rise)
+                    at = [
+                        thing.pose[a] + sum(r[a][c] * local[c] for c in range(3)) for a in range(3)
+                    ]
+                    rows.append((*at, sign * r[0][0], sign * r[1][0], sign * r[2][0], *lamp))
+    return np.array(rows, np.float64).reshape(-1, 10)

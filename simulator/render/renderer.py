@@ -28,6 +28,7 @@ from simulator.render.jit import discard_stale_cache
 from simulator.render.moving import (
     Placed,
     beams_of,
+    in_sight,
     model_of,
     nearby,
     palette_of,
@@ -41,7 +42,7 @@ from simulator.render.raster import (
     Triangles,
     View,
     bin_records,
-    draw_records,
+    draw_band,
     set_up,
 )
 from simulator.render.shade import Targets, label_rows, shade_rows
@@ -68,6 +69,13 @@ class Stages(NamedTuple):
     transform: float
     raster_and_shade: float
     glare: float
+
+
+class Bins(NamedTuple):
+    """Where the records of each slice and band lie."""
+
+    slices: I32  # (S,) first record
+    begin: I32  # (S, B + 1) first item of each band
 
 
 class Renderer:
@@ -97,7 +105,7 @@ class Renderer:
         self._curve = glare.tone_curve()
         self._records = np.empty((1024, RECORD_FLOATS), np.float32)
         self._owners = np.empty(1024, np.int32)
-        self._items: list[I32] = [np.empty(4096, np.int32) for _ in range(_SLICES)]
+        self._items: I32 = np.empty((_SLICES, 8192), np.int32)
         self.stages = Stages(0.0, 0.0, 0.0, 0.0)
 
     def render(
@@ -164,17 +172,14 @@ class Renderer:
         tri, chunks, first = self._static
         room = len(tri.tags) - first
         used = 0
-        for p in placed:
-            if not _in_sight(p, view):
-                continue
+        for p in in_sight(placed, view):
             model = model_of(p)
             if used + len(model.slots) > room:
                 tri = self._grow(max(2 * room, room + len(model.slots)))
                 room = len(tri.tags) - first
             origin = np.array(p.thing.pose[:3], np.float32)
-            rotation = np.ascontiguousarray(p.rotation, np.float32)
             palette = palette_of(p.thing, light)
-            place(model, rotation, origin, palette, p.thing.instance & 0xFFFF, first + used, tri)
+            place(model, p.rotation, origin, palette, p.thing.instance & 0xFFFF, first + used, tri)
             used += len(model.slots)
         seen = visible(chunks, view, reach)
         starts = np.concatenate([[first], chunks.starts[seen]]).astype(np.int32)
@@ -190,31 +195,39 @@ class Renderer:
         self._static = Static(tri, chunks, first)
         return tri
 
-    def _transform(
-        self, tri: Triangles, starts: I32, stops: I32, view: View
-    ) -> list[tuple[int, I32, I32]]:
-        """Project all faces; returns for each slice its first record, band starts and items."""
+    def _transform(self, tri: Triangles, starts: I32, stops: I32, view: View) -> Bins:
+        """Project all faces and sort what is left of them by band."""
         total = int((stops - starts).sum())
         if 2 * total > len(self._owners):
             self._records = np.empty((3 * total, RECORD_FLOATS), np.float32)
             self._owners = np.empty(3 * total, np.int32)
-        bands = -(-view.height // _BAND_ROWS)
-        bins: list[tuple[int, I32, I32]] = [(0, starts, starts)] * _SLICES
+        bounds = [total * n // _SLICES for n in range(_SLICES + 1)]
+        begin = np.empty((_SLICES, -(-view.height // _BAND_ROWS) + 1), np.int32)
+        counts = [0] * _SLICES
+        needs = [0] * _SLICES
 
-        def one(n: int) -> None:
-            low, high = total * n // _SLICES, total * (n + 1) // _SLICES
-            records = self._records[2 * low : 2 * high]
-            owners = self._owners[2 * low : 2 * high]
-            count = set_up(tri.corners, starts, stops, low, high, view, records, owners)
-            begin = np.empty(bands + 1, np.int32)
-            need = bin_records(records, count, _BAND_ROWS, view.height, begin, self._items[n])
-            if need > len(self._items[n]):
-                self._items[n] = np.empty(need + need // 2, np.int32)
-                bin_records(records, count, _BAND_ROWS, view.height, begin, self._items[n])
-            bins[n] = (2 * low, begin, self._items[n])
+        def project(n: int) -> None:
+            part = slice(2 * bounds[n], 2 * bounds[n + 1])
+            polygon = np.empty((4, 3), np.float32)
+            counts[n] = set_up(
+                tri.corners, starts, stops, bounds[n], bounds[n + 1], view,
+                self._records[part], self._owners[part], polygon,
+            )  # fmt: skip
+            sort(n)
 
-        self._share(one, _SLICES)
-        return bins
+        def sort(n: int) -> None:
+            part = slice(2 * bounds[n], 2 * bounds[n + 1])
+            row = begin[n]
+            needs[n] = bin_records(
+                self._records[part], counts[n], _BAND_ROWS, view.height, row,
+                np.empty_like(row), self._items[n],
+            )  # fmt: skip
+
+        self._share(project, _SLICES)
+        if max(needs) > self._items.shape[1]:
+            self._items = np.empty((_SLICES, max(needs) * 3 // 2), np.int32)
+            self._share(sort, _SLICES)
+        return Bins(np.array(bounds[:-1], np.int32) * 2, begin)
 
     def _draw(
         self,
@@ -223,7 +236,7 @@ class Renderer:
         light: Light,
         beams: F64,
         view: View,
-        bins: list[tuple[int, I32, I32]],
+        bins: Bins,
         targets: Targets,
     ) -> None:
         """Visibility and shading, band by band."""
@@ -232,12 +245,12 @@ class Renderer:
         def one(band: int) -> None:
             first = band * _BAND_ROWS
             last = min(first + _BAND_ROWS, view.height)
-            nearest = np.zeros((samples, last - first, view.width), np.float32)
-            faces = np.full((samples, last - first, view.width), -1, np.int32)
-            for start, begin, items in bins:
-                mine = items[begin[band] : begin[band + 1]]
-                records, owners = self._records[start:], self._owners[start:]
-                draw_records(records, owners, mine, first, last, nearest, faces)
+            nearest = np.empty((samples, last - first, view.width), np.float32)
+            faces = np.empty((samples, last - first, view.width), np.int32)
+            draw_band(
+                self._records, self._owners, bins.slices, bins.begin, self._items, band,
+                first, last, nearest, faces,
+            )  # fmt: skip
             label_rows(tri, first, last, nearest, faces, targets)
             if maps is not None:
                 shade_rows(
@@ -365,17 +378,3 @@ def reach_of(light: Light) -> float:
     """How far to draw: everything, or some way past what fog lets through."""
     density = light.fog_per_m + light.haze_per_m
     return min(REACH_M, max(FOG_REACH_M, 5.5 / density + light.fog_start_m))
-
-
-def _in_sight(placed: Placed, view: View) -> bool:
-    """Whether a sphere around the thing meets the camera's pyramid."""
-    radius = 7.0 if placed.thing.kind.startswith("traffic.") else (
-        1.3 * float(np.linalg.norm(placed.thing.half_extent)) + 0.5
-    )  # fmt: skip
-    offset = np.array(placed.thing.pose[:3]) - view.eye
-    offset[2] += placed.thing.half_extent[2]
-    m = view.to_clip.astype(np.float64)
-    for plane in (m[2] + m[0], m[2] - m[0], m[2] + m[1], m[2] - m[1]):
-        if float(offset @ plane) < -radius * float(np.linalg.norm(plane)):
-            return False
-    return float(offset @ m[2]) > -radius

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.render.ground_maps import MOVING_CELL_M, GroundMaps
-from simulator.render.jit import kernel
+from simulator.render.jit import inlined, kernel
 from simulator.render.raster import I32, SAMPLE_X, SAMPLE_Y, Triangles, View
 from simulator.render.sky import fade, gradient, sky, transmittance
 from simulator.render.surface import CAR_PAINT, GLASS, LEAF, surface
@@ -45,7 +45,7 @@ def lookup(grid: F32, x0: float, y0: float, cell: float, x: float, y: float) -> 
     return upper + (lower - upper) * fv
 
 
-@kernel
+@inlined
 def moving_shadow(maps: GroundMaps, x: float, y: float, z: float) -> tuple[float, float]:
     """Light of the sun and of the sky that things that move leave to a point near the ground."""
     u = (x - maps.moving_x0) / MOVING_CELL_M - 0.5
@@ -105,7 +105,7 @@ def beam_light(
     return total
 
 
-@kernel
+@inlined
 def shade_point(
     tri: Triangles,
     maps: GroundMaps,
@@ -205,7 +205,7 @@ def shade_point(
     return r, g, b
 
 
-@kernel
+@inlined
 def lamp_light(
     maps: GroundMaps, px: float, py: float, pz: float, nx: float, ny: float, nz: float
 ) -> float:
@@ -241,7 +241,7 @@ def lamp_light(
     return max(nz, 0.0) * down + (1.0 - abs(nz)) * wall * high
 
 
-@kernel
+@inlined
 def same_surface(tri: Triangles, a: int, b: int) -> bool:
     """Whether two faces look alike, so that one of them can stand for both in a pixel."""
     if a == b:

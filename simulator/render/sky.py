@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.render.jit import kernel
+from simulator.render.jit import inlined, kernel
 from simulator.render.textures import CLOUD, sample
 from simulator.render.weather import Light
 from simulator.types import U8
@@ -26,7 +26,7 @@ def fade(x: float) -> float:
     return _FADE[n] * (1.0 - t) + _FADE[n + 1] * t
 
 
-@kernel
+@inlined
 def gradient(light: Light, dz: float) -> tuple[float, float, float]:
     """Cloudless sky in a direction with vertical component `dz`."""
     up = min(max(dz, 0.0), 1.0)
@@ -39,7 +39,7 @@ def gradient(light: Light, dz: float) -> tuple[float, float, float]:
     )
 
 
-@kernel
+@inlined
 def sky(
     light: Light, textures: U8, dx: float, dy: float, dz: float, pixel: float
 ) -> tuple[float, float, float]:
@@ -89,7 +89,7 @@ def sky(
     return r, g, b
 
 
-@kernel
+@inlined
 def transmittance(light: Light, z: float, dz: float, distance: float) -> float:
     """Share of light that arrives over `distance` along a ray that starts at height `z`.
 

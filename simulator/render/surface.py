@@ -6,7 +6,7 @@ import numpy as np
 
 from simulator.render import textures as tx
 from simulator.render.facade import BRICK, RIBBON, SHOP, scramble, window
-from simulator.render.jit import kernel
+from simulator.render.jit import inlined, kernel
 from simulator.render.raster import Triangles
 from simulator.render.sky import gradient
 from simulator.render.weather import Light
@@ -36,7 +36,7 @@ CAR_PAINT = int(Material.CAR_PAINT)
 WATER = int(Material.WATER)
 
 
-@kernel
+@inlined
 def texture_point(
     tri: Triangles, face: int, px: float, py: float, pz: float
 ) -> tuple[float, float, float, float]:
@@ -84,7 +84,7 @@ def texture_of(material: int) -> int:
     return -1
 
 
-@kernel
+@inlined
 def surface(
     tri: Triangles,
     textures: U8,
@@ -187,7 +187,7 @@ def surface(
     return r, g, b, gloss, own * r, own * g, own * b
 
 
-@kernel
+@inlined
 def _front(
     tri: Triangles,
     light: Light,

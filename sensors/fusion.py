@@ -113,9 +113,8 @@ class StudentFuser:
         from fusionproxy.inference import OnnxStudent
 
         self._student = OnnxStudent(self._path)
-        # "oracle": its training target is computed from the class ids, not by diffusion teachers.
-        name = "oracle" if weights is None else self._path.stem
-        self.label = f"student ({name})"
+        # Called after its file: `oracle` was trained on targets made from class ids, not by teachers.
+        self.label = f"student ({self._path.stem.removeprefix('student_')})"
 
     def fuse(self, rgb: U8, thermal: U8) -> U8:
         """Run the network on a pair of images."""

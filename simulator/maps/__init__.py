@@ -1,1 +1,5 @@
 """Towns: authored ones that ship with the package, and official OpenDRIVE files."""
+
+from simulator.maps.loading import MapError, available_towns, load_town
+
+__all__ = ["MapError", "available_towns", "load_town"]

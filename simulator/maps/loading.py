@@ -1,0 +1,109 @@
+"""Finds a town's OpenDRIVE text, checks it and derives spawn points and traffic lights."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import carla
+import platformdirs
+from defusedxml import DefusedXmlException
+from defusedxml import ElementTree as SafeET
+
+from simulator.maps import towns
+from simulator.maps.layout import Layout
+from simulator.maps.opendrive import write_opendrive
+from simulator.maps.signals import signals_of
+from simulator.maps.spawn_points import spawn_points_of
+from simulator.types import Town
+
+AUTHORED: dict[str, Callable[[], Layout]] = {"Town02": towns.town02}
+
+
+class MapError(ValueError):
+    """A town that is not known, or a map file that cannot be used."""
+
+
+def load_town(name: str, maps_dir: Path | None = None) -> Town:
+    """Load a town from `maps_dir`, else from the user's cache, else an authored one.
+
+    Args:
+        name: such as `Town02`, `Town02_Opt` or `/Game/Carla/Maps/Town02`.
+        maps_dir: directory with `TownXX.xodr` files.
+
+    Raises:
+        MapError: no such town, or its file is broken.
+    """
+    town = town_name(name)
+    for directory in _directories(maps_dir):
+        path = directory / f"{town}.xodr"
+        if path.is_file():
+            return _build(town, "carla", _read(path), str(path))
+    if town not in AUTHORED:
+        known = ", ".join(available_towns(maps_dir))
+        raise MapError(f"unknown town {name!r}; known: {known}")
+    return _build(town, "authored", write_opendrive(AUTHORED[town]()), f"authored {town}")
+
+
+def available_towns(maps_dir: Path | None = None) -> tuple[str, ...]:
+    """Names that `load_town` knows, sorted."""
+    names = set(AUTHORED)
+    for directory in _directories(maps_dir):
+        names.update(path.stem for path in directory.glob("*.xodr"))
+    return tuple(sorted(names))
+
+
+def town_name(name: str) -> str:
+    """The bare name: without CARLA's asset path and without the `_Opt` of layered maps."""
+    return name.rstrip("/").rsplit("/", 1)[-1].removesuffix("_Opt")
+
+
+def maps_cache() -> Path:
+    """Where downloaded or exported official maps live."""
+    return Path(platformdirs.user_cache_dir("fusiondrive")) / "maps"
+
+
+def _directories(maps_dir: Path | None) -> list[Path]:
+    if maps_dir is not None and not maps_dir.is_dir():
+        raise MapError(f"maps directory {maps_dir} does not exist")
+    return [maps_cache()] if maps_dir is None else [maps_dir, maps_cache()]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as err:
+        raise MapError(f"{path}: cannot be read: {err}") from err
+
+
+def _build(name: str, origin: str, xodr: str, source: str) -> Town:
+    check_opendrive(xodr, source)
+    try:
+        carla_map = carla.Map(name, xodr)
+        spawn_points = spawn_points_of(carla_map)
+        signals = signals_of(carla_map)
+    except RuntimeError as err:
+        raise MapError(f"{source}: carla.Map refuses it: {err}") from err
+    if not spawn_points:
+        raise MapError(f"{source}: no driving lane is long enough to start on")
+    digest = hashlib.sha256(xodr.encode()).hexdigest()[:12]
+    return Town(name, origin, digest, xodr, spawn_points, signals)
+
+
+def check_opendrive(xodr: str, source: str) -> None:
+    """Raise a MapError that names `source` unless the text is OpenDRIVE with driving lanes."""
+    try:
+        root = SafeET.fromstring(xodr.encode())
+    except SafeET.ParseError as err:
+        raise MapError(f"{source}: not XML: {err}") from err
+    except DefusedXmlException as err:
+        raise MapError(f"{source}: XML with entities or a DTD is not accepted: {err}") from err
+    if root.tag != "OpenDRIVE":
+        raise MapError(f"{source}: root element is <{root.tag}>, expected <OpenDRIVE>")
+    roads = root.findall("road")
+    if not any(lane.get("type") == "driving" for road in roads for lane in road.iter("lane")):
+        raise MapError(f"{source}: no driving lanes in its {len(roads)} roads")
+    for road in roads:
+        if road.find("planView/geometry") is None:
+            raise MapError(f"{source}: road {road.get('id')!r} has no planView geometry")

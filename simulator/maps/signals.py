@@ -1,0 +1,113 @@
+"""Traffic lights of a map with their stop lines, junction groups and phases."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import carla
+
+from simulator.types import Pose, SignalSpec
+
+TRAFFIC_LIGHT_TYPE = "1000001"
+_LINE_TOLERANCE_M = 2.0  # stop lines closer than this are one
+_WALK_M = 0.5
+_WALK_LIMIT_M = 60.0
+_SAME_PHASE_DEG = 35.0
+
+
+def signals_of(carla_map: carla.Map) -> tuple[SignalSpec, ...]:
+    """All lights that govern a lane, ordered by group, phase and id."""
+    landmarks: dict[str, list[carla.Landmark]] = defaultdict(list)
+    for landmark in carla_map.get_all_landmarks_of_type(TRAFFIC_LIGHT_TYPE):
+        landmarks[landmark.id].append(landmark)
+    found: list[tuple[int, SignalSpec]] = []
+    for signal_id in sorted(landmarks):
+        ways = _governed_lanes(carla_map, landmarks[signal_id])
+        lines = _stop_lines(ways)
+        if lines:
+            spec = SignalSpec(signal_id, _head(landmarks[signal_id][0]), 0, 0, lines)
+            found.append((_junction_of(ways), spec))
+    return tuple(_grouped(found))
+
+
+def _governed_lanes(carla_map: carla.Map, references: list[carla.Landmark]) -> list[carla.Waypoint]:
+    """Waypoints where the signal or its references apply, one for each driving lane."""
+    ways = []
+    for landmark in sorted(references, key=lambda item: (item.road_id, item.s)):
+        for low, high in landmark.get_lane_validities():
+            for lane in range(min(low, high), max(low, high) + 1):
+                waypoint = carla_map.get_waypoint_xodr(landmark.road_id, lane, landmark.s)
+                if waypoint is not None and waypoint.lane_type == carla.LaneType.Driving:
+                    ways.append(waypoint)
+    return ways
+
+
+def _stop_lines(ways: list[carla.Waypoint]) -> tuple[Pose, ...]:
+    """Lane centres where traffic stops; a signal inside a junction stops it at the entry."""
+    lines: list[Pose] = []
+    for waypoint in ways:
+        before = _before_junction(waypoint)
+        if before is None:
+            continue
+        location, yaw = before.transform.location, before.transform.rotation.yaw
+        line = Pose(location.x, location.y, location.z, 0.0, 180.0 - (180.0 - yaw) % 360.0, 0.0)
+        if all(abs(line.x - o.x) + abs(line.y - o.y) > _LINE_TOLERANCE_M for o in lines):
+            lines.append(line)
+    return tuple(sorted(lines))
+
+
+def _before_junction(waypoint: carla.Waypoint) -> carla.Waypoint | None:
+    walked = 0.0
+    while waypoint.is_junction:
+        behind = waypoint.previous(_WALK_M)
+        walked += _WALK_M
+        if not behind or walked > _WALK_LIMIT_M:
+            return None
+        waypoint = behind[0]
+    return waypoint
+
+
+def _junction_of(ways: list[carla.Waypoint]) -> int:
+    """Id of the junction that the lanes lead into; -1 where there is none near."""
+    for waypoint in ways:
+        walked = 0.0
+        while walked <= _WALK_LIMIT_M:
+            if waypoint.is_junction:
+                return int(waypoint.junction_id)
+            ahead = waypoint.next(_WALK_M)
+            walked += _WALK_M
+            if not ahead:
+                break
+            waypoint = ahead[0]
+    return -1
+
+
+def _head(landmark: carla.Landmark) -> Pose:
+    """Pole and head; OpenDRIVE's heading is the traffic's, the lamps look against it."""
+    location, rotation = landmark.transform.location, landmark.transform.rotation
+    yaw = 180.0 - (-rotation.yaw) % 360.0  # turned around, in (-180, 180]
+    return Pose(location.x, location.y, location.z, 0.0, yaw, 0.0)
+
+
+def _grouped(found: list[tuple[int, SignalSpec]]) -> list[SignalSpec]:
+    """Number the groups by junction and the phases by approach direction."""
+    by_junction: dict[int, list[SignalSpec]] = defaultdict(list)
+    for junction, spec in found:
+        by_junction[junction].append(spec)
+    specs: list[SignalSpec] = []
+    for group, junction in enumerate(sorted(by_junction)):
+        axes: list[float] = []
+        members = []
+        for spec in by_junction[junction]:
+            yaw = spec.stop_lines[0].yaw
+            phase = next((i for i, axis in enumerate(axes) if _same_axis(yaw, axis)), len(axes))
+            if phase == len(axes):
+                axes.append(yaw)
+            members.append(spec._replace(group=group, phase=phase))
+        specs += sorted(members, key=lambda spec: (spec.phase, spec.signal_id))
+    return specs
+
+
+def _same_axis(a: float, b: float) -> bool:
+    """Whether two driving directions are equal or opposite."""
+    return abs((a - b + 90.0) % 180.0 - 90.0) < _SAME_PHASE_DEG

@@ -113,7 +113,7 @@ class StudentFuser:
         from fusionproxy.inference import OnnxStudent
 
         self._student = OnnxStudent(self._path)
-        # Called after its file: `oracle` was trained on targets made from class ids, not by teachers.
+        # Named after its file: `oracle` learnt from targets made from class ids, not from teachers.
         self.label = f"student ({self._path.stem.removeprefix('student_')})"
 
     def fuse(self, rgb: U8, thermal: U8) -> U8:

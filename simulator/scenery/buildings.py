@@ -19,6 +19,7 @@ SHOP_M = 4.0
 _BAY_M = 3.0
 _PARAPET_M = 0.7
 _MIN_RUN_M = 24.0
+_MIN_BLOCK_M2 = 1800.0  # smaller islands stay green
 _WALLS = (
     (196, 178, 152), (171, 110, 88), (206, 200, 188), (158, 166, 174), (214, 190, 142),
     (150, 92, 76), (186, 188, 182), (224, 214, 196), (140, 128, 118), (178, 152, 118),
@@ -27,7 +28,7 @@ _HOUSE_WALLS = (
     (226, 219, 203), (214, 198, 164), (188, 172, 150), (176, 106, 84), (205, 212, 208),
     (232, 226, 216), (196, 168, 140),
 )  # fmt: skip
-_TILES = ((138, 74, 58), (92, 70, 62), (112, 84, 72), (78, 82, 88), (128, 62, 52))
+_TILES = ((128, 82, 68), (92, 74, 66), (110, 88, 76), (80, 83, 88), (118, 72, 62))
 _FACADES = (Material.FACADE_PUNCHED, Material.FACADE_RIBBON, Material.FACADE_BRICK)
 _SIDES = ((0, 1), (1, 2), (2, 3), (3, 0))
 
@@ -66,15 +67,13 @@ class House:
         return (SHOP_M if self.shop else FLOOR_M) + (self.floors - 1) * FLOOR_M
 
 
-def settle(
-    plots: Plots, kerbs: Sequence[Kerb], rng: np.random.Generator
-) -> tuple[House, ...]:
+def settle(plots: Plots, kerbs: Sequence[Kerb], rng: np.random.Generator) -> tuple[House, ...]:
     """Choose lots along all kerbs, then a second row behind them."""
     density = _density(plots.field, rng)
     houses: list[House] = []
     for behind_m, share in ((0.0, 0.97), (19.0, 0.55), (38.0, 0.4)):
         for kerb in kerbs:
-            if kerb.length >= _MIN_RUN_M:
+            if kerb.area >= _MIN_BLOCK_M2 and kerb.length >= _MIN_RUN_M:
                 houses += _row(plots, kerb, density, rng, behind_m, share)
     return tuple(houses)
 
@@ -104,10 +103,11 @@ def _row(
     houses = []
     at = float(rng.uniform(0.0, 4.0))
     while at < kerb.length - 4.0:
-        points, normals, widths = kerb.sample(np.array([at + 5.0]))
+        points, normals, widths = kerb.sample(np.array([at + 4.0]))
         style = _style(density, plots, *(points[0, :2] + normals[0] * 10.0))
+        probe = points[0, :2] + normals[0] * (widths[0] + behind_m + style.setback_m[1] + 2.0)
         house = None
-        if rng.random() < share:
+        if rng.random() < share and plots.is_free(float(probe[0]), float(probe[1])):
             house = _lot(plots, kerb, at, style, rng, behind_m)
         if house is None:
             at += 3.0 if behind_m == 0.0 else 7.0
@@ -209,7 +209,11 @@ def _walls(
 
 
 def _band(
-    builder: MeshBuilder, rect: Rect, z: float, height: float, out_m: float,
+    builder: MeshBuilder,
+    rect: Rect,
+    z: float,
+    height: float,
+    out_m: float,
     color: tuple[int, int, int],
 ) -> None:
     """A ledge around the building."""
@@ -218,9 +222,7 @@ def _band(
     builder.box((rect.x, rect.y, z + height / 2.0), size, look, rect.yaw, bottom=True)
 
 
-def _parapet(
-    builder: MeshBuilder, rect: Rect, top: float, color: tuple[int, int, int]
-) -> None:
+def _parapet(builder: MeshBuilder, rect: Rect, top: float, color: tuple[int, int, int]) -> None:
     look = Look(Material.PLAIN, Tag.BUILDINGS, color)
     outer, inner = rect.grown(0.12).corners(), rect.grown(-0.25).corners()
     low = np.column_stack([outer, np.full(4, top - 0.15)])
@@ -233,9 +235,7 @@ def _parapet(
     builder.quads(foot[None], roof, foot[None, :, :2])
 
 
-def _roof_boxes(
-    builder: MeshBuilder, rect: Rect, top: float, rng: np.random.Generator
-) -> None:
+def _roof_boxes(builder: MeshBuilder, rect: Rect, top: float, rng: np.random.Generator) -> None:
     look = Look(Material.METAL, Tag.BUILDINGS, (150, 152, 154))
     for _ in range(int(rng.integers(1, 4))):
         half = rng.uniform((0.6, 0.6, 0.5), (1.5, 1.2, 1.1))
@@ -262,8 +262,9 @@ def _pitched(builder: MeshBuilder, house: House, rng: np.random.Generator) -> No
     top = z + house.height_m
     ridge = top + rect.half_y * float(rng.uniform(0.6, 0.9))
     plain = Look(Material.PLAIN, Tag.BUILDINGS, wall.color)
-    _gable_roof(builder, rect, top, ridge, plain, Look(Material.ROOF, Tag.BUILDINGS,
-                                                       _tint(_TILES, rng)))
+    _gable_roof(
+        builder, rect, top, ridge, plain, Look(Material.ROOF, Tag.BUILDINGS, _tint(_TILES, rng))
+    )
     spot = turn(np.array([[rect.half_x * 0.5, rect.half_y * 0.25, 0.0]]), rect.yaw)[0]
     chimney = Look(Material.FACADE_BRICK, Tag.BUILDINGS, (150, 92, 76))
     center = (rect.x + spot[0], rect.y + spot[1], ridge - 0.3)
@@ -286,16 +287,14 @@ def _gable_roof(
         (-hx, -hy, top), (-hx, hy, top), (-hx, 0, ridge), (hx, -hy, top), (hx, hy, top),
         (hx, 0, ridge),
     ]  # fmt: skip
-    points = turn(np.array(local, np.float64), rect.yaw) + (rect.x, rect.y, 0.0)
+    points = turn(np.array(local, np.float64), rect.yaw) + np.array([rect.x, rect.y, 0.0])
     slope = float(np.hypot(ey, ridge - top + drop))
     uvs = [[(0, 0), (2 * ex, 0), (2 * ex, slope), (0, slope)]] * 2
     builder.quads([points[[0, 1, 2, 3]], points[[5, 4, 2, 3]]], tiles, uvs)
     builder.add(points[6:], [[0, 1, 2], [3, 4, 5]], plain)
 
 
-def _tint(
-    colors: Sequence[tuple[int, int, int]], rng: np.random.Generator
-) -> tuple[int, int, int]:
+def _tint(colors: Sequence[tuple[int, int, int]], rng: np.random.Generator) -> tuple[int, int, int]:
     base = np.array(colors[int(rng.integers(len(colors)))]) * rng.uniform(0.9, 1.06)
     r, g, b = np.clip(base, 0, 255).astype(int)
     return int(r), int(g), int(b)

@@ -16,7 +16,8 @@ _STRAIGHT_DEG = 35.0
 
 def zebra_crossings(carla_map: carla.Map) -> list[F64]:
     """Corners of the crossings that the map knows, (4, 2) each."""
-    crossings, ring = [], []
+    crossings: list[F64] = []
+    ring: list[tuple[float, float]] = []
     for location in carla_map.get_crosswalks():
         point = (location.x, location.y)
         if ring and np.hypot(point[0] - ring[0][0], point[1] - ring[0][1]) < 0.05:

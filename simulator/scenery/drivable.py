@@ -56,7 +56,13 @@ class RoadField:
 
     def value(self, grid: NDArray[Any], x: float, y: float) -> float:
         """Bilinear value at one point."""
-        return float(self.at(grid, np.array([[x, y]]))[0])
+        row = min(max((y - self.y0) / CELL_M, 0.0), grid.shape[0] - 1.001)
+        column = min(max((x - self.x0) / CELL_M, 0.0), grid.shape[1] - 1.001)
+        r, c = int(row), int(column)
+        v, u = row - r, column - c
+        low = grid[r, c] * (1.0 - u) + grid[r, c + 1] * u
+        high = grid[r + 1, c] * (1.0 - u) + grid[r + 1, c + 1] * u
+        return float(low * (1.0 - v) + high * v)
 
     def heights(self, points: F64) -> F64:
         """Heights of the road surface at (N, 3) points, on the level nearest to their z."""
@@ -77,7 +83,7 @@ class RoadField:
         slope = np.stack(
             [self.at(self.road, points + d) - self.at(self.road, points - d) for d in step], 1
         )
-        return slope / np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-9)
+        return np.asarray(slope / np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-9))
 
 
 def survey(carla_map: carla.Map) -> RoadField:
@@ -177,8 +183,11 @@ def _stamp_distance(grid: F32, x0: float, y0: float, quads: F64) -> None:
 def _stamp_height(
     lowest: F32, total: F64, count: F64, x0: float, y0: float, quads: F64, turn: int
 ) -> None:
-    """Turn 0 finds the lowest quad over each cell; turn 1 adds up those on its level, turn 2
-    those above."""
+    """Collect heights of quads in three turns.
+
+    Turn 0 finds the lowest quad over each cell, turn 1 adds up those on its level, turn 2 those
+    above.
+    """
     grow = CELL_M
     for q in range(len(quads)):
         c = quads[q]
@@ -237,8 +246,9 @@ def _land(level: F64, road: F32) -> F32:
     near = ndimage.gaussian_filter(known, 1.2, mode="nearest")
     coarse = known[::4, ::4]
     far = ndimage.gaussian_filter(coarse, 5.0, mode="nearest")
-    far = ndimage.zoom(far, np.array(known.shape) / coarse.shape, order=1, grid_mode=True,
-                       mode="nearest")
+    far = ndimage.zoom(
+        far, np.array(known.shape) / coarse.shape, order=1, grid_mode=True, mode="nearest"
+    )
     blend = np.clip((road - 5.0) / 12.0, 0.0, 1.0)
     return np.asarray(near + (far - near) * blend, np.float32)
 

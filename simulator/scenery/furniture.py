@@ -21,6 +21,7 @@ _BULB = Look(Material.LAMP, Tag.POLES, (255, 236, 200))
 _WOOD = Look(Material.BARK, Tag.STATIC, (132, 98, 68))
 _BIN = Look(Material.METAL, Tag.STATIC, (62, 84, 70))
 _BACK = Look(Material.METAL, Tag.TRAFFIC_SIGNS, (150, 152, 155))
+UP = np.array([0.0, 0.0, 1.0])
 SIGN_FACES = ((200, 44, 38), (36, 84, 170), (232, 190, 44), (240, 240, 240))
 
 
@@ -52,15 +53,15 @@ class Street:
         """A street lamp whose arm reaches along `foot.yaw`."""
         ahead = turn(np.array([[1.0, 0.0, 0.0]]), foot.yaw)[0]
         base = np.array(foot[:3])
-        neck = base + (0.0, 0.0, LAMP_M - 0.2)
-        end = base + ahead * _LAMP_ARM_M + (0.0, 0.0, LAMP_M + 0.15)
-        self.poles.tube(base - (0, 0, 0.3), base + (0, 0, 0.9), (0.12, 0.11), _STEEL, 6)
-        self.poles.tube(base + (0, 0, 0.9), neck, (0.08, 0.06), _STEEL, 6)
+        neck = base + UP * (LAMP_M - 0.2)
+        end = base + ahead * _LAMP_ARM_M + UP * (LAMP_M + 0.15)
+        self.poles.tube(base - UP * 0.3, base + UP * 0.9, (0.12, 0.11), _STEEL, 6)
+        self.poles.tube(base + UP * 0.9, neck, (0.08, 0.06), _STEEL, 6)
         self.poles.tube(neck, end, (0.05, 0.04), _STEEL, 4)
         head = end + ahead * 0.25
-        self.poles.box(head + (0, 0, 0.03), (0.36, 0.14, 0.05), _STEEL, foot.yaw)
-        self.poles.box(head - (0, 0, 0.05), (0.3, 0.11, 0.03), _BULB, foot.yaw, bottom=True)
-        bulb = head - (0.0, 0.0, 0.1)
+        self.poles.box(head + UP * 0.03, (0.36, 0.14, 0.05), _STEEL, foot.yaw)
+        self.poles.box(head - UP * 0.05, (0.3, 0.11, 0.03), _BULB, foot.yaw, bottom=True)
+        bulb = head - UP * 0.1
         self.lamps.append(Lamp(float(bulb[0]), float(bulb[1]), float(bulb[2])))
         self._post(foot, 0.12, LAMP_M, Tag.POLES)
 
@@ -68,21 +69,21 @@ class Street:
         """The pole behind a traffic light's head, which the renderer draws."""
         behind = turn(np.array([[-0.16, 0.0, 0.0]]), foot.yaw)[0]
         base = np.array(foot[:3]) + behind
-        self.poles.tube(base - (0, 0, 0.3), base + (0, 0, 0.6), (0.11, 0.1), _DARK, 6)
-        top = base + (0.0, 0.0, SIGNAL_HEAD_M + 0.55)
-        self.poles.tube(base + (0, 0, 0.6), top, (0.07, 0.06), _DARK, 6)
+        self.poles.tube(base - UP * 0.3, base + UP * 0.6, (0.11, 0.1), _DARK, 6)
+        top = base + UP * (SIGNAL_HEAD_M + 0.55)
+        self.poles.tube(base + UP * 0.6, top, (0.07, 0.06), _DARK, 6)
         for z in (SIGNAL_HEAD_M - 0.3, SIGNAL_HEAD_M + 0.3):
-            self.poles.box(base - behind / 2 + (0, 0, z), (0.1, 0.03, 0.03), _DARK, foot.yaw)
+            self.poles.box(base - behind / 2 + UP * z, (0.1, 0.03, 0.03), _DARK, foot.yaw)
         self._post(foot, 0.12, SIGNAL_HEAD_M, Tag.POLES)
 
     def add_sign(self, foot: Pose, face: int) -> None:
         """A sign that looks along `foot.yaw`."""
         base = np.array(foot[:3])
-        self.poles.tube(base - (0, 0, 0.3), base + (0, 0, 2.75), (0.035, 0.035), _STEEL, 5)
+        self.poles.tube(base - UP * 0.3, base + UP * 2.75, (0.035, 0.035), _STEEL, 5)
         ahead = turn(np.array([[1.0, 0.0, 0.0]]), foot.yaw)[0]
         color = SIGN_FACES[face % len(SIGN_FACES)]
         look = Look(Material.PLAIN, Tag.TRAFFIC_SIGNS, color)
-        center = base + (0.0, 0.0, 2.4)
+        center = base + UP * 2.4
         if face % len(SIGN_FACES) == 3:
             self.poles.box(center, (0.02, 0.3, 0.4), _BACK, foot.yaw, bottom=True)
             self._plate(center + ahead * 0.03, 0.27, 4, foot.yaw, look)
@@ -96,20 +97,21 @@ class Street:
     def add_bench(self, foot: Pose) -> None:
         """A bench to sit on, looking along `foot.yaw`."""
         base = np.array(foot[:3])
-        self.small.box(base + (0, 0, 0.43), (0.22, 0.8, 0.03), _WOOD, foot.yaw, bottom=True)
+        self.small.box(base + UP * 0.43, (0.22, 0.8, 0.03), _WOOD, foot.yaw, bottom=True)
         back = turn(np.array([[-0.22, 0.0, 0.68]]), foot.yaw)[0]
         self.small.box(base + back, (0.03, 0.8, 0.2), _WOOD, foot.yaw, bottom=True)
         for side in (-0.6, 0.6):
             leg = turn(np.array([[-0.05, side, 0.2]]), foot.yaw)[0]
-            self.small.box(base + leg, (0.16, 0.03, 0.22), _STEEL._replace(tag=Tag.STATIC),
-                           foot.yaw)
+            self.small.box(
+                base + leg, (0.16, 0.03, 0.22), _STEEL._replace(tag=Tag.STATIC), foot.yaw
+            )
         self._block(foot, (0.28, 0.8, 0.45), Tag.STATIC)
 
     def add_bin(self, foot: Pose) -> None:
         """A litter bin."""
         base = np.array(foot[:3])
-        self.small.tube(base, base + (0, 0, 0.85), (0.22, 0.26), _BIN, 8)
-        self.small.box(base + (0, 0, 0.86), (0.2, 0.2, 0.03), _BIN, foot.yaw)
+        self.small.tube(base, base + UP * 0.85, (0.22, 0.26), _BIN, 8)
+        self.small.box(base + UP * 0.86, (0.2, 0.2, 0.03), _BIN, foot.yaw)
         self._block(foot, (0.25, 0.25, 0.45), Tag.STATIC)
 
     def add_fence(self, start: Pose, length_m: float) -> None:
@@ -117,11 +119,17 @@ class Street:
         look = Look(Material.PLAIN, Tag.FENCES, (226, 222, 212))
         middle = turn(np.array([[length_m / 2.0, 0.0, 0.0]]), start.yaw)[0] + np.array(start[:3])
         for z in (0.3, 0.75):
-            self.small.box(middle + (0, 0, z), (length_m / 2.0, 0.02, 0.05), look, start.yaw,
-                           bottom=True)
+            self.small.box(
+                middle + UP * z, (length_m / 2.0, 0.02, 0.05), look, start.yaw, bottom=True
+            )
         along = np.arange(0.1, length_m, 0.4)
         low, high = np.zeros_like(along), np.full_like(along, 0.95)
-        rims = [(along - 0.05, low), (along + 0.05, low), (along + 0.05, high), (along - 0.05, high)]
+        rims = [
+            (along - 0.05, low),
+            (along + 0.05, low),
+            (along + 0.05, high),
+            (along - 0.05, high),
+        ]
         pickets = np.stack([np.column_stack([x, np.zeros_like(x), z]) for x, z in rims], 1)
         placed = turn(pickets.reshape(-1, 3), start.yaw) + np.array(start[:3])
         self.small.quads(placed.reshape(-1, 4, 3), look)
@@ -132,18 +140,20 @@ class Street:
         """A clipped hedge from `start` along its yaw."""
         look = Look(Material.LEAF, Tag.VEGETATION, (62, 92, 44))
         middle = turn(np.array([[length_m / 2.0, 0.0, 0.0]]), start.yaw)[0] + np.array(start[:3])
-        self.small.box(middle + (0, 0, 0.5), (length_m / 2.0, 0.3, 0.6), look, start.yaw)
+        self.small.box(middle + UP * 0.5, (length_m / 2.0, 0.3, 0.6), look, start.yaw)
         center = Pose(float(middle[0]), float(middle[1]), float(middle[2]), yaw=start.yaw)
         self._block(center, (length_m / 2.0, 0.3, 0.55), Tag.VEGETATION)
 
     def _plate(
-        self, center: np.ndarray[tuple[int, ...], np.dtype[np.float64]], radius: float, sides: int,
-        yaw: float, look: Look,
+        self,
+        center: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+        radius: float,
+        sides: int,
+        yaw: float,
+        look: Look,
     ) -> None:
         angle = (np.arange(sides) + 0.5) * 2.0 * np.pi / sides
-        rim = np.column_stack(
-            [np.zeros(sides), np.cos(angle) * radius, np.sin(angle) * radius]
-        )
+        rim = np.column_stack([np.zeros(sides), np.cos(angle) * radius, np.sin(angle) * radius])
         points = np.concatenate([np.zeros((1, 3)), rim])
         k = np.arange(sides)
         faces = np.column_stack([np.zeros(sides, int), k + 1, (k + 1) % sides + 1])

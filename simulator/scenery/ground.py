@@ -36,9 +36,7 @@ class Ground:
         """Same as `height`."""
         return self.height(x, y, z_hint)
 
-    def pitch_roll(
-        self, x: float, y: float, z_hint: float, yaw_deg: float
-    ) -> tuple[float, float]:
+    def pitch_roll(self, x: float, y: float, z_hint: float, yaw_deg: float) -> tuple[float, float]:
         """Pitch and roll in degrees, as CARLA signs them, of a car that stands there."""
         low, high = self._low, self._high
         pitch, roll = _slope(low, high, self._x0, self._y0, x, y, z_hint, np.radians(yaw_deg))
@@ -53,7 +51,7 @@ def _bilinear(grid: F32, x0: float, y0: float, x: float, y: float) -> float:
     u, v = column - c, row - r
     top = grid[r, c] * (1.0 - u) + grid[r, c + 1] * u
     bottom = grid[r + 1, c] * (1.0 - u) + grid[r + 1, c + 1] * u
-    return top * (1.0 - v) + bottom * v
+    return float(top * (1.0 - v) + bottom * v)
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -62,8 +60,8 @@ def _height(low: F32, high: F32, x0: float, y0: float, x: float, y: float, z: fl
     if high.shape[0] > 1:
         bridge = _bilinear(high, x0, y0, x, y)
         if not np.isnan(bridge) and abs(z - bridge) < abs(z - ground):
-            return bridge
-    return ground
+            return float(bridge)
+    return float(ground)
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]

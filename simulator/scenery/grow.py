@@ -21,7 +21,7 @@ from simulator.scenery.terrain import far_land, near_land
 from simulator.scenery.vegetation import distant_woods, grow_plants, trunk
 from simulator.types import Layer, Scenery, Town
 
-_TREES_PER_HECTARE = 26.0
+_PLANTS_PER_HECTARE = 22.0
 _ROAD_FAR_M = 400.0
 _WALK_FAR_M = 220.0
 _PAINT_FAR_M = 150.0
@@ -50,11 +50,10 @@ def grow(carla_map: carla.Map, town: Town, seed: int = 0) -> Scenery:
     houses = settle(plots, kerbs, rng)
     plants = streets.plant_streets(street, plots, kerbs, rng)
     plants += streets.plant_gardens(street, plots, houses, rng)
-    plants += streets.plant_land(plots, rng, _TREES_PER_HECTARE)
+    plants += streets.plant_land(plots, rng, _PLANTS_PER_HECTARE)
     horizon, hills = far_land(field, rng)
     woods = hills[rng.permutation(len(hills))[:_WOODS]] + rng.uniform(-9, 9, (1, 3)) * (1, 1, 0)
-    lines = paint(field, carla_map, stop_lines(carla_map, town.signals),
-                  zebra_crossings(carla_map))
+    lines = paint(field, carla_map, stop_lines(carla_map, town.signals), zebra_crossings(carla_map))
     layers = [
         Layer(pave(field).build(), 0.0, _ROAD_FAR_M),
         Layer(lines.build(), 0.0, _PAINT_FAR_M),

@@ -29,6 +29,7 @@ class Kerb:
     width: F64  # (N,) m of sidewalk
     along: F64  # (N,) m from the first point
     length: float  # m around
+    area: float  # m^2 of the island it encloses; infinity when it encloses carriageway
 
     def offset(self, distance: F64 | float, lift_m: float = 0.0) -> F64:
         """The line moved away from the carriageway and up, closed: (N + 1, 3)."""
@@ -91,9 +92,7 @@ def _links(
     inside: NDArray[np.bool_], index_x: NDArray[np.int64], index_y: NDArray[np.int64]
 ) -> dict[int, int]:
     """Which crossing follows which, with the inside on one and the same hand."""
-    code = (
-        inside[:-1, :-1] * 1 + inside[:-1, 1:] * 2 + inside[1:, 1:] * 4 + inside[1:, :-1] * 8
-    )
+    code = inside[:-1, :-1] * 1 + inside[:-1, 1:] * 2 + inside[1:, 1:] * 4 + inside[1:, :-1] * 8
     links: dict[int, int] = {}
     for r, c in np.argwhere((code > 0) & (code < 15)):
         edges = (index_x[r, c], index_y[r, c + 1], index_x[r + 1, c], index_y[r, c])
@@ -106,7 +105,7 @@ def _loops(links: dict[int, int]) -> list[list[int]]:
     loops = []
     while links:
         start, step = next(iter(links.items()))
-        loop = []
+        loop: list[int] = []
         while step in links or not loop:
             loop.append(start)
             step = links.pop(start)
@@ -138,7 +137,13 @@ def _kerb(field: RoadField, points: F64) -> Kerb:
     width = _smooth(_widths(field, points, normals), along, float(steps.sum()))
     width = np.minimum(width, _room(field, points, normals))
     surface = np.column_stack([points, heights])
-    return Kerb(surface, normals, width, along, float(steps.sum()))
+    x, y = points.T
+    enclosed = abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))) / 2.0
+    shrunk = points + 0.2 * normals
+    x, y = shrunk.T
+    inner = abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))) / 2.0
+    area = enclosed if inner < enclosed else np.inf
+    return Kerb(surface, normals, width, along, float(steps.sum()), area)
 
 
 def _normals(field: RoadField, points: F64) -> F64:
@@ -146,9 +151,7 @@ def _normals(field: RoadField, points: F64) -> F64:
     ahead /= np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-9)
     across = np.column_stack([ahead[:, 1], -ahead[:, 0]])
     middle = (points + np.roll(points, -1, axis=0)) / 2.0
-    sign = field.at(field.road, middle + 0.3 * across) - field.at(
-        field.road, middle - 0.3 * across
-    )
+    sign = field.at(field.road, middle + 0.3 * across) - field.at(field.road, middle - 0.3 * across)
     across *= 1.0 if np.median(sign) > 0.0 else -1.0
     mixed = across + np.roll(across, 1, axis=0)
     mixed /= np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-9)
@@ -186,7 +189,7 @@ def _smooth(width: F64, along: F64, length: float) -> F64:
     size = min(2 * int(_SMOOTHING_M) + 1, count)
     bridged = ndimage.grey_closing(even, size, mode="wrap")
     bridged = ndimage.uniform_filter1d(bridged, 3, mode="wrap")
-    return np.interp(along, np.arange(count) * length / count, bridged, period=length)
+    return np.asarray(np.interp(along, np.arange(count) * length / count, bridged, period=length))
 
 
 # Edges of a cell: 0 low row, 1 high column, 2 high row, 3 low column. Corners: 1, 2, 4, 8 around.

@@ -95,9 +95,7 @@ def _mark(carla_map: carla.Map, strip: LaneStrip, s: float, *, outer: bool) -> _
     return mark.type, mark.color, max(float(mark.width), _LINE_M)
 
 
-def _line(
-    builder: MeshBuilder, field: RoadField, rim: F64, s: F64, mark: _Mark | None
-) -> None:
+def _line(builder: MeshBuilder, field: RoadField, rim: F64, s: F64, mark: _Mark | None) -> None:
     if mark is None or s[-1] - s[0] < 0.2:
         return
     kind, color, width = mark
@@ -144,9 +142,7 @@ def _straight(line: F64) -> list[int]:
     return [*kept, len(line) - 1]
 
 
-def _stop_line(
-    builder: MeshBuilder, field: RoadField, carla_map: carla.Map, pose: Pose
-) -> None:
+def _stop_line(builder: MeshBuilder, field: RoadField, carla_map: carla.Map, pose: Pose) -> None:
     waypoint = carla_map.get_waypoint(carla.Location(pose.x, pose.y, pose.z))
     lane_m = waypoint.lane_width if waypoint is not None else _FALLBACK_WIDTH_M
     yaw = np.radians(pose.yaw)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -85,8 +84,8 @@ class MeshBuilder:
 
     def box(
         self,
-        center: Sequence[float],
-        half: Sequence[float],
+        center: ArrayLike,
+        half: ArrayLike,
         look: Look,
         yaw_deg: float = 0.0,
         *,
@@ -100,8 +99,14 @@ class MeshBuilder:
         uvs = np.array([[(0, 0), (u, 0), (u, v), (0, v)] for u, v in spans[: len(sides)]])
         self.quads(points[sides], look, uvs)
 
-    def tube(self, foot: ArrayLike, top: ArrayLike, radii: tuple[float, float], look: Look,
-             sides: int = 6) -> None:
+    def tube(
+        self,
+        foot: ArrayLike,
+        top: ArrayLike,
+        radii: tuple[float, float],
+        look: Look,
+        sides: int = 6,
+    ) -> None:
         """Add a round bar between two points, without its ends."""
         a, b = np.asarray(foot, np.float64), np.asarray(top, np.float64)
         axis = (b - a) / np.linalg.norm(b - a)

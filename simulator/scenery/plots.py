@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -11,10 +11,11 @@ from scipy import ndimage
 
 from simulator.scenery.drivable import CELL_M, RoadField
 from simulator.scenery.kerbs import Kerb
-from simulator.types import U8, F64
+from simulator.types import F64, U8
 
 SIDEWALK_CLEARANCE_M = 1.5
 ROAD_CLEARANCE_M = 0.85
+_BUCKET_M = 8.0  # no distance asked for is longer
 _FREE, _SIDEWALK, _NEAR_SIDEWALK, _TAKEN = 0, 1, 2, 3
 
 
@@ -56,8 +57,7 @@ class Plots:
         self._grid: U8 = np.where(walked, _SIDEWALK, np.where(near, _NEAR_SIDEWALK, _FREE))
         self._grid = self._grid.astype(np.uint8)
         self._grid[field.road <= 0.0] = _TAKEN
-        self._items = np.zeros((0, 2))
-        self._item_reach = np.zeros(0)
+        self._items: dict[tuple[int, int], list[tuple[float, float, float]]] = {}
 
     def _pixels(self, points: F64) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
         return np.round((points - (self.field.x0, self.field.y0)) / CELL_M).astype(np.int32)
@@ -73,6 +73,13 @@ class Plots:
         cv2.fillConvexPoly(mask, pixels - low, 1)
         return not bool((window[mask > 0] != _FREE).any())
 
+    def is_free(self, x: float, y: float) -> bool:
+        """Whether one point is free to build upon."""
+        row, column = round((y - self.field.y0) / CELL_M), round((x - self.field.x0) / CELL_M)
+        rows, columns = self._grid.shape
+        inside = 0 <= row < rows and 0 <= column < columns
+        return inside and bool(self._grid[row, column] == _FREE)
+
     def take(self, rect: Rect) -> None:
         """Mark a rectangle as built upon."""
         cv2.fillConvexPoly(self._grid, self._pixels(rect.corners()), _TAKEN)
@@ -82,8 +89,9 @@ class Plots:
 
         It keeps off the driving lanes, and off the built-up land.
         """
-        column, row = self._pixels(np.array([[x, y]]))[0]
-        if not (0 <= row < self._grid.shape[0] and 0 <= column < self._grid.shape[1]):
+        row, column = round((y - self.field.y0) / CELL_M), round((x - self.field.x0) / CELL_M)
+        rows, columns = self._grid.shape
+        if not (0 <= row < rows and 0 <= column < columns):
             return False
         if self._grid[row, column] == _TAKEN:
             return False
@@ -91,13 +99,21 @@ class Plots:
             return False
         if self.field.value(self.field.driving, x, y) < ROAD_CLEARANCE_M:
             return False
-        away = np.hypot(*(self._items - (x, y)).T)
-        return not bool((away < np.maximum(self._item_reach, apart_m)).any())
+        for near_x, near_y, reach in self._neighbours(x, y):
+            if np.hypot(near_x - x, near_y - y) < max(reach, apart_m):
+                return False
+        return True
+
+    def _neighbours(self, x: float, y: float) -> Iterator[tuple[float, float, float]]:
+        column, row = int(x // _BUCKET_M), int(y // _BUCKET_M)
+        for c in (column - 1, column, column + 1):
+            for r in (row - 1, row, row + 1):
+                yield from self._items.get((c, r), ())
 
     def put(self, x: float, y: float, *, apart_m: float = 0.0) -> None:
         """Remember something thin, so that others keep `apart_m` from it."""
-        self._items = np.concatenate([self._items, [[x, y]]])
-        self._item_reach = np.append(self._item_reach, apart_m)
+        bucket = (int(x // _BUCKET_M), int(y // _BUCKET_M))
+        self._items.setdefault(bucket, []).append((x, y, apart_m))
 
     def open_land(self, rng: np.random.Generator, count: int, road_m: float) -> F64:
         """Random free points (N <= count, 2) at least `road_m` from the road."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from simulator.scenery.drivable import CELL_M, RoadField
-from simulator.scenery.lanes import carriageways
+from simulator.scenery.lanes import LaneStrip, carriageways
 from simulator.scenery.meshes import Look, MeshBuilder
 from simulator.types import F64, Material, Tag
 
@@ -14,25 +17,48 @@ ASPHALT = Look(Material.ASPHALT, Tag.ROADS, (88, 89, 92))
 GUTTER = Look(Material.KERB, Tag.ROADS, (128, 127, 124))
 _GUTTER_LIFT_M = 0.01
 _LONGEST_M = 8.0
+_GUTTER_REACH_M = 1.5
 _RUN = 8
+_OVERLAP_M = 0.2  # hides slits between curves that were sampled at other places
 
 
 def pave(field: RoadField) -> MeshBuilder:
     """All asphalt."""
     builder = MeshBuilder()
     for left, right, _ in carriageways(field.strips):
-        _strip(builder, field, left, right, ASPHALT, 0.0)
+        _strip(builder, field, left, right, ASPHALT, overlap_m=_OVERLAP_M)
     for strip in field.strips:
         if strip.is_gutter:
-            _strip(builder, field, strip.left, strip.right, GUTTER, _GUTTER_LIFT_M)
+            for left, right in _along_kerb(field, strip):
+                _strip(builder, field, left, right, GUTTER, _GUTTER_LIFT_M)
     _fill(builder, field)
     return builder
 
 
+def _along_kerb(field: RoadField, strip: LaneStrip) -> Iterator[tuple[F64, F64]]:
+    """Parts of a gutter that no other road crosses."""
+    middle = (strip.left + strip.right) / 2.0
+    wanted = field.at(field.road, middle[:, :2]) > -_GUTTER_REACH_M
+    starts = np.flatnonzero(wanted & ~np.roll(wanted, 1) | (wanted & (np.arange(len(wanted)) == 0)))
+    for start in starts:
+        stops = np.flatnonzero(~wanted[start:])
+        stop = start + int(stops[0]) if len(stops) else len(wanted)
+        if stop - start > 1:
+            yield strip.left[start:stop], strip.right[start:stop]
+
+
 def _strip(
-    builder: MeshBuilder, field: RoadField, left: F64, right: F64, look: Look, lift_m: float
+    builder: MeshBuilder,
+    field: RoadField,
+    left: F64,
+    right: F64,
+    look: Look,
+    lift_m: float = 0.0,
+    overlap_m: float = 0.0,
 ) -> None:
-    left, right = field.drape(left, lift_m), field.drape(right, lift_m)
+    across = left - right
+    across *= overlap_m / np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-6)
+    left, right = field.drape(left + across, lift_m), field.drape(right - across, lift_m)
     keep = _corners(left, right)
     builder.ribbon(left[keep], right[keep], look, _world_uvs(left[keep], right[keep]))
 
@@ -63,8 +89,9 @@ def _fill(builder: MeshBuilder, field: RoadField) -> None:
 
     Cells reach a little below the sidewalk, so that no slit opens at the kerb.
     """
-    inside, bare = field.road < 0.0, field.bare > -0.05
-    cells = _any_corner(inside) & _any_corner(bare)
+    inside = field.road < 0.0
+    filled = inside & (field.bare > -0.05) & (field.bare > field.road + 0.02)
+    cells = _any_corner(inside) & _any_corner(ndimage.binary_dilation(filled))
     rows, width = cells.shape
     blocks = np.zeros((rows, -(-width // _RUN), _RUN + 2), np.int8)
     padded = np.pad(cells, ((0, 0), (0, -width % _RUN)))

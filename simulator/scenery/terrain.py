@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from simulator.scenery.drivable import CELL_M, RoadField
 from simulator.scenery.ground import LAND_DROP_M
 from simulator.scenery.meshes import Look, MeshBuilder
-from simulator.types import F64, Material, Tag
+from simulator.types import F32, F64, Material, Tag
 
 GRASS = Look(Material.GRASS, Tag.TERRAIN, (98, 116, 62))
 _STRIDE = 8  # cells of the field between vertices near the town
-_UNDER_ROAD_M = 0.25
+_UNDER_ROAD_M = 0.3
+_UNDERLAY_M = 0.7
+_FINE_M = 10.0  # from the carriageway
+_HIDDEN_M = 0.4  # squares that reach no farther from the road lie all under it
 _FAR_STEP_M = 24.0
 _FAR_REACH_M = 216.0
 _HILL_START_M = 12.0
@@ -22,23 +28,43 @@ _HILL_M = 30.0
 
 def near_land(field: RoadField, rng: np.random.Generator) -> MeshBuilder:
     """Grass on the field of the town, a little below roads and sidewalks."""
-    rows = np.arange(0, field.road.shape[0], _STRIDE)
-    columns = np.arange(0, field.road.shape[1], _STRIDE)
-    road = field.road[np.ix_(rows, columns)]
-    walk = ndimage.maximum_filter(field.sidewalk, 5)[np.ix_(rows, columns)] | (road < 0.5)
-    z = field.ground[np.ix_(rows, columns)] - LAND_DROP_M - np.where(walk, _UNDER_ROAD_M, 0.0)
-    x, y = np.meshgrid(field.x0 + columns * CELL_M, field.y0 + rows * CELL_M)
     builder = MeshBuilder()
-    hidden = road < -_STRIDE * CELL_M
-    _sheet(builder, np.stack([x, y, z], -1), ~hidden, rng)
+    # Coarse land everywhere, deeper than the fine land, so that no crack shows at its rim.
+    fine = _sample(field, _STRIDE, 0.0)
+    coarse = _sample(field, 4 * _STRIDE, _UNDERLAY_M)
+    close = _blocks(ndimage.minimum_filter, field.road, _STRIDE) < _FINE_M
+    bare = _blocks(ndimage.maximum_filter, field.road, _STRIDE) > _HIDDEN_M
+    _sheet(builder, fine, close & bare, rng)
+    _sheet(builder, coarse, _blocks(ndimage.maximum_filter, field.road, 4 * _STRIDE) > 0.0, rng)
     return builder
+
+
+def _sample(field: RoadField, stride: int, sunk_m: float) -> F64:
+    """Points of the land at every so many cells, (R, C, 3)."""
+    rows = np.arange(0, field.road.shape[0], stride)
+    columns = np.arange(0, field.road.shape[1], stride)
+    pick = np.ix_(rows, columns)
+    road = field.road[pick]
+    walk = ndimage.maximum_filter(field.sidewalk, 5)[pick] | (road < 0.5)
+    z = field.ground[pick] - LAND_DROP_M - np.where(walk, _UNDER_ROAD_M, 0.0)
+    z -= sunk_m * np.clip((_FINE_M + 2.0 * stride * CELL_M - road) / 8.0, 0.0, 1.0)
+    x, y = np.meshgrid(field.x0 + columns * CELL_M, field.y0 + rows * CELL_M)
+    return np.stack([x, y, z], -1)
+
+
+def _blocks(extreme: Callable[..., F32], grid: F32, stride: int) -> F32:
+    """Least or greatest value in each square of stride by stride cells."""
+    whole = extreme(grid, stride + 1, mode="nearest")
+    middles = whole[stride // 2 :: stride, stride // 2 :: stride]
+    rows, columns = (-(-n // stride) - 1 for n in grid.shape)
+    return middles[:rows, :columns]
 
 
 def far_land(field: RoadField, rng: np.random.Generator) -> tuple[MeshBuilder, F64]:
     """Land around the field up to the horizon, and the points of its grid, (N, 3)."""
     height, width = (np.array(field.road.shape) - 1) * CELL_M
     low = np.array([field.x0, field.y0])
-    high = low + (width, height)
+    high = low + np.array([width, height])
     axes = [
         np.concatenate(
             [
@@ -59,7 +85,9 @@ def far_land(field: RoadField, rng: np.random.Generator) -> tuple[MeshBuilder, F
     z[out <= 0.0] -= 0.15
     builder = MeshBuilder()
     grid = np.stack([x, y, z], -1)
-    _sheet(builder, grid, out > -1e-6, rng)
+    edge = out > 1e-6
+    cells = edge[:-1, :-1] | edge[1:, :-1] | edge[:-1, 1:] | edge[1:, 1:]
+    _sheet(builder, grid, cells, rng)
     far: F64 = grid[out > _HILL_START_M]
     return builder, far
 
@@ -72,12 +100,10 @@ def _noise(shape: tuple[int, ...], rng: np.random.Generator, sigma: float) -> F6
 
 
 def _sheet(
-    builder: MeshBuilder, grid: F64, wanted: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
-    rng: np.random.Generator,
+    builder: MeshBuilder, grid: F64, cells: NDArray[np.bool_], rng: np.random.Generator
 ) -> None:
-    """Quads between the points of a grid (R, C, 3), where any corner is wanted."""
+    """Quads between the points of a grid (R, C, 3), in the chosen cells (R - 1, C - 1)."""
     rows, columns = grid.shape[:2]
-    cells = wanted[:-1, :-1] | wanted[1:, :-1] | wanted[:-1, 1:] | wanted[1:, 1:]
     r, c = np.nonzero(cells)
     index = np.arange(rows * columns).reshape(rows, columns)
     a, b = index[r, c], index[r, c + 1]

@@ -114,12 +114,10 @@ def plant_streets(
     return plants
 
 
-def _street_tree(
-    plots: Plots, kerb: Kerb, at: float, rng: np.random.Generator
-) -> Plant | None:
+def _street_tree(plots: Plots, kerb: Kerb, at: float, rng: np.random.Generator) -> Plant | None:
     points, normals, widths = kerb.sample(np.array([at]))
     point, normal, width = points[0], normals[0], float(widths[0])
-    reach = 0.95 if width > _WIDE_WALK_M else width + 0.9
+    reach = 1.15 if width > _WIDE_WALK_M else width + 0.9
     x, y = point[:2] + normal * reach
     field = plots.field
     if field.value(field.junction, x, y) < _CORNER_M:
@@ -177,9 +175,7 @@ def plant_gardens(
     return plants
 
 
-def _front(
-    street: Street, plots: Plots, house: House, rng: np.random.Generator
-) -> None:
+def _front(street: Street, plots: Plots, house: House, rng: np.random.Generator) -> None:
     """A hedge or fence at the street end of the garden, open at the door."""
     rect = house.rect
     style = rng.random()
@@ -188,7 +184,7 @@ def _front(
     line_y = -rect.half_y - 2.2
     for low, high in ((-rect.half_x, -1.2), (1.2, rect.half_x)):
         ends = turn(np.array([[low, line_y, 0.0], [high, line_y, 0.0]]), rect.yaw)
-        ends = ends + (rect.x, rect.y, 0.0)
+        ends += np.array([rect.x, rect.y, 0.0])
         middle = ends.mean(0)
         spots = (ends[0], middle, ends[1])
         if not all(plots.stands(p[0], p[1], apart_m=0.6, on_sidewalk=False) for p in spots):

@@ -104,7 +104,7 @@ def _tree(kind: int, rng: np.random.Generator) -> tuple[Mesh, Mesh]:
     if kind == _KINDS - 1:
         return _conifer(9, 4), _conifer(5, 2)
     fine, coarse = MeshBuilder(), MeshBuilder()
-    stem = float(rng.uniform(2.3, 2.9))
+    stem = float(rng.uniform(2.7, 3.3))
     fine.tube((0, 0, -0.3), (0, 0, stem + 1.2), (_TRUNK_HALF_M, 0.1), _BARK, 6)
     coarse.tube((0, 0, -0.3), (0, 0, stem + 1.0), (_TRUNK_HALF_M, 0.1), _BARK, 3)
     for k in range(3):
@@ -112,14 +112,18 @@ def _tree(kind: int, rng: np.random.Generator) -> tuple[Mesh, Mesh]:
         away = float(rng.uniform(0.6, 1.0))
         radius = float(rng.uniform(1.25, 1.75))
         spot = (away * np.cos(angle), away * np.sin(angle), stem + 1.2 + float(rng.uniform(0, 1)))
-        _crown(fine, spot, radius, 1, kind, rng)
+        _crown(fine, spot, radius, 1 if k < 2 else 0, kind, rng)
     _crown(coarse, (0.0, 0.0, stem + 1.7), 2.05, 0, kind, rng)
     _crown(fine, (0.0, 0.0, stem + 2.7), 1.3, 0, kind, rng)
     return fine.build(), coarse.build()
 
 
 def _crown(
-    builder: MeshBuilder, spot: tuple[float, float, float], radius: float, detail: int, kind: int,
+    builder: MeshBuilder,
+    spot: tuple[float, float, float],
+    radius: float,
+    detail: int,
+    kind: int,
     rng: np.random.Generator,
 ) -> None:
     points, faces = ball(detail)
@@ -135,7 +139,9 @@ def _crown(
 
 def _ball_uvs(points: F64, radius: float) -> F64:
     """Coordinates that wrap around without a seam that shows in leaves."""
-    return np.column_stack([points[:, 0] + 0.5 * points[:, 2], points[:, 1] + points[:, 2]]) * radius
+    return (
+        np.column_stack([points[:, 0] + 0.5 * points[:, 2], points[:, 1] + points[:, 2]]) * radius
+    )
 
 
 def _conifer(sides: int, tiers: int) -> Mesh:
@@ -162,7 +168,8 @@ def _conifer(sides: int, tiers: int) -> Mesh:
 
 def _bush(rng: np.random.Generator) -> Mesh:
     builder = MeshBuilder()
-    points, faces = ball(1)
-    shape = points * (0.75, 0.75, 0.55) * (1.0 + 0.15 * rng.uniform(-1, 1, (len(points), 1)))
-    builder.add(shape + (0.0, 0.0, 0.35), faces, _leaf(0), _ball_uvs(points, 0.75))
+    points, faces = ball(0)
+    for spot, size in (((0.0, 0.0, 0.35), 0.75), ((0.5, 0.2, 0.25), 0.55)):
+        shape = points * size * (1.0, 1.0, 0.8) * rng.uniform(0.85, 1.15, (len(points), 1))
+        builder.add(shape + np.array(spot), faces, _leaf(0), _ball_uvs(points, size))
     return builder.build()

@@ -139,7 +139,9 @@ def _finish_road(
 
 def _cubic(parent: ET.Element, tag: str, terms: tuple[float, ...], s_name: str = "s") -> None:
     names = ("a", "b", "c", "d")
-    ET.SubElement(parent, tag, {s_name: "0", **{n: _text(v) for n, v in zip(names, terms)}})
+    ET.SubElement(
+        parent, tag, {s_name: "0", **{n: _text(v) for n, v in zip(names, terms, strict=True)}}
+    )
 
 
 def _street_lanes(profile: Profile) -> tuple[list[_Lane], list[_Lane]]:

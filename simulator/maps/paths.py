@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 _EPS = 1e-6
@@ -75,9 +76,9 @@ def chain(start: PlanPose, steps: Sequence[tuple[float, float]]) -> Path:
 
 def polyline(points: Sequence[tuple[float, float]], radius: float) -> Path:
     """Straight lines through `points` with corners rounded by arcs of `radius`."""
-    headings = [math.atan2(b[1] - a[1], b[0] - a[0]) for a, b in zip(points, points[1:])]
-    lengths = [math.dist(a, b) for a, b in zip(points, points[1:])]
-    turns = [wrap(b - a) for a, b in zip(headings, headings[1:])]
+    headings = [math.atan2(b[1] - a[1], b[0] - a[0]) for a, b in pairwise(points)]
+    lengths = [math.dist(a, b) for a, b in pairwise(points)]
+    turns = [wrap(b - a) for a, b in pairwise(headings)]
     tangents = [0.0, *(radius * math.tan(abs(turn) / 2.0) for turn in turns), 0.0]
     steps: list[tuple[float, float]] = []
     for i, length in enumerate(lengths):

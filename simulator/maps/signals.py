@@ -25,7 +25,8 @@ def signals_of(carla_map: carla.Map) -> tuple[SignalSpec, ...]:
         ways = _governed_lanes(carla_map, landmarks[signal_id])
         lines = _stop_lines(ways)
         if lines:
-            spec = SignalSpec(signal_id, _head(landmarks[signal_id][0]), 0, 0, lines)
+            head = _head(landmarks[signal_id][0], floor=min(line.z for line in lines))
+            spec = SignalSpec(signal_id, head, 0, 0, lines)
             found.append((_junction_of(ways), spec))
     return tuple(_grouped(found))
 
@@ -82,11 +83,14 @@ def _junction_of(ways: list[carla.Waypoint]) -> int:
     return -1
 
 
-def _head(landmark: carla.Landmark) -> Pose:
-    """Pole and head; OpenDRIVE's heading is the traffic's, the lamps look against it."""
+def _head(landmark: carla.Landmark, floor: float) -> Pose:
+    """Pole and head; OpenDRIVE's heading is the traffic's, the lamps look against it.
+
+    Official poles start below the ground; `floor` is the height of the road.
+    """
     location, rotation = landmark.transform.location, landmark.transform.rotation
     yaw = 180.0 - (-rotation.yaw) % 360.0  # turned around, in (-180, 180]
-    return Pose(location.x, location.y, location.z, 0.0, yaw, 0.0)
+    return Pose(location.x, location.y, max(location.z, floor), 0.0, yaw, 0.0)
 
 
 def _grouped(found: list[tuple[int, SignalSpec]]) -> list[SignalSpec]:

@@ -1,4 +1,4 @@
-"""Where vehicles may start: on driving lanes between junctions, from where all others are reached."""
+"""Where vehicles may start: on driving lanes between junctions that reach all the others."""
 
 from __future__ import annotations
 

@@ -1,0 +1,235 @@
+"""Traffic lights: groups that give one phase after the other its green, as CARLA's do."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import NamedTuple
+
+from simulator.types import SignalSpec
+
+GREEN_S = 10.0  # CARLA's defaults, TrafficLightController 0.9.16
+YELLOW_S = 3.0
+RED_S = 2.0  # all red, after each yellow
+GOVERNED_M = 14.0  # how far before its stop line a light governs a vehicle
+_BEYOND_M = 0.5
+_HALF_LANE_M = 1.75
+_MIN_HEADING_COS = math.cos(math.radians(50.0))
+_CELL_M = 16.0
+_EPS_S = 1e-6
+
+
+class LightState(IntEnum):
+    """carla::rpc::TrafficLightState."""
+
+    RED = 0
+    YELLOW = 1
+    GREEN = 2
+    OFF = 3
+    UNKNOWN = 4
+
+
+@dataclass(frozen=True)
+class LightStatus:
+    """What the world-state record of a light carries."""
+
+    state: LightState
+    elapsed_s: float  # since the last change of state
+    green_s: float
+    yellow_s: float
+    red_s: float
+    frozen: bool
+    group: int
+
+
+class _Line(NamedTuple):
+    light: int
+    x: float
+    y: float
+    cos: float
+    sin: float
+
+
+@dataclass
+class _Group:
+    phases: list[list[int]]
+    phase: int = 0
+    stage: LightState = LightState.GREEN
+    elapsed_s: float = 0.0
+    frozen: bool = False
+
+
+_NEXT_STAGE = {
+    LightState.GREEN: LightState.YELLOW,
+    LightState.YELLOW: LightState.RED,
+    LightState.RED: LightState.GREEN,
+}
+
+
+class TrafficLights:
+    """All lights of a town; an index is the position in `signals`."""
+
+    def __init__(self, signals: Sequence[SignalSpec]) -> None:
+        members: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for i, signal in enumerate(signals):
+            members[signal.group][signal.phase].append(i)
+        self._signals = tuple(signals)
+        self._groups = {
+            group: _Group([phases[phase] for phase in sorted(phases)])
+            for group, phases in members.items()
+        }
+        self._cells = _index_lines(signals)
+        self._states: list[LightStatus] = []
+        self.reset()
+
+    @property
+    def states(self) -> list[LightStatus]:
+        """The status of each light, in the order of the signals."""
+        return list(self._states)
+
+    def reset(self) -> None:
+        """Back to the start: first phases green, default times, nothing frozen."""
+        self._states = [
+            LightStatus(LightState.RED, 0.0, GREEN_S, YELLOW_S, RED_S, False, signal.group)
+            for signal in self._signals
+        ]
+        for group in self._groups.values():
+            group.frozen = False
+            self._restart(group)
+
+    def reset_group(self, index: int) -> None:
+        """Restart the cycle of the group that the light belongs to; times are kept."""
+        self._restart(self._group_of(index))
+
+    def group(self, index: int) -> list[int]:
+        """Indices of all lights in the light's group, itself included."""
+        return sorted(i for phase in self._group_of(index).phases for i in phase)
+
+    def set_state(self, index: int, state: LightState | int) -> None:
+        """Switch one light; unless it is frozen, the group's next change takes over again."""
+        self._switch(index, LightState(state))
+
+    def set_times(
+        self,
+        index: int,
+        *,
+        green_s: float | None = None,
+        yellow_s: float | None = None,
+        red_s: float | None = None,
+    ) -> None:
+        """Change the times of one light; a phase lasts as long as its longest light."""
+        wanted = {"green_s": green_s, "yellow_s": yellow_s, "red_s": red_s}
+        for name, value in wanted.items():
+            if value is None:
+                continue
+            if not (math.isfinite(value) and value >= 0.0):
+                raise ValueError(f"{name} must be a finite time >= 0 s, found {value}")
+            self._states[index] = replace(self._states[index], **{name: float(value)})
+
+    def freeze(self, index: int, frozen: bool) -> None:
+        """Stop or continue the light's group; CARLA freezes whole groups, too."""
+        group = self._group_of(index)
+        group.frozen = frozen
+        for i in self.group(index):
+            self._states[i] = replace(self._states[i], frozen=frozen)
+
+    def advance(self, dt: float) -> None:
+        """Let `dt` seconds of simulation pass."""
+        for group in self._groups.values():
+            if not group.frozen:
+                self._advance_group(group, dt)
+
+    def light_ahead(self, x: float, y: float, yaw: float) -> int | None:
+        """The light whose stop line is at most `GOVERNED_M` ahead in the lane at (x, y).
+
+        Args:
+            x: position of the vehicle's centre, m.
+            y: position of the vehicle's centre, m.
+            yaw: heading, degrees.
+        """
+        lines = self._cells.get((math.floor(x / _CELL_M), math.floor(y / _CELL_M)))
+        if not lines:
+            return None
+        heading_cos, heading_sin = math.cos(math.radians(yaw)), math.sin(math.radians(yaw))
+        best, best_distance = None, math.inf
+        for line in lines:
+            dx, dy = line.x - x, line.y - y
+            distance = line.cos * dx + line.sin * dy
+            if (
+                -_BEYOND_M <= distance <= GOVERNED_M
+                and distance < best_distance
+                and abs(line.cos * dy - line.sin * dx) <= _HALF_LANE_M
+                and line.cos * heading_cos + line.sin * heading_sin >= _MIN_HEADING_COS
+            ):
+                best, best_distance = line.light, distance
+        return best
+
+    def _group_of(self, index: int) -> _Group:
+        return self._groups[self._signals[index].group]
+
+    def _restart(self, group: _Group) -> None:
+        group.phase, group.elapsed_s = 0, 0.0
+        self._show(group, LightState.GREEN, restart=True)
+
+    def _advance_group(self, group: _Group, dt: float) -> None:
+        for phase in group.phases:
+            for i in phase:
+                status = self._states[i]
+                self._states[i] = replace(status, elapsed_s=status.elapsed_s + dt)
+        group.elapsed_s += dt
+        limit = self._stage_s(group)
+        # at most one cycle: a group whose times are all zero must not loop for ever
+        for _ in range(3 * len(group.phases)):
+            if group.elapsed_s < limit - _EPS_S:
+                break
+            group.elapsed_s = max(group.elapsed_s - limit, 0.0)
+            if group.stage is LightState.RED:
+                group.phase = (group.phase + 1) % len(group.phases)
+            self._show(group, _NEXT_STAGE[group.stage])
+            limit = self._stage_s(group)
+
+    def _stage_s(self, group: _Group) -> float:
+        lights = [self._states[i] for i in group.phases[group.phase]]
+        if group.stage is LightState.GREEN:
+            return max(light.green_s for light in lights)
+        if group.stage is LightState.YELLOW:
+            return max(light.yellow_s for light in lights)
+        return max(light.red_s for light in lights)
+
+    def _show(self, group: _Group, stage: LightState, *, restart: bool = False) -> None:
+        """Give the current phase the stage's colour and all others red."""
+        group.stage = stage
+        for number, phase in enumerate(group.phases):
+            state = stage if number == group.phase else LightState.RED
+            for i in phase:
+                if restart or self._states[i].state is not state:
+                    self._switch(i, state, elapsed_s=group.elapsed_s)
+
+    def _switch(self, index: int, state: LightState, elapsed_s: float = 0.0) -> None:
+        self._states[index] = replace(self._states[index], state=state, elapsed_s=elapsed_s)
+
+
+def _index_lines(signals: Sequence[SignalSpec]) -> dict[tuple[int, int], tuple[_Line, ...]]:
+    """Stop lines by the grid cells from which they can govern a vehicle."""
+    cells: dict[tuple[int, int], list[_Line]] = defaultdict(list)
+    for light, signal in enumerate(signals):
+        for pose in signal.stop_lines:
+            yaw = math.radians(pose.yaw)
+            line = _Line(light, pose.x, pose.y, math.cos(yaw), math.sin(yaw))
+            for cell in _cells_before(line):
+                cells[cell].append(line)
+    return {cell: tuple(lines) for cell, lines in cells.items()}
+
+
+def _cells_before(line: _Line) -> set[tuple[int, int]]:
+    corners = [
+        (line.x - a * line.cos - b * line.sin, line.y - a * line.sin + b * line.cos)
+        for a in (-_BEYOND_M, GOVERNED_M)
+        for b in (-_HALF_LANE_M, _HALF_LANE_M)
+    ]
+    xs = [math.floor(x / _CELL_M) for x, _ in corners]
+    ys = [math.floor(y / _CELL_M) for _, y in corners]
+    return {(i, j) for i in range(min(xs), max(xs) + 1) for j in range(min(ys), max(ys) + 1)}

@@ -1,0 +1,59 @@
+"""Command line: `python -m simulator.maps list` and `... preview TOWN OUT.png`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from simulator.maps.loading import MapError, available_towns, load_town
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        if arguments.command == "list":
+            _list(arguments.maps)
+        else:
+            _preview(arguments.town, arguments.out, arguments.maps, arguments.scale)
+    except MapError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m simulator.maps", description=__doc__)
+    parser.add_argument("--maps", type=Path, help="directory with official TownXX.xodr files")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="show the towns that can be loaded")
+    preview = commands.add_parser("preview", help="draw a town from above")
+    preview.add_argument("town")
+    preview.add_argument("out", type=Path)
+    preview.add_argument("--scale", type=float, default=4.0, help="pixels per metre")
+    return parser
+
+
+def _list(maps_dir: Path | None) -> None:
+    for name in available_towns(maps_dir):
+        town = load_town(name, maps_dir)
+        print(
+            f"{name}  {town.origin}:{town.digest}  spawn points {len(town.spawn_points)}, "
+            f"traffic lights {len(town.signals)}"
+        )
+
+
+def _preview(name: str, out: Path, maps_dir: Path | None, scale: float) -> None:
+    import cv2  # slow to import, and `list` does without
+
+    from simulator.maps.preview import draw
+
+    image = draw(load_town(name, maps_dir), scale)
+    if not cv2.imwrite(str(out), image[:, :, ::-1]):
+        raise MapError(f"{out}: cannot be written; give a path that ends in .png")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -18,7 +18,7 @@ from simulator.maps.signals import signals_of
 from simulator.maps.spawn_points import spawn_points_of
 from simulator.types import Town
 
-AUTHORED: dict[str, Callable[[], Layout]] = {"Town02": towns.town02}
+AUTHORED: dict[str, Callable[[], Layout]] = {"Town02": towns.town02, "Town03": towns.town03}
 
 
 class MapError(ValueError):

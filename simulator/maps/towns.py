@@ -55,3 +55,100 @@ def town02() -> Layout:
         Street("market", "oak", _LANE),
     )
     return Layout("Town02", crossings, streets)
+
+
+_AVENUE = Profile((3.5, 3.5), (3.5, 3.5), 3.0, 3.0, 50, centre="solid_solid")
+_BOULEVARD = Profile((3.75, 3.75), (3.75, 3.75), 3.0, 3.0, 60, centre="solid_solid")
+_STREET = Profile((4.0,), (4.0,), 3.0, 3.0, 40)
+_NARROW = Profile((3.25,), (3.25,), 2.0, 2.0, 30)
+_RING = Profile((5.0,), (), 3.0, 0.0, 30, centre="none")
+_RING_RADIUS_M = 24.0
+_HILL_M = 5.0
+
+
+def _crossings_town03() -> dict[str, Crossing]:
+    lit, wide = True, 17.0
+    ring, hill = _RING_RADIUS_M, _HILL_M
+    return {
+        "b1": Crossing(95, 0, 0, lit, wide),
+        "b2": Crossing(200, 0, 0, lit, wide),
+        "r1": Crossing(400, 100, 0, lit, wide),
+        "r2": Crossing(400, 200, 0, lit, wide),
+        "r3": Crossing(400, 300, 0, lit, wide),
+        "t3": Crossing(300, 420, hill, lit, wide),
+        "t2": Crossing(200, 420, hill, lit, wide),
+        "t1": Crossing(95, 420, hill, lit, wide),
+        "l3": Crossing(0, 300, 0, lit, wide),
+        "l2": Crossing(0, 200, 0, lit, wide),
+        "l1": Crossing(0, 100, 0, lit, wide),
+        "a1": Crossing(95, 100, 0, lit, wide),
+        "a2": Crossing(200, 100, 0, lit, wide),
+        "a3": Crossing(300, 100, 0, lit, wide),
+        "c1": Crossing(95, 200, reach_m=12.0),
+        "c3": Crossing(300, 200, 0, lit, 12.0),
+        "d1": Crossing(95, 300, reach_m=12.0),
+        "d2": Crossing(200, 300, 0, lit, 12.0),
+        "d3": Crossing(300, 300, 0, lit, 12.0),
+        "east": Crossing(200 + ring, 200, reach_m=13.0),
+        "north": Crossing(200, 200 + ring, reach_m=13.0),
+        "west": Crossing(200 - ring, 200, reach_m=13.0),
+        "south": Crossing(200, 200 - ring, reach_m=13.0),
+    }
+
+
+def _circle(start: str, end: str) -> Street:
+    return Street(start, end, _RING, "roundabout", circle_radius_m=_RING_RADIUS_M)
+
+
+def _round(start: str, end: str, corner: tuple[float, float]) -> Street:
+    return Street(start, end, _BOULEVARD, "boulevard", (corner,), corner_radius_m=40.0)
+
+
+def town03() -> Layout:
+    """A larger town: boulevard, avenue, roundabout, crossings, a northern row on a hill."""
+    streets = (
+        # the boulevard, counter-clockwise from the south
+        Street("b1", "b2", _BOULEVARD, "boulevard"),
+        _round("b2", "r1", (400, 0)),
+        Street("r1", "r2", _BOULEVARD, "boulevard"),
+        Street("r2", "r3", _BOULEVARD, "boulevard"),
+        _round("r3", "t3", (400, 420)),
+        Street("t3", "t2", _BOULEVARD, "boulevard"),
+        Street("t2", "t1", _BOULEVARD, "boulevard"),
+        _round("t1", "l3", (0, 420)),
+        Street("l3", "l2", _BOULEVARD, "boulevard"),
+        Street("l2", "l1", _BOULEVARD, "boulevard"),
+        _round("l1", "b1", (0, 0)),
+        Street("r1", "r3", _STREET, "quay", ((470, 100), (470, 300)), corner_radius_m=25.0),
+        # the avenue
+        Street("l1", "a1", _AVENUE, "avenue"),
+        Street("a1", "a2", _AVENUE, "avenue"),
+        Street("a2", "a3", _AVENUE, "avenue"),
+        Street("a3", "r1", _AVENUE, "avenue"),
+        # the roundabout and its arms
+        _circle("east", "north"),
+        _circle("north", "west"),
+        _circle("west", "south"),
+        _circle("south", "east"),
+        Street("east", "c3", _STREET),
+        Street("north", "d2", _STREET),
+        Street("west", "c1", _STREET),
+        Street("south", "a2", _STREET),
+        # streets
+        Street("b2", "a2", _STREET),
+        Street("c3", "r2", _STREET),
+        Street("c1", "l2", _STREET),
+        Street("a3", "c3", _STREET),
+        Street("c3", "d3", _STREET),
+        Street("d3", "r3", _STREET),
+        Street("d2", "d3", _STREET),
+        Street("b1", "a1", _NARROW),
+        Street("a1", "c1", _NARROW),
+        Street("l3", "d1", _NARROW),
+        Street("d1", "d2", _NARROW, via=((125, 300), (150, 318), (175, 300)), corner_radius_m=20.0),
+        # up the hill
+        Street("d1", "t1", _NARROW),
+        Street("d2", "t2", _STREET),
+        Street("d3", "t3", _STREET),
+    )
+    return Layout("Town03", _crossings_town03(), streets)

@@ -118,13 +118,17 @@ class SensorRig:
         self._queues[kind] = inbox
         actor.listen(inbox.put)
 
-    def read(self, frame: int) -> RigFrame:
+    def read(self, frame: int, timeout_s: float | None = None) -> RigFrame:
         """Wait for all images of this frame.
+
+        Args:
+            frame: number of the simulator's frame.
+            timeout_s: in place of the rig's own; a server may need long for its first image.
 
         Raises:
             SimulatorError: an image is late or missing; an older one is never returned.
         """
-        deadline = time.monotonic() + self._timeout_s
+        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
         images = {}
         for kind, inbox in self._queues.items():
             images[kind] = inbox.take(frame, max(deadline - time.monotonic(), 0.001))

@@ -1,0 +1,180 @@
+"""Everything about a run that can be found wrong before a server starts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from harness.config import RunConfig
+from harness.errors import ConfigError, MapError, unknown_name
+from harness.probe import is_port_free
+from policies import POLICIES, make_policy
+from scenarios.route_files import RouteSpec, read_route_xml, town_name
+from scenarios.spec import COLLISION_MODES, TRAFFICS
+from scenarios.weather import WEATHERS
+from sensors.fusion import fuser_names, make_fuser
+from sensors.inputs import INPUTS
+
+logger = logging.getLogger(__name__)
+
+PORT_STRIDE = 4  # a server takes P, P+1 and, on Unreal, P+2
+
+
+@dataclass(frozen=True)
+class Drivers:
+    """What was learnt of policy and fuser while checking them."""
+
+    policy_weights: str
+    fuser_weights: str  # none where no input is fused
+    fuser_label: str
+
+
+def check_run(config: RunConfig) -> Drivers:
+    """Check names, files, weights, ports and the display.
+
+    Raises:
+        ConfigError: with the first problem found.
+    """
+    check_names("weather", config.weather, WEATHERS)
+    check_names("input", config.input, INPUTS)
+    check_names("policy", [config.policy], POLICIES)
+    check_names("fuser", [config.fuser], fuser_names())
+    check_names("traffic", [config.traffic], TRAFFICS)
+    check_names("collision mode", [config.collision_mode], COLLISION_MODES)
+    check_towns(config)
+    check_combination(config)
+    if config.show:
+        check_display()
+    check_ports(config)
+    return load_drivers(config)
+
+
+def check_names(kind: str, names: Sequence[str], known: object) -> None:
+    """Refuse the first name that is not among the known, and names given twice."""
+    for name in names:
+        if name not in known:  # type: ignore[operator]
+            raise unknown_name(kind, name, known)
+    if len(set(names)) != len(names):
+        raise ConfigError(f"{kind} given twice: {', '.join(names)}")
+
+
+def check_towns(config: RunConfig) -> None:
+    """Check the towns against the maps directory, the route file and the ready-made routes."""
+    towns = [town_name(town) for town in config.town]
+    if len(set(towns)) != len(towns):
+        raise ConfigError(f"town given twice: {', '.join(config.town)}")
+    if config.maps is not None and not config.maps.is_dir():
+        raise MapError(f"maps directory {config.maps}: no such directory")
+    if config.maps is not None and config.backend != "embedded":
+        raise ConfigError(f"maps are for the embedded backend, not for {config.backend}")
+    routes = _routes_of_file(config.route_file)
+    for town in towns:
+        if routes is not None and town not in {route.town for route in routes}:
+            known = ", ".join(sorted({route.town for route in routes}))
+            raise MapError(f"{config.route_file}: no route in {town}; it has: {known}")
+        if routes is None and town not in ready_made_towns():
+            raise unknown_name("town", town, ready_made_towns())
+        if routes is not None and config.route is not None:
+            pick_route([route for route in routes if route.town == town], config.route)
+
+
+def ready_made_towns() -> tuple[str, ...]:
+    """Towns for which routes ship with the package."""
+    from scenarios.route_files import DATA_DIR
+
+    return tuple(sorted({path.stem.split("_")[1] for path in DATA_DIR.glob("routes_*_*.xml")}))
+
+
+def pick_route(routes: Sequence[RouteSpec], wanted: str) -> RouteSpec:
+    """The route of that id; `3` finds `03` where no route is called `3`."""
+    by_id = {route.route_id: route for route in routes}
+    by_number = {route.route_id.lstrip("0") or "0": route for route in routes}
+    found = by_id.get(wanted) or by_number.get(wanted.lstrip("0") or "0")
+    if found is None:
+        raise unknown_name("route", wanted, by_id)
+    return found
+
+
+def check_combination(config: RunConfig) -> None:
+    """Refuse choices that exclude each other."""
+    if config.show and config.workers > 1:
+        raise ConfigError("show has one window: use it with workers 1")
+    if config.backend == "external" and config.workers > 1:
+        raise ConfigError("an external server drives one episode at a time: use workers 1")
+    if config.fuser_weights is not None and "fused" not in config.input:
+        raise ConfigError("fuser_weights were given, but no input is 'fused'")
+    if config.backend == "docker":
+        check_docker()
+
+
+def check_docker() -> None:
+    """Refuse the docker backend where its command is missing."""
+    if shutil.which("docker") is None:
+        raise ConfigError(
+            "backend 'docker' needs the docker command and a running engine; none was found. "
+            "Use backend embedded, or external with --host and --port of a CARLA 0.9.16 server"
+        )
+
+
+def check_display() -> None:
+    """Refuse `show` without a display or with an OpenCV that cannot open windows."""
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise ConfigError("show needs a display, and there is none; use --video instead")
+    gui = [line for line in cv2.getBuildInformation().splitlines() if "GUI:" in line]
+    if not gui or "NONE" in gui[0]:
+        raise ConfigError(
+            "show needs an OpenCV with windows: pip uninstall opencv-python-headless && "
+            "pip install opencv-python; or use --video instead"
+        )
+
+
+def check_ports(config: RunConfig) -> None:
+    """Check that ports to listen on are free, or that somebody answers on the external one."""
+    if config.backend == "external":
+        check_reachable(config.host, config.port or 2000, config.timeouts.connect_s)
+        return
+    if config.port is None:
+        return
+    for worker in range(config.workers):
+        first = config.port + PORT_STRIDE * worker
+        for port in (first, first + 1):
+            if not is_port_free(port):
+                raise ConfigError(
+                    f"port {port} is in use; choose another --port, or leave it out to take a "
+                    "free one (a server that already runs there: --backend external)"
+                )
+
+
+def check_reachable(host: str, port: int, timeout_s: float) -> None:
+    """Check that something listens at host:port."""
+    try:
+        socket.create_connection((host, port), timeout=timeout_s).close()
+    except OSError as err:
+        reason = err.strerror or str(err)
+        raise ConfigError(
+            f"no server at {host}:{port} ({reason}); start CARLA 0.9.16 there, or use "
+            "--backend embedded"
+        ) from err
+
+
+def load_drivers(config: RunConfig) -> Drivers:
+    """Load policy and fuser once, so that bad weights stop the run here; keep their hashes."""
+    for label, path in (("policy", config.policy_weights), ("fuser", config.fuser_weights)):
+        if path is not None and not path.is_file():
+            raise ConfigError(f"{label} weights {path}: no such file")
+    policy_weights = make_policy(config.policy, config.policy_weights).weights_hash()
+    if "fused" not in config.input:
+        return Drivers(policy_weights, "none", "none")
+    fuser = make_fuser(config.fuser, config.fuser_weights)
+    return Drivers(policy_weights, fuser.weights_hash(), fuser.label)
+
+
+def _routes_of_file(path: Path | None) -> tuple[RouteSpec, ...] | None:
+    return None if path is None else read_route_xml(path)

@@ -1,0 +1,204 @@
+"""One episode under way: everything that is spawned for it, and one observed step at a time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import carla
+
+from harness.config import Timeouts
+from harness.criteria import Event
+from harness.ego import apply_control, remove_ego, spawn_ego, start_pose, switch_lights
+from harness.errors import SimulatorError
+from harness.scoring import Judge
+from harness.session import Session
+from harness.town import LoadedTown
+from harness.types import Control, Observation, Route, WorldState
+from harness.world import WorldReader
+from scenarios.spec import EpisodeSpec
+from scenarios.tracker import Progress
+from scenarios.traffic import Traffic, traffic_counts
+from scenarios.weather import carla_weather, preset
+from sensors.config import CameraSpec
+from sensors.inputs import InputPipeline, Views, input_kind
+from sensors.rig import SensorRig
+
+SETTLE_TICKS = 10
+
+
+@dataclass(frozen=True)
+class DriveSetup:
+    """What an episode is made of."""
+
+    session: Session
+    town: LoadedTown
+    spec: EpisodeSpec
+    route: Route
+    pipeline: InputPipeline
+    camera: CameraSpec
+    timeouts: Timeouts
+    tm_port: int
+    timings_s: dict[str, float]  # seconds per stage, added to
+
+
+class Drive:
+    """Owns the episode's actors and sensors; `close()` removes them."""
+
+    state: WorldState
+    progress: Progress
+    views: Views
+
+    def __init__(self, setup: DriveSetup) -> None:
+        """Spawn and settle; the first step has been observed when this returns.
+
+        Raises:
+            SimulatorError: the simulator died, did not answer, or refused an actor.
+        """
+        self.setup = setup
+        self.spec, self.route = setup.spec, setup.route
+        self.judge = Judge(setup.route, setup.town.lanes, collision_mode=setup.spec.collision_mode)
+        self.is_autopilot = False
+        self._weather = preset(setup.spec.weather)
+        self._owned = ExitStack()
+        try:
+            self._spawn()
+            self._settle()
+            self.observe()
+        except RuntimeError as err:
+            self.close()
+            raise SimulatorError(f"could not set the episode up: {err}") from err
+        except BaseException:
+            self.close()
+            raise
+
+    def apply(self, control: Control) -> None:
+        """Send the ego's control and the walkers' for the next tick."""
+        try:
+            if not self.is_autopilot:
+                apply_control(self.ego, control)
+            self.traffic.advance()
+        except RuntimeError as err:
+            raise SimulatorError(f"could not send the controls: {err}") from err
+
+    def observe(self) -> list[Event]:
+        """Tick, read what belongs to the frame, judge it; returns what happened.
+
+        Raises:
+            SimulatorError: no answer, or an image of this frame did not come.
+        """
+        session, weather = self.setup.session, self._weather
+        with self._timed("tick"):
+            frame = session.tick()
+        with self._timed("images"):
+            rig_frame = self.rig.read(frame)
+        with self._timed("world"):
+            self.state = self.reader.read(session.snapshot(frame))
+        with self._timed("judge"):
+            events = self.judge.update(self.state)
+        assert self.judge.step is not None  # it has just been updated
+        self.progress = self.judge.step.progress
+        with self._timed("views"):
+            self.views = self.setup.pipeline.make(
+                rig_frame, self.state, is_night=weather.is_night, fog_density=weather.fog_density
+            )
+        return events
+
+    def observation(self) -> Observation:
+        """What a policy sees now."""
+        pose, velocity = self.state.ego.pose, self.state.ego.velocity
+        yaw = math.radians(pose.yaw)
+        cos, sin = math.cos(yaw), math.sin(yaw)
+        dx = self.progress.target_point_world[0] - pose.x
+        dy = self.progress.target_point_world[1] - pose.y
+        return Observation(
+            image=self.views.image,
+            speed_mps=velocity[0] * cos + velocity[1] * sin,
+            command=self.progress.command,
+            target_point=(dx * cos + dy * sin, dy * cos - dx * sin),
+        )
+
+    def use_autopilot(self) -> None:
+        """Let the Traffic Manager drive the ego along the route; `apply` leaves it alone."""
+        port = self.setup.tm_port
+        try:
+            manager = self.setup.session.client.get_trafficmanager(port)
+            manager.set_synchronous_mode(True)
+            manager.set_random_device_seed(self.spec.seed)
+            self.ego.set_autopilot(True, port)
+            self._owned.callback(self.ego.set_autopilot, False, port)
+            points = self.route.points[::5]
+            manager.set_path(self.ego, [carla.Location(*map(float, p)) for p in points])
+            manager.auto_lane_change(self.ego, False)
+        except RuntimeError as err:
+            raise SimulatorError(f"Traffic Manager on port {port}: {err}") from err
+        self.is_autopilot = True
+
+    def close(self) -> None:
+        """Remove everything, then tick once so that every client learns of it."""
+        try:
+            self._owned.close()
+        except RuntimeError:
+            return  # the server is gone, and everything with it
+
+    def _spawn(self) -> None:
+        setup = self.setup
+        session, spec = setup.session, setup.spec
+        session.world.set_weather(carla_weather(spec.weather))
+        session.world.reset_all_traffic_lights()
+        self._owned.callback(self._last_tick)
+        self.ego = spawn_ego(session.world, setup.route)
+        self._owned.callback(remove_ego, self.ego)
+        switch_lights(self.ego, self._weather)
+        self.traffic = Traffic(session.client, session.world, setup.tm_port, spec.seed)
+        self._owned.callback(self.traffic.close)
+        self.placed = self.traffic.spawn(
+            *traffic_counts(setup.town.name, spec.traffic),
+            start_pose(setup.route),
+            is_night=self._weather.is_night,
+        )
+        with_thermal = input_kind(spec.input).needs_thermal
+        self.rig = self._owned.enter_context(
+            SensorRig(
+                session.world,
+                self.ego,
+                setup.camera,
+                with_thermal=with_thermal,
+                timeout_s=setup.timeouts.frame_s,
+            )
+        )
+        self.reader = self._owned.enter_context(
+            WorldReader(session.world, setup.town.stop_lines, self.ego)
+        )
+
+    def _settle(self) -> None:
+        """Tick with the brake on until the suspension is at rest; nothing here is judged."""
+        session = self.setup.session
+        session.expect_slow_tick()
+        wait_s = self.setup.timeouts.first_tick_s
+        for _ in range(SETTLE_TICKS):
+            self.apply(Control(brake=1.0))
+            frame = session.tick()
+            self.rig.read(frame, wait_s)
+            wait_s = self.setup.timeouts.frame_s
+        self.reader.read(session.snapshot(frame))
+        self.reader.forget_events(frame)
+
+    def _last_tick(self) -> None:
+        """The Traffic Manager aborts the client if its cars and synchronous mode go at once."""
+        try:
+            self.setup.session.tick()
+        except SimulatorError:
+            return  # dead already: there is nothing to tell anybody
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            timings = self.setup.timings_s
+            timings[stage] = timings.get(stage, 0.0) + time.perf_counter() - began

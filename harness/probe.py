@@ -1,0 +1,117 @@
+"""One call to a CARLA server over a plain socket, for what the client cannot say safely.
+
+The client waits for long, and writes to stderr, when a foreign service answers on the port; and it
+has no call for the embedded server's own methods. Framing: msgpack-rpc as in rpclib, where the
+first argument is CARLA's metadata (LibCarla 0.9.16, carla/rpc/Metadata.h).
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from enum import Enum
+from typing import Any
+
+import msgpack
+
+from harness.errors import ConfigError, SimulatorError
+
+CARLA_VERSION = "0.9.16"
+PROFILE_METHOD = "fusiondrive_profile"
+MAX_REPLY_BYTES = 1 << 20
+
+
+class NotCarla(SimulatorError):
+    """Something answers on the port, but does not speak CARLA's protocol."""
+
+
+class Engine(str, Enum):
+    """Who renders, wherever it runs."""
+
+    EMBEDDED = "embedded"
+    UNREAL = "unreal"
+
+
+def call(host: str, port: int, method: str, *arguments: object, timeout_s: float = 5.0) -> Any:
+    """Call a method and return its raw result.
+
+    Raises:
+        SimulatorError: nobody listens, nothing came in time, or the method is refused.
+        NotCarla: the answer is no msgpack-rpc response.
+    """
+    where = f"{host}:{port}"
+    deadline = time.monotonic() + timeout_s
+    request = msgpack.packb([0, 1, method, [[False], *arguments]])
+    try:
+        with socket.create_connection((host, port), timeout=timeout_s) as connection:
+            connection.sendall(request)
+            reply = _read_reply(connection, deadline, where)
+    except TimeoutError as err:
+        raise SimulatorError(
+            f"no answer from {where} to '{method}' within {timeout_s:.0f} s"
+        ) from err
+    except OSError as err:
+        raise SimulatorError(f"no server at {where}: {err.strerror or err}") from err
+    if not (isinstance(reply, list) and len(reply) == 4 and reply[0] == 1):
+        raise NotCarla(f"the service at {where} is not a CARLA server")
+    if reply[2] is not None:
+        raise SimulatorError(f"the server at {where} has no method '{method}'")
+    return reply[3]
+
+
+def check_version(host: str, port: int, timeout_s: float) -> str:
+    """Ask for the server's version.
+
+    Raises:
+        ConfigError: it is not 0.9.16, or the service is no CARLA server.
+        SimulatorError: nobody answers.
+    """
+    try:
+        version = call(host, port, "version", timeout_s=timeout_s)
+    except NotCarla as err:
+        raise ConfigError(str(err)) from err
+    if not isinstance(version, str):
+        raise ConfigError(f"the service at {host}:{port} is not a CARLA server")
+    if version != CARLA_VERSION:
+        raise ConfigError(
+            f"the server at {host}:{port} is CARLA {version}; this program drives {CARLA_VERSION}"
+        )
+    return version
+
+
+def engine_of(host: str, port: int, timeout_s: float = 5.0) -> Engine:
+    """Tell the embedded server from Unreal: only the former has the profile method."""
+    try:
+        call(host, port, PROFILE_METHOD, timeout_s=timeout_s)
+    except SimulatorError:
+        return Engine.UNREAL
+    return Engine.EMBEDDED
+
+
+def is_port_free(port: int) -> bool:
+    """Whether a server could listen on the port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+def _read_reply(connection: socket.socket, deadline: float, where: str) -> Any:
+    unpacker = msgpack.Unpacker(max_buffer_size=MAX_REPLY_BYTES, raw=False)
+    while True:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0.0:
+            raise TimeoutError
+        connection.settimeout(left_s)
+        chunk = connection.recv(65536)
+        if not chunk:
+            raise NotCarla(f"the service at {where} closed the connection: not a CARLA server?")
+        try:
+            unpacker.feed(chunk)
+            for reply in unpacker:
+                return reply
+        except (ValueError, msgpack.UnpackException, msgpack.BufferFull) as err:
+            raise NotCarla(f"the service at {where} is not a CARLA server") from err

@@ -1,0 +1,42 @@
+"""A loaded map and what is derived from it once: identity, planner, lanes, stop lines, routes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.criteria.lane import CarlaLaneQuery
+from harness.session import Session
+from harness.types import Route
+from harness.world import StopLines
+from scenarios.routes import RoutePlanner, RouteSpec, load_routes, map_identity
+
+
+class LoadedTown:
+    """Derived data of the session's current map."""
+
+    def __init__(self, name: str, session: Session) -> None:
+        self.name = name
+        self.map = session.map
+        self.identity = map_identity(self.map)
+        self.planner = RoutePlanner(self.map)
+        self.lanes = CarlaLaneQuery(self.map)
+        self.stop_lines = StopLines(session.world)
+        self._routes: dict[str, Route] = {}
+
+    def route_specs(self, file: Path | None) -> tuple[RouteSpec, ...]:
+        """The routes of a file, or those that ship with the package for this map.
+
+        Raises:
+            MapError: none fit.
+        """
+        return load_routes(self.name, self.identity, file)
+
+    def route(self, spec: RouteSpec) -> Route:
+        """The planned route of a spec; planned once.
+
+        Raises:
+            MapError: the keypoints do not fit the map.
+        """
+        if spec.route_id not in self._routes:
+            self._routes[spec.route_id] = self.planner.plan(spec.keypoints, spec.route_id)
+        return self._routes[spec.route_id]

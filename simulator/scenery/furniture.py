@@ -65,7 +65,7 @@ class Street:
         self.lamps.append(Lamp(float(bulb[0]), float(bulb[1]), float(bulb[2])))
         self._post(foot, 0.12, LAMP_M, Tag.POLES)
 
-    def add_signal_pole(self, foot: Pose) -> None:
+    def add_signal_pole(self, foot: Pose, *, solid: bool) -> None:
         """The pole behind a traffic light's head, which the renderer draws."""
         behind = turn(np.array([[-0.16, 0.0, 0.0]]), foot.yaw)[0]
         base = np.array(foot[:3]) + behind
@@ -74,7 +74,8 @@ class Street:
         self.poles.tube(base + UP * 0.6, top, (0.07, 0.06), _DARK, 6)
         for z in (SIGNAL_HEAD_M - 0.3, SIGNAL_HEAD_M + 0.3):
             self.poles.box(base - behind / 2 + UP * z, (0.1, 0.03, 0.03), _DARK, foot.yaw)
-        self._post(foot, 0.12, SIGNAL_HEAD_M, Tag.POLES)
+        if solid:
+            self._post(foot, 0.12, SIGNAL_HEAD_M, Tag.POLES)
 
     def add_sign(self, foot: Pose, face: int) -> None:
         """A sign that looks along `foot.yaw`."""

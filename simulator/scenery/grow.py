@@ -9,7 +9,7 @@ import numpy as np
 
 from simulator.scenery import town as streets
 from simulator.scenery.buildings import build, obstacles, settle
-from simulator.scenery.crossings import stop_lines, zebra_crossings
+from simulator.scenery.crossings import arm_crossings, stop_lines, zebra_crossings
 from simulator.scenery.drivable import survey
 from simulator.scenery.furniture import Street
 from simulator.scenery.kerbs import trace_kerbs
@@ -53,7 +53,9 @@ def grow(carla_map: carla.Map, town: Town, seed: int = 0) -> Scenery:
     plants += streets.plant_land(plots, rng, _PLANTS_PER_HECTARE)
     horizon, hills = far_land(field, rng)
     woods = hills[rng.permutation(len(hills))[:_WOODS]] + rng.uniform(-9, 9, (1, 3)) * (1, 1, 0)
-    lines = paint(field, carla_map, stop_lines(carla_map, town.signals), zebra_crossings(carla_map))
+    zebras = zebra_crossings(carla_map)
+    zebras += arm_crossings(field, town.signals, zebras)
+    lines = paint(field, carla_map, stop_lines(carla_map, town.signals), zebras)
     layers = [
         Layer(pave(field).build(), 0.0, _ROAD_FAR_M),
         Layer(lines.build(), 0.0, _PAINT_FAR_M),

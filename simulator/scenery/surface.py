@@ -19,6 +19,7 @@ _GUTTER_LIFT_M = 0.01
 _LONGEST_M = 8.0
 _GUTTER_REACH_M = 1.5
 _RUN = 8
+_END_OVERLAP_M = 0.05
 _OVERLAP_M = 0.2  # hides slits between curves that were sampled at other places
 
 
@@ -58,9 +59,19 @@ def _strip(
 ) -> None:
     across = left - right
     across *= overlap_m / np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-6)
-    left, right = field.drape(left + across, lift_m), field.drape(right - across, lift_m)
+    left = field.drape(_longer(left + across), lift_m)
+    right = field.drape(_longer(right - across), lift_m)
     keep = _corners(left, right)
     builder.ribbon(left[keep], right[keep], look, _world_uvs(left[keep], right[keep]))
+
+
+def _longer(line: F64) -> F64:
+    """The line with its ends moved outward, so that it overlaps with the next road's."""
+    moved = line.copy()
+    for end, inner in ((0, 1), (-1, -2)):
+        way = line[end] - line[inner]
+        moved[end] += way * (_END_OVERLAP_M / max(float(np.linalg.norm(way)), 1e-6))
+    return moved
 
 
 def _world_uvs(left: F64, right: F64) -> F64:
@@ -91,6 +102,7 @@ def _fill(builder: MeshBuilder, field: RoadField) -> None:
     """
     inside = field.road < 0.0
     filled = inside & (field.bare > -0.05) & (field.bare > field.road + 0.02)
+    filled |= (field.road < -0.3) & (field.bare > -0.25) & (field.junction < 2.0)
     cells = _any_corner(inside) & _any_corner(ndimage.binary_dilation(filled))
     rows, width = cells.shape
     blocks = np.zeros((rows, -(-width // _RUN), _RUN + 2), np.int8)

@@ -16,8 +16,10 @@ from simulator.types import F32, F64, Material, Tag
 GRASS = Look(Material.GRASS, Tag.TERRAIN, (98, 116, 62))
 _STRIDE = 8  # cells of the field between vertices near the town
 _UNDER_ROAD_M = 0.3
-_UNDERLAY_M = 0.7
-_FINE_M = 10.0  # from the carriageway
+_UNDERLAY_M = 1.0
+_COARSE = 4  # fine squares along a coarse one
+_FINE_M = 4.0  # land closer to the carriageway is fine
+_SEAM_M = 0.05
 _HIDDEN_M = 0.4  # squares that reach no farther from the road lie all under it
 _FAR_STEP_M = 24.0
 _FAR_REACH_M = 216.0
@@ -29,27 +31,43 @@ _HILL_M = 30.0
 def near_land(field: RoadField, rng: np.random.Generator) -> MeshBuilder:
     """Grass on the field of the town, a little below roads and sidewalks."""
     builder = MeshBuilder()
-    # Coarse land everywhere, deeper than the fine land, so that no crack shows at its rim.
-    fine = _sample(field, _STRIDE, 0.0)
-    coarse = _sample(field, 4 * _STRIDE, _UNDERLAY_M)
-    close = _blocks(ndimage.minimum_filter, field.road, _STRIDE) < _FINE_M
-    bare = _blocks(ndimage.maximum_filter, field.road, _STRIDE) > _HIDDEN_M
-    _sheet(builder, fine, close & bare, rng)
-    _sheet(builder, coarse, _blocks(ndimage.maximum_filter, field.road, 4 * _STRIDE) > 0.0, rng)
+    coarse_stride = _COARSE * _STRIDE
+    ends = [-(-(n - 1) // coarse_stride) * coarse_stride + 1 for n in field.road.shape]
+    pad = [(0, end - n) for end, n in zip(ends, field.road.shape, strict=True)]
+    road = np.pad(field.road, pad, mode="edge")
+    sidewalk = np.pad(field.sidewalk, pad)
+    ground = np.pad(field.ground, pad, mode="edge") - np.float32(LAND_DROP_M)
+    sunk = ndimage.maximum_filter(sidewalk, 5) | (road < 0.5)
+    fine = _points(field, ground - np.where(sunk, _UNDER_ROAD_M, 0.0), _STRIDE)
+    close = _blocks(ndimage.minimum_filter, road, coarse_stride) < _FINE_M
+    close |= _bend(ground, coarse_stride) > _SEAM_M
+    bare = _blocks(ndimage.maximum_filter, road, _STRIDE) > _HIDDEN_M
+    _sheet(builder, fine, np.kron(close, np.ones((_COARSE, _COARSE), bool)) & bare, rng)
+    _sheet(builder, _points(field, ground, coarse_stride), ~close, rng)
+    # Seams between the two and slits in the road show this instead of the sky.
+    deep = ndimage.minimum_filter(ground, 2 * coarse_stride + 1) - np.float32(_UNDERLAY_M)
+    _sheet(builder, _points(field, deep, coarse_stride), np.ones_like(close), rng)
     return builder
 
 
-def _sample(field: RoadField, stride: int, sunk_m: float) -> F64:
+def _points(field: RoadField, heights: F32, stride: int) -> F64:
     """Points of the land at every so many cells, (R, C, 3)."""
-    rows = np.arange(0, field.road.shape[0], stride)
-    columns = np.arange(0, field.road.shape[1], stride)
-    pick = np.ix_(rows, columns)
-    road = field.road[pick]
-    walk = ndimage.maximum_filter(field.sidewalk, 5)[pick] | (road < 0.5)
-    z = field.ground[pick] - LAND_DROP_M - np.where(walk, _UNDER_ROAD_M, 0.0)
-    z -= sunk_m * np.clip((_FINE_M + 2.0 * stride * CELL_M - road) / 8.0, 0.0, 1.0)
-    x, y = np.meshgrid(field.x0 + columns * CELL_M, field.y0 + rows * CELL_M)
+    z = heights[::stride, ::stride]
+    rows, columns = (np.arange(n) * stride * CELL_M for n in z.shape)
+    x, y = np.meshgrid(field.x0 + columns, field.y0 + rows)
     return np.stack([x, y, z], -1)
+
+
+def _bend(ground: F32, stride: int) -> F32:
+    """How far each square of the land is from flat between its corners, m."""
+    grid = ground[::stride, ::stride].astype(np.float64)
+    quarter = stride // _COARSE
+    rows, columns = ((np.arange(0, n, quarter) / stride) for n in ground.shape)
+    spread = ndimage.map_coordinates(
+        grid, np.meshgrid(rows, columns, indexing="ij"), order=1, mode="nearest"
+    )
+    error = np.abs(spread - ground[::quarter, ::quarter]).astype(np.float32)
+    return _blocks(ndimage.maximum_filter, error, _COARSE)
 
 
 def _blocks(extreme: Callable[..., F32], grid: F32, stride: int) -> F32:

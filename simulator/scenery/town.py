@@ -17,6 +17,7 @@ from simulator.types import F64, Pose, SignalSpec
 
 LAMP_EVERY_M = 27.0
 _KERB_GAP_M = 0.6
+_POLE_CLEARANCE_M = 0.3  # maps put some poles at the very edge of a lane
 _TREE_EVERY_M = (9.0, 15.0)
 _CORNER_M = 11.0  # trees keep off junctions, for the view around the corner
 _SMALL_EVERY_M = (16.0, 34.0)
@@ -27,7 +28,9 @@ _SEEN_M = 40.0  # from the street
 def stand_signals(street: Street, plots: Plots, signals: Sequence[SignalSpec]) -> None:
     """Poles of the traffic lights; they go where the map says, before all else."""
     for signal in signals:
-        street.add_signal_pole(signal.pose)
+        pose = signal.pose
+        clear = plots.field.value(plots.field.driving, pose.x, pose.y) > _POLE_CLEARANCE_M
+        street.add_signal_pole(pose, solid=clear)
         plots.put(signal.pose.x, signal.pose.y, apart_m=6.0)
 
 

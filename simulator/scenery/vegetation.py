@@ -15,7 +15,8 @@ _BUSH_FAR_M = 90.0
 _BARK = Look(Material.BARK, Tag.VEGETATION, (92, 74, 58))
 _KINDS = 4  # the last one is a conifer
 _GREENS = ((74, 104, 46), (88, 112, 52), (62, 92, 44), (46, 78, 48))
-_TRUNK_HALF_M = 0.17
+_TRUNK_HALF_M = 0.14
+_MANY = 500  # towns with more trees get simpler ones
 
 
 class Plant(NamedTuple):
@@ -46,7 +47,7 @@ def grow_plants(plants: list[Plant], rng: np.random.Generator) -> list[Layer]:
     """Layers of all plants: full shapes close by, coarse ones far off."""
     near, far, bushes = MeshBuilder(), MeshBuilder(), MeshBuilder()
     for kind in range(_KINDS):
-        fine, coarse = _tree(kind, rng)
+        fine, coarse = _tree(kind, rng, simple=sum(p.kind < BUSH for p in plants) > _MANY)
         poses, tints = _poses(plants, kind)
         near.place(fine, poses, tints)
         far.place(coarse, poses, tints)
@@ -99,7 +100,7 @@ def _leaf(kind: int) -> Look:
     return Look(Material.LEAF, Tag.VEGETATION, _GREENS[kind % len(_GREENS)])
 
 
-def _tree(kind: int, rng: np.random.Generator) -> tuple[Mesh, Mesh]:
+def _tree(kind: int, rng: np.random.Generator, *, simple: bool) -> tuple[Mesh, Mesh]:
     """Fine and coarse shape of one kind."""
     if kind == _KINDS - 1:
         return _conifer(9, 4), _conifer(5, 2)
@@ -112,9 +113,9 @@ def _tree(kind: int, rng: np.random.Generator) -> tuple[Mesh, Mesh]:
         away = float(rng.uniform(0.6, 1.0))
         radius = float(rng.uniform(1.25, 1.75))
         spot = (away * np.cos(angle), away * np.sin(angle), stem + 1.2 + float(rng.uniform(0, 1)))
-        _crown(fine, spot, radius, 1 if k < 2 else 0, kind, rng)
+        _crown(fine, spot, radius, 0 if simple and k == 2 else 1, kind, rng)
     _crown(coarse, (0.0, 0.0, stem + 1.7), 2.05, 0, kind, rng)
-    _crown(fine, (0.0, 0.0, stem + 2.7), 1.3, 0, kind, rng)
+    _crown(fine, (0.0, 0.0, stem + 2.6), 1.4, 0 if simple else 1, kind, rng)
     return fine.build(), coarse.build()
 
 

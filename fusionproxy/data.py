@@ -1,0 +1,131 @@
+"""Captured pairs on disk: degraded RGB, thermal and the clear-day RGB of the same pose."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusionproxy.errors import FusionError
+
+U8 = NDArray[np.uint8]
+FORMAT = "fusionproxy-pairs"
+INDEX = "index.json"
+PARTS = ("degraded", "thermal", "clear")
+VALIDATION_SHARE = 5  # every fifth sequence
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Samples of one driven sequence in one weather."""
+
+    name: str
+    sequence: str  # split unit: all weathers of one drive share it
+    weather: str
+    count: int
+
+
+def write_shard(folder: Path, shard: Shard, parts: dict[str, U8]) -> None:
+    """Write the arrays of one shard and add it to the index, each step atomic.
+
+    Args:
+        folder: the data set.
+        shard: its entry.
+        parts: `degraded` and `clear` (N, H, W, 3), `thermal` (N, H, W), all uint8.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        path = folder / f"{shard.name}.{part}.npy"
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.save(file, parts[part])
+        partial.replace(path)
+    shards = [item for item in read_index(folder) if item.name != shard.name] + [shard]
+    index = {"format": FORMAT, "shards": [vars(item) for item in shards]}
+    partial = folder / "index.partial"
+    partial.write_text(json.dumps(index, indent=1))
+    partial.replace(folder / INDEX)
+
+
+def read_index(folder: Path) -> list[Shard]:
+    """Shards of a data set; none where there is no index yet.
+
+    Raises:
+        FusionError: the index is broken or of another format.
+    """
+    path = folder / INDEX
+    if not path.is_file():
+        return []
+    try:
+        index: dict[str, Any] = json.loads(path.read_text())
+        if index["format"] != FORMAT:
+            raise FusionError(f"{path}: expected format '{FORMAT}', found {index['format']!r}")
+        return [Shard(**item) for item in index["shards"]]
+    except (ValueError, KeyError, TypeError) as err:
+        raise FusionError(f"{path} is broken ({err}); capture the data again") from err
+
+
+def data_hash(folder: Path) -> str:
+    """SHA-256 over the index and every array, first 12 hex digits."""
+    digest = hashlib.sha256()
+    for shard in sorted(read_index(folder), key=lambda item: item.name):
+        digest.update(repr(shard).encode())
+        for part in PARTS:
+            digest.update((folder / f"{shard.name}.{part}.npy").read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def split(shards: Sequence[Shard]) -> tuple[list[Shard], list[Shard]]:
+    """Training and validation shards, divided by sequence in order of name."""
+    sequences = sorted({shard.sequence for shard in shards})
+    held_out = set(sequences[::VALIDATION_SHARE]) if len(sequences) > 1 else set()
+    training = [shard for shard in shards if shard.sequence not in held_out]
+    return training, [shard for shard in shards if shard.sequence in held_out]
+
+
+class Pairs:
+    """Random access to samples over memory-mapped shards."""
+
+    def __init__(self, folder: Path, shards: Sequence[Shard]) -> None:
+        self._arrays = [
+            tuple(_map(folder / f"{shard.name}.{part}.npy") for part in PARTS) for shard in shards
+        ]
+        self._where = [(i, n) for i, shard in enumerate(shards) for n in range(shard.count)]
+        self.weathers = [shards[i].weather for i, _ in self._where]
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+    def sample(self, index: int) -> tuple[U8, U8, U8]:
+        """Degraded (H, W, 3), thermal (H, W), clear (H, W, 3)."""
+        shard, n = self._where[index]
+        degraded, thermal, clear = self._arrays[shard]
+        return degraded[n], thermal[n], clear[n]
+
+
+def _map(path: Path) -> U8:
+    try:
+        return np.asarray(np.load(path, mmap_mode="r"))
+    except (OSError, ValueError) as err:
+        raise FusionError(f"{path} cannot be read ({err}); capture the data again") from err
+
+
+def open_split(folder: Path) -> tuple[Pairs, Pairs]:
+    """Training and validation pairs of a data set.
+
+    Raises:
+        FusionError: there is no data, or too little to hold a sequence out.
+    """
+    shards = read_index(folder)
+    if not shards:
+        raise FusionError(f"no captured pairs in {folder}; run `python -m fusionproxy.capture`")
+    training, validation = split(shards)
+    if not training or not validation:
+        raise FusionError(f"{folder} has one sequence only; capture at least two")
+    return Pairs(folder, training), Pairs(folder, validation)

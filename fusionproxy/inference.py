@@ -1,0 +1,63 @@
+"""Fusing images with an exported student: numpy in, numpy out, no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusionproxy.errors import FusionError
+from fusionproxy.runtime import OnnxModel, weights_hash
+
+U8 = NDArray[np.uint8]
+
+
+class OnnxStudent:
+    """A student in an ONNX file that takes any image size."""
+
+    def __init__(self, path: Path, threads: int = 2, runtime: str | None = None) -> None:
+        self._model = OnnxModel(path, threads, runtime)
+        self._path = path
+
+    @property
+    def runtime(self) -> str:
+        """Name of the runtime in use."""
+        return self._model.runtime
+
+    def weights_hash(self) -> str:
+        """SHA-256 of the file, first 12 hex digits."""
+        return weights_hash(self._path)
+
+    def fuse(self, rgb: U8, thermal: U8) -> U8:
+        """Fuse one aligned pair.
+
+        Args:
+            rgb: (H, W, 3) uint8.
+            thermal: (H, W) uint8.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+
+        Raises:
+            FusionError: a shape or type is not the expected one, or the sizes differ.
+        """
+        check_pair(rgb, thermal)
+        visible = rgb.transpose(2, 0, 1)[None].astype(np.float32) * np.float32(1 / 255)
+        infrared = thermal[None, None].astype(np.float32) * np.float32(1 / 255)
+        fused = self._model(infrared, visible)[0][0]  # (3, H, W)
+        return np.ascontiguousarray((fused * 255.0 + 0.5).astype(np.uint8).transpose(1, 2, 0))
+
+
+def check_pair(rgb: U8, thermal: U8) -> None:
+    """Raise FusionError where the pair is not (H, W, 3) and (H, W) of uint8 and one size."""
+    for name, image, dims in (("rgb", rgb, 3), ("thermal", thermal, 2)):
+        if image.dtype != np.uint8:
+            raise FusionError(f"{name}: expected uint8 in 0..255, found {image.dtype}")
+        if image.ndim != dims:
+            expected = "(H, W, 3)" if dims == 3 else "(H, W)"
+            raise FusionError(f"{name}: expected shape {expected}, found {image.shape}")
+    if rgb.shape[2] != 3:
+        raise FusionError(f"rgb: expected 3 channels, found {rgb.shape[2]}")
+    if rgb.shape[:2] != thermal.shape:
+        raise FusionError(f"rgb is {rgb.shape[:2]} but thermal is {thermal.shape}; resize one")

@@ -1,0 +1,247 @@
+"""The fusion student: a ConvNeXt V2 dual-encoder U-Net with residual fusion heads (needs torch)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from fusionproxy.config import StudentConfig
+from fusionproxy.errors import FusionError
+
+FORMAT = "fusionproxy-student"
+# BT.601 full range, the matrix of JPEG
+_TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+
+
+class GlobalResponseNorm(nn.Module):
+    """GRN of ConvNeXt V2 (arXiv 2301.00808, section 3.2), channels first."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        energy = (x * x).mean((2, 3), keepdim=True).add(1e-12).sqrt()
+        relative = energy / (energy.mean(1, keepdim=True) + 1e-6)
+        return x + self.gamma * (x * relative) + self.beta
+
+
+class Block(nn.Module):
+    """ConvNeXt V2 block with BatchNorm and ReLU in place of LayerNorm and GELU."""
+
+    def __init__(self, channels: int, kernel: int, expansion: int) -> None:
+        super().__init__()
+        hidden = channels * expansion
+        self.depthwise = nn.Conv2d(
+            channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False
+        )
+        self.norm = nn.BatchNorm2d(channels)
+        self.expand = nn.Conv2d(channels, hidden, 1)
+        self.response = GlobalResponseNorm(hidden)
+        self.project = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.expand(self.norm(self.depthwise(x))))
+        return x + self.project(self.response(y))
+
+
+class FusionHead(nn.Module):
+    """Residual fusion head, Eq. 13: F = F_I + F_V + A * phi([F_I; F_V])."""
+
+    def __init__(self, channels: int, reduction: int = 4) -> None:
+        super().__init__()
+        hidden = max(8, channels // reduction)
+        self.phi = nn.Conv2d(2 * channels, channels, 1)
+        self.attention = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(channels, hidden, 1),
+            nn.ReLU(),
+            nn.Conv2d(hidden, channels, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
+        joint = self.phi(torch.cat([infrared, visible], 1))
+        return infrared + visible + self.attention(joint) * joint
+
+
+class Encoder(nn.Module):
+    """Space-to-depth stem and three stages."""
+
+    def __init__(self, channels: int, config: StudentConfig) -> None:
+        super().__init__()
+        widths = config.widths
+        self.unshuffle = nn.PixelUnshuffle(config.stem)
+        self.stem = nn.Conv2d(channels * config.stem**2, widths[0], 1)
+        self.down = nn.ModuleList(
+            nn.Conv2d(a, b, 2, 2) for a, b in zip(widths, widths[1:], strict=False)
+        )
+        self.stages = nn.ModuleList(
+            nn.Sequential(*(Block(w, config.kernel, config.expansion) for _ in range(depth)))
+            for w, depth in zip(widths, config.depths, strict=True)
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = self.stem(self.unshuffle(x))  # (B, C0, H/s, W/s)
+        features = []
+        for level, stage in enumerate(self.stages):
+            if level:
+                x = self.down[level - 1](x)
+            x = stage(x)
+            features.append(x)
+        return features
+
+
+class CpuStudent(nn.Module):
+    """The `cpu` preset: a coarse trunk, full-resolution detail through a predicted mask."""
+
+    def __init__(self, config: StudentConfig) -> None:
+        super().__init__()
+        widths = config.widths
+        self.config = config
+        self.infrared = Encoder(1, config)
+        self.visible = Encoder(1 if config.output == "luma" else 3, config)
+        self.heads = nn.ModuleList(FusionHead(w) for w in widths)
+        self.lateral = nn.ModuleList(
+            nn.Conv2d(b, a, 1) for a, b in zip(widths[-2::-1], widths[:0:-1], strict=True)
+        )
+        self.decode = nn.ModuleList(
+            Block(w, config.kernel, config.expansion) for w in widths[-2::-1]
+        )
+        self.out = nn.Conv2d(widths[0], 2 * config.stem**2, 3, padding=1)
+        self.shuffle = nn.PixelShuffle(config.stem)
+        if config.output == "rgb":  # colour at half resolution, as video codecs store it
+            self.color = nn.Conv2d(widths[0], 3 * (config.stem // 2) ** 2, 3, padding=1)
+            self.color_shuffle = nn.PixelShuffle(config.stem // 2)
+        self.register_buffer("to_ycc", torch.tensor(_TO_YCC).reshape(3, 3, 1, 1), persistent=False)
+        inverse = torch.linalg.inv(torch.tensor(_TO_YCC)).reshape(3, 3, 1, 1)
+        self.register_buffer("to_rgb", inverse, persistent=False)
+
+    def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
+        """Fuse (B, 1, H, W) and RGB (B, 3, H, W) in [0, 1]; sides are multiples of 4 stem."""
+        ycc = F.conv2d(visible, self.to_ycc)
+        luma, chroma = ycc[:, :1], ycc[:, 1:]
+        seen = luma if self.config.output == "luma" else visible
+        pairs = zip(self.heads, self.infrared(infrared), self.visible(seen), strict=True)
+        fused = [head(a, b) for head, a, b in pairs]
+        x = fused[-1]
+        for lateral, block, skip in zip(self.lateral, self.decode, fused[-2::-1], strict=True):
+            x = block(F.interpolate(lateral(x), scale_factor=2.0, mode="nearest") + skip)
+        planes = self.shuffle(self.out(x))  # (B, 2, H, W)
+        mask = torch.sigmoid(planes[:, :1])
+        y = luma + mask * (infrared - luma) + self.config.residual_scale * torch.tanh(planes[:, 1:])
+        if self.config.output == "rgb":
+            chroma = self._predicted(chroma, self.color_shuffle(self.color(x)))
+        return F.conv2d(torch.cat([y, chroma], 1), self.to_rgb).clamp(0.0, 1.0)
+
+    @staticmethod
+    def _predicted(chroma: Tensor, planes: Tensor) -> Tensor:
+        """Mix the visible chroma (B, 2, H, W) with a prediction (B, 3, H/2, W/2)."""
+        keep = torch.sigmoid(planes[:, :1])
+        mixed = keep * F.avg_pool2d(chroma, 2) + (1.0 - keep) * 0.5 * torch.tanh(planes[:, 1:])
+        return F.interpolate(mixed, scale_factor=2.0, mode="nearest")
+
+
+class PaperStudent(nn.Module):
+    """The `paper` preset: two timm ConvNeXt V2 encoders, full-resolution RGB decoder."""
+
+    def __init__(self, config: StudentConfig) -> None:
+        super().__init__()
+        import timm
+
+        self.config = config
+        options = {"pretrained": False, "features_only": True}
+        self.infrared = timm.create_model(config.backbone, in_chans=1, **options)
+        self.visible = timm.create_model(config.backbone, in_chans=3, **options)
+        widths = self.visible.feature_info.channels()
+        self.heads = nn.ModuleList(FusionHead(w) for w in widths)
+        self.up = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(a + b, a, 3, padding=1), nn.GELU())
+            for a, b in zip(widths[-2::-1], widths[:0:-1], strict=True)
+        )
+        self.refine = nn.Sequential(nn.Conv2d(widths[0], 32, 3, padding=1), nn.GELU())
+        self.full = nn.Sequential(
+            nn.Conv2d(32, 16, 3, padding=1), nn.GELU(), nn.Conv2d(16, 3, 3, padding=1)
+        )
+
+    def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
+        """Fuse (B, 1, H, W) and RGB (B, 3, H, W) in [0, 1]; sides are multiples of 32."""
+        pairs = zip(self.heads, self.infrared(infrared), self.visible(visible), strict=True)
+        fused = [head(a, b) for head, a, b in pairs]
+        x = fused[-1]
+        for up, skip in zip(self.up, fused[-2::-1], strict=True):
+            x = up(torch.cat([_twice(x), skip], 1))
+        return torch.sigmoid(self.full(_twice(self.refine(_twice(x)))))
+
+
+def _twice(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+class Padded(nn.Module):
+    """Any image size: reflects the borders up to the student's multiple and crops back."""
+
+    def __init__(self, student: CpuStudent | PaperStudent) -> None:
+        super().__init__()
+        self.student = student
+        self.config = student.config
+
+    def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
+        """Fuse (B, 1, H, W) and RGB (B, 3, H, W) in [0, 1] into (B, 3, H, W)."""
+        height, width = infrared.shape[-2:]
+        right, below = -width % self.config.multiple, -height % self.config.multiple
+        mode = "reflect" if right < width and below < height else "replicate"
+        padding = (0, right, 0, below)
+        fused = self.student(
+            F.pad(infrared, padding, mode=mode), F.pad(visible, padding, mode=mode)
+        )
+        return fused[..., :height, :width]
+
+
+def build(config: StudentConfig) -> Padded:
+    """Make an untrained student."""
+    return Padded(PaperStudent(config) if config.preset == "paper" else CpuStudent(config))
+
+
+def save(student: Padded, path: Path, metadata: dict[str, str]) -> None:
+    """Write a student as safetensors at half precision, with its config and `metadata`."""
+    config = json.dumps(dataclasses.asdict(student.config))
+    tensors = {
+        key: item.half() if item.is_floating_point() else item
+        for key, item in student.student.state_dict().items()
+    }
+    save_file(tensors, str(path), {"format": FORMAT, "config": config, **metadata})
+
+
+def load(path: Path) -> Padded:
+    """Read a student that `save` has written; weights come back at single precision.
+
+    Raises:
+        FusionError: the file is missing, or not a student of this package.
+    """
+    if not path.is_file():
+        raise FusionError(f"no student at {path}")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as err:
+        raise FusionError(
+            f"{path} is not a safetensors file ({err}); pickled checkpoints are refused"
+        ) from err
+    if metadata.get("format") != FORMAT:
+        raise FusionError(f"{path}: expected format '{FORMAT}', found {metadata.get('format')!r}")
+    raw = json.loads(metadata["config"])
+    raw = {key: tuple(item) if isinstance(item, list) else item for key, item in raw.items()}
+    student = build(StudentConfig(**raw))
+    state = {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()}
+    student.student.load_state_dict(state, strict=True)
+    return student.eval()

@@ -31,7 +31,7 @@ class Static(NamedTuple):
 
     triangles: Triangles
     chunks: Chunks
-    count: int  # faces that stand still
+    still: int  # faces that do not move
 
 
 def cut(scenery: Scenery, room: int) -> Static:
@@ -43,7 +43,7 @@ def cut(scenery: Scenery, room: int) -> Static:
     start = 0
     for layer in layers:
         start = _cut_layer(layer, tri, start, rows)
-    columns = list(zip(*rows, strict=True)) if rows else [[] for _ in range(7)]
+    columns: list[tuple[object, ...]] = list(zip(*rows, strict=True)) if rows else [()] * 7
     chunks = Chunks(
         np.array(columns[0], np.int32),
         np.array(columns[1], np.int32),

@@ -16,7 +16,7 @@ from simulator.render.jit import kernel
 from simulator.render.moving import Placed, lamp_points
 from simulator.render.raster import View
 from simulator.render.shade import Targets
-from simulator.render.sky import fade, transmittance
+from simulator.render.sky import fade, fog_at, transmittance
 from simulator.render.weather import Light
 from simulator.types import F32, F64, U8
 
@@ -29,7 +29,7 @@ STREET_LAMP_POWER = 2.6
 
 
 def tone_curve() -> U8:
-    """sRGB value by sqrt(radiance / TONE_END) in steps; soft shoulder above the middle."""
+    """Values of sRGB by sqrt(radiance / TONE_END) in steps; soft shoulder above the middle."""
     x = np.linspace(0.0, 1.0, TONE_STEPS) ** 2 * TONE_END
     # Linear up to 0.45, then a shoulder that reaches white slowly.
     knee = 0.45
@@ -63,6 +63,7 @@ def receive(
 ) -> int:
     """Fill `found` with the light that points and street lamps send to the camera."""
     count = 0
+    fog = fog_at(light, view.eye[2])
     for n in range(len(points) + len(lamps)):
         is_lamp = n >= len(points)
         k = n - len(points)
@@ -75,7 +76,14 @@ def receive(
         distance = max(np.sqrt(x * x + y * y + z * z), 0.5)
         if axial < 0.3 or (is_lamp and distance > lamp_reach_m):
             continue
-        through = transmittance(light, view.eye[2], z / distance, distance)
+        through = transmittance(
+            fog,
+            light.fog_falloff_per_m,
+            light.fog_start_m,
+            light.haze_per_m,
+            z / distance,
+            distance,
+        )
         share = through / (distance * distance + 4.0)
         if is_lamp:
             share *= STREET_LAMP_POWER * light.lamp
@@ -89,7 +97,7 @@ def receive(
                 wide = narrow
                 for _ in range(3):
                     narrow *= narrow
-                facing = 0.85 * narrow + 0.15 * wide
+                facing = 0.45 * narrow + 0.08 * wide
             share *= facing
         found[count, 3] = share * (1.0 if is_lamp else points[n, 6])
         found[count, 4] = share * (0.72 if is_lamp else points[n, 7])
@@ -225,7 +233,7 @@ def add_veil(
                 dx = (x - screen[n, 0]) / focal
                 dy = (y - screen[n, 1]) / focal
                 angle2 = dx * dx + dy * dy
-                veil = 0.026 / (angle2 + 0.0012)
+                veil = 0.020 / (angle2 + 0.0012)
                 veil += fog * sources[n, 7] * 0.05 / (angle2 + 0.012)
                 for c in range(3):
                     bloom[i, j, c] += np.float32(veil * sources[n, 3 + c] * exposure)
@@ -235,6 +243,7 @@ def add_veil(
 def compose_rows(
     radiance: F32,
     bloom: F32,
+    has_bloom: bool,
     light: Light,
     curve: U8,
     seed: int,
@@ -243,7 +252,7 @@ def compose_rows(
     bgra: U8,
 ) -> None:
     """Bloom, exposure, sensor noise and tone curve into the image."""
-    height, width = radiance.shape[:2]
+    width = radiance.shape[1]
     rows, columns = bloom.shape[:2]
     scale = (TONE_STEPS - 1) / np.sqrt(TONE_END)
     for y in range(row_first, row_last):
@@ -258,13 +267,17 @@ def compose_rows(
             # Sum of four bytes: near enough to a normal deviate.
             shot = (grain & 255) + (grain >> 8 & 255) + (grain >> 16 & 255) + (grain >> 24)
             common = (shot - 510.0) / 147.8
+            signal = max(radiance[y, x, 1] * light.exposure, 0.0)
+            # Photon noise grows with the root of the signal; the rest is read noise.
+            deviation = light.noise * np.sqrt(min(signal, 4.0) * 0.35 + 0.0035)
             for c in range(3):
-                upper = bloom[i, j, c] + (bloom[i, j + 1, c] - bloom[i, j, c]) * fu
-                lower = bloom[i + 1, j, c] + (bloom[i + 1, j + 1, c] - bloom[i + 1, j, c]) * fu
-                value = radiance[y, x, c] * light.exposure + upper + (lower - upper) * fv
+                value = radiance[y, x, c] * light.exposure
+                if has_bloom:
+                    upper = bloom[i, j, c] + (bloom[i, j + 1, c] - bloom[i, j, c]) * fu
+                    lower = bloom[i + 1, j, c]
+                    lower += (bloom[i + 1, j + 1, c] - bloom[i + 1, j, c]) * fu
+                    value += upper + (lower - upper) * fv
                 own = ((grain >> (5 * c + 3) & 255) - 127.5) / 73.9
-                # Photon noise grows with the root of the signal; the rest is read noise.
-                deviation = light.noise * np.sqrt(max(value, 0.0) * 0.35 + 0.0035)
                 value += deviation * (0.8 * common + 0.6 * own)
                 step = np.sqrt(max(value, 0.0)) * scale
                 bgra[y, x, 2 - c] = curve[int(min(step, TONE_STEPS - 1.0))]

@@ -152,11 +152,9 @@ def mean_roof(heights: Heights, radius_m: float = 4.0) -> F32:
     top = np.where(heights.top > NOTHING_M, top, floor)
     radius = max(1, round(radius_m / heights.cell))
     for axis in (0, 1):
-        padded = np.concatenate(
-            [np.repeat(np.take(top, [0], axis), radius + 1, axis), top]
-            + [np.repeat(np.take(top, [-1], axis), radius, axis)],
-            axis,
-        )
+        first = np.repeat(np.take(top, [0], axis), radius + 1, axis)
+        last = np.repeat(np.take(top, [-1], axis), radius, axis)
+        padded = np.concatenate([first, top, last], axis)
         total = np.cumsum(padded, axis)
         width = 2 * radius + 1
         n = top.shape[axis]
@@ -261,4 +259,4 @@ def _inside(px: float, py: float, c: float, s: float, hx: float, hy: float, soft
     outside = np.sqrt(max(along, 0.0) ** 2 + max(across, 0.0) ** 2)
     distance = outside + min(max(along, across), 0.0)
     t = min(max(0.5 - distance / (2.0 * soft), 0.0), 1.0)
-    return t * t * (3.0 - 2.0 * t)
+    return float(t * t * (3.0 - 2.0 * t))

@@ -229,8 +229,8 @@ def _light_vehicle(palette: U8, thing: Lit) -> None:
     if flags & (POSITION | LOW_BEAM | HIGH_BEAM | FOG):
         palette[Slot.TAILLIGHT] = (255, 30, 20, int(62 * dim))
     if thing.is_braking:
-        palette[Slot.TAILLIGHT] = (255, 34, 24, int(120 * dim))
-        palette[Slot.BRAKE_LIGHT] = (255, 34, 24, int(120 * dim))
+        palette[Slot.TAILLIGHT] = (255, 34, 24, int(96 * dim))
+        palette[Slot.BRAKE_LIGHT] = (255, 34, 24, int(96 * dim))
     for flag, slot in ((LEFT_BLINKER, Slot.LEFT_BLINKER), (RIGHT_BLINKER, Slot.RIGHT_BLINKER)):
         if flags & flag and thing.has_blink:
             palette[slot] = (255, 150, 30, int(120 * dim))
@@ -285,9 +285,11 @@ def shadow_boxes(placed: Sequence[Placed]) -> F64:
     return np.array(rows, np.float64).reshape(-1, 8)
 
 
-def beams_of(placed: Sequence[Placed], limit: int = 8) -> F64:
-    """Headlight beams of the nearest vehicles, for `beam_light`, (N, 8)."""
-    rows = []
+def beams_of(placed: Sequence[Placed], light: Light, limit: int = 7) -> F64:
+    """Headlight beams of the nearest vehicles, for `beam_light`, (N, 8); none by day."""
+    rows: list[tuple[float, ...]] = []
+    if light.night <= 0.0:
+        return np.zeros((0, 8))
     for p in placed:
         flags = p.thing.lights
         if not p.thing.kind.startswith("vehicle.") or not flags & (LOW_BEAM | HIGH_BEAM | FOG):
@@ -321,9 +323,9 @@ def lamp_points(placed: Sequence[Placed]) -> F64:
         elif flags & POSITION:
             front = (3.0, 2.9, 2.6, 1.0)
         if is_braking:
-            rear = (2.6, 0.16, 0.10, 0.0)
+            rear = (1.7, 0.10, 0.06, 0.0)
         elif flags & (POSITION | LOW_BEAM | HIGH_BEAM | FOG):
-            rear = (0.7, 0.04, 0.03, 0.0)
+            rear = (0.5, 0.03, 0.02, 0.0)
         hx, hy, _ = thing.half_extent
         is_bike = style_of(thing.kind) in ("motorcycle", "bicycle")
         r = p.rotation.tolist()

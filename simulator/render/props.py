@@ -6,22 +6,13 @@ from simulator.render.solids import Model, Slot, Solid
 from simulator.types import Material, Tag
 
 Extent = tuple[float, float, float]
-SIGNAL_HEAD_M = 3.3  # height of the lower head's middle above the pole's foot
-_ARM_M = 3.2
+SIGNAL_HEAD_M = 3.2  # height of the head's middle above the pole's foot
 
 
 def build_signal() -> Model:
-    """A pole with a head at its side and one on an arm over the lane, both looking along +x.
-
-    The pole stands to the right of the traffic that faces it, so the lane is on the head's right.
-    """
-    solid = Solid(Tag.POLES)
-    solid.tube((0, 0, 0), (0, 0, 5.9), (0.085, 0.06), Slot.RIM, sides=7)
-    solid.tube((0, 0, 5.75), (0, _ARM_M, 5.9), (0.05, 0.04), Slot.RIM, sides=6)
-    solid.box((0, 0, 0.15), (0.16, 0.16, 0.15), Slot.RIM)
-    solid.tag = Tag.TRAFFIC_LIGHT
-    _head(solid, 0.0, SIGNAL_HEAD_M, 0.10)
-    _head(solid, _ARM_M, 5.55, 0.0)
+    """The head of a traffic light, looking along +x; its pole belongs to the scenery."""
+    solid = Solid(Tag.TRAFFIC_LIGHT)
+    _head(solid, 0.0, SIGNAL_HEAD_M, 0.0)
     return solid.model()
 
 

@@ -55,8 +55,8 @@ def _emit(
     owners: I32,
     n: int,
     face: int,
-    half_w: float,
-    half_h: float,
+    half_w: np.float32,
+    half_h: np.float32,
     xa: float,
     ya: float,
     wa: float,
@@ -229,14 +229,6 @@ def _clip_edge(
 
 
 @kernel
-def _bands_of(record: F32, band_rows: int, height: int) -> tuple[int, int]:
-    """First and last band a record touches."""
-    top = min(max(record[1] - np.float32(0.9), np.float32(0.0)), np.float32(height - 1))
-    bottom = min(max(record[5] + np.float32(0.9), np.float32(0.0)), np.float32(height - 1))
-    return int(top) // band_rows, int(bottom) // band_rows
-
-
-@kernel
 def bin_records(
     records: F32, count: int, band_rows: int, height: int, begin: I32, place: I32, items: I32
 ) -> int:
@@ -264,7 +256,7 @@ def bin_records(
         begin[band + 1] += begin[band]
     total = begin[len(begin) - 1]
     if total > len(items):
-        return total
+        return int(total)
     for band in range(len(begin)):
         place[band] = begin[band]
     for n in range(count):
@@ -272,7 +264,7 @@ def bin_records(
         for band in range(a, b + 1):
             items[place[band]] = n
             place[band] += 1
-    return total
+    return int(total)
 
 
 @kernel

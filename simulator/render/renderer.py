@@ -52,12 +52,12 @@ from simulator.types import F32, F64, U8, Camera, Drawable, Frame, Scenery, Weat
 
 logger = logging.getLogger(__name__)
 
-REACH_M = 400.0
+MOVING_REACH_M = 400.0
 # Fog hides what lies behind it from the eye, but tags and depth still serve a thermal camera,
 # which sees some way further.
 FOG_REACH_M = 150.0
 _SLICES = 16  # shares of the faces; fixed, so that threads do not change the order of drawing
-_BAND_ROWS = 12
+_BAND_ROWS = 16
 _MOVING_FACES = 65_536
 _NO_BEAMS = np.zeros((0, 8))
 
@@ -90,8 +90,8 @@ class Renderer:
         """
         self._fresh = discard_stale_cache(set_up)
         self._started = False
-        self._threads = max(1, threads if threads is not None else min(2, os.cpu_count() or 1))
-        self._pool = ThreadPoolExecutor(max(self._threads - 1, 1), "render")
+        self.threads = max(1, threads if threads is not None else min(2, os.cpu_count() or 1))
+        self._pool = ThreadPoolExecutor(max(self.threads - 1, 1), "render")
         self._static: Static = cut(scenery, _MOVING_FACES)
         self._lamps = np.ascontiguousarray(scenery.lamps, np.float32).reshape(-1, 3)
         self._textures: U8 = grow_textures()
@@ -134,7 +134,7 @@ class Renderer:
         view = view_of(camera)
         light = light_of(weather, time_s)
         reach = reach_of(light)
-        placed = nearby(drawables, view.eye.astype(np.float64), reach)
+        placed = nearby(drawables, view.eye.astype(np.float64), min(reach, MOVING_REACH_M))
         tri, starts, stops = self._collect(view, placed, light, reach)
         culled = perf_counter()
         bins = self._transform(tri, starts, stops, view)
@@ -146,7 +146,7 @@ class Renderer:
             np.empty((camera.height, camera.width), np.uint16),
         )
         maps = self._maps(light, placed, view) if color else None
-        beams = beams_of(placed) if color else _NO_BEAMS
+        beams = beams_of(placed, light) if color else _NO_BEAMS
         self._draw(tri, maps, light, beams, view, bins, targets)
         drawn = perf_counter()
         bgra = np.zeros((camera.height, camera.width, 4), np.uint8)
@@ -190,8 +190,9 @@ class Renderer:
         """More room for moving faces."""
         old, chunks, first = self._static
         tri = empty_triangles(first + room)
-        for source, target in zip(old, tri, strict=True):
-            target[: len(source)] = source
+        for name in Triangles._fields:
+            source = getattr(old, name)
+            getattr(tri, name)[: len(source)] = source
         self._static = Static(tri, chunks, first)
         return tri
 
@@ -279,7 +280,8 @@ class Renderer:
         shape = glare.bloom_shape(view.width, view.height)
         bright = np.zeros(shape, np.float32)
         bloom = np.zeros(shape, np.float32)
-        if glare.gather_bright(targets.radiance, light.exposure, bright) > 1e-3:
+        has_bloom = glare.gather_bright(targets.radiance, light.exposure, bright) > 1e-3
+        if has_bloom:
             unit = max(1, round(view.width / 400))
             glare.spread(bright, bloom, np.empty_like(bloom), np.empty_like(bloom), unit)
         if len(sources):
@@ -290,7 +292,15 @@ class Renderer:
             first = band * _BAND_ROWS
             last = min(first + _BAND_ROWS, view.height)
             glare.compose_rows(
-                targets.radiance, bloom, light, self._curve, seed & 0x7FFFFFFF, first, last, bgra
+                targets.radiance,
+                bloom,
+                has_bloom or len(sources) > 0,
+                light,
+                self._curve,
+                seed & 0x7FFFFFFF,
+                first,
+                last,
+                bgra,
             )
 
         self._share(one, -(-view.height // _BAND_ROWS))
@@ -343,7 +353,7 @@ class Renderer:
             while (n := next(numbers)) < count:
                 work(n)
 
-        others = [self._pool.submit(run) for _ in range(self._threads - 1)]
+        others = [self._pool.submit(run) for _ in range(self.threads - 1)]
         try:
             run()
         finally:
@@ -375,6 +385,6 @@ def view_of(camera: Camera) -> View:
 
 
 def reach_of(light: Light) -> float:
-    """How far to draw: everything, or some way past what fog lets through."""
+    """How far to draw: all that the layers allow, or some way past what fog lets through."""
     density = light.fog_per_m + light.haze_per_m
-    return min(REACH_M, max(FOG_REACH_M, 5.5 / density + light.fog_start_m))
+    return max(FOG_REACH_M, 5.5 / density + light.fog_start_m)

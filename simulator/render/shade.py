@@ -9,7 +9,7 @@ import numpy as np
 from simulator.render.ground_maps import MOVING_CELL_M, GroundMaps
 from simulator.render.jit import inlined, kernel
 from simulator.render.raster import I32, SAMPLE_X, SAMPLE_Y, Triangles, View
-from simulator.render.sky import fade, gradient, sky, transmittance
+from simulator.render.sky import fade, fog_at, gradient, sky, transmittance
 from simulator.render.surface import CAR_PAINT, GLASS, LEAF, surface
 from simulator.render.weather import Light
 from simulator.types import F32, F64, U8, Tag
@@ -29,10 +29,8 @@ class Targets(NamedTuple):
 
 
 @kernel
-def lookup(grid: F32, x0: float, y0: float, cell: float, x: float, y: float) -> float:
-    """Bilinear value of a map seen from above."""
-    u = (x - x0) / cell - 0.5
-    v = (y - y0) / cell - 0.5
+def lookup(grid: F32, u: float, v: float) -> float:
+    """Bilinear value of a map at cell coordinates, its border continued outwards."""
     rows, columns = grid.shape
     u = min(max(u, 0.0), columns - 1.001)
     v = min(max(v, 0.0), rows - 1.001)
@@ -42,29 +40,40 @@ def lookup(grid: F32, x0: float, y0: float, cell: float, x: float, y: float) -> 
     fv = v - i
     upper = grid[i, j] + (grid[i, j + 1] - grid[i, j]) * fu
     lower = grid[i + 1, j] + (grid[i + 1, j + 1] - grid[i + 1, j]) * fu
-    return upper + (lower - upper) * fv
+    return float(upper + (lower - upper) * fv)
+
+
+@kernel
+def nearest(grid: F32, u: float, v: float) -> float:
+    """Value of the cell at cell coordinates; for maps that are smooth."""
+    rows, columns = grid.shape
+    return grid[int(min(max(v + 0.5, 0.0), rows - 1.0)), int(min(max(u + 0.5, 0.0), columns - 1.0))]
 
 
 @inlined
 def moving_shadow(maps: GroundMaps, x: float, y: float, z: float) -> tuple[float, float]:
     """Light of the sun and of the sky that things that move leave to a point near the ground."""
-    u = (x - maps.moving_x0) / MOVING_CELL_M - 0.5
-    v = (y - maps.moving_y0) / MOVING_CELL_M - 0.5
-    cells = maps.moving.shape[0]
-    if u < 0.0 or v < 0.0 or u >= cells - 1.0 or v >= cells - 1.0:
-        return 1.0, 1.0
-    j = int(u)
-    i = int(v)
-    fu = u - j
-    fv = v - i
+    u = (x - maps.moving_x0) * (1.0 / MOVING_CELL_M) - 0.5
+    v = (y - maps.moving_y0) * (1.0 / MOVING_CELL_M) - 0.5
+    cells = maps.moving_z.shape[0]
     sun = 0.0
     contact = 0.0
-    for di in range(2):
-        for dj in range(2):
-            if abs(z - maps.moving_z[i + di, j + dj]) < 0.35:
-                share = (fv if di else 1.0 - fv) * (fu if dj else 1.0 - fu) / 255.0
-                sun += share * maps.moving[i + di, j + dj, 0]
-                contact += share * maps.moving[i + di, j + dj, 1]
+    if 0.0 <= u < cells - 1.0 and 0.0 <= v < cells - 1.0:
+        j = int(u)
+        i = int(v)
+        any_here = maps.moving[i, j, 0] | maps.moving[i, j, 1]
+        any_here |= maps.moving[i, j + 1, 0] | maps.moving[i, j + 1, 1]
+        any_here |= maps.moving[i + 1, j, 0] | maps.moving[i + 1, j, 1]
+        any_here |= maps.moving[i + 1, j + 1, 0] | maps.moving[i + 1, j + 1, 1]
+        if any_here != 0:
+            fu = u - j
+            fv = v - i
+            for di in range(2):
+                for dj in range(2):
+                    if abs(z - maps.moving_z[i + di, j + dj]) < 0.35:
+                        share = (fv if di else 1.0 - fv) * (fu if dj else 1.0 - fu) / 255.0
+                        sun += share * maps.moving[i + di, j + dj, 0]
+                        contact += share * maps.moving[i + di, j + dj, 1]
     return 1.0 - sun, 1.0 - 0.8 * contact
 
 
@@ -96,6 +105,8 @@ def beam_light(
         if ahead < 0.3:
             continue
         side = (ay * dx - ax * dy) / ahead
+        if side * side > 1.4:
+            continue
         up = az / ahead - dz
         # A low beam: wide, brightest just below its cut-off, and very little above.
         shape = fade(side * side * 5.5)
@@ -137,8 +148,22 @@ def shade_point(
         tri, textures, light, face, px, py, pz, nx, ny, nz, pixel * distance, slant, mz, facing
     )
     material = tri.materials[face]
+    if material == LEAF:
+        # Leaves look everywhere: turn the normal by the texture, to hide the facets below it.
+        turn = (r + g + b) * 7.0
+        nx += 0.9 * (turn - np.floor(turn) - 0.5)
+        turn = turn * 3.7 + 0.3
+        ny += 0.9 * (turn - np.floor(turn) - 0.5)
+        nz += 0.35
+        unit = 1.0 / np.sqrt(nx * nx + ny * ny + nz * nz)
+        nx *= unit
+        ny *= unit
+        nz *= unit
     # Light of the sky, less where roofs or cars stand close.
-    roof = lookup(maps.roof, maps.x0, maps.y0, maps.cell, px + nx * 2.0, py + ny * 2.0)
+    per_m = 1.0 / maps.cell
+    u = (px - maps.x0) * per_m - 0.5
+    v = (py - maps.y0) * per_m - 0.5
+    roof = nearest(maps.roof, u + nx * 2.0 * per_m, v + ny * 2.0 * per_m)
     open_sky = 1.0 / (1.0 + 0.09 * max(roof - pz, 0.0))
     sun_left, sky_left = moving_shadow(maps, px, py, pz)
     open_sky *= sky_left
@@ -155,14 +180,11 @@ def shade_point(
         sun = 0.35 + 0.65 * sun if sun > -0.5 else 0.0
     sun = max(sun, 0.0)
     if sun > 0.0 and light.sun_r > 0.0:
-        off = 0.75 * maps.cell
+        # Look a little outwards and sunwards, so that walls do not shade themselves.
         edge = lookup(
             maps.shadow,
-            maps.x0,
-            maps.y0,
-            maps.cell,
-            px + (nx + 1.2 * light.sun_x) * off,
-            py + (ny + 1.2 * light.sun_y) * off,
+            u + 0.75 * (nx + 1.2 * light.sun_x),
+            v + 0.75 * (ny + 1.2 * light.sun_y),
         )
         edge -= pz + 0.08
         if material == LEAF:
@@ -172,7 +194,7 @@ def shade_point(
     lit_g = sky_g + sun * light.sun_g
     lit_b = sky_b + sun * light.sun_b
     if light.lamp > 0.0:
-        lamp = lamp_light(maps, px, py, pz, nx, ny, nz) * light.lamp * 0.30 * sky_left
+        lamp = lamp_light(maps, u, v, pz, nx, ny, nz) * light.lamp * 0.30 * sky_left
         lit_r += lamp
         lit_g += lamp * 0.74
         lit_b += lamp * 0.42
@@ -207,12 +229,12 @@ def shade_point(
 
 @inlined
 def lamp_light(
-    maps: GroundMaps, px: float, py: float, pz: float, nx: float, ny: float, nz: float
+    maps: GroundMaps, u: float, v: float, pz: float, nx: float, ny: float, nz: float
 ) -> float:
-    """Light of the street lamps on a point, from the baked map."""
+    """Light of the street lamps on a point at cell coordinates, from the baked map."""
     rows, columns = maps.shadow.shape
-    u = min(max((px - maps.x0) / maps.cell - 0.5, 0.0), columns - 1.001)
-    v = min(max((py - maps.y0) / maps.cell - 0.5, 0.0), rows - 1.001)
+    u = min(max(u, 0.0), columns - 1.001)
+    v = min(max(v, 0.0), rows - 1.001)
     j = int(u)
     i = int(v)
     fu = u - j
@@ -232,13 +254,13 @@ def lamp_light(
     if side <= 0.0:
         return 0.0
     if nz > 0.8:
-        return down * (1.0 if pz < 12.0 else 0.0)
+        return float(down) if pz < 12.0 else 0.0
     to_x = a[2] * w00 + b[2] * w01 + c[2] * w10 + d[2] * w11
     to_y = a[3] * w00 + b[3] * w01 + c[3] * w10 + d[3] * w11
     # Lamps shine down: little light reaches walls above them.
     high = min(max((9.0 - pz) / 5.0, 0.0), 1.0)
     wall = max(nx * to_x + ny * to_y, 0.0) + 0.15 * side
-    return max(nz, 0.0) * down + (1.0 - abs(nz)) * wall * high
+    return float(max(nz, 0.0) * down + (1.0 - abs(nz)) * wall * high)
 
 
 @inlined
@@ -253,7 +275,7 @@ def same_surface(tri: Triangles, a: int, b: int) -> bool:
             return False
     dot = tri.normals[a, 0] * tri.normals[b, 0] + tri.normals[a, 1] * tri.normals[b, 1]
     dot += tri.normals[a, 2] * tri.normals[b, 2]
-    return abs(dot) > 0.97
+    return bool(abs(dot) > 0.97)
 
 
 @kernel
@@ -280,6 +302,9 @@ def shade_rows(
     )
     pixel /= view.width
     ex, ey, ez = float(view.eye[0]), float(view.eye[1]), float(view.eye[2])
+    fog = fog_at(light, ez)
+    to_x = 2.0 / view.width
+    to_y = 2.0 / view.height
     for row in range(row_first, row_last):
         at = row - row_first
         for x in range(view.width):
@@ -294,18 +319,26 @@ def shade_rows(
                     if not done >> t & 1 and same_surface(tri, face, faces[t, at, x]):
                         weight += share
                         done |= 1 << t
-                cx = (x + 0.5 + SAMPLE_X[s]) * 2.0 / view.width - 1.0
-                cy = 1.0 - (row + 0.5 + SAMPLE_Y[s]) * 2.0 / view.height
+                cx = (x + 0.5 + SAMPLE_X[s]) * to_x - 1.0
+                cy = 1.0 - (row + 0.5 + SAMPLE_Y[s]) * to_y
                 dx = view.ray_z[0] + cx * view.ray_x[0] + cy * view.ray_y[0]
                 dy = view.ray_z[1] + cx * view.ray_x[1] + cy * view.ray_y[1]
                 dz = view.ray_z[2] + cx * view.ray_x[2] + cy * view.ray_y[2]
                 length = np.sqrt(dx * dx + dy * dy + dz * dz)
                 depth = 1.0 / inverse_depth[s, at, x] if face >= 0 else SKY_DEPTH_M
                 distance = depth * length if face >= 0 else 2500.0
-                dx /= length
-                dy /= length
-                dz /= length
-                through = transmittance(light, ez, dz, distance)
+                unit = 1.0 / length
+                dx *= unit
+                dy *= unit
+                dz *= unit
+                through = transmittance(
+                    fog,
+                    light.fog_falloff_per_m,
+                    light.fog_start_m,
+                    light.haze_per_m,
+                    dz,
+                    distance,
+                )
                 r = g = b = 0.0
                 if through > HIDDEN:
                     if face < 0:
@@ -357,5 +390,6 @@ def label_rows(
                 out.instances[row, x] = 0
             else:
                 out.tags[row, x] = tri.tags[face]
-                out.depth[row, x] = np.float32(1.0) / inverse_depth[0, at, x]
+                depth = np.float32(1.0) / inverse_depth[0, at, x]
+                out.depth[row, x] = min(depth, np.float32(SKY_DEPTH_M))
                 out.instances[row, x] = tri.instances[face]

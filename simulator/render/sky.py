@@ -23,7 +23,7 @@ def fade(x: float) -> float:
     at = x * (_FADE_STEPS / _FADE_END)
     n = int(at)
     t = at - n
-    return _FADE[n] * (1.0 - t) + _FADE[n + 1] * t
+    return float(_FADE[n] * (1.0 - t) + _FADE[n + 1] * t)
 
 
 @inlined
@@ -89,26 +89,41 @@ def sky(
     return r, g, b
 
 
-@inlined
-def transmittance(light: Light, z: float, dz: float, distance: float) -> float:
-    """Share of light that arrives over `distance` along a ray that starts at height `z`.
+@kernel
+def fog_at(light: Light, z: float) -> float:
+    """Extinction of the fog at height `z`, 1/m."""
+    if light.fog_per_m < 1e-5:
+        return 0.0
+    return light.fog_per_m * fade(light.fog_falloff_per_m * max(z, 0.0))
+
+
+@kernel
+def transmittance(
+    fog: float, falloff: float, start_m: float, haze: float, dz: float, distance: float
+) -> float:
+    """Share of light that arrives over `distance` along a ray.
 
     Fog thins exponentially with height and begins at the fog distance; haze does neither.
+
+    Args:
+        fog: extinction where the ray starts, from `fog_at`.
+        falloff: of the fog with height, 1/m.
+        start_m: fog distance.
+        haze: extinction of the haze, 1/m.
+        dz: vertical component of the ray's unit direction.
+        distance: length of the ray, m.
     """
-    path = max(distance - light.fog_start_m, 0.0)
-    depth = light.haze_per_m * distance
-    if light.fog_per_m > 0.0 and path > 0.0:
-        k = light.fog_falloff_per_m
-        start = z + dz * light.fog_start_m
-        scale = fade(k * start) if start > 0.0 else 1.0
-        climb = k * dz * path
-        if climb > 0.01:
+    depth = haze * distance
+    path = distance - start_m
+    if fog > 0.0 and path > 0.0:
+        climb = falloff * dz * path
+        if abs(climb) < 0.3:
+            mean = 1.0 - climb * (0.5 - climb * (1.0 / 6.0))
+        elif climb > 0.0:
             mean = (1.0 - fade(climb)) / climb
-        elif climb < -0.01:
-            # Looking down: the same layer seen from its lower end, which may not lie below z = 0.
-            drop = min(-climb, k * max(start, 0.0))
-            mean = 1.0 if drop < 0.01 else (1.0 / fade(drop) - 1.0) / drop
         else:
-            mean = 1.0
-        depth += light.fog_per_m * scale * mean * path
+            # Looking down from on high; the ground ends the ray before the fog gets any denser.
+            drop = min(-climb, 4.0)
+            mean = (1.0 / fade(drop) - 1.0) / drop
+        depth += fog * mean * path
     return fade(depth)

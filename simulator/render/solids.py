@@ -61,6 +61,11 @@ _MATERIALS = {
 }
 
 
+def point(x: float, y: float, z: float) -> F64:
+    """A point or step in metres."""
+    return np.array([x, y, z], np.float64)
+
+
 class Model(NamedTuple):
     """A mesh in its own frame: x forward, y right, z up, origin on the ground below its centre."""
 
@@ -107,8 +112,8 @@ class Solid:
 
     def box(
         self,
-        centre: Sequence[float],
-        half: Sequence[float],
+        centre: ArrayLike,
+        half: ArrayLike,
         slot: Slot,
         material: Material | None = None,
         *,
@@ -124,8 +129,8 @@ class Solid:
 
     def tube(
         self,
-        start: Sequence[float],
-        end: Sequence[float],
+        start: ArrayLike,
+        end: ArrayLike,
         radii: tuple[float, float],
         slot: Slot,
         *,
@@ -153,8 +158,8 @@ class Solid:
 
     def ball(
         self,
-        centre: Sequence[float],
-        radii: Sequence[float],
+        centre: ArrayLike,
+        radii: ArrayLike,
         slot: Slot,
         *,
         sides: int = 8,

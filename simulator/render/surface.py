@@ -65,9 +65,9 @@ def texture_point(
 @kernel
 def texture_of(material: int) -> int:
     """Which texture a material wears, -1 for none."""
-    if material == ASPHALT or material == PAINT:
+    if material in (ASPHALT, PAINT):
         return tx.ASPHALT
-    if material == PAVING or material == KERB:
+    if material in (PAVING, KERB):
         return tx.PAVING if material == PAVING else tx.PLASTER
     if material == GRASS:
         return tx.GRASS
@@ -137,7 +137,7 @@ def surface(
                 pz / tx.REPEAT_M[layer],
                 pixel * slant / tx.REPEAT_M[layer],
             )
-        elif material == LEAF or material == BARK:
+        elif material in (LEAF, BARK):
             along = px * ny - py * nx + 0.37 * px
             tone = tx.sample(
                 textures,
@@ -152,7 +152,7 @@ def surface(
             repeat = 1.0 / tx.REPEAT_M[layer]
             wide = pixel * np.sqrt(slant) * repeat
             tone = tx.sample(textures, layer, u * repeat, v * repeat, wide)
-            if material == ASPHALT or material == GRASS:
+            if material in (ASPHALT, GRASS):
                 broad = tx.sample(textures, tx.CLOUD, px / 31.0, py / 31.0, wide * 0.15)
                 tone *= 0.72 + 0.28 * broad
                 if material == GRASS:

@@ -111,4 +111,4 @@ def sample(textures: U8, layer: int, u: float, v: float, footprint: float) -> fl
     upper += textures[layer, start + y0 * size + x1] * fx
     lower = textures[layer, start + y1 * size + x0] * (1.0 - fx)
     lower += textures[layer, start + y1 * size + x1] * fx
-    return (upper * (1.0 - fy) + lower * fy) * (1.0 / 128.0)
+    return float((upper * (1.0 - fy) + lower * fy) * (1.0 / 128.0))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulator.render.solids import Model, Slot, Solid
+from simulator.render.solids import Model, Slot, Solid, point
 from simulator.types import F64, Tag
 
 Extent = tuple[float, float, float]
@@ -109,8 +109,9 @@ def _car(solid: Solid, body: Body, half: Extent, coarse: bool, *, is_bus: bool) 
     solid.loft(shell, slots)
     for end in (shell[0], shell[-1]):
         middle = end.mean(0)
-        for p in range(len(end) - 1):
-            solid.triangles([end[p], end[p + 1], middle], [(0, 1, 2)], Slot.PAINT)
+        for p in range(len(end)):
+            following = end[(p + 1) % len(end)]
+            solid.triangles([end[p], following, middle], [(0, 1, 2)], Slot.PAINT)
     _greenhouse(solid, body, length, width, height, coarse, is_bus)
     _lights(solid, body, length, width, height)
     _wheels(solid, length, width, body.wheel_r, 8 if coarse else 14)
@@ -134,8 +135,8 @@ def _lower_shell(body: Body, length: float, width: float, height: float, low: fl
         (min(body.rear_x, -0.6), (trunk + belt) / 2, 1.0, 0.0),
         (-0.1, belt, 1.0, 0.0),
         (body.windscreen_x, (belt + hood) / 2 + 0.01, 1.0, 0.0),
-        ((body.windscreen_x + 0.95) / 2, hood - 0.15 * body.nose, 0.985, 0.0),
-        (max(0.94, body.windscreen_x + 0.01), hood - 0.55 * body.nose, 0.92, 0.02),
+        (body.windscreen_x + 0.45 * (1.0 - body.windscreen_x), hood - 0.15 * body.nose, 0.985, 0.0),
+        (body.windscreen_x + 0.90 * (1.0 - body.windscreen_x), hood - 0.55 * body.nose, 0.92, 0.02),
         (1.0, hood - 1.3 * body.nose - 0.03, 0.80, 0.10),
     )
     rings = []
@@ -324,35 +325,35 @@ def _two_wheeler(is_motorcycle: bool, half: Extent, coarse: bool) -> Model:
         solid.box((-length * 0.87, 0, 0.72), (0.03, 0.06, 0.03), Slot.BRAKE_LIGHT)
     else:
         crank = np.array([-0.05, 0.0, 0.32])
-        pairs = ((crank, bars - [0.05, 0, 0.15]), (seat, bars - [0.05, 0, 0.12]), (crank, seat),
+        pairs = ((crank, bars - point(0.05, 0, 0.15)), (seat, bars - point(0.05, 0, 0.12)), (crank, seat),
                  ((-axle, 0, radius), seat), ((-axle, 0, radius), crank))  # fmt: skip
         for a, b in pairs:
             solid.tube(a, b, (0.025, 0.025), Slot.PAINT, sides=5)
-        solid.box(tuple(seat), (0.13, 0.07, 0.03), Slot.TRIM)
+        solid.box(seat, (0.13, 0.07, 0.03), Slot.TRIM)
         solid.box((-length * 0.8, 0, 0.72), (0.02, 0.03, 0.03), Slot.TAILLIGHT)
         solid.box((axle * 0.75, 0, 0.92), (0.03, 0.03, 0.03), Slot.HEADLIGHT)
     for y in (-0.05, 0.05):
-        solid.tube((axle, y, radius), bars + [0, y, -0.05], (0.025, 0.025), Slot.RIM, sides=5)
-    solid.tube(bars - [0, 0.33, 0], bars + [0, 0.33, 0], (0.02, 0.02), Slot.TRIM, sides=5)
+        solid.tube((axle, y, radius), bars + point(0, y, -0.05), (0.025, 0.025), Slot.RIM, sides=5)
+    solid.tube(bars - point(0, 0.33, 0), bars + point(0, 0.33, 0), (0.02, 0.02), Slot.TRIM, sides=5)
     _rider(solid, seat, bars)
     return solid.model()
 
 
 def _rider(solid: Solid, seat: F64, bars: F64) -> None:
     solid.tag = Tag.RIDER
-    hip = seat + [0.0, 0.0, 0.10]
-    shoulder = hip + [0.26, 0.0, 0.48]
-    head = shoulder + [0.10, 0.0, 0.24]
+    hip = seat + point(0.0, 0.0, 0.10)
+    shoulder = hip + point(0.26, 0.0, 0.48)
+    head = shoulder + point(0.10, 0.0, 0.24)
     solid.tube(hip, shoulder, (0.15, 0.19), Slot.SECOND, sides=8, caps=Slot.SECOND)
-    solid.ball(tuple(head), (0.12, 0.11, 0.14), Slot.SKIN)
-    solid.ball(tuple(head + [-0.01, 0, 0.02]), (0.14, 0.13, 0.14), Slot.HAIR, low=-5.0, rings=3)
+    solid.ball(head, (0.12, 0.11, 0.14), Slot.SKIN)
+    solid.ball(head + point(-0.01, 0, 0.02), (0.14, 0.13, 0.14), Slot.HAIR, low=-5.0, rings=3)
     for side in (-1.0, 1.0):
         y = np.array([0.0, side, 0.0])
-        elbow = shoulder + y * 0.27 + [0.12, 0, -0.24]
+        elbow = shoulder + y * 0.27 + point(0.12, 0, -0.24)
         solid.tube(shoulder + y * 0.19, elbow, (0.06, 0.05), Slot.SECOND, sides=6)
         solid.tube(elbow, bars + y * 0.30, (0.05, 0.04), Slot.SKIN, sides=6)
-        knee = hip + y * 0.16 + [0.36, 0, -0.10 - 0.10 * side * 0.5]
-        foot = knee + [-0.16, 0, -0.42]
+        knee = hip + y * 0.16 + point(0.36, 0, -0.10 - 0.10 * side * 0.5)
+        foot = knee + point(-0.16, 0, -0.42)
         solid.tube(hip + y * 0.09, knee, (0.09, 0.07), Slot.TROUSERS, sides=6)
         solid.tube(knee, foot, (0.07, 0.05), Slot.TROUSERS, sides=6)
-        solid.box(tuple(foot + [0.06, 0, -0.02]), (0.13, 0.045, 0.04), Slot.SHOES)
+        solid.box(foot + point(0.06, 0, -0.02), (0.13, 0.045, 0.04), Slot.SHOES)

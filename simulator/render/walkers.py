@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from simulator.render.solids import Model, Slot, Solid
+from simulator.render.solids import Model, Slot, Solid, point
 from simulator.types import F64, Tag
 
 PHASES = 12
@@ -36,19 +36,21 @@ def build_walker(height_m: float, phase: int, width: int, *, has_skirt: bool) ->
     swing = (0.0, 0.30, 0.50, 0.75)[width]
     lean = (0.0, 0.02, 0.05, 0.16)[width]
     hip = np.array([0.0, 0.0, 0.93 - 0.10 * swing * abs(math.sin(angle)) * 0.5])
-    chest = hip + [0.40 * lean, 0.0, 0.50]
-    solid.ball(tuple(hip + [0.0, 0, 0.04]), (0.125, 0.165, 0.14), Slot.TROUSERS, sides=8, rings=4)
-    solid.ball(tuple(hip + (chest - hip) * 0.58), (0.135, 0.185, 0.30), Slot.PAINT, sides=8)
-    solid.ball(tuple(chest + [0, 0, -0.05]), (0.125, 0.215, 0.13), Slot.PAINT, sides=8, rings=4)
-    head = chest + [0.03 + 0.2 * lean, 0.0, 0.235]
+    chest = hip + point(0.40 * lean, 0.0, 0.50)
+    solid.ball(hip + point(0.0, 0, 0.04), (0.125, 0.165, 0.14), Slot.TROUSERS, sides=8, rings=4)
+    solid.ball(hip + (chest - hip) * 0.58, (0.135, 0.185, 0.30), Slot.PAINT, sides=8)
+    solid.ball(chest + point(0, 0, -0.05), (0.125, 0.215, 0.13), Slot.PAINT, sides=8, rings=4)
+    head = chest + point(0.03 + 0.2 * lean, 0.0, 0.235)
     solid.tube(chest, head, (0.06, 0.055), Slot.SKIN, sides=6)
-    solid.ball(tuple(head), (0.105, 0.085, 0.125), Slot.SKIN, sides=8)
-    crown = tuple(head + [-0.018, 0.0, 0.012])
+    solid.ball(head, (0.105, 0.085, 0.125), Slot.SKIN, sides=8)
+    crown = head + point(-0.018, 0.0, 0.012)
     solid.ball(crown, (0.112, 0.095, 0.13), Slot.HAIR, sides=8, rings=3, low=0.0)
-    back = tuple(head + [-0.045, 0.0, -0.01])
+    back = head + point(-0.045, 0.0, -0.01)
     solid.ball(back, (0.075, 0.09, 0.12), Slot.HAIR, sides=6, rings=3)
     if has_skirt:
-        solid.tube(hip + [0, 0, 0.02], hip + [0, 0, -0.42], (0.15, 0.23), Slot.PAINT, sides=8)
+        solid.tube(
+            hip + point(0, 0, 0.02), hip + point(0, 0, -0.42), (0.15, 0.23), Slot.PAINT, sides=8
+        )
     for side in (-1.0, 1.0):
         stride = math.sin(angle) * side
         bend = max(0.0, -math.cos(angle) * side)
@@ -64,18 +66,18 @@ def _turned(angle: float, length: float) -> F64:
 
 
 def _leg(solid: Solid, hip: F64, side: float, thigh: float, knee: float) -> None:
-    start = hip + [0.0, 0.095 * side, 0.0]
+    start = hip + point(0.0, 0.095 * side, 0.0)
     joint = start + _turned(thigh, 0.43)
     ankle = joint + _turned(thigh - knee, 0.42)
     solid.tube(start, joint, (0.088, 0.066), Slot.TROUSERS, sides=6)
     solid.tube(joint, ankle, (0.066, 0.048), Slot.TROUSERS, sides=6)
-    solid.box(tuple(ankle + [0.055, 0.0, -0.035]), (0.13, 0.045, 0.045), Slot.SHOES)
+    solid.box(ankle + point(0.055, 0.0, -0.035), (0.13, 0.045, 0.045), Slot.SHOES)
 
 
 def _arm(solid: Solid, chest: F64, side: float, upper: float, elbow: float) -> None:
-    start = chest + [0.0, 0.215 * side, -0.01]
-    joint = start + _turned(upper, 0.29) + [0.0, 0.04 * side, 0.0]
+    start = chest + point(0.0, 0.215 * side, -0.01)
+    joint = start + _turned(upper, 0.29) + point(0.0, 0.04 * side, 0.0)
     hand = joint + _turned(upper + elbow, 0.26)
     solid.tube(start, joint, (0.058, 0.046), Slot.PAINT, sides=6)
     solid.tube(joint, hand, (0.046, 0.034), Slot.PAINT, sides=6)
-    solid.ball(tuple(hand), (0.045, 0.035, 0.06), Slot.SKIN, sides=5, rings=3)
+    solid.ball(hand, (0.045, 0.035, 0.06), Slot.SKIN, sides=5, rings=3)

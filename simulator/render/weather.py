@@ -70,10 +70,23 @@ def light_of(weather: Weather, time_s: float) -> Light:
     dust = float(np.clip(weather.dust_storm / 100.0, 0.0, 1.0))
     air = horizon * (1.0 - 0.25 * dust) + dust * np.array([0.10, 0.05, -0.06]) * horizon.mean()
     night = float(np.clip((3.0 - weather.sun_altitude_angle) / 9.0, 0.0, 1.0))
+    # Fog glows in the light of the town.
+    air = air + night * thick * np.array([0.014, 0.0115, 0.0085])
     wet = max(weather.wetness, weather.precipitation_deposits, weather.precipitation * 0.6)
     gain, noise = _exposure(sun, zenith, horizon, to_sun)
     return Light(
-        *(float(v) for v in (*to_sun, *sun, *zenith, *horizon)),
+        sun_x=float(to_sun[0]),
+        sun_y=float(to_sun[1]),
+        sun_z=float(to_sun[2]),
+        sun_r=float(sun[0]),
+        sun_g=float(sun[1]),
+        sun_b=float(sun[2]),
+        zenith_r=float(zenith[0]),
+        zenith_g=float(zenith[1]),
+        zenith_b=float(zenith[2]),
+        horizon_r=float(horizon[0]),
+        horizon_g=float(horizon[1]),
+        horizon_b=float(horizon[2]),
         cloud_cover=cover,
         cloud_drift=time_s * weather.wind_intensity * 0.02,
         fog_per_m=fog,
@@ -144,6 +157,6 @@ def _exposure(sun: F64, zenith: F64, horizon: F64, to_sun: F64) -> tuple[float, 
     """Gain of the camera and its noise; the gain stops where street lamps light the road."""
     luma = np.array([0.2126, 0.7152, 0.0722])
     ground = float(luma @ (sun * max(to_sun[2], 0.0) + (zenith + horizon) * 0.5))
-    gain = min(0.80 / (ground + 0.03) ** 0.88, 7.0)
+    gain = min(1.08 / (ground + 0.03) ** 0.88, 7.0)
     noise = 0.004 + 0.030 * max(np.log2(max(gain, 1.0)) / np.log2(7.0), 0.0)
     return float(gain), float(noise)

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import cv2
 
@@ -23,6 +24,17 @@ from sensors.fusion import fuser_names, make_fuser
 from sensors.inputs import INPUTS
 
 logger = logging.getLogger(__name__)
+
+
+class Identified(Protocol):
+    """Something with a route's id."""
+
+    @property
+    def route_id(self) -> str:
+        """The id."""
+
+
+AnyRoute = TypeVar("AnyRoute", bound=Identified)
 
 PORT_STRIDE = 4  # a server takes P, P+1 and, on Unreal, P+2
 
@@ -92,7 +104,7 @@ def ready_made_towns() -> tuple[str, ...]:
     return tuple(sorted({path.stem.split("_")[1] for path in DATA_DIR.glob("routes_*_*.xml")}))
 
 
-def pick_route(routes: Sequence[RouteSpec], wanted: str) -> RouteSpec:
+def pick_route(routes: Sequence[AnyRoute], wanted: str) -> AnyRoute:
     """The route of that id; `3` finds `03` where no route is called `3`."""
     by_id = {route.route_id: route for route in routes}
     by_number = {route.route_id.lstrip("0") or "0": route for route in routes}

@@ -51,6 +51,8 @@ class Drive:
     state: WorldState
     progress: Progress
     views: Views
+    last_events: tuple[Event, ...]
+    start_time_s: float  # simulated, of the first observation
 
     def __init__(self, setup: DriveSetup) -> None:
         """Spawn and settle; the first step has been observed when this returns.
@@ -68,6 +70,7 @@ class Drive:
             self._spawn()
             self._settle()
             self.observe()
+            self.start_time_s = self.state.time_s
         except RuntimeError as err:
             self.close()
             raise SimulatorError(f"could not set the episode up: {err}") from err
@@ -84,7 +87,7 @@ class Drive:
         except RuntimeError as err:
             raise SimulatorError(f"could not send the controls: {err}") from err
 
-    def observe(self) -> list[Event]:
+    def observe(self) -> tuple[Event, ...]:
         """Tick, read what belongs to the frame, judge it; returns what happened.
 
         Raises:
@@ -98,14 +101,14 @@ class Drive:
         with self._timed("world"):
             self.state = self.reader.read(session.snapshot(frame))
         with self._timed("judge"):
-            events = self.judge.update(self.state)
+            self.last_events = tuple(self.judge.update(self.state))
         assert self.judge.step is not None  # it has just been updated
         self.progress = self.judge.step.progress
         with self._timed("views"):
             self.views = self.setup.pipeline.make(
                 rig_frame, self.state, is_night=weather.is_night, fog_density=weather.fog_density
             )
-        return events
+        return self.last_events
 
     def observation(self) -> Observation:
         """What a policy sees now."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from harness.checks import pick_route
 from harness.config import Timeouts
+from harness.criteria import Event
 from harness.drive import Drive, DriveSetup
 from harness.errors import ConfigError
 from harness.reward import RewardConfig, step_reward
@@ -88,6 +89,7 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
             np.array([0.0, -1.0, 0.0], np.float32), np.array([1.0, 1.0, 1.0], np.float32)
         )
         self.timings_s: dict[str, float] = {}  # wall-clock seconds per stage of a step
+        self.steps = 0  # of the current episode
         self._tm_port: int | None = None
         self._resources = ExitStack()
         self._session: Session | None = None
@@ -136,6 +138,7 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         town = self.town(spec.town)
         specs = town.route_specs(self.config.route_file)
         route = town.route(pick_route(specs, spec.route_id))
+        self.steps = 0
         if self._tm_port is None:
             self._tm_port = find_free_port(1)
         self._drive = Drive(
@@ -165,6 +168,7 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         before_m = drive.progress.distance_m
         drive.apply(control)
         fresh = drive.observe()
+        self.steps += 1
         reward = step_reward(drive.progress.distance_m - before_m, fresh, self.config.reward)
         info = self._info()
         is_over = drive.judge.is_over
@@ -201,6 +205,16 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
     def progress(self) -> Progress:
         """Where the ego is along its route."""
         return self.drive.progress
+
+    @property
+    def last_events(self) -> tuple[Event, ...]:
+        """What the criteria reported in the last step."""
+        return self.drive.last_events
+
+    @property
+    def start_time_s(self) -> float:
+        """Simulated time of the first observation."""
+        return self.drive.start_time_s
 
     @property
     def views(self) -> Views:

@@ -1,0 +1,180 @@
+"""Pictures of a drive: the composed frame with captions, as video and as window."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import cv2
+import imageio_ffmpeg
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.env import CarlaDrivingEnv
+from harness.errors import SimulatorError
+from harness.topdown import TopDown
+from harness.types import Command, Control
+from sensors.inputs import Views
+
+U8 = NDArray[np.uint8]
+
+TILE = (300, 400)  # height, width
+BAR = 52  # caption, below
+LABEL_HEIGHT = 20
+FPS = 10
+END_FRAMES = 20
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+INK = (235, 235, 235)
+OUTCOME_COLORS = {"success": (80, 220, 110)}
+FAILURE_COLOR = (250, 90, 70)
+
+
+class Composer:
+    """Puts the views of a step side by side, with the map at the right and captions below."""
+
+    def __init__(self, env: CarlaDrivingEnv) -> None:
+        self._topdown = TopDown(env.session.map, TILE)
+
+    def compose(self, env: CarlaDrivingEnv, control: Control) -> U8:
+        """The picture of the env's last step, (H, W, 3) RGB; H and W are even."""
+        tiles = [_tile(name, image) for name, image in named_views(env.views)]
+        tiles.append(_tile("map", self._topdown.draw(env.state, env.route)))
+        row = np.concatenate(tiles, axis=1)
+        bar = np.full((BAR, row.shape[1], 3), 24, np.uint8)
+        first, second = captions(env, control)
+        cv2.putText(bar, first, (10, 21), FONT, 0.52, INK, 1, cv2.LINE_AA)
+        cv2.putText(bar, second, (10, 43), FONT, 0.52, INK, 1, cv2.LINE_AA)
+        return np.concatenate([row, bar], axis=0)
+
+
+def named_views(views: Views) -> list[tuple[str, U8]]:
+    """The images that were made, as RGB."""
+    found: list[tuple[str, U8]] = [("rgb", views.rgb)]
+    if views.thermal is not None:
+        grey = np.repeat(views.thermal[:, :, None], 3, axis=2)  # (H, W, 3)
+        found.append(("thermal (from class ids)", grey))
+    if views.fused is not None:
+        found.append(("fused", views.fused))
+    return found
+
+
+def captions(env: CarlaDrivingEnv, control: Control) -> tuple[str, str]:
+    """Two lines of text: what is driven, and how it goes."""
+    spec, state, progress = env.drive.spec, env.state, env.progress
+    fuser = f" ({spec.fuser})" if spec.fuser != "none" else ""
+    first = (
+        f"{spec.town}  route {spec.route_id}  {spec.weather}  input {spec.input}{fuser}  "
+        f"policy {spec.policy}  seed {spec.seed}"
+    )
+    second = (
+        f"{state.time_s - env.start_time_s:5.1f} s  {3.6 * state.ego.speed_mps:4.0f} km/h  "
+        f"{Command(progress.command).name.lower():8s} {100.0 * progress.completion:3.0f} %  "
+        f"throttle {control.throttle:.2f}  steer {control.steer:+.2f}  brake {control.brake:.2f}"
+    )
+    return first, second
+
+
+def stamp_outcome(picture: U8, outcome: str) -> U8:
+    """Write the outcome in large letters over a picture."""
+    stamped = picture.copy()
+    color = OUTCOME_COLORS.get(outcome, FAILURE_COLOR)
+    place = (12, TILE[0] - 16)
+    cv2.putText(stamped, outcome.upper(), place, FONT, 1.3, (0, 0, 0), 7, cv2.LINE_AA)
+    cv2.putText(stamped, outcome.upper(), place, FONT, 1.3, color, 2, cv2.LINE_AA)
+    return stamped
+
+
+class VideoRecorder:
+    """Writes an mp4 while the episode runs; the file appears at the end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._draft = path.with_name(path.stem + ".part.mp4")
+        self._composer: Composer | None = None
+        self._writer: Generator[None, Any, None] | None = None
+        self._last: U8 | None = None
+
+    def on_step(self, env: CarlaDrivingEnv, control: Control) -> None:
+        """Add the step's picture."""
+        if self._composer is None:
+            self._composer = Composer(env)
+        self._last = self._composer.compose(env, control)
+        self._send(self._last)
+
+    def finish(self, outcome: str) -> None:
+        """Hold the last picture with the outcome for two seconds and keep the file."""
+        if self._last is None:
+            return
+        for _ in range(END_FRAMES):
+            self._send(stamp_outcome(self._last, outcome))
+        self.close()
+        self._draft.replace(self.path)
+
+    def close(self) -> None:
+        """End the encoder; a file that was not finished is removed."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+    def __enter__(self) -> VideoRecorder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+        self._draft.unlink(missing_ok=True)
+
+    def _send(self, picture: U8) -> None:
+        if self._writer is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            height, width = picture.shape[:2]
+            self._writer = imageio_ffmpeg.write_frames(
+                str(self._draft),
+                (width, height),
+                fps=FPS,
+                codec="libx264",
+                pix_fmt_out="yuv420p",
+                macro_block_size=2,
+                quality=7,
+                ffmpeg_log_level="error",
+                output_params=["-preset", "veryfast", "-threads", "1"],
+            )
+            self._writer.send(None)
+        self._writer.send(np.ascontiguousarray(picture))
+
+
+class Window:
+    """Shows the composed picture while driving."""
+
+    TITLE = "FusionDrive"
+
+    def __init__(self) -> None:
+        self._composer: Composer | None = None
+
+    def on_step(self, env: CarlaDrivingEnv, control: Control) -> None:
+        """Show the step."""
+        if self._composer is None:
+            self._composer = Composer(env)
+        picture = self._composer.compose(env, control)
+        try:
+            cv2.imshow(self.TITLE, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            cv2.waitKey(1)
+        except cv2.error as err:
+            raise SimulatorError(f"the window could not be drawn: {err}") from err
+
+
+def _tile(name: str, image: U8) -> U8:
+    height, width = TILE
+    scaled = image
+    if image.shape[:2] != TILE:
+        scaled = np.asarray(cv2.resize(image, (width, height)), dtype=np.uint8)
+    tile = scaled.copy()
+    tile[:LABEL_HEIGHT] = tile[:LABEL_HEIGHT] // 3
+    cv2.putText(tile, name, (6, 14), FONT, 0.45, INK, 1, cv2.LINE_AA)
+    return tile

@@ -1,0 +1,88 @@
+"""Rows of `results` from what the runner knows of an episode."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from harness.scoring import Outcome
+from harness.types import ActorKind
+from harness.worker import Driven
+from results.identity import Identity
+from results.row import EpisodeRow
+
+ERROR_TEXT_LIMIT = 500
+DIGITS = 6  # of metres, seconds and shares; the simulation repeats far beyond them
+
+
+def driven_row(
+    identity: Identity,
+    driven: Driven,
+    *,
+    route_length_m: float,
+    fuser_label: str,
+    attempts: int,
+    server_rss_mb: float | None,
+    finished: str,
+) -> EpisodeRow:
+    """The row of an episode that came to its end."""
+    score = driven.score
+    return EpisodeRow(
+        identity=identity.digest(),
+        **asdict(identity),
+        route_length_m=round(route_length_m, DIGITS),
+        fuser_label=fuser_label,
+        outcome=score.outcome.value,
+        reached_2m=score.reached_2m,
+        reached_5m=score.reached_5m,
+        reached_10m=score.reached_10m,
+        completion=round(score.completion, DIGITS),
+        driving_score=round(score.driving_score, DIGITS),
+        distance_m=round(score.distance_m, DIGITS),
+        duration_s=round(score.duration_s, DIGITS),
+        collisions=sum(score.collisions.values()),
+        collisions_vehicle=score.collisions[ActorKind.VEHICLE],
+        collisions_pedestrian=score.collisions[ActorKind.PEDESTRIAN],
+        collisions_static=score.collisions[ActorKind.STATIC],
+        collisions_other=score.collisions[ActorKind.OTHER],
+        lane_infractions=score.lane_infractions,
+        off_road=score.off_road,
+        wrong_way=score.wrong_way,
+        lane_crossings=score.lane_crossings,
+        outside_m=round(score.outside_m, DIGITS),
+        red_lights=score.red_lights,
+        steps=driven.steps,
+        vehicles=driven.vehicles,
+        walkers=driven.walkers,
+        wall_attempts=attempts,
+        wall_seconds=round(driven.wall_seconds, 3),
+        wall_steps_per_s=round(driven.steps / max(driven.wall_seconds, 1e-9), 2),
+        wall_client_rss_mb=_rounded(driven.rss_mb),
+        wall_server_rss_mb=_rounded(server_rss_mb),
+        wall_finished=finished,
+    )
+
+
+def error_row(
+    identity: Identity,
+    error: str,
+    *,
+    route_length_m: float,
+    fuser_label: str,
+    attempts: int,
+    finished: str,
+) -> EpisodeRow:
+    """The row of an episode that the machine broke for good; it says nothing about driving."""
+    return EpisodeRow(
+        identity=identity.digest(),
+        **asdict(identity),
+        route_length_m=round(route_length_m, DIGITS),
+        fuser_label=fuser_label,
+        outcome=Outcome.SIM_ERROR.value,
+        error=error[:ERROR_TEXT_LIMIT],
+        wall_attempts=attempts,
+        wall_finished=finished,
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)

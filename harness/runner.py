@@ -1,0 +1,279 @@
+"""Episodes to rows: plans them town by town, hands them to slots, retries what broke."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from multiprocessing.connection import wait
+from types import TracebackType
+from typing import Any
+
+from tqdm import tqdm
+
+from harness.checks import Drivers, pick_route
+from harness.config import RunConfig
+from harness.errors import ConfigError, FusionDriveError, SimulatorError
+from harness.rows import driven_row, error_row
+from harness.slot import Job, Slot
+from harness.worker import Describe, Driven, DriveTask, Failed, RouteFacts, TownFacts
+from results.identity import Identity
+from results.row import EpisodeRow
+from results.store import RowStore
+from scenarios.route_files import town_name
+from scenarios.spec import EpisodeSpec
+from scenarios.suite import Factors, expand
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.5
+SLOW_START_S = 6.0
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A planned episode with its identity."""
+
+    spec: EpisodeSpec
+    identity: Identity
+    digest: str
+    route_length_m: float
+    fuser_label: str
+
+    @property
+    def name(self) -> str:
+        """File name for its records."""
+        spec = self.spec
+        parts = (spec.town, f"r{spec.route_id}", spec.weather, spec.traffic, spec.input)
+        return "_".join((*parts, spec.policy, f"s{spec.seed}", self.digest[:6]))
+
+
+class Runner:
+    """Drives a configuration to its end; a context manager that leaves no process behind."""
+
+    def __init__(self, config: RunConfig, drivers: Drivers, store: RowStore) -> None:
+        self._config = config
+        self._drivers = drivers
+        self._store = store
+        self._slots = [Slot(config, number) for number in range(config.workers)]
+        self._has_explained = False
+
+    def run(self) -> None:
+        """Drive what is not done yet.
+
+        Raises:
+            ConfigError: the server refused a name or a map.
+            SimulatorError: no server could be brought to answer.
+        """
+        config = self._config
+        per_town = config.routes if config.route is None else 1
+        factor = len(config.weather) * len(config.input) * config.seeds
+        total = len(config.town) * per_town * factor
+        bar: tqdm[Any] = tqdm(total=total, unit="episode", dynamic_ncols=True, file=sys.stderr)
+        with bar:
+            for town in config.town:
+                facts = self._describe(town_name(town), bar)
+                episodes = self.plan(facts)
+                total += len(episodes) - per_town * factor
+                bar.total = total
+                done = self._store.done()
+                todo = [episode for episode in episodes if episode.digest not in done]
+                bar.update(len(episodes) - len(todo))
+                self._drive(todo, bar)
+
+    def plan(self, facts: TownFacts) -> list[Episode]:
+        """The episodes of one town, in order."""
+        config = self._config
+        routes = choose_routes(facts.routes, config)
+        specs = expand(
+            Factors(
+                routes={facts.town: [route.route_id for route in routes]},
+                weathers=config.weather,
+                inputs=config.input,
+                seeds=config.seed_list,
+                policy=config.policy,
+                fuser=config.fuser,
+                traffic=config.traffic,
+                collision_mode=config.collision_mode,
+            )
+        )
+        by_id = {route.route_id: route for route in routes}
+        return [self._episode(spec, by_id[spec.route_id], facts) for spec in specs]
+
+    def close(self) -> None:
+        """End all slots."""
+        for slot in self._slots:
+            slot.shut_down()
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _episode(self, spec: EpisodeSpec, route: RouteFacts, facts: TownFacts) -> Episode:
+        is_fused = spec.input == "fused"
+        identity = Identity(
+            package_version=package_version(),
+            backend=facts.engine,
+            simulator_version=facts.version,
+            map=facts.map,
+            town=facts.town,
+            route_id=spec.route_id,
+            route_digest=route.digest,
+            weather=spec.weather,
+            input=spec.input,
+            fuser=spec.fuser,
+            fuser_weights=self._drivers.fuser_weights if is_fused else "none",
+            policy=spec.policy,
+            policy_weights=self._drivers.policy_weights,
+            traffic=spec.traffic,
+            collision_mode=spec.collision_mode,
+            seed=spec.seed,
+        )
+        label = self._drivers.fuser_label if is_fused else "none"
+        return Episode(spec, identity, identity.digest(), route.length_m, label)
+
+    def _describe(self, town: str, bar: tqdm[Any]) -> TownFacts:
+        found: list[TownFacts] = []
+
+        def keep(job: Job, answer: object, slot: Slot) -> None:
+            if isinstance(answer, TownFacts):
+                found.append(answer)
+            else:
+                raise _as_error(answer)
+
+        self._work_off([Job(Describe(town))], keep, bar, self._slots[:1])
+        return found[0]
+
+    def _drive(self, episodes: Sequence[Episode], bar: tqdm[Any]) -> None:
+        by_name = {episode.name: episode for episode in episodes}
+
+        def keep(job: Job, answer: object, slot: Slot) -> None:
+            assert isinstance(job.task, DriveTask)  # nothing else was handed out
+            row = self._row(by_name[job.task.name], job, answer, slot)
+            self._store.append(row)
+            bar.update()
+            bar.set_postfix_str(f"{job.task.spec.route_id} {job.task.spec.input}: {row.outcome}")
+
+        jobs = [Job(DriveTask(episode.spec, episode.name)) for episode in episodes]
+        self._work_off(jobs, keep, bar, self._slots)
+
+    def _row(self, episode: Episode, job: Job, answer: object, slot: Slot) -> EpisodeRow:
+        finished = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        if isinstance(answer, Driven):
+            row = driven_row(
+                episode.identity,
+                answer,
+                route_length_m=episode.route_length_m,
+                fuser_label=episode.fuser_label,
+                attempts=job.attempts + 1,
+                server_rss_mb=slot.server_rss_mb(),
+                finished=finished,
+            )
+        else:
+            row = error_row(
+                episode.identity,
+                str(_as_error(answer)),
+                route_length_m=episode.route_length_m,
+                fuser_label=episode.fuser_label,
+                attempts=job.attempts + 1,
+                finished=finished,
+            )
+        logger.info("%s: %s", episode.name, row.outcome)
+        return row
+
+    def _work_off(
+        self,
+        jobs: Sequence[Job],
+        keep: Callable[[Job, object, Slot], None],
+        bar: tqdm[Any],
+        slots: Sequence[Slot],
+    ) -> None:
+        """Hand the jobs out, retry those that the machine broke, pass every final answer on."""
+        waiting = deque(jobs)
+        while waiting or any(slot.job for slot in slots):
+            for slot in slots:
+                if slot.job is None and waiting:
+                    slot.give(waiting.popleft())
+            wait([item for slot in slots for item in slot.waitables()], POLL_S)
+            for slot in slots:
+                self._explain_slow_start(slot, bar)
+                answer = slot.poll()
+                if answer is None or slot.job is None:
+                    continue
+                job, slot.job = slot.job, None
+                retry = self._judge_answer(job, answer, slot)
+                if retry is None:
+                    keep(job, answer, slot)
+                else:
+                    waiting.appendleft(retry)
+
+    def _judge_answer(self, job: Job, answer: object, slot: Slot) -> Job | None:
+        """The job once more where a fresh server may help; None where the answer is final."""
+        error = _failure_of(answer)
+        if error is None:
+            return None
+        if isinstance(answer, Failed):
+            logger.debug("%s", answer.trace)
+        was_ready = slot.is_ready
+        if isinstance(error, FusionDriveError) and not isinstance(error, SimulatorError):
+            raise error
+        slot.shut_down()
+        if not isinstance(error, SimulatorError):
+            logger.warning("%s failed: %s", _label(job), error)
+            return None  # a fault of ours or of a plug-in: the same again would not help
+        logger.warning("%s, attempt %d: %s", _label(job), job.attempts + 1, error)
+        if job.attempts < self._config.retries:
+            return job.again()
+        if not was_ready:
+            raise error  # no server comes up at all: the next episode would fare no better
+        return None
+
+    def _explain_slow_start(self, slot: Slot, bar: tqdm[Any]) -> None:
+        is_slow = slot.job is not None and not slot.is_ready and slot.waited_s > SLOW_START_S
+        if is_slow and not self._has_explained and self._config.backend == "embedded":
+            self._has_explained = True
+            bar.write(
+                "starting the simulator; its first start compiles the renderer, about a minute",
+                file=sys.stderr,
+            )
+
+
+def choose_routes(routes: Sequence[RouteFacts], config: RunConfig) -> Sequence[RouteFacts]:
+    """The routes that a configuration asks for."""
+    if config.route is None:
+        return routes[: config.routes]
+    return [pick_route(routes, config.route)]
+
+
+def package_version() -> str:
+    """Version of this package; `unknown` in a checkout that was never installed."""
+    try:
+        return version("fusiondrive")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _failure_of(answer: object) -> FusionDriveError | str | None:
+    if isinstance(answer, Failed):
+        return answer.error
+    return answer if isinstance(answer, FusionDriveError) else None
+
+
+def _as_error(answer: object) -> FusionDriveError:
+    error = _failure_of(answer)
+    return error if isinstance(error, FusionDriveError) else ConfigError(str(error))
+
+
+def _label(job: Job) -> str:
+    return f"loading {job.town}" if isinstance(job.task, Describe) else job.task.name

@@ -1,0 +1,108 @@
+"""The record of every step: what a criterion reads, what the policy did; kept as parquet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.env import CarlaDrivingEnv
+from harness.types import (
+    ActorKind,
+    ActorState,
+    CollisionEvent,
+    Control,
+    LightState,
+    Pose,
+    StopLine,
+    WorldState,
+)
+
+
+class TraceRecorder:
+    """Collects one row per step in memory and writes them at the end."""
+
+    def __init__(self) -> None:
+        self._rows: list[dict[str, Any]] = []
+
+    def on_step(self, env: CarlaDrivingEnv, control: Control) -> None:
+        """Keep the step; frames are counted from the first one."""
+        state, progress = env.state, env.progress
+        ego = state.ego
+        first = self._rows[0] if self._rows else None
+        self._rows.append(
+            {
+                "step": len(self._rows),
+                "time_s": state.time_s - (first["start_s"] if first else state.time_s),
+                "start_s": first["start_s"] if first else state.time_s,
+                **{name: getattr(ego.pose, name) for name in ("x", "y", "z")},
+                **{name: getattr(ego.pose, name) for name in ("pitch", "yaw", "roll")},
+                **dict(zip(("vx", "vy", "vz"), ego.velocity, strict=True)),
+                "throttle": control.throttle,
+                "steer": control.steer,
+                "brake": control.brake,
+                "command": int(progress.command),
+                "route_m": progress.distance_m,
+                "deviation_m": progress.deviation_m,
+                "completion": progress.completion,
+                "at_red_light": state.at_red_light,
+                "lane_crossings": state.lane_crossings,
+                "vehicles": len(state.vehicles),
+                "walkers": len(state.walkers),
+                "collisions": json.dumps([asdict(c) for c in state.collisions]),
+                "stop_lines": json.dumps([asdict(line) for line in state.stop_lines]),
+                "events": json.dumps([e.kind.value for e in env.last_events]),
+                "box_center": json.dumps(ego.box_center),
+                "box_extent": json.dumps(ego.box_extent),
+            }
+        )
+
+    def write(self, path: Path) -> None:
+        """Write the steps; an empty recording leaves no file."""
+        if not self._rows:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".part")
+        pd.DataFrame(self._rows).drop(columns="start_s").to_parquet(draft, index=False)
+        draft.replace(path)
+
+
+def read_trace(path: Path) -> Iterator[WorldState]:
+    """World states of a written trace, enough for every criterion; others' poses are not kept."""
+    for row in pd.read_parquet(path).to_dict("records"):
+        contacts = (_contact(values) for values in json.loads(row["collisions"]))
+        lines = (_line(values) for values in json.loads(row["stop_lines"]))
+        yield WorldState(
+            frame=int(row["step"]),
+            time_s=float(row["time_s"]),
+            ego=_ego(row),
+            stop_lines=tuple(lines),
+            at_red_light=bool(row["at_red_light"]),
+            collisions=tuple(contacts),
+            lane_crossings=int(row["lane_crossings"]),
+        )
+
+
+def _ego(row: Any) -> ActorState:
+    center, extent = json.loads(row["box_center"]), json.loads(row["box_extent"])
+    return ActorState(
+        actor_id=0,
+        type_id="ego",
+        kind=ActorKind.VEHICLE,
+        pose=Pose(*(float(row[name]) for name in ("x", "y", "z", "pitch", "yaw", "roll"))),
+        velocity=(float(row["vx"]), float(row["vy"]), float(row["vz"])),
+        box_center=(center[0], center[1], center[2]),
+        box_extent=(extent[0], extent[1], extent[2]),
+    )
+
+
+def _contact(values: dict[str, Any]) -> CollisionEvent:
+    return CollisionEvent(**{**values, "kind": ActorKind(values["kind"])})
+
+
+def _line(values: dict[str, Any]) -> StopLine:
+    return StopLine(**{**values, "state": LightState(values["state"])})

@@ -121,13 +121,13 @@ class TrafficLights:
         red_s: float | None = None,
     ) -> None:
         """Change the times of one light; a phase lasts as long as its longest light."""
-        wanted = {"green_s": green_s, "yellow_s": yellow_s, "red_s": red_s}
-        for name, value in wanted.items():
-            if value is None:
-                continue
-            if not (math.isfinite(value) and value >= 0.0):
-                raise ValueError(f"{name} must be a finite time >= 0 s, found {value}")
-            self._states[index] = replace(self._states[index], **{name: float(value)})
+        status = self._states[index]
+        self._states[index] = replace(
+            status,
+            green_s=_duration("green_s", green_s, status.green_s),
+            yellow_s=_duration("yellow_s", yellow_s, status.yellow_s),
+            red_s=_duration("red_s", red_s, status.red_s),
+        )
 
     def freeze(self, index: int, frozen: bool) -> None:
         """Stop or continue the light's group; CARLA freezes whole groups, too."""
@@ -210,6 +210,14 @@ class TrafficLights:
 
     def _switch(self, index: int, state: LightState, elapsed_s: float = 0.0) -> None:
         self._states[index] = replace(self._states[index], state=state, elapsed_s=elapsed_s)
+
+
+def _duration(name: str, wanted: float | None, current: float) -> float:
+    if wanted is None:
+        return current
+    if not (math.isfinite(wanted) and wanted >= 0.0):
+        raise ValueError(f"{name} must be a finite time of 0 s or more, found {wanted}")
+    return float(wanted)
 
 
 def _index_lines(signals: Sequence[SignalSpec]) -> dict[tuple[int, int], tuple[_Line, ...]]:

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from simulator.maps.loading import MapError, available_towns, load_town
+from simulator.maps.checks import MapError
+from simulator.maps.loading import available_towns, load_town
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import carla
 import platformdirs
-from defusedxml import DefusedXmlException
-from defusedxml import ElementTree as SafeET
 
 from simulator.maps import towns
+from simulator.maps.checks import MapError, check_opendrive
 from simulator.maps.layout import Layout
 from simulator.maps.opendrive import write_opendrive
 from simulator.maps.signals import signals_of
@@ -19,10 +18,6 @@ from simulator.maps.spawn_points import spawn_points_of
 from simulator.types import Town
 
 AUTHORED: dict[str, Callable[[], Layout]] = {"Town02": towns.town02, "Town03": towns.town03}
-
-
-class MapError(ValueError):
-    """A town that is not known, or a map file that cannot be used."""
 
 
 def load_town(name: str, maps_dir: Path | None = None) -> Town:
@@ -83,27 +78,9 @@ def _build(name: str, origin: str, xodr: str, source: str) -> Town:
         carla_map = carla.Map(name, xodr)
         spawn_points = spawn_points_of(carla_map)
         signals = signals_of(carla_map)
-    except RuntimeError as err:
+    except (RuntimeError, IndexError) as err:
         raise MapError(f"{source}: carla.Map refuses it: {err}") from err
     if not spawn_points:
         raise MapError(f"{source}: no driving lane is long enough to start on")
     digest = hashlib.sha256(xodr.encode()).hexdigest()[:12]
     return Town(name, origin, digest, xodr, spawn_points, signals)
-
-
-def check_opendrive(xodr: str, source: str) -> None:
-    """Raise a MapError that names `source` unless the text is OpenDRIVE with driving lanes."""
-    try:
-        root = SafeET.fromstring(xodr.encode())
-    except SafeET.ParseError as err:
-        raise MapError(f"{source}: not XML: {err}") from err
-    except DefusedXmlException as err:
-        raise MapError(f"{source}: XML with entities or a DTD is not accepted: {err}") from err
-    if root.tag != "OpenDRIVE":
-        raise MapError(f"{source}: root element is <{root.tag}>, expected <OpenDRIVE>")
-    roads = root.findall("road")
-    if not any(lane.get("type") == "driving" for road in roads for lane in road.iter("lane")):
-        raise MapError(f"{source}: no driving lanes in its {len(roads)} roads")
-    for road in roads:
-        if road.find("planView/geometry") is None:
-            raise MapError(f"{source}: road {road.get('id')!r} has no planView geometry")

@@ -12,7 +12,8 @@ from simulator.maps.junctions import Arm, Border, Link, MouthLane, link_lanes, t
 from simulator.maps.layout import SHOULDER_M, Crossing, Layout, Profile, Street
 
 GEO_REFERENCE = "+proj=tmerc +lat_0=0 +lon_0=0 +k=1 +x_0=0 +y_0=0 +datum=WGS84 +units=m +no_defs"
-STOP_LINE_SETBACK_M = 2.5  # from the crossing's mouth back into the street
+STOP_LINE_SETBACK_M = 4.0  # from the crossing's mouth back into the street
+ZEBRA_M = (0.4, 3.2)  # where zebra crossings begin and end, measured as the stop line
 POLE_ADVANCE_M = 1.5  # poles stand in the near right corner, a little past the mouth
 POLE_OUTSIDE_KERB_M = 0.7
 _JUNCTION_IDS_FROM = 10_000
@@ -299,6 +300,7 @@ def _lights(
     phases: list[list[tuple[Arm, int]]] = []
     for number, arm in enumerate(a for a in arms if a.incoming):
         signal_id = _SIGNAL_IDS_FROM + index * 10 + number
+        _zebra(roads[arm.road], arm, signal_id)
         _signal(roads[arm.road], arm, signal_id, height_m)
         opposite = next((p for p in phases if abs(turn_angle(p[0][0], arm)) < 0.6), None)
         if opposite is None:
@@ -312,6 +314,38 @@ def _lights(
         for _, signal_id in phase:
             ET.SubElement(controller, "control", signalId=str(signal_id), type="")
         ET.SubElement(junction, "controller", id=number_text, type="0", sequence=str(sequence))
+
+
+def _zebra(road: _Road, arm: Arm, object_id: int) -> None:
+    """A crosswalk over the whole carriageway; its outline is local: u along the street."""
+    near, far = ZEBRA_M
+    middle = (near + far) / 2.0
+    s = paths.path_length(road.path) - middle if arm.contact == "end" else middle
+    right, left = sum(road.street.profile.forward), sum(road.street.profile.backward)
+    half = (far - near) / 2.0
+    objects = road.element.find("objects")
+    if objects is None:
+        objects = ET.SubElement(road.element, "objects")
+    zebra = ET.SubElement(
+        objects,
+        "object",
+        id=str(object_id),
+        name="SimpleCrosswalk",
+        type="crosswalk",
+        s=_text(s),
+        t="0",
+        zOffset="0",
+        orientation="none",
+        hdg="0",
+        pitch="0",
+        roll="0",
+        length=_text(2.0 * half),
+        width=_text(left + right),
+    )
+    outline = ET.SubElement(zebra, "outline")
+    corners = [(-half, -right), (half, -right), (half, left), (-half, left), (-half, -right)]
+    for u, v in corners:
+        ET.SubElement(outline, "cornerLocal", u=_text(u), v=_text(v), z="0", height="0")
 
 
 def _signal(road: _Road, arm: Arm, signal_id: int, height_m: float) -> None:

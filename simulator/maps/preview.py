@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 
 import carla
 import cv2
@@ -24,7 +25,8 @@ _JUNCTION = (120, 105, 85)
 _GROUND = (222, 230, 214)
 _SPAWN = (30, 90, 220)
 _LIGHT = (210, 30, 30)
-_ARROW = (240, 240, 240)
+_PAINT = (240, 240, 240)
+_LONGEST_ZEBRA_M = 30.0  # a longer side leads to the next outline
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
 
@@ -39,10 +41,16 @@ def draw(town: Town, pixels_per_m: float = 4.0) -> Image:
     image: Image = np.full((height, width, 3), _GROUND, np.uint8)
 
     def pixels(points: NDArray[np.float64]) -> NDArray[np.int32]:
-        return ((points[:, :2] - low) * pixels_per_m).astype(np.int32)
+        scaled: NDArray[np.float64] = (points[:, :2] - low) * pixels_per_m
+        return scaled.astype(np.int32)
 
     for color, strip in strips:
         cv2.fillPoly(image, [pixels(strip)], color)
+    for corner, following in pairwise(carla_map.get_crosswalks()):
+        side = np.array([(corner.x, corner.y), (following.x, following.y)])
+        if corner.distance(following) < _LONGEST_ZEBRA_M:
+            ends = pixels(side).tolist()
+            cv2.line(image, ends[0], ends[1], _PAINT, 1, cv2.LINE_AA)
     for pose in town.spawn_points:
         _arrow(image, pixels(_arrow_points(pose, 2.0)), _SPAWN)
     for signal in town.signals:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -29,6 +30,7 @@ class GlobalResponseNorm(nn.Module):
         self.beta = nn.Parameter(torch.zeros(1, channels, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalise (B, C, H, W)."""
         energy = (x * x).mean((2, 3), keepdim=True).add(1e-12).sqrt()
         relative = energy / (energy.mean(1, keepdim=True) + 1e-6)
         return x + self.gamma * (x * relative) + self.beta
@@ -49,8 +51,10 @@ class Block(nn.Module):
         self.project = nn.Conv2d(hidden, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.expand(self.norm(self.depthwise(x))))
-        return x + self.project(self.response(y))
+        """Map (B, C, H, W) to the same shape."""
+        hidden = F.relu(self.expand(self.norm(self.depthwise(x))))
+        out: Tensor = x + self.project(self.response(hidden))
+        return out
 
 
 class FusionHead(nn.Module):
@@ -69,8 +73,10 @@ class FusionHead(nn.Module):
         )
 
     def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
-        joint = self.phi(torch.cat([infrared, visible], 1))
-        return infrared + visible + self.attention(joint) * joint
+        """Fuse two (B, C, H, W)."""
+        joint: Tensor = self.phi(torch.cat([infrared, visible], 1))
+        fused: Tensor = infrared + visible + self.attention(joint) * joint
+        return fused
 
 
 class Encoder(nn.Module):
@@ -81,15 +87,14 @@ class Encoder(nn.Module):
         widths = config.widths
         self.unshuffle = nn.PixelUnshuffle(config.stem)
         self.stem = nn.Conv2d(channels * config.stem**2, widths[0], 1)
-        self.down = nn.ModuleList(
-            nn.Conv2d(a, b, 2, 2) for a, b in zip(widths, widths[1:], strict=False)
-        )
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairwise(widths))
         self.stages = nn.ModuleList(
             nn.Sequential(*(Block(w, config.kernel, config.expansion) for _ in range(depth)))
             for w, depth in zip(widths, config.depths, strict=True)
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """Features of (B, channels, H, W), finest first."""
         x = self.stem(self.unshuffle(x))  # (B, C0, H/s, W/s)
         features = []
         for level, stage in enumerate(self.stages):
@@ -121,6 +126,8 @@ class CpuStudent(nn.Module):
         if config.output == "rgb":  # colour at half resolution, as video codecs store it
             self.color = nn.Conv2d(widths[0], 3 * (config.stem // 2) ** 2, 3, padding=1)
             self.color_shuffle = nn.PixelShuffle(config.stem // 2)
+        self.to_ycc: Tensor
+        self.to_rgb: Tensor
         self.register_buffer("to_ycc", torch.tensor(_TO_YCC).reshape(3, 3, 1, 1), persistent=False)
         inverse = torch.linalg.inv(torch.tensor(_TO_YCC)).reshape(3, 3, 1, 1)
         self.register_buffer("to_rgb", inverse, persistent=False)
@@ -203,7 +210,8 @@ class Padded(nn.Module):
         fused = self.student(
             F.pad(infrared, padding, mode=mode), F.pad(visible, padding, mode=mode)
         )
-        return fused[..., :height, :width]
+        cropped: Tensor = fused[..., :height, :width]
+        return cropped
 
 
 def build(config: StudentConfig) -> Padded:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -18,7 +19,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -159,7 +159,7 @@ class Trainer:
         if self.step < c.warmup_steps:
             return c.learning_rate * (self.step + 1) / c.warmup_steps
         done = (self.step - c.warmup_steps) / max(1, c.steps - c.warmup_steps)
-        return c.learning_rate * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * min(done, 1.0))))
+        return c.learning_rate * (0.01 + 0.495 * (1.0 + math.cos(math.pi * min(done, 1.0))))
 
     def train_step(self, pairs: Pairs) -> float:
         """One batch; returns its loss."""
@@ -171,7 +171,7 @@ class Trainer:
             np.savez(self.run / "nan_batch.npz", thermal=thermal, degraded=degraded, clear=clear)
             raise FusionError(f"the loss is {loss.item()} at step {self.step}; see nan_batch.npz")
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1

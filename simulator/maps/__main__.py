@@ -1,4 +1,4 @@
-"""Command line: `python -m simulator.maps list` and `... preview TOWN OUT.png`."""
+"""Command line: `python -m simulator.maps list`, `preview TOWN OUT.png` and `export`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from simulator.maps.checks import MapError
-from simulator.maps.loading import available_towns, load_town
+from simulator.maps.checks import MapError, check_opendrive
+from simulator.maps.loading import available_towns, load_town, maps_cache, town_name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,6 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command == "list":
             _list(arguments.maps)
+        elif arguments.command == "export":
+            _export(arguments.host, arguments.port, arguments.timeout)
         else:
             _preview(arguments.town, arguments.out, arguments.maps, arguments.scale)
     except MapError as err:
@@ -34,7 +36,28 @@ def _parser() -> argparse.ArgumentParser:
     preview.add_argument("town")
     preview.add_argument("out", type=Path)
     preview.add_argument("--scale", type=float, default=4.0, help="pixels per metre")
+    export = commands.add_parser("export", help="keep a CARLA server's current map in the cache")
+    export.add_argument("--host", default="localhost")
+    export.add_argument("--port", type=int, default=2000)
+    export.add_argument("--timeout", type=float, default=20.0, help="seconds")
     return parser
+
+
+def _export(host: str, port: int, timeout_s: float) -> None:
+    import carla
+
+    client = carla.Client(host, port)
+    client.set_timeout(timeout_s)
+    try:
+        current = client.get_world().get_map()
+    except RuntimeError as err:
+        raise MapError(f"no map from a CARLA server at {host}:{port}: {err}") from err
+    path = maps_cache() / f"{town_name(current.name)}.xodr"
+    xodr = current.to_opendrive()
+    check_opendrive(xodr, f"map of {host}:{port}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(xodr, encoding="utf-8")
+    print(path)
 
 
 def _list(maps_dir: Path | None) -> None:

@@ -72,6 +72,7 @@ def _header(root: ET.Element, layout: Layout) -> None:
     header = ET.SubElement(
         root, "header", revMajor="1", revMinor="4", name=layout.name, version="1"
     )
+    header.set("vendor", "FusionDrive")  # by which clients tell authored towns from CARLA's
     for side, value in bounds.items():
         header.set(side, _text(value))
     ET.SubElement(header, "geoReference").text = GEO_REFERENCE

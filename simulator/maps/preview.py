@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import pairwise
 
 import carla
 import cv2
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from simulator.types import Pose, Town
 
-_STEP_M = 1.0
+_STEP_M = 0.4
 _MARGIN_M = 12.0
 _LANE_COLORS = {  # RGB
     "Driving": (95, 95, 100),
@@ -26,7 +25,6 @@ _GROUND = (222, 230, 214)
 _SPAWN = (30, 90, 220)
 _LIGHT = (210, 30, 30)
 _PAINT = (240, 240, 240)
-_LONGEST_ZEBRA_M = 30.0  # a longer side leads to the next outline
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
 
@@ -46,11 +44,8 @@ def draw(town: Town, pixels_per_m: float = 4.0) -> Image:
 
     for color, strip in strips:
         cv2.fillPoly(image, [pixels(strip)], color)
-    for corner, following in pairwise(carla_map.get_crosswalks()):
-        side = np.array([(corner.x, corner.y), (following.x, following.y)])
-        if corner.distance(following) < _LONGEST_ZEBRA_M:
-            ends = pixels(side).tolist()
-            cv2.line(image, ends[0], ends[1], _PAINT, 1, cv2.LINE_AA)
+    for outline in _crosswalks(carla_map):
+        cv2.polylines(image, [pixels(outline)], True, _PAINT, 1, cv2.LINE_AA)
     for pose in town.spawn_points:
         _arrow(image, pixels(_arrow_points(pose, 2.0)), _SPAWN)
     for signal in town.signals:
@@ -61,6 +56,18 @@ def draw(town: Town, pixels_per_m: float = 4.0) -> Image:
             cv2.line(image, head.tolist(), foot.tolist(), _LIGHT, 1, cv2.LINE_AA)
         cv2.circle(image, head.tolist(), 4, _LIGHT, -1, cv2.LINE_AA)
     return image
+
+
+def _crosswalks(carla_map: carla.Map) -> list[NDArray[np.float64]]:
+    """Outlines of the crosswalks; carla.Map strings them together, each closed."""
+    outlines: list[NDArray[np.float64]] = []
+    corners: list[tuple[float, float]] = []
+    for location in carla_map.get_crosswalks():
+        corners.append((location.x, location.y))
+        if len(corners) > 1 and corners[-1] == corners[0]:
+            outlines.append(np.array(corners))
+            corners = []
+    return outlines
 
 
 def _strips(carla_map: carla.Map) -> list[tuple[tuple[int, int, int], NDArray[np.float64]]]:

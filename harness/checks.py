@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import socket
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import cv2
 
 from harness.config import RunConfig
 from harness.errors import ConfigError, MapError, unknown_name
-from harness.probe import is_port_free
+from harness.probe import DEFAULT_PORT, check_version, is_port_free
 from policies import POLICIES, make_policy
 from scenarios.route_files import RouteSpec, read_route_xml, town_name
 from scenarios.spec import COLLISION_MODES, TRAFFICS
@@ -133,6 +134,14 @@ def check_docker() -> None:
             "backend 'docker' needs the docker command and a running engine; none was found. "
             "Use backend embedded, or external with --host and --port of a CARLA 0.9.16 server"
         )
+    command = ["docker", "version", "--format", "{{.Server.Version}}"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=20.0, check=False)
+    except subprocess.TimeoutExpired as err:
+        raise ConfigError("backend 'docker': the engine did not answer within 20 s") from err
+    if answer.returncode != 0:
+        reason = (answer.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise ConfigError(f"backend 'docker' needs a running engine: {reason}")
 
 
 def check_display() -> None:
@@ -150,7 +159,9 @@ def check_display() -> None:
 def check_ports(config: RunConfig) -> None:
     """Check that ports to listen on are free, or that somebody answers on the external one."""
     if config.backend == "external":
-        check_reachable(config.host, config.port or 2000, config.timeouts.connect_s)
+        port, wait_s = config.port or DEFAULT_PORT, config.timeouts.connect_s
+        check_reachable(config.host, port, wait_s)
+        check_version(config.host, port, wait_s)
         return
     if config.port is None:
         return

@@ -17,6 +17,7 @@ import msgpack
 from harness.errors import ConfigError, SimulatorError
 
 CARLA_VERSION = "0.9.16"
+DEFAULT_PORT = 2000
 PROFILE_METHOD = "fusiondrive_profile"
 MAX_REPLY_BYTES = 1 << 20
 
@@ -67,7 +68,7 @@ def check_version(host: str, port: int, timeout_s: float) -> str:
         SimulatorError: nobody answers.
     """
     try:
-        version = call(host, port, "version", timeout_s=timeout_s)
+        version = _unwrapped(call(host, port, "version", timeout_s=timeout_s))
     except NotCarla as err:
         raise ConfigError(str(err)) from err
     if not isinstance(version, str):
@@ -81,11 +82,19 @@ def check_version(host: str, port: int, timeout_s: float) -> str:
 
 def engine_of(host: str, port: int, timeout_s: float = 5.0) -> Engine:
     """Tell the embedded server from Unreal: only the former has the profile method."""
+    return Engine.UNREAL if read_profile(host, port, timeout_s) is None else Engine.EMBEDDED
+
+
+def read_profile(host: str, port: int, timeout_s: float = 5.0) -> dict[str, float] | None:
+    """Mean milliseconds per tick of the embedded server's stages since the last reading.
+
+    None from another server; an unknown method is an error on some and an answer on others.
+    """
     try:
-        call(host, port, PROFILE_METHOD, timeout_s=timeout_s)
+        means = call(host, port, PROFILE_METHOD, timeout_s=timeout_s)
     except SimulatorError:
-        return Engine.UNREAL
-    return Engine.EMBEDDED
+        return None
+    return means if isinstance(means, dict) else None
 
 
 def is_port_free(port: int) -> bool:
@@ -97,6 +106,13 @@ def is_port_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _unwrapped(result: Any) -> Any:
+    """The value of a `Response<T>`: `[[1, value]]` (LibCarla 0.9.16, carla/rpc/Response.h)."""
+    if isinstance(result, list) and len(result) == 1 and isinstance(result[0], list):
+        return result[0][-1]
+    return result
 
 
 def _read_reply(connection: socket.socket, deadline: float, where: str) -> Any:

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import IO, Protocol
 
 from harness.errors import ConfigError, FusionDriveError, SimulatorError
-from harness.probe import CARLA_VERSION, check_version, is_port_free
+from harness.probe import CARLA_VERSION, DEFAULT_PORT, check_version, is_port_free
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class ExternalServer:
 
     def __init__(self, spec: ServerSpec) -> None:
         self.host = spec.host
-        self.port = spec.port or 2000
+        self.port = spec.port or DEFAULT_PORT
 
     def start(self) -> None:
         """Nothing to start."""

@@ -112,12 +112,13 @@ class _OnnxNetwork:
     """The exported graph; its first output holds all branches, (1, 4, 3)."""
 
     def __init__(self, path: Path) -> None:
+        from fusionproxy.errors import FusionError
         from fusionproxy.runtime import OnnxModel
 
         try:
             self._model = OnnxModel(path)
-        except RuntimeError as err:
-            raise WeightsError(f"{path}: not a readable ONNX file: {err}") from err
+        except FusionError as err:
+            raise WeightsError(f"policy weights: {err}") from err
 
     def __call__(
         self, image: NDArray[np.float32], speed: NDArray[np.float32]

@@ -9,6 +9,7 @@ import argparse
 import logging
 import multiprocessing
 import shlex
+import signal
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.errors import ConfigError, FusionDriveError, SimulatorError
-from harness.types import Observation, WorldState
+from harness.types import EpisodeContext, Observation, WorldState
 from policies.dataset import recorded_frames, save_episode, write_card
 from policies.expert import ExpertConfig, ExpertPolicy
 from policies.noise import SteeringNoise
@@ -143,26 +144,37 @@ def _watch(processes: list[Any], wanted: int, out: Path) -> None:
 
 def _make_routes(config: CollectConfig, path: Path) -> None:
     """Draw the routes to record on; they differ from the ready-made ones by their seed."""
-    from policies.env_session import open_map
     from scenarios.generate import generate_routes
     from scenarios.route_files import write_route_xml
 
-    carla_map = open_map(config.town, config.maps)
-    routes = generate_routes(
-        carla_map, config.town, seed=config.seed, count=ROUTES, candidates_per_route=4
-    )
+    env = _open_env(config, None)
+    try:
+        carla_map = env.town(config.town).map
+        routes = generate_routes(
+            carla_map, config.town, seed=config.seed, count=ROUTES, candidates_per_route=4
+        )
+    finally:
+        env.close()
     draft = path.with_suffix(".part")
     write_route_xml(draft, routes, {"seed": str(config.seed)})
     draft.replace(path)
+
+
+def _open_env(config: CollectConfig, routes_file: Path | None) -> CarlaDrivingEnv:
+    from harness.env import CarlaDrivingEnv, EnvConfig
+    from harness.server import ServerSpec
+
+    maps = None if config.maps is None else Path(config.maps)
+    server = ServerSpec(town=config.town, maps=maps)
+    return CarlaDrivingEnv(EnvConfig(server=server, town=config.town, route_file=routes_file))
 
 
 def _work(
     config: CollectConfig, out: Path, routes_file: Path, share: tuple[int, int], stop: Any
 ) -> None:
     """Record every `share[1]`-th episode, from `share[0]` on, until told to stop."""
-    from policies.env_session import open_env
-
-    env = open_env(config.town, config.maps, routes_file)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who sets `stop`
+    env = _open_env(config, routes_file)
     try:
         done = recorded_frames(out)
         key = share[0]
@@ -208,29 +220,27 @@ def record_episode(
     env: CarlaDrivingEnv, config: CollectConfig, key: int, out: Path, stop: Any
 ) -> None:
     """Drive one route with the expert, disturbed by noise, and save what is worth learning."""
-    from policies.env_session import begin, step
-
     spec = draw_spec(config, key)
     rng = np.random.default_rng((config.seed, key, 1))
     noise = SteeringNoise(rng) if rng.random() < NOISY_EPISODES else None
     expert = ExpertPolicy(ExpertConfig(obey_lights=config.obey_lights))
-    observation, context = begin(env, spec)
-    expert.reset(context)
+    env.reset(seed=spec.seed, options={"spec": spec})
+    expert.reset(EpisodeContext(spec.town, env.route, spec.seed))
     recorder = _Recorder(expert)
-    outcome = None
-    for _ in range(MAX_STEPS):
+    outcome = ""
+    while not outcome and env.steps < MAX_STEPS:
         if stop.is_set():
             return
-        state = env.state
+        observation, state = env.observation(), env.state
         control = expert.act(observation, state)
         added = noise.advance(observation.speed_mps) if noise is not None else (0.0, 0.0)
         recorder.add(observation, state, (control.steer, control.throttle, control.brake), added[0])
         throttle = float(np.clip(control.throttle + added[1] * (control.brake == 0.0), 0.0, 1.0))
         steer = float(np.clip(control.steer + added[0], -1.0, 1.0))
-        observation, outcome = step(env, (throttle, steer, control.brake))
-        if outcome is not None:
-            break
-    recorder.save(out, key, spec, crashed=outcome not in ("success", None))
+        info = env.step(np.array([throttle, steer, control.brake], np.float32))[4]
+        outcome = str(info.get("outcome", ""))
+    recorder.save(out, key, spec, crashed=outcome not in ("success", ""))
+    logger.info("episode %d: %s, %s after %d steps", key, spec, outcome or "cut", env.steps)
 
 
 class _Recorder:

@@ -17,7 +17,7 @@ from harness.errors import MapError
 from harness.types import Pose
 
 DATA_DIR = Path(__file__).parent / "data"
-AUTHORED_MARK = "FusionDrive"  # vendor in the OpenDRIVE header of the authored towns
+AUTHORED_MARK = 'vendor="FusionDrive"'  # in the OpenDRIVE header of the authored towns
 MAX_FILE_BYTES = 64 * 2**20
 
 

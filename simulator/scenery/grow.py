@@ -50,6 +50,7 @@ def grow(carla_map: carla.Map, town: Town, seed: int = 0) -> Scenery:
     houses = settle(plots, kerbs, rng)
     plants = streets.plant_streets(street, plots, kerbs, rng)
     plants += streets.plant_gardens(street, plots, houses, rng)
+    plants += streets.plant_islands(plots, kerbs, rng)
     plants += streets.plant_land(plots, rng, _PLANTS_PER_HECTARE)
     horizon, hills = far_land(field, rng)
     woods = hills[rng.permutation(len(hills))[:_WOODS]] + rng.uniform(-9, 9, (1, 3)) * (1, 1, 0)

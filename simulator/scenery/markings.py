@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import carla
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.scenery.drivable import RoadField
+from simulator.scenery.drivable import CELL_M, RoadField
 from simulator.scenery.lanes import LaneStrip
 from simulator.scenery.meshes import Look, MeshBuilder
-from simulator.types import F64, Material, Pose, Tag
+from simulator.types import F32, F64, Material, Pose, Tag
 
 WHITE = Look(Material.PAINT, Tag.ROAD_LINES, (226, 226, 222))
 YELLOW = Look(Material.PAINT, Tag.ROAD_LINES, (226, 178, 52))
@@ -27,6 +29,7 @@ _APART_M = 0.13  # of the two lines of a double marking, from the middle
 STOP_M = 0.4
 _BAR_M, _BAR_GAP_M = 0.5, 0.5
 _FALLBACK_WIDTH_M = 3.5
+_CLEAR_M = 0.9  # lane lines end this far from a crossing
 
 _Type = carla.LaneMarkingType
 # For each type the lines from left to right: offset from the middle in m, and whether dashed.
@@ -51,33 +54,50 @@ def paint(
         stop_lines: lane centre and driving direction of each.
         crossings: (4, 2) corners of each zebra crossing.
     """
-    builder = MeshBuilder()
+    canvas = _Canvas(MeshBuilder(), field, carla_map, _kept_clear(field, crossings))
     roads_with_right_lanes = {strip.road for strip in field.strips if strip.lane == -1}
     for strip in field.strips:
         if strip.junction or not strip.is_driving:
             continue
-        _edge(builder, field, carla_map, strip, outer=True)
+        _edge(canvas, strip, outer=True)
         if strip.lane == -1 or (strip.lane == 1 and strip.road not in roads_with_right_lanes):
-            _edge(builder, field, carla_map, strip, outer=False)
+            _edge(canvas, strip, outer=False)
     for pose in stop_lines:
-        _stop_line(builder, field, carla_map, pose)
+        _stop_line(canvas, pose)
     for corners in crossings:
-        _zebra(builder, field, corners)
-    return builder
+        _zebra(canvas, corners)
+    return canvas.builder
 
 
-def _edge(
-    builder: MeshBuilder, field: RoadField, carla_map: carla.Map, strip: LaneStrip, *, outer: bool
-) -> None:
+class _Canvas(NamedTuple):
+    builder: MeshBuilder
+    field: RoadField
+    carla_map: carla.Map
+    clear: F32  # one where no lane line may be painted
+
+
+def _kept_clear(field: RoadField, crossings: Sequence[F64]) -> F32:
+    clear = np.zeros(field.road.shape, np.uint8)
+    for corners in crossings:
+        middle = corners.mean(0)
+        away = corners - middle
+        reach = np.linalg.norm(away, axis=1, keepdims=True)
+        grown = middle + away * (1.0 + _CLEAR_M / np.maximum(reach, 1e-6) * 1.4)
+        pixels = np.round((grown - (field.x0, field.y0)) / CELL_M).astype(np.int32)
+        cv2.fillConvexPoly(clear, pixels, 1)
+    return clear.astype(np.float32)
+
+
+def _edge(canvas: _Canvas, strip: LaneStrip, *, outer: bool) -> None:
     """The line on one side of a lane, split where its type changes."""
-    marks = [_mark(carla_map, strip, float(s), outer=outer) for s in strip.s]
+    marks = [_mark(canvas.carla_map, strip, float(s), outer=outer) for s in strip.s]
     on_right = (strip.lane < 0) == outer
     rim = strip.right if on_right else strip.left
     start = 0
     for k in range(1, len(marks)):
         if k == len(marks) - 1 or marks[k] != marks[start]:
             if marks[start] is not None:
-                _line(builder, field, rim[start : k + 1], strip.s[start : k + 1], marks[start])
+                _line(canvas, rim[start : k + 1], strip.s[start : k + 1], marks[start])
             start = k
 
 
@@ -95,14 +115,32 @@ def _mark(carla_map: carla.Map, strip: LaneStrip, s: float, *, outer: bool) -> _
     return mark.type, mark.color, max(float(mark.width), _LINE_M)
 
 
-def _line(builder: MeshBuilder, field: RoadField, rim: F64, s: F64, mark: _Mark | None) -> None:
+def _line(canvas: _Canvas, rim: F64, s: F64, mark: _Mark | None) -> None:
     if mark is None or s[-1] - s[0] < 0.2:
         return
     kind, color, width = mark
     for offset, dashed in _LINES[kind]:
         for piece in _pieces(s, dashed=dashed):
-            center = np.stack([np.interp(piece, s, axis) for axis in rim.T], 1)
-            _band(builder, field, center, offset, width, _COLORS.get(color, WHITE))
+            for part in _outside_crossings(canvas, rim, s, piece):
+                center = np.stack([np.interp(part, s, axis) for axis in rim.T], 1)
+                _band(canvas, center, offset, width, _COLORS.get(color, WHITE))
+
+
+def _outside_crossings(canvas: _Canvas, rim: F64, s: F64, piece: F64) -> list[F64]:
+    """Parts of a painted piece that lie on no crossing."""
+    fine = np.arange(piece[0], piece[-1] + CELL_M / 2.0, CELL_M / 2.0)
+    points = np.stack([np.interp(fine, s, axis) for axis in rim.T[:2]], 1)
+    covered = canvas.field.at(canvas.clear, points) > 0.5
+    if not covered.any():
+        return [piece]
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], covered, [True]]).astype(int)))
+    parts = []
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        low, high = float(fine[start]), min(float(fine[stop - 1]), float(piece[-1]))
+        if high - low > 0.3:
+            inner = piece[(piece > low) & (piece < high)]
+            parts.append(np.concatenate([[low], inner, [high]]))
+    return parts
 
 
 def _pieces(s: F64, *, dashed: bool) -> list[F64]:
@@ -119,16 +157,15 @@ def _pieces(s: F64, *, dashed: bool) -> list[F64]:
     return pieces
 
 
-def _band(
-    builder: MeshBuilder, field: RoadField, center: F64, offset: float, width: float, look: Look
-) -> None:
+def _band(canvas: _Canvas, center: F64, offset: float, width: float, look: Look) -> None:
+    field = canvas.field
     ahead = np.gradient(center[:, :2], axis=0)
     ahead /= np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-9)
     right = np.column_stack([-ahead[:, 1], ahead[:, 0], np.zeros(len(ahead))])
     left_rim = field.drape(center + right * (offset - width / 2.0), LIFT_M)
     right_rim = field.drape(center + right * (offset + width / 2.0), LIFT_M)
     keep = _straight(left_rim)
-    builder.ribbon(left_rim[keep], right_rim[keep], look)
+    canvas.builder.ribbon(left_rim[keep], right_rim[keep], look)
 
 
 def _straight(line: F64) -> list[int]:
@@ -142,8 +179,8 @@ def _straight(line: F64) -> list[int]:
     return [*kept, len(line) - 1]
 
 
-def _stop_line(builder: MeshBuilder, field: RoadField, carla_map: carla.Map, pose: Pose) -> None:
-    waypoint = carla_map.get_waypoint(carla.Location(pose.x, pose.y, pose.z))
+def _stop_line(canvas: _Canvas, pose: Pose) -> None:
+    waypoint = canvas.carla_map.get_waypoint(carla.Location(pose.x, pose.y, pose.z))
     lane_m = waypoint.lane_width if waypoint is not None else _FALLBACK_WIDTH_M
     yaw = np.radians(pose.yaw)
     ahead = np.array([np.cos(yaw), np.sin(yaw), 0.0]) * STOP_M / 2.0
@@ -151,10 +188,10 @@ def _stop_line(builder: MeshBuilder, field: RoadField, carla_map: carla.Map, pos
     middle = np.array(pose[:3])
     signs: NDArray[np.float64] = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float64)
     corners = middle + signs[:, :1] * ahead + signs[:, 1:] * right
-    builder.quads(field.drape(corners, LIFT_M)[None], WHITE)
+    canvas.builder.quads(canvas.field.drape(corners, LIFT_M)[None], WHITE)
 
 
-def _zebra(builder: MeshBuilder, field: RoadField, corners: F64) -> None:
+def _zebra(canvas: _Canvas, corners: F64) -> None:
     """Bars along the driving direction; the crossing's long sides lie across the road."""
     a, b, c, d = corners[:4]
     if np.linalg.norm(b - a) < np.linalg.norm(c - b):
@@ -168,7 +205,7 @@ def _zebra(builder: MeshBuilder, field: RoadField, corners: F64) -> None:
         rim = np.array(
             [a + (b - a) * low, a + (b - a) * high, d + (c - d) * high, d + (c - d) * low]
         )
-        if field.at(field.road, rim.mean(0)[None])[0] > -0.3:
+        if canvas.field.at(canvas.field.road, rim.mean(0)[None])[0] > -0.3:
             continue
         flat = np.column_stack([rim, np.zeros(4)])
-        builder.quads(field.drape(flat, LIFT_M)[None], WHITE)
+        canvas.builder.quads(canvas.field.drape(flat, LIFT_M)[None], WHITE)

@@ -22,6 +22,7 @@ _TREE_EVERY_M = (9.0, 15.0)
 _CORNER_M = 11.0  # trees keep off junctions, for the view around the corner
 _SMALL_EVERY_M = (16.0, 34.0)
 _WIDE_WALK_M = 2.2
+_ISLAND_M2 = (80.0, 1800.0)
 _SEEN_M = 40.0  # from the street
 
 
@@ -198,6 +199,26 @@ def _front(street: Street, plots: Plots, house: House, rng: np.random.Generator)
             street.add_hedge(start, high - low)
         else:
             street.add_fence(start, high - low)
+
+
+def plant_islands(plots: Plots, kerbs: Sequence[Kerb], rng: np.random.Generator) -> list[Plant]:
+    """Trees in the middle and bushes around it on green islands, such as in roundabouts."""
+    plants = []
+    field = plots.field
+    for kerb in kerbs:
+        if not _ISLAND_M2[0] < kerb.area < _ISLAND_M2[1]:
+            continue
+        low, high = kerb.points[:, :2].min(0), kerb.points[:, :2].max(0)
+        for x, y in rng.uniform(low, high, (int(kerb.area / 10.0), 2)):
+            depth = field.value(field.road, x, y)
+            bush = depth < 8.0
+            if depth < 3.5 or not plots.stands(x, y, apart_m=1.5 if bush else 4.0):
+                continue
+            plots.put(x, y, apart_m=1.0)
+            height = float(field.heights(np.array([[x, y, 0.0]]))[0])
+            kind = BUSH if bush else None
+            plants.append(random_plant(rng, (float(x), float(y), height - 0.1), kind))
+    return plants
 
 
 def plant_land(plots: Plots, rng: np.random.Generator, per_hectare: float) -> list[Plant]:

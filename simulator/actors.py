@@ -1,0 +1,229 @@
+"""The actors of an episode: what each kind remembers and how it appears on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from simulator import wire
+from simulator.ackermann import AckermannControl, AckermannController
+from simulator.physics import VehicleInput, VehicleSpec
+from simulator.types import Pose
+from simulator.vehicle_models import VehicleModel
+
+Vector = tuple[float, float, float]
+ZERO: Vector = (0.0, 0.0, 0.0)
+ORIGIN = Pose()
+
+
+class ActorError(Exception):
+    """A call that cannot be done; its text is what the client's RuntimeError says."""
+
+
+@dataclass(slots=True, eq=False)
+class Actor:
+    """What every actor has; props, AI controllers and the spectator have no more than that."""
+
+    actor_id: int
+    blueprint: str
+    uid: int = 0
+    attributes: tuple[tuple[str, int, str], ...] = ()
+    pose: Pose = ORIGIN
+    half_extent: Vector = ZERO
+    box_center: Vector = ZERO
+    box_rotation: Vector = ZERO  # pitch, yaw, roll relative to the actor, degrees
+    tags: bytes = b""
+    parent: Actor | None = None
+    relative: Pose | None = None  # to the parent
+    velocity: Vector = ZERO  # m/s
+    angular_velocity: Vector = ZERO  # deg/s
+    acceleration: Vector = ZERO  # m/s^2
+    instance: int = 0  # number within the episode, in order of creation
+    ticks: int = 0  # since it was spawned
+    age_s: float = 0.0  # simulated seconds since it was spawned
+    has_body: bool = False  # whether the physics moves it
+    token: bytes = b""
+
+    def describe(self) -> list[Any]:
+        """An Actor (`carla/rpc/Actor.h`)."""
+        parent = self.parent.actor_id if self.parent is not None else 0
+        description = [self.uid, self.blueprint, [list(a) for a in self.attributes]]
+        return [self.actor_id, parent, description, self.box(), self.tags, self.token]
+
+    def box(self) -> list[Any]:
+        """Its bounding box, relative to its pose."""
+        extent, turn = self.half_extent, self.box_rotation
+        return wire.bounding_box(self.box_center, extent, turn, self.actor_id)
+
+    def attribute(self, name: str, default: str = "") -> str:
+        """The value of an attribute as the client sent it."""
+        return next((value for key, _, value in self.attributes if key == name), default)
+
+    def union(self) -> bytes:
+        """What its record in the world state has beyond pose and motion."""
+        return b""
+
+    def record(self) -> bytes:
+        """Its 119 bytes of the world state."""
+        return wire.actor_record(
+            self.actor_id,
+            self.pose,
+            self.velocity,
+            self.angular_velocity,
+            self.acceleration,
+            self.union(),
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Vehicle(Actor):
+    """A car, truck, bus or two-wheeler."""
+
+    model: VehicleModel = field(kw_only=True)
+    spec: VehicleSpec = field(kw_only=True)
+    control: VehicleInput = field(default_factory=VehicleInput)
+    gear: int = 0
+    wheel_steer_deg: float = 0.0
+    speed_limit_kmh: float = 30.0
+    light: tuple[int, int] | None = None  # state and actor id of the governing traffic light
+    light_flags: int = 0  # VehicleLightState
+    physics_control: list[Any] | None = None  # what the client applied, in wire order
+    ackermann: AckermannControl | None = None
+    controller: AckermannController = field(default_factory=AckermannController)
+
+    @property
+    def is_sticky(self) -> bool:
+        """Whether a control stays in force until the next one."""
+        return self.attribute("sticky_control", "true").lower() != "false"
+
+    @property
+    def color(self) -> tuple[int, int, int]:
+        """Paint, RGB."""
+        return _color(self.attribute("color", "200,200,200"))
+
+    def union(self) -> bytes:
+        """Control, speed limit and traffic light."""
+        c = self.control
+        control = (c.throttle, c.steer, c.brake, c.hand_brake, c.reverse, c.manual_gear_shift)
+        return wire.vehicle_union((*control, self.gear), self.speed_limit_kmh, self.light)
+
+
+@dataclass(slots=True, eq=False)
+class Walker(Actor):
+    """A person on foot."""
+
+    direction: Vector = (1.0, 0.0, 0.0)
+    speed: float = 0.0  # m/s
+    jump: bool = False
+
+    def union(self) -> bytes:
+        """Its control."""
+        return wire.walker_union(self.direction, self.speed, jump=self.jump)
+
+
+@dataclass(slots=True, eq=False)
+class TrafficLight(Actor):
+    """One signal of the map; `index` is its place among the signals."""
+
+    sign_id: str = field(kw_only=True)
+    index: int = field(kw_only=True)
+    state: int = 0
+    times_s: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)  # green yellow red elapsed
+    pole: int = 0  # its number within the group
+    is_frozen: bool = False
+
+    def union(self) -> bytes:
+        """State and timing."""
+        times = self.times_s
+        return wire.light_union(
+            self.sign_id, times, self.pole, frozen=self.is_frozen, state=self.state
+        )
+
+
+@dataclass(slots=True, eq=False)
+class TrafficSign(Actor):
+    """A sign of the map."""
+
+    sign_id: str = field(kw_only=True)
+
+    def union(self) -> bytes:
+        """The OpenDRIVE id."""
+        return wire.sign_union(self.sign_id)
+
+
+@dataclass(slots=True, eq=False)
+class Sensor(Actor):
+    """Anything with a stream; `kind` is None for those that work inside the client."""
+
+    stream_id: int = field(kw_only=True)
+    kind: wire.SensorType | None = field(kw_only=True)
+    period_s: float = 0.0
+    last_s: float = -1e18  # simulated time of its last message
+
+    def is_due(self, time_s: float) -> bool:
+        """Whether it measures in this frame."""
+        return self.period_s <= 0.0 or time_s - self.last_s >= self.period_s - 1e-6
+
+
+def _color(text: str) -> tuple[int, int, int]:
+    try:
+        r, g, b = (min(max(int(part), 0), 255) for part in text.split(","))
+    except ValueError:
+        raise ActorError(f"expected a colour as 'r,g,b', got {text!r}") from None
+    return r, g, b
+
+
+_A = TypeVar("_A", bound=Actor)
+
+
+class ActorRegistry:
+    """Live actors in the order in which they were created."""
+
+    def __init__(self) -> None:
+        self._actors: dict[int, Actor] = {}
+        self._created = 0
+
+    def __iter__(self) -> Iterator[Actor]:
+        return iter(self._actors.values())
+
+    def __contains__(self, actor_id: int) -> bool:
+        return actor_id in self._actors
+
+    def __len__(self) -> int:
+        return len(self._actors)
+
+    def add(self, actor: Actor) -> None:
+        """Register an actor and number it."""
+        self._created += 1
+        actor.instance = self._created & 0xFFFF
+        self._actors[actor.actor_id] = actor
+
+    def find(self, actor_id: int) -> Actor | None:
+        """The actor with that id, if it is alive."""
+        return self._actors.get(actor_id)
+
+    def get(self, actor_id: int, kind: type[_A]) -> _A:
+        """The actor with that id.
+
+        Raises:
+            ActorError: there is none, or it is of another kind.
+        """
+        actor = self._actors.get(actor_id)
+        if actor is None:
+            raise ActorError(f"unable to find actor: actor not found: id {actor_id}")
+        if not isinstance(actor, kind):
+            expected = kind.__name__.lower()
+            raise ActorError(f"expected a {expected}, but actor {actor_id} is {actor.blueprint}")
+        return actor
+
+    def of(self, kind: type[_A]) -> Iterator[_A]:
+        """All actors of a kind."""
+        return (actor for actor in self._actors.values() if isinstance(actor, kind))
+
+    def remove(self, actor_id: int) -> None:
+        """Forget an actor; what was attached to it stays where it is."""
+        gone = self._actors.pop(actor_id)
+        for actor in self._actors.values():
+            if actor.parent is gone:
+                actor.parent = actor.relative = None

@@ -1,0 +1,182 @@
+"""The blueprint library: what a client may spawn, and with which attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from simulator.blueprints_sensors import SENSOR_ATTRIBUTES
+from simulator.vehicle_models import VEHICLES, VehicleModel
+
+
+class Kind(IntEnum):
+    """Type of an attribute (`carla/rpc/ActorAttributeType.h`)."""
+
+    BOOL = 1
+    INT = 2
+    FLOAT = 3
+    STRING = 4
+    COLOR = 5
+
+
+_KINDS = {"b": Kind.BOOL, "i": Kind.INT, "f": Kind.FLOAT, "s": Kind.STRING, "c": Kind.COLOR}
+
+
+class Attribute(NamedTuple):
+    """One attribute; the first recommended value is the default."""
+
+    name: str
+    kind: Kind
+    values: tuple[str, ...]
+    is_modifiable: bool = True
+
+    def as_list(self) -> list[Any]:
+        """An ActorAttribute (`carla/rpc/ActorAttribute.h`)."""
+        recommended = list(self.values) if self.is_modifiable else []
+        return [self.name, int(self.kind), self.values[0], recommended, self.is_modifiable, False]
+
+
+class Blueprint(NamedTuple):
+    """One thing that can be spawned; `half_extent` is zero where there is nothing to touch."""
+
+    uid: int
+    name: str
+    attributes: tuple[Attribute, ...]
+    half_extent: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def as_list(self) -> list[Any]:
+        """An ActorDefinition (`carla/rpc/ActorDefinition.h`)."""
+        tags = self.name.replace(".", ",")
+        return [self.uid, self.name, tags, [a.as_list() for a in self.attributes]]
+
+
+COLORS = (
+    "180,44,44", "17,37,103", "255,255,255", "10,10,10", "137,0,0", "44,80,102", "120,120,120",
+    "66,63,63", "28,98,58", "211,142,0", "179,185,192", "98,115,84",
+)  # fmt: skip
+
+ADULT_HALF_EXTENT = (0.19, 0.19, 0.93)  # m, CARLA's capsule
+CHILD_HALF_EXTENT = (0.25, 0.25, 0.65)
+WALKERS = 52
+_CHILDREN = frozenset((9, 10, 11, 12, 13, 14, 48, 49))
+_WOMEN = frozenset((2, 3, 5, 8, 9, 11, 14, 16, 17, 20, 22, 23, 25, 27, 29, 31, 34, 36, 39, 41, 44,
+                    46, 47, 49, 51))  # fmt: skip
+
+# Half extents in metres.
+PROPS = {
+    "static.prop.advertisement": (0.60, 0.10, 1.20),
+    "static.prop.atm": (0.45, 0.40, 0.95),
+    "static.prop.barbeque": (0.40, 0.30, 0.55),
+    "static.prop.barrel": (0.30, 0.30, 0.45),
+    "static.prop.bench01": (0.35, 0.90, 0.45),
+    "static.prop.bench02": (0.35, 0.90, 0.45),
+    "static.prop.bikeparking": (0.30, 0.60, 0.45),
+    "static.prop.bin": (0.30, 0.30, 0.50),
+    "static.prop.box01": (0.32, 0.32, 0.32),
+    "static.prop.box02": (0.30, 0.25, 0.20),
+    "static.prop.busstop": (0.70, 1.90, 1.40),
+    "static.prop.chainbarrier": (0.10, 0.75, 0.45),
+    "static.prop.constructioncone": (0.17, 0.17, 0.29),
+    "static.prop.container": (0.95, 1.80, 1.00),
+    "static.prop.creasedbox01": (0.35, 0.35, 0.10),
+    "static.prop.dirtdebris01": (0.60, 0.60, 0.10),
+    "static.prop.fountain": (2.50, 2.50, 1.20),
+    "static.prop.garbage01": (0.30, 0.30, 0.20),
+    "static.prop.gardenlamp": (0.15, 0.15, 0.60),
+    "static.prop.glasscontainer": (0.80, 0.80, 0.85),
+    "static.prop.kiosk_01": (1.60, 1.60, 1.50),
+    "static.prop.mailbox": (0.25, 0.25, 0.55),
+    "static.prop.plantpot01": (0.45, 0.45, 0.50),
+    "static.prop.plasticbag": (0.15, 0.15, 0.20),
+    "static.prop.streetbarrier": (0.30, 0.62, 0.55),
+    "static.prop.streetsign": (0.05, 0.30, 1.10),
+    "static.prop.trafficcone01": (0.20, 0.20, 0.37),
+    "static.prop.trafficcone02": (0.22, 0.22, 0.45),
+    "static.prop.trafficwarning": (0.90, 0.70, 1.20),
+    "static.prop.trashcan01": (0.30, 0.30, 0.50),
+    "static.prop.travelcase": (0.20, 0.35, 0.30),
+    "static.prop.vendingmachine": (0.45, 0.50, 0.95),
+    "static.prop.warningaccident": (0.25, 0.35, 0.30),
+    "static.prop.warningconstruction": (0.25, 0.35, 0.50),
+}
+
+
+def _role(*values: str) -> Attribute:
+    return Attribute("role_name", Kind.STRING, values)
+
+
+def _fixed(name: str, kind: Kind, value: str) -> Attribute:
+    return Attribute(name, kind, (value,), is_modifiable=False)
+
+
+def _ros_name(blueprint: str) -> Attribute:
+    return Attribute("ros_name", Kind.STRING, (blueprint,))
+
+
+def _vehicle(model: VehicleModel) -> tuple[Attribute, ...]:
+    is_lit = model.base_type != "bicycle"
+    return (
+        _role("autopilot", "scenario", "ego_vehicle"),
+        Attribute("color", Kind.COLOR, COLORS),
+        Attribute("sticky_control", Kind.BOOL, ("True",)),
+        Attribute("terramechanics", Kind.BOOL, ("False",)),
+        _fixed("object_type", Kind.STRING, "other" if model.special_type == "emergency" else ""),
+        _fixed("base_type", Kind.STRING, model.base_type),
+        _fixed("special_type", Kind.STRING, model.special_type),
+        _fixed("number_of_wheels", Kind.INT, str(model.wheels)),
+        _fixed("generation", Kind.INT, str(model.generation)),
+        _fixed("has_dynamic_doors", Kind.BOOL, "false"),
+        _fixed("has_lights", Kind.BOOL, "true" if is_lit else "false"),
+        _ros_name(model.blueprint),
+    )
+
+
+def _walker(number: int) -> tuple[Attribute, ...]:
+    return (
+        _role("pedestrian"),
+        Attribute("is_invincible", Kind.BOOL, ("true",)),
+        Attribute("speed", Kind.FLOAT, ("0.0", "1.43", "2.36")),
+        _fixed("gender", Kind.STRING, "female" if number in _WOMEN else "male"),
+        _fixed("age", Kind.STRING, "child" if number in _CHILDREN else "adult"),
+        _fixed("generation", Kind.INT, "1" if number < 15 else "2"),
+        Attribute("can_use_wheelchair", Kind.BOOL, ("false",)),
+        Attribute("use_wheelchair", Kind.BOOL, ("false",)),
+        _ros_name(f"walker.pedestrian.{number:04d}"),
+    )
+
+
+def _sensor(name: str, rows: Iterable[Sequence[str]]) -> tuple[Attribute, ...]:
+    own = tuple(Attribute(row[0], _KINDS[row[1]], tuple(row[2:])) for row in rows)
+    roles = ("front", "back", "left", "right", "front_left", "front_right", "back_left")
+    return (_role(*roles, "back_right"), *own, _ros_name(name))
+
+
+def _prop(name: str) -> tuple[Attribute, ...]:
+    size = max(PROPS[name])
+    label = "tiny" if size < 0.25 else "small" if size < 0.6 else "medium" if size < 1.2 else "big"
+    return (_role("prop"), _fixed("size", Kind.STRING, label), _ros_name(name))
+
+
+def make_library() -> dict[str, Blueprint]:
+    """All blueprints by name, in a fixed order."""
+    found: list[Blueprint] = []
+
+    def add(
+        name: str,
+        attributes: tuple[Attribute, ...],
+        half: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    ) -> None:
+        found.append(Blueprint(len(found) + 1, name, attributes, half))
+
+    for model in VEHICLES.values():
+        add(model.blueprint, _vehicle(model), model.half_extent)
+    for number in range(1, WALKERS + 1):
+        half = CHILD_HALF_EXTENT if number in _CHILDREN else ADULT_HALF_EXTENT
+        add(f"walker.pedestrian.{number:04d}", _walker(number), half)
+    for name, rows in SENSOR_ATTRIBUTES.items():
+        add(name, _sensor(name, rows))
+    for name, half in PROPS.items():
+        add(name, _prop(name), half)
+    add("controller.ai.walker", (_role("default"), _ros_name("controller.ai.walker")))
+    return {blueprint.name: blueprint for blueprint in found}

@@ -1,0 +1,151 @@
+"""Attributes of the sensors: name, type (bool, int, float, string), then the recommended values.
+
+Names and defaults as in CARLA 0.9.16, `Carla/Actor/ActorBlueprintFunctionLibrary.cpp`.
+"""
+
+from __future__ import annotations
+
+Row = tuple[str, ...]
+
+_TICK: Row = ("sensor_tick", "f", "0.0")
+
+_LENS: tuple[Row, ...] = (
+    ("lens_circle_falloff", "f", "5.0"),
+    ("lens_circle_multiplier", "f", "0.0"),
+    ("lens_k", "f", "-1.0"),
+    ("lens_kcube", "f", "0.0"),
+    ("lens_x_size", "f", "0.08"),
+    ("lens_y_size", "f", "0.08"),
+)
+
+_CAMERA: tuple[Row, ...] = (
+    ("fov", "f", "90.0"),
+    ("image_size_x", "i", "800"),
+    ("image_size_y", "i", "600"),
+    _TICK,
+    *_LENS,
+)
+
+_POST_PROCESSING: tuple[Row, ...] = (
+    ("enable_postprocess_effects", "b", "True"),
+    ("bloom_intensity", "f", "0.675"),
+    ("lens_flare_intensity", "f", "0.1"),
+    ("gamma", "f", "2.2"),
+    ("motion_blur_intensity", "f", "0.45"),
+    ("motion_blur_max_distortion", "f", "0.35"),
+    ("motion_blur_min_object_screen_size", "f", "0.1"),
+    ("exposure_mode", "s", "histogram", "manual"),
+    ("exposure_compensation", "f", "0.0"),
+    ("exposure_min_bright", "f", "10.0"),
+    ("exposure_max_bright", "f", "12.0"),
+    ("exposure_speed_up", "f", "3.0"),
+    ("exposure_speed_down", "f", "1.0"),
+    ("calibration_constant", "f", "16.0"),
+    ("shutter_speed", "f", "200.0"),
+    ("iso", "f", "100.0"),
+    ("fstop", "f", "1.4"),
+    ("min_fstop", "f", "1.2"),
+    ("blade_count", "i", "5"),
+    ("focal_distance", "f", "1000.0"),
+    ("blur_amount", "f", "1.0"),
+    ("blur_radius", "f", "0.0"),
+    ("slope", "f", "0.88"),
+    ("toe", "f", "0.55"),
+    ("shoulder", "f", "0.26"),
+    ("black_clip", "f", "0.0"),
+    ("white_clip", "f", "0.04"),
+    ("temp", "f", "6500.0"),
+    ("tint", "f", "0.0"),
+    ("chromatic_aberration_intensity", "f", "0.0"),
+    ("chromatic_aberration_offset", "f", "0.0"),
+)
+
+_DVS: tuple[Row, ...] = (
+    ("positive_threshold", "f", "0.3"),
+    ("negative_threshold", "f", "0.3"),
+    ("sigma_positive_threshold", "f", "0"),
+    ("sigma_negative_threshold", "f", "0"),
+    ("refractory_period_ns", "i", "0"),
+    ("use_log", "b", "true"),
+    ("log_eps", "f", "0.001"),
+)
+
+_LIDAR: tuple[Row, ...] = (
+    ("channels", "i", "32"),
+    ("range", "f", "10.0"),
+    ("points_per_second", "i", "56000"),
+    ("rotation_frequency", "f", "10.0"),
+    ("upper_fov", "f", "10.0"),
+    ("lower_fov", "f", "-30.0"),
+    ("horizontal_fov", "f", "360.0"),
+    _TICK,
+)
+
+_LIDAR_LOSSES: tuple[Row, ...] = (
+    ("atmosphere_attenuation_rate", "f", "0.004"),
+    ("dropoff_general_rate", "f", "0.45"),
+    ("dropoff_intensity_limit", "f", "0.8"),
+    ("dropoff_zero_intensity", "f", "0.4"),
+    ("noise_seed", "i", "0"),
+    ("noise_stddev", "f", "0.0"),
+)
+
+_RADAR: tuple[Row, ...] = (
+    ("horizontal_fov", "f", "30.0"),
+    ("vertical_fov", "f", "30.0"),
+    ("range", "f", "100.0"),
+    ("points_per_second", "i", "1500"),
+    ("noise_seed", "i", "0"),
+    _TICK,
+)
+
+_OBSTACLE: tuple[Row, ...] = (
+    ("distance", "f", "5.0"),
+    ("hit_radius", "f", "0.5"),
+    ("only_dynamics", "b", "false"),
+    ("debug_linetrace", "b", "false"),
+    _TICK,
+)
+
+_GNSS: tuple[Row, ...] = (
+    ("noise_alt_bias", "f", "0.0"),
+    ("noise_alt_stddev", "f", "0.0"),
+    ("noise_lat_bias", "f", "0.0"),
+    ("noise_lat_stddev", "f", "0.0"),
+    ("noise_lon_bias", "f", "0.0"),
+    ("noise_lon_stddev", "f", "0.0"),
+    ("noise_seed", "i", "0"),
+    _TICK,
+)
+
+_IMU: tuple[Row, ...] = (
+    ("noise_accel_stddev_x", "f", "0.0"),
+    ("noise_accel_stddev_y", "f", "0.0"),
+    ("noise_accel_stddev_z", "f", "0.0"),
+    ("noise_gyro_bias_x", "f", "0.0"),
+    ("noise_gyro_bias_y", "f", "0.0"),
+    ("noise_gyro_bias_z", "f", "0.0"),
+    ("noise_gyro_stddev_x", "f", "0.0"),
+    ("noise_gyro_stddev_y", "f", "0.0"),
+    ("noise_gyro_stddev_z", "f", "0.0"),
+    ("noise_seed", "i", "0"),
+    _TICK,
+)
+
+SENSOR_ATTRIBUTES: dict[str, tuple[Row, ...]] = {
+    "sensor.camera.rgb": (*_CAMERA, *_POST_PROCESSING),
+    "sensor.camera.depth": _CAMERA,
+    "sensor.camera.semantic_segmentation": _CAMERA,
+    "sensor.camera.instance_segmentation": _CAMERA,
+    "sensor.camera.normals": _CAMERA,
+    "sensor.camera.optical_flow": _CAMERA,
+    "sensor.camera.dvs": (*_CAMERA, *_POST_PROCESSING, *_DVS),
+    "sensor.lidar.ray_cast": (*_LIDAR, *_LIDAR_LOSSES),
+    "sensor.lidar.ray_cast_semantic": _LIDAR,
+    "sensor.other.collision": (),
+    "sensor.other.lane_invasion": (),
+    "sensor.other.obstacle": _OBSTACLE,
+    "sensor.other.gnss": _GNSS,
+    "sensor.other.imu": _IMU,
+    "sensor.other.radar": _RADAR,
+}

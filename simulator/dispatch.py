@@ -1,0 +1,68 @@
+"""From a request to its answer: finds the method, holds the lock, turns failures into errors."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from simulator import wire
+from simulator.actors import ActorError
+from simulator.handlers import METHODS, UNSUPPORTED
+from simulator.methods import Context
+
+if TYPE_CHECKING:
+    from simulator.rpc import Connection
+    from simulator.server import Server
+
+logger = logging.getLogger(__name__)
+
+LOAD = "load_new_episode"
+
+
+class Dispatcher:
+    """Answers the requests of all connections."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def handle(self, connection: Connection, request: wire.Request) -> None:
+        """Answer now, or later if the call takes long or must wait for a map change."""
+        server = self._server
+        if request.method == LOAD:
+            args = (connection, request)
+            threading.Thread(target=server.load_episode, args=args, daemon=True).start()
+        elif not server.park(connection, request):
+            self.answer(connection, request)
+        server.note_call(request.method)
+
+    def answer(self, connection: Connection, request: wire.Request) -> None:
+        """Do what is asked and send the result."""
+        logger.debug("%s %s", request.method, request.args)
+        if request.method in METHODS:
+            result = self._call(connection, request)
+        elif request.method in UNSUPPORTED:
+            text = f"{request.method} is not supported by this server"
+            result = wire.wrap_error(UNSUPPORTED[request.method], text)
+        else:
+            logger.warning("unknown method %s", request.method)
+            connection.answer(wire.no_such_method(request.message_id, request.method))
+            return
+        connection.answer(wire.response(request.message_id, result))
+
+    def _call(self, connection: Connection, request: wire.Request) -> Any:
+        method = METHODS[request.method]
+        context = Context(self._server, connection)
+        try:
+            if method.is_locked:
+                with self._server.lock:
+                    return wire.wrap(method.form, method.function(context, *request.args))
+            return wire.wrap(method.form, method.function(context, *request.args))
+        except ActorError as err:
+            if request.is_asynchronous:
+                logger.info("%s: %s", request.method, err)
+            return wire.wrap_error(method.form, str(err))
+        except (TypeError, ValueError, KeyError, IndexError) as err:
+            # Almost always arguments that do not have the shape the protocol gives them.
+            logger.warning("%s failed", request.method, exc_info=True)
+            return wire.wrap_error(method.form, f"{request.method}: {err!r}")

@@ -1,0 +1,292 @@
+"""One run of a town: the actors, their physics, the traffic lights and the passing of time."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import carla
+
+from simulator import wire
+from simulator.ackermann import Motion
+from simulator.actors import (
+    Actor,
+    ActorError,
+    ActorRegistry,
+    Sensor,
+    TrafficLight,
+    TrafficSign,
+    Vehicle,
+    Walker,
+)
+from simulator.lights import TrafficLights
+from simulator.physics import BodyState, Contact, Physics, VehicleInput
+from simulator.scene import Scene
+from simulator.types import Drawable, Pose, Tag, Weather
+
+_LIMIT_EVERY_TICKS = 5  # how often a vehicle looks up the speed limit below it
+_SPECTATOR = Pose(0.0, 0.0, 20.0, -20.0, 0.0, 0.0)
+_LIGHT_BOX_HALF = (1.5, 0.3, 1.0)  # m; x and y grow with the lanes that the light governs
+
+
+@dataclass
+class Settings:
+    """CARLA's EpisodeSettings, in wire order."""
+
+    synchronous_mode: bool = False
+    no_rendering_mode: bool = False
+    fixed_delta_seconds: float | None = None
+    substepping: bool = True
+    max_substep_delta_time: float = 0.01
+    max_substeps: int = 10
+    max_culling_distance: float = 0.0
+    deterministic_ragdolls: bool = True
+    tile_stream_distance: float = 3000.0
+    actor_active_distance: float = 2000.0
+    spectator_as_ego: bool = True
+
+    DEFAULT_DELTA_S = 0.05  # without a fixed delta; steps never follow the wall clock
+
+    @property
+    def delta_s(self) -> float:
+        """Length of a step."""
+        return self.fixed_delta_seconds or self.DEFAULT_DELTA_S
+
+    @property
+    def substeps(self) -> int:
+        """Into how many parts the physics cuts a step."""
+        if not self.substepping or self.max_substep_delta_time <= 0.0:
+            return 1
+        parts = math.ceil(self.delta_s / self.max_substep_delta_time - 1e-6)
+        return min(max(parts, 1), max(self.max_substeps, 1))
+
+    def as_list(self) -> list[Any]:
+        """The fields in wire order."""
+        values = [getattr(self, name) for name in self.__dataclass_fields__]
+        delta = self.fixed_delta_seconds
+        values[2] = [False] if delta is None else [True, delta]
+        return values
+
+    @classmethod
+    def from_list(cls, values: list[Any]) -> Settings:
+        """Read the fields; what a client of another version leaves out keeps its default."""
+        names = list(cls.__dataclass_fields__)
+        given = dict(zip(names, values, strict=False))
+        delta = given["fixed_delta_seconds"]
+        given["fixed_delta_seconds"] = float(delta[1]) if delta[0] and delta[1] > 0.0 else None
+        return cls(**given)
+
+
+@dataclass
+class Ids:
+    """Counters that go on over all episodes of a server: ids are never used twice."""
+
+    actors: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    streams: Iterator[int] = field(default_factory=lambda: itertools.count(wire.WORLD_STREAM + 1))
+    episodes: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+
+class Episode:
+    """A town in motion. Not thread-safe: the server holds a lock around every call."""
+
+    def __init__(self, scene: Scene, ids: Ids) -> None:
+        self.scene = scene
+        self.ids = ids
+        self.episode_id = next(ids.episodes)
+        self.weather = Weather()
+        self.actors = ActorRegistry()
+        self.physics = Physics(scene.scenery.obstacles, scene.ground.height)
+        self.lights = TrafficLights(scene.town.signals)
+        self.spectator = Actor(next(ids.actors), "spectator", pose=_SPECTATOR)
+        self.actors.add(self.spectator)
+        self.light_actors = [self._light_actor(i) for i in range(len(scene.town.signals))]
+        for sign in scene.signs:
+            actor_id, pose = next(ids.actors), sign.pose
+            tags = bytes([Tag.TRAFFIC_SIGNS])
+            self.actors.add(
+                TrafficSign(actor_id, sign.blueprint, pose=pose, tags=tags, sign_id=sign.sign_id)
+            )
+        self._show_lights()
+
+    def _light_actor(self, index: int) -> TrafficLight:
+        """The actor of a signal; its box is the trigger volume in front of the stop line."""
+        signal = self.scene.town.signals[index]
+        actor = TrafficLight(
+            next(self.ids.actors),
+            "traffic.traffic_light",
+            pose=signal.pose,
+            half_extent=_LIGHT_BOX_HALF,
+            tags=bytes([Tag.TRAFFIC_LIGHT]),
+            sign_id=signal.signal_id,
+            index=index,
+        )
+        if signal.stop_lines:
+            lines = signal.stop_lines
+            x, y, z = (sum(line[i] for line in lines) / len(lines) for i in range(3))
+            spread = max(math.hypot(line.x - x, line.y - y) for line in lines)
+            local = signal.pose.rotation_matrix().T @ [c - p for c, p in zip(
+                (x, y, z), signal.pose[:3], strict=True)]  # fmt: skip
+            actor.box_center = (float(local[0]), float(local[1]), float(local[2]) + 1.0)
+            actor.box_rotation = (0.0, lines[0].yaw - signal.pose.yaw, 0.0)
+            actor.half_extent = (1.5, spread + 1.5, 1.0)
+        self.actors.add(actor)
+        return actor
+
+    def step(self, settings: Settings) -> list[Contact]:
+        """Let one step of time pass; returns what touched."""
+        dt = settings.delta_s
+        self._drive_ackermann(dt)
+        contacts = self.physics.step(dt, settings.substeps)
+        self.lights.advance(dt)
+        self._show_lights()
+        for actor in self.actors:
+            actor.ticks += 1
+            actor.age_s += dt
+            if actor.has_body:
+                self._follow_body(actor)
+            elif actor.parent is not None and actor.relative is not None:
+                actor.pose = actor.parent.pose.compose(actor.relative)
+                actor.velocity = actor.parent.velocity
+        for vehicle in self.actors.of(Vehicle):
+            self._look_around(vehicle)
+            if not vehicle.is_sticky and vehicle.has_body:
+                self.drive(vehicle, VehicleInput())
+        return contacts
+
+    def _drive_ackermann(self, dt: float) -> None:
+        for vehicle in self.actors.of(Vehicle):
+            if vehicle.ackermann is None or not vehicle.has_body:
+                continue
+            yaw = math.radians(vehicle.pose.yaw)
+            ahead = (math.cos(yaw), math.sin(yaw))
+            speed, pull = (
+                v[0] * ahead[0] + v[1] * ahead[1] for v in (vehicle.velocity, vehicle.acceleration)
+            )
+            motion = Motion(speed, pull, vehicle.spec.max_steer_deg)
+            order = vehicle.controller.advance(vehicle.ackermann, motion, dt)
+            vehicle.control = order
+            self.physics.control(vehicle.actor_id, order)
+
+    def drive(self, vehicle: Vehicle, order: VehicleInput) -> None:
+        """Give a vehicle its pedals and steering until the next order."""
+        vehicle.control = order
+        vehicle.ackermann = None
+        if vehicle.has_body:
+            self.physics.control(vehicle.actor_id, order)
+
+    def _follow_body(self, actor: Actor) -> None:
+        body: BodyState = self.physics.body(actor.actor_id)
+        actor.pose, actor.velocity = body.pose, body.velocity
+        actor.angular_velocity, actor.acceleration = body.angular_velocity, body.acceleration
+        if isinstance(actor, Vehicle):
+            actor.gear, actor.wheel_steer_deg = body.gear, body.wheel_steer_deg
+
+    def _look_around(self, vehicle: Vehicle) -> None:
+        """Which traffic light and which speed limit hold for a vehicle."""
+        x, y, z = vehicle.pose[:3]
+        index = self.lights.light_ahead(x, y, vehicle.pose.yaw)
+        light = self.light_actors[index] if index is not None else None
+        vehicle.light = (light.state, light.actor_id) if light is not None else None
+        if vehicle.ticks % _LIMIT_EVERY_TICKS == 1:
+            waypoint = self.scene.carla_map.get_waypoint(carla.Location(x, y, z))
+            if waypoint is not None:
+                vehicle.speed_limit_kmh = self.scene.limits.at(waypoint.road_id, waypoint.s)
+
+    def _show_lights(self) -> None:
+        for actor, now in zip(self.light_actors, self.lights.states, strict=True):
+            actor.state, actor.is_frozen = now.state, now.frozen
+            actor.times_s = (now.green_s, now.yellow_s, now.red_s, now.elapsed_s)
+
+    def place(self, actor: Actor, pose: Pose) -> None:
+        """Move an actor at once; relative to its parent if it has one."""
+        if actor.parent is not None:
+            actor.relative = pose
+            pose = actor.parent.pose.compose(pose)
+        actor.pose = pose
+        if actor.has_body:
+            self.physics.teleport(actor.actor_id, pose)
+
+    def attach(self, actor: Actor, parent_id: int, relative: Pose) -> None:
+        """Let an actor follow another one."""
+        parent = self.actors.find(parent_id)
+        if parent is None:
+            raise ActorError("unable to attach actor: parent actor not found")
+        actor.parent, actor.relative = parent, relative
+        actor.pose = parent.pose.compose(relative)
+        actor.velocity = parent.velocity
+
+    def destroy(self, actor_id: int) -> bool:
+        """Remove an actor; lights, signs and the spectator belong to the map and stay."""
+        actor = self.actors.find(actor_id)
+        if actor is None or actor is self.spectator:
+            return False
+        if isinstance(actor, TrafficLight | TrafficSign):
+            return False
+        if actor.has_body:
+            self.physics.remove(actor_id)
+        self.actors.remove(actor_id)
+        return True
+
+    def set_weather(self, values: list[float]) -> None:
+        """Change the weather; values beyond those known are ignored, missing ones stay."""
+        names = list(self.weather.__dataclass_fields__)
+        given = {name: float(v) for name, v in zip(names, values, strict=False)}
+        self.weather = replace(self.weather, **given)
+
+    def records(self) -> bytes:
+        """The records of all actors."""
+        return b"".join([actor.record() for actor in self.actors])
+
+    def drawables(self) -> list[Drawable]:
+        """What the renderer has to draw besides the scenery."""
+        found = []
+        for actor in self.actors:
+            if isinstance(actor, Vehicle):
+                found.append(_vehicle_drawable(actor))
+            elif isinstance(actor, TrafficLight):
+                found.append(
+                    Drawable(
+                        actor.blueprint, actor.pose,
+                        instance=actor.instance, signal_state=actor.state,
+                    )
+                )  # fmt: skip
+            elif isinstance(actor, Walker) or actor.blueprint.startswith("static.prop."):
+                found.append(_plain_drawable(actor))
+        return found
+
+    def sensors(self) -> Iterator[Sensor]:
+        """All sensors in order of creation."""
+        return self.actors.of(Sensor)
+
+
+def _vehicle_drawable(vehicle: Vehicle) -> Drawable:
+    return Drawable(
+        vehicle.blueprint,
+        vehicle.pose,
+        vehicle.velocity,
+        vehicle.half_extent,
+        vehicle.color,
+        vehicle.instance,
+        lights=vehicle.light_flags,
+        brake=vehicle.control.brake,
+        steer_deg=vehicle.wheel_steer_deg,
+        age_s=vehicle.age_s,
+    )
+
+
+def _plain_drawable(actor: Actor) -> Drawable:
+    pose = actor.pose
+    if isinstance(actor, Walker):
+        # CARLA's walkers have their origin in the middle, the renderer's meshes at the soles.
+        pose = pose._replace(z=pose.z - actor.half_extent[2])
+    return Drawable(
+        actor.blueprint,
+        pose,
+        actor.velocity,
+        actor.half_extent,
+        instance=actor.instance,
+        age_s=actor.age_s,
+    )

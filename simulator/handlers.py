@@ -1,0 +1,83 @@
+"""The registry of RPC methods: those that work, and those that are known but not simulated."""
+
+from __future__ import annotations
+
+from simulator import (
+    handlers_actors,
+    handlers_batch,
+    handlers_lights,
+    handlers_session,
+    handlers_vehicles,
+    handlers_world,
+)
+from simulator.methods import Method
+from simulator.wire import Form
+
+METHODS: dict[str, Method] = {
+    **handlers_session.METHODS,
+    **handlers_actors.METHODS,
+    **handlers_vehicles.METHODS,
+    **handlers_lights.METHODS,
+    **handlers_world.METHODS,
+    **handlers_batch.METHODS,
+}
+
+# Their callers get an error that names the method, in the form in which the client expects it.
+UNSUPPORTED: dict[str, Form] = {
+    "request_file": Form.VALUE,
+    "load_map_layer": Form.VOID,
+    "unload_map_layer": Form.VOID,
+    "copy_opendrive_to_file": Form.VOID,
+    "enable_environment_objects": Form.VOID,
+    "apply_color_texture_to_objects": Form.VOID,
+    "apply_float_color_texture_to_objects": Form.VOID,
+    "set_annotations_traverse_translucency": Form.VOID,
+    "add_actor_impulse_at_location": Form.VOID,
+    "add_actor_force_at_location": Form.VOID,
+    "set_actor_enable_gravity": Form.VOID,
+    "set_actor_dead": Form.VOID,
+    "get_actor_component_names": Form.VALUE,
+    "get_actor_bone_names": Form.VALUE,
+    "get_actor_socket_names": Form.VALUE,
+    "get_actor_component_world_transform": Form.VALUE,
+    "get_actor_component_relative_transform": Form.VALUE,
+    "get_actor_bone_world_transforms": Form.VALUE,
+    "get_actor_bone_relative_transforms": Form.VALUE,
+    "get_actor_socket_world_transforms": Form.VALUE,
+    "get_actor_socket_relative_transforms": Form.VALUE,
+    "get_vehicle_bone_world_transforms": Form.VALUE,
+    "open_vehicle_door": Form.VOID,
+    "close_vehicle_door": Form.VOID,
+    "set_wheel_steer_direction": Form.VOID,
+    "set_wheel_pitch_angle": Form.VOID,
+    "get_wheel_pitch_angle": Form.VALUE,
+    "show_vehicle_debug_telemetry": Form.VOID,
+    "enable_carsim": Form.VOID,
+    "use_carsim_road": Form.VOID,
+    "enable_chrono_physics": Form.VOID,
+    "restore_physx_physics": Form.VOID,
+    "get_bones_transform": Form.VALUE,
+    "set_bones_transform": Form.VOID,
+    "blend_pose": Form.VOID,
+    "get_pose_from_animation": Form.VOID,
+    "update_lights_state": Form.VOID,
+    "update_day_night_cycle": Form.VOID,
+    "enable_sensor_for_ros": Form.VOID,
+    "disable_sensor_for_ros": Form.VOID,
+    "is_sensor_enabled_for_ros": Form.VALUE,
+    "enable_gbuffers": Form.VOID,
+    "are_gbuffers_enabled": Form.VALUE,
+    "get_gbuffer_token": Form.VALUE,
+    "set_ignored_vehicles": Form.VOID,
+    "send": Form.VOID,
+    "start_recorder": Form.VALUE,
+    "stop_recorder": Form.VOID,
+    "show_recorder_file_info": Form.VALUE,
+    "show_recorder_collisions": Form.VALUE,
+    "show_recorder_actors_blocked": Form.VALUE,
+    "replay_file": Form.VALUE,
+    "stop_replayer": Form.VOID,
+    "set_replayer_time_factor": Form.VOID,
+    "set_replayer_ignore_hero": Form.VOID,
+    "set_replayer_ignore_spectator": Form.VOID,
+}

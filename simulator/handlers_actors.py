@@ -1,0 +1,190 @@
+"""Calls about actors of any kind, and about walkers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulator.actors import Actor, ActorError, Sensor, Walker
+from simulator.methods import Context, Method
+from simulator.spawning import pose_of, spawn
+from simulator.wire import Form
+
+
+def actors_by_id(context: Context, ids: list[int]) -> list[Any]:
+    """The actors that are alive among those asked for."""
+    found = (context.server.episode.actors.find(i) for i in ids)
+    return [actor.describe() for actor in found if actor is not None]
+
+
+def spectator(context: Context) -> list[Any]:
+    """The spectator."""
+    return context.server.episode.spectator.describe()
+
+
+def create(context: Context, description: list[Any], pose: list[Any], parent_id: int = 0) -> Actor:
+    """Spawn an actor and, if it is a sensor, give it its stream."""
+    server = context.server
+    actor = spawn(server.episode, server.library, description, pose_of(pose), parent_id)
+    if isinstance(actor, Sensor):
+        actor.token = server.streams.token(actor.stream_id)
+    return actor
+
+
+def spawn_actor(context: Context, description: list[Any], pose: list[Any]) -> list[Any]:
+    """Spawn a free actor."""
+    return create(context, description, pose).describe()
+
+
+def spawn_attached(
+    context: Context, description: list[Any], pose: list[Any], parent_id: int,
+    attachment: int = 0, bone: str = "",
+) -> list[Any]:  # fmt: skip
+    """Spawn an actor that follows another; spring arms are taken as rigid."""
+    del attachment, bone
+    if not parent_id:
+        raise ActorError("unable to attach actor: parent actor not found")
+    return create(context, description, pose, parent_id).describe()
+
+
+def destroy(context: Context, actor_id: int) -> bool:
+    """Remove an actor."""
+    if not context.server.episode.destroy(actor_id):
+        raise ActorError(f"unable to destroy actor: not found: id {actor_id}")
+    return True
+
+
+def box(context: Context, actor_id: int) -> list[Any]:
+    """The bounding box of an actor."""
+    return _any(context, actor_id).box()
+
+
+def _any(context: Context, actor_id: int) -> Actor:
+    return context.server.episode.actors.get(actor_id, Actor)
+
+
+def _body(context: Context, actor_id: int) -> Actor:
+    """An actor that the physics knows."""
+    actor = _any(context, actor_id)
+    if not actor.has_body:
+        raise ActorError(f"actor {actor_id} ({actor.blueprint}) has no body to move")
+    return actor
+
+
+def set_location(context: Context, actor_id: int, location: list[float]) -> None:
+    """Move an actor, keeping its rotation."""
+    actor = _any(context, actor_id)
+    base = actor.relative if actor.relative is not None else actor.pose
+    x, y, z = (float(v) for v in location)
+    context.server.episode.place(actor, base._replace(x=x, y=y, z=z))
+
+
+def set_transform(context: Context, actor_id: int, pose: list[Any]) -> None:
+    """Move an actor; relative to its parent if it has one."""
+    context.server.episode.place(_any(context, actor_id), pose_of(pose))
+
+
+def _triple(values: list[float]) -> tuple[float, float, float]:
+    x, y, z = (float(v) for v in values)
+    return x, y, z
+
+
+def set_velocity(context: Context, actor_id: int, velocity: list[float]) -> None:
+    """Set the velocity, m/s in the world frame."""
+    _body(context, actor_id)
+    context.server.episode.physics.set_velocity(actor_id, _triple(velocity))
+
+
+def set_angular_velocity(context: Context, actor_id: int, velocity: list[float]) -> None:
+    """Set the angular velocity, deg/s."""
+    _body(context, actor_id)
+    context.server.episode.physics.set_angular_velocity(actor_id, _triple(velocity))
+
+
+def hold_velocity(context: Context, actor_id: int, velocity: list[float]) -> None:
+    """Hold a velocity in the actor's own frame, m/s."""
+    _body(context, actor_id)
+    context.server.episode.physics.set_constant_velocity(actor_id, _triple(velocity))
+
+
+def release_velocity(context: Context, actor_id: int) -> None:
+    """Hold it no longer."""
+    _body(context, actor_id)
+    context.server.episode.physics.set_constant_velocity(actor_id, None)
+
+
+def add_impulse(context: Context, actor_id: int, impulse: list[float]) -> None:
+    """Push once, N s."""
+    _body(context, actor_id)
+    context.server.episode.physics.add_impulse(actor_id, _triple(impulse))
+
+
+def add_force(context: Context, actor_id: int, force: list[float]) -> None:
+    """Push during the next step, N."""
+    _body(context, actor_id)
+    context.server.episode.physics.add_force(actor_id, _triple(force))
+
+
+def add_angular_impulse(context: Context, actor_id: int, impulse: list[float]) -> None:
+    """Twist once, kg m^2 deg/s."""
+    _body(context, actor_id)
+    context.server.episode.physics.add_angular_impulse(actor_id, _triple(impulse))
+
+
+def add_torque(context: Context, actor_id: int, torque: list[float]) -> None:
+    """Twist during the next step, N m."""
+    delta_s = context.server.settings.delta_s
+    scaled = [v * delta_s * 57.29577951308232 for v in torque]  # the impulse is in degrees
+    add_angular_impulse(context, actor_id, scaled)
+
+
+def set_simulate_physics(context: Context, actor_id: int, on: bool) -> None:
+    """Switch the physics of an actor; one without a body has none to switch."""
+    if _any(context, actor_id).has_body:
+        context.server.episode.physics.set_simulate(actor_id, bool(on))
+
+
+def set_collisions(context: Context, actor_id: int, on: bool) -> None:
+    """Switch the contacts of an actor; one without a body has none to switch."""
+    if _any(context, actor_id).has_body:
+        context.server.episode.physics.set_collisions(actor_id, bool(on))
+
+
+def walk(context: Context, actor_id: int, control: list[Any]) -> None:
+    """Apply a WalkerControl: direction, speed, jump."""
+    walker = context.server.episode.actors.get(actor_id, Walker)
+    walker.direction, walker.speed = _triple(control[0]), float(control[1])
+    walker.jump = bool(control[2])
+    if walker.has_body:
+        context.server.episode.physics.walk(actor_id, walker.direction, walker.speed)
+
+
+def set_walker_state(context: Context, actor_id: int, pose: list[Any], speed: float) -> None:
+    """Put a walker somewhere and let it walk on the way it looks; the AI controller's command."""
+    walker = context.server.episode.actors.get(actor_id, Walker)
+    target = pose_of(pose)
+    context.server.episode.place(walker, target)
+    forward = target.rotation_matrix()[:, 0]
+    walk(context, actor_id, [[float(v) for v in forward], speed, False])
+
+
+METHODS = {
+    "get_actors_by_id": Method(actors_by_id),
+    "get_spectator": Method(spectator),
+    "spawn_actor": Method(spawn_actor),
+    "spawn_actor_with_parent": Method(spawn_attached),
+    "destroy_actor": Method(destroy),
+    "get_actor_bounding_box": Method(box),
+    "set_actor_location": Method(set_location, Form.VOID),
+    "set_actor_transform": Method(set_transform, Form.VOID),
+    "set_actor_target_velocity": Method(set_velocity, Form.VOID),
+    "set_actor_target_angular_velocity": Method(set_angular_velocity, Form.VOID),
+    "enable_actor_constant_velocity": Method(hold_velocity, Form.VOID),
+    "disable_actor_constant_velocity": Method(release_velocity, Form.VOID),
+    "add_actor_impulse": Method(add_impulse, Form.VOID),
+    "add_actor_force": Method(add_force, Form.VOID),
+    "add_actor_angular_impulse": Method(add_angular_impulse, Form.VOID),
+    "add_actor_torque": Method(add_torque, Form.VOID),
+    "set_actor_simulate_physics": Method(set_simulate_physics, Form.VOID),
+    "set_actor_collisions": Method(set_collisions, Form.VOID),
+    "apply_control_to_walker": Method(walk, Form.VOID),
+}

@@ -1,0 +1,172 @@
+"""Calls about vehicles: control, lights, physics parameters, telemetry."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from simulator.ackermann import AckermannControl, AckermannGains
+from simulator.actors import ActorError, Vehicle
+from simulator.methods import Context, Method
+from simulator.physics import VehicleInput
+from simulator.types import Pose
+from simulator.vehicle_models import DRAG_COEFFICIENT
+from simulator.wire import Form
+
+# Positions in VehiclePhysicsControl and WheelPhysicsControl, `carla/rpc/*.h` 0.9.16.
+_MASS, _DRAG, _WHEELS, _MAX_STEER, _FRICTION = 11, 12, 15, 2, 0
+_GEARS = ((3.59, 0.5, 0.65), (2.02, 0.5, 0.65), (1.38, 0.5, 0.65), (1.0, 0.5, 0.65))
+_FRONT_WHEELS = (0, 1)
+_FIELDS = 17
+
+
+def _vehicle(context: Context, actor_id: int) -> Vehicle:
+    return context.server.episode.actors.get(actor_id, Vehicle)
+
+
+def control(context: Context, actor_id: int, values: list[Any]) -> None:
+    """Apply a VehicleControl."""
+    throttle, steer, brake = (float(v) for v in values[:3])
+    order = VehicleInput(
+        min(max(throttle, 0.0), 1.0),
+        min(max(steer, -1.0), 1.0),
+        min(max(brake, 0.0), 1.0),
+        hand_brake=bool(values[3]),
+        reverse=bool(values[4]),
+        manual_gear_shift=bool(values[5]),
+        gear=int(values[6]),
+    )
+    context.server.episode.drive(_vehicle(context, actor_id), order)
+
+
+def ackermann(context: Context, actor_id: int, values: list[float]) -> None:
+    """Apply a VehicleAckermannControl."""
+    vehicle = _vehicle(context, actor_id)
+    if vehicle.ackermann is None:
+        vehicle.controller.reset()
+    vehicle.ackermann = AckermannControl(*(float(v) for v in values))
+
+
+def ackermann_settings(context: Context, actor_id: int) -> list[float]:
+    """AckermannControllerSettings."""
+    return list(_vehicle(context, actor_id).controller.gains)
+
+
+def set_ackermann_settings(context: Context, actor_id: int, values: list[float]) -> None:
+    """Change them."""
+    _vehicle(context, actor_id).controller.gains = AckermannGains(*(float(v) for v in values))
+
+
+def physics_control(context: Context, actor_id: int) -> list[Any]:
+    """VehiclePhysicsControl: what the client applied last, with the wheels where they are now."""
+    vehicle = _vehicle(context, actor_id)
+    values = list(vehicle.physics_control or _default_physics(vehicle))
+    places = _wheel_positions(vehicle)
+    values[_WHEELS] = [
+        [*wheel[:-1], place] for wheel, place in zip(values[_WHEELS], places, strict=False)
+    ]
+    return values
+
+
+def _default_physics(vehicle: Vehicle) -> list[Any]:
+    spec = vehicle.spec
+    force = spec.mass_kg * spec.peak_accel
+    wheels: list[list[Any]] = []
+    count = vehicle.model.wheels
+    for i in range(count):
+        is_front = i < count // 2
+        steer = spec.max_steer_deg if is_front else 0.0
+        hand_brake = 0.0 if is_front else 3000.0
+        wheels.append(
+            [3.5 * spec.grip, 0.25, steer, 35.0, 1500.0, hand_brake, 2.0, 17.0, 1000.0, []]
+        )
+    torque = [[0.0, 0.1 * force], [1900.0, 0.1 * force], [5800.0, 0.08 * force]]
+    gears = [list(gear) for gear in _GEARS]
+    center, steering = [0.0, 0.0, 0.0], [[0.0, 1.0], [20.0, 0.9], [60.0, 0.8], [120.0, 0.7]]
+    engine = [torque, 5800.0, 1.0, 0.15, 2.0, 0.35, True, 0.0, 10.0, 4.0, gears]
+    return [*engine, spec.mass_kg, DRAG_COEFFICIENT, center, steering, wheels, False]
+
+
+def _wheel_positions(vehicle: Vehicle) -> list[list[float]]:
+    """Where the wheels touch the world, cm: front left, front right, then the rear ones."""
+    axle, side = 0.5 * vehicle.spec.wheelbase_m, 0.85 * vehicle.half_extent[1]
+    sides = (0.0,) if vehicle.model.wheels == 2 else (-side, side)
+    places = [vehicle.pose.compose(Pose(x, y, 0.35)) for x in (axle, -axle) for y in sides]
+    return [[100.0 * v for v in place[:3]] for place in places]
+
+
+def apply_physics_control(context: Context, actor_id: int, values: list[Any]) -> None:
+    """Keep what is given; mass, drag, steering angle and tyre friction change the driving."""
+    vehicle = _vehicle(context, actor_id)
+    if len(values) < _FIELDS or not values[_WHEELS]:
+        raise ActorError(f"expected {_FIELDS} fields of VehiclePhysicsControl, with wheels")
+    base, wheels = vehicle.model.spec(), values[_WHEELS]
+    if values[_MASS] <= 0.0:
+        raise ActorError(f"expected a mass above 0 kg, got {values[_MASS]}")
+    vehicle.spec = replace(
+        base,
+        mass_kg=float(values[_MASS]),
+        drag=base.drag * float(values[_DRAG]) / DRAG_COEFFICIENT,
+        max_steer_deg=max(float(wheel[_MAX_STEER]) for wheel in wheels),
+        grip=base.grip * float(wheels[0][_FRICTION]) / 3.5,
+    )
+    vehicle.physics_control = list(values)
+    if vehicle.has_body:
+        context.server.episode.physics.set_spec(actor_id, vehicle.spec)
+
+
+def light_state(context: Context, actor_id: int) -> list[int]:
+    """VehicleLightState."""
+    return [_vehicle(context, actor_id).light_flags]
+
+
+def set_light_state(context: Context, actor_id: int, state: list[int] | int) -> None:
+    """Switch the lamps; the RPC sends a structure, the batch command a bare number."""
+    vehicle = _vehicle(context, actor_id)
+    vehicle.light_flags = int(state[0] if isinstance(state, list) else state)
+
+
+def light_states(context: Context) -> list[list[int]]:
+    """Lamps of all vehicles; the Traffic Manager asks in every step."""
+    vehicles = context.server.episode.actors.of(Vehicle)
+    return [[vehicle.actor_id, vehicle.light_flags] for vehicle in vehicles]
+
+
+def telemetry(context: Context, actor_id: int) -> list[Any]:
+    """VehicleTelemetryData; forces of single wheels are not modelled and not listed."""
+    vehicle = _vehicle(context, actor_id)
+    order = vehicle.control
+    speed = math.hypot(*vehicle.velocity[:2])
+    ratio = _GEARS[min(max(vehicle.gear, 1), len(_GEARS)) - 1][0] * 4.0
+    rpm = max(800.0, speed / 0.35 * ratio * 60.0 / (2.0 * math.pi))
+    drag = vehicle.spec.drag * speed * speed
+    return [speed, order.steer, order.throttle, order.brake, rpm, vehicle.gear, drag, []]
+
+
+def wheel_steer_angle(context: Context, actor_id: int, wheel: int) -> float:
+    """How far a wheel is turned, degrees; rear wheels never are."""
+    vehicle = _vehicle(context, actor_id)
+    return vehicle.wheel_steer_deg if wheel in _FRONT_WHEELS else 0.0
+
+
+def set_autopilot(context: Context, actor_id: int, on: bool) -> None:
+    """Nothing to do here: the Traffic Manager drives from inside the client."""
+    del on
+    _vehicle(context, actor_id)
+
+
+METHODS = {
+    "apply_control_to_vehicle": Method(control, Form.VOID),
+    "apply_ackermann_control_to_vehicle": Method(ackermann, Form.VOID),
+    "get_ackermann_controller_settings": Method(ackermann_settings),
+    "apply_ackermann_controller_settings": Method(set_ackermann_settings, Form.VOID),
+    "get_physics_control": Method(physics_control),
+    "apply_physics_control": Method(apply_physics_control, Form.VOID),
+    "get_vehicle_light_state": Method(light_state),
+    "set_vehicle_light_state": Method(set_light_state, Form.VOID),
+    "get_vehicle_light_states": Method(light_states),
+    "get_telemetry_data": Method(telemetry),
+    "get_wheel_steer_angle": Method(wheel_steer_angle),
+    "set_actor_autopilot": Method(set_autopilot, Form.VOID),
+}

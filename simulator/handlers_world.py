@@ -1,0 +1,109 @@
+"""Calls about the town itself: boxes of static things, rays, street lights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import carla
+import numpy as np
+
+from simulator import rays, wire
+from simulator.methods import Context, Method
+from simulator.sensors import TAG_WORDS
+from simulator.types import F64, Obstacle, Tag
+
+_ANY = 255
+
+
+def _chosen(context: Context, tag: int) -> list[tuple[int, Obstacle]]:
+    obstacles = context.server.episode.scene.scenery.obstacles
+    return [(i, o) for i, o in enumerate(obstacles) if tag in (_ANY, o.tag)]
+
+
+def _box(obstacle: Obstacle) -> list[Any]:
+    half = (obstacle.half_x, obstacle.half_y, obstacle.half_z)
+    return wire.bounding_box(obstacle[:3], half, (0.0, obstacle.yaw, 0.0))
+
+
+def level_boxes(context: Context, tag: int) -> list[Any]:
+    """World boxes of all static things with a tag."""
+    return [_box(obstacle) for _, obstacle in _chosen(context, tag)]
+
+
+def environment_objects(context: Context, tag: int) -> list[Any]:
+    """EnvironmentObject for each static thing with a tag; ids are positions, counted from 1."""
+    found = []
+    for i, obstacle in _chosen(context, tag):
+        pose = [wire.vector(obstacle[:3]), [0.0, float(obstacle.yaw), 0.0]]
+        name = f"{TAG_WORDS[Tag(obstacle.tag)]}_{i + 1}"
+        found.append([pose, _box(obstacle), i + 1, name, int(obstacle.tag)])
+    return found
+
+
+def object_names(context: Context) -> list[str]:
+    """Names of all static things."""
+    return [entry[3] for entry in environment_objects(context, _ANY)]
+
+
+def cast_ray(context: Context, start: list[float], end: list[float]) -> list[Any]:
+    """LabelledPoint for everything between two points, nearest first."""
+    origin = np.array(start, np.float64)
+    span = np.array(end, np.float64) - origin
+    reach = float(np.linalg.norm(span))
+    return _points(context, origin, span / reach, reach) if reach > 0.0 else []
+
+
+def project_point(
+    context: Context, start: list[float], direction: list[float], distance_m: float
+) -> list[Any]:
+    """The first thing in a direction: whether there is one, and its LabelledPoint."""
+    origin, run = np.array(start, np.float64), np.array(direction, np.float64)
+    length = float(np.linalg.norm(run))
+    reach = min(float(distance_m), 2000.0)
+    points = _points(context, origin, run / length, reach) if length > 0.0 else []
+    return [True, points[0]] if points else [False, [wire.vector(start), int(Tag.NONE)]]
+
+
+def _points(context: Context, origin: F64, direction: F64, reach: float) -> list[Any]:
+    episode = context.server.episode
+    found: list[tuple[float, int]] = []
+    for hit in rays.cast(episode, origin, direction, reach):
+        if hit.actor is not None:
+            tag = hit.actor.tags[0] if hit.actor.tags else Tag.OTHER
+        else:
+            assert hit.obstacle is not None, "cast() gives an actor or an obstacle"
+            tag = episode.scene.scenery.obstacles[hit.obstacle].tag
+        found.append((hit.distance_m, int(tag)))
+    ground = rays.ground_distance(episode, origin, direction, reach)
+    if ground is not None:
+        found.append((ground, _ground_tag(context, origin + direction * ground)))
+    found.sort()
+    return [[wire.vector((origin + direction * d).tolist()), tag] for d, tag in found]
+
+
+def _ground_tag(context: Context, point: F64) -> int:
+    place = carla.Location(*(float(v) for v in point))
+    every = carla.LaneType.Any
+    waypoint = context.server.episode.scene.carla_map.get_waypoint(
+        place, project_to_road=False, lane_type=every
+    )
+    if waypoint is None:
+        return int(Tag.TERRAIN)
+    is_walk = waypoint.lane_type == carla.LaneType.Sidewalk
+    return int(Tag.SIDEWALKS if is_walk else Tag.ROADS)
+
+
+def street_lights(_: Context, client: str) -> list[Any]:
+    """None that a client could switch: the lamps of a town follow the sun."""
+    del client
+    return []
+
+
+METHODS = {
+    "get_all_level_BBs": Method(level_boxes),
+    "get_environment_objects": Method(environment_objects),
+    "get_names_of_all_objects": Method(object_names),
+    "cast_ray": Method(cast_ray),
+    "project_point": Method(project_point),
+    "query_lights_state": Method(street_lights, is_locked=False),
+}

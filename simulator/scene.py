@@ -1,0 +1,155 @@
+"""What a town has before anybody acts in it: map, scenery, ground, renderer; made once and kept."""
+
+from __future__ import annotations
+
+import bisect
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+import carla
+from defusedxml import ElementTree as SafeET
+
+from simulator import maps
+from simulator.render import Renderer
+from simulator.scenery import Ground, grow
+from simulator.types import Pose, Scenery, Town
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_LIMIT_KMH = 30.0  # CARLA's vehicles start with it
+_KMH = {"mph": 1.609344, "km/h": 1.0, "m/s": 3.6}
+_SIGNS = {"206": "traffic.stop", "205": "traffic.yield"}  # German numbers, as in CARLA's maps
+_SPEED_SIGN = "274"
+
+
+class Sign(NamedTuple):
+    """A traffic sign of the map that is not a light."""
+
+    sign_id: str
+    blueprint: str
+    pose: Pose
+
+
+class SpeedLimits:
+    """The limits that the roads of an OpenDRIVE map carry."""
+
+    def __init__(self, xodr: str) -> None:
+        self._roads: dict[int, tuple[list[float], list[float]]] = {}
+        for road in SafeET.fromstring(xodr.encode()).findall("road"):
+            starts, limits = [], []
+            for kind in road.findall("type"):
+                starts.append(float(kind.get("s", "0")))
+                limits.append(_limit_of(kind.find("speed")))
+            if starts and (number := re.fullmatch(r"-?\d+", road.get("id", ""))):
+                self._roads[int(number[0])] = (starts, limits)
+
+    def at(self, road: int, s: float) -> float:
+        """The limit on a road at `s` metres from its start, km/h."""
+        starts, limits = self._roads.get(road, ([0.0], [DEFAULT_LIMIT_KMH]))
+        return limits[max(bisect.bisect_right(starts, s) - 1, 0)]
+
+
+def _limit_of(speed: object) -> float:
+    get = getattr(speed, "get", None)
+    if get is None:
+        return DEFAULT_LIMIT_KMH
+    try:
+        # Without a unit OpenDRIVE means m/s.
+        return round(float(get("max", "")) * _KMH.get(get("unit", "m/s"), 3.6), 1)
+    except ValueError:
+        return DEFAULT_LIMIT_KMH
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One town, ready to be driven in."""
+
+    town: Town
+    carla_map: carla.Map
+    scenery: Scenery
+    ground: Ground
+    renderer: Renderer
+    limits: SpeedLimits
+    signs: tuple[Sign, ...]
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """How scenes are made."""
+
+    maps_dir: Path | None = None
+    seed: int = 0
+    threads: int | None = None
+
+
+class SceneStore:
+    """Makes scenes and keeps the last two: runs switch between two towns."""
+
+    _KEPT = 2
+
+    def __init__(self, options: SceneOptions) -> None:
+        self._options = options
+        self._scenes: dict[str, Scene] = {}
+
+    def available(self) -> tuple[str, ...]:
+        """Names of all towns."""
+        return maps.available_towns(self._options.maps_dir)
+
+    def scene(self, name: str) -> Scene:
+        """The scene of a town.
+
+        Raises:
+            maps.MapError: no such town, or a broken map.
+        """
+        town = self._town(name)
+        key = f"{town.name} {town.digest}"
+        scene = self._scenes.pop(key, None) or make_scene(town, self._options)
+        while len(self._scenes) >= self._KEPT:
+            oldest = next(iter(self._scenes))
+            del self._scenes[oldest]
+        self._scenes[key] = scene
+        return scene
+
+    def _town(self, name: str) -> Town:
+        return maps.load_town(name, self._options.maps_dir)
+
+
+def make_scene(town: Town, options: SceneOptions) -> Scene:
+    """Grow a town and prepare its renderer."""
+    began = perf_counter()
+    carla_map = carla.Map(town.name, town.xodr)
+    scenery = grow(carla_map, town, options.seed)
+    scene = Scene(
+        town=town,
+        carla_map=carla_map,
+        scenery=scenery,
+        ground=Ground(carla_map),
+        renderer=Renderer(scenery, options.threads),
+        limits=SpeedLimits(town.xodr),
+        signs=_signs_of(carla_map),
+    )
+    logger.info(
+        "%s (%s:%s) ready after %.1f s: %d obstacles, %d traffic lights",
+        town.name, town.origin, town.digest, perf_counter() - began,
+        len(scenery.obstacles), len(town.signals),
+    )  # fmt: skip
+    return scene
+
+
+def _signs_of(carla_map: carla.Map) -> tuple[Sign, ...]:
+    """Stop, yield and speed signs, each once."""
+    signs: dict[str, Sign] = {}
+    for landmark in carla_map.get_all_landmarks():
+        kind = _SIGNS.get(landmark.type)
+        if landmark.type == _SPEED_SIGN:
+            kind = f"traffic.speed_limit.{landmark.value:.0f}"
+        if kind is not None and landmark.id not in signs:
+            place, turn = landmark.transform.location, landmark.transform.rotation
+            yaw = (turn.yaw + 180.0) % 360.0 - 180.0
+            pose = Pose(place.x, place.y, place.z, turn.pitch, yaw, turn.roll)
+            signs[landmark.id] = Sign(landmark.id, kind, pose)
+    return tuple(signs.values())

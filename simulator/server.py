@@ -1,0 +1,317 @@
+"""The server: owns the episode, lets time pass, answers calls, changes maps."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import socket
+import threading
+from dataclasses import dataclass
+from time import monotonic, sleep
+
+from simulator import sensors, wire
+from simulator.actors import ActorError, Sensor
+from simulator.blueprints import make_library
+from simulator.dispatch import LOAD, Dispatcher
+from simulator.drawing import ImageDrawer
+from simulator.episode import Episode, Ids, Settings
+from simulator.maps import MapError
+from simulator.profile import Profile
+from simulator.rpc import Connection, RpcServer
+from simulator.scene import Scene, SceneStore
+from simulator.sensors import Moment
+from simulator.sensors_camera import CameraJob
+from simulator.streaming import Session, StreamServer
+
+logger = logging.getLogger(__name__)
+
+_FIRST_FRAME_WAIT_S = 0.5
+_PARK_S = 0.1  # until every thread of the client is stuck in a parked call
+_RESUBSCRIBE_WAIT_S = 2.0
+_BATCH_GAP_S = 0.003
+_MAP_CHANGED_FRAMES = 2
+# These must go on while a map is changed; see `Server.load_episode`.
+_NEVER_PARKED = ("version", "get_episode_info", "get_sensor_token", LOAD)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    host: str = "127.0.0.1"
+    port: int = 2000
+    town: str = "Town02"
+    seed: int = 0  # of scenery and sensor noise
+
+
+@dataclass
+class PendingMap:
+    """A map that has been asked for and not switched to."""
+
+    scene: Scene
+    reset_settings: bool
+    give_up_at: float
+
+
+def bind_ports(host: str, port: int) -> tuple[socket.socket, socket.socket]:
+    """Reserve the RPC port and the one after it; port 0 takes any two free ones.
+
+    Raises:
+        OSError: a port is in use, or the host is not one of this machine.
+    """
+    for _ in range(50):
+        rpc = _bind(host, port)
+        try:
+            return rpc, _bind(host, rpc.getsockname()[1] + 1)
+        except (OSError, OverflowError):
+            rpc.close()
+            if port:
+                raise
+    raise OSError("found no two free neighbouring ports")
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+        sock.listen(1)  # a port that somebody listens on fails here at the latest
+    except OSError as err:
+        sock.close()
+        raise OSError(err.errno, f"port {port}: {err.strerror}") from err
+    return sock
+
+
+class Server:
+    """One simulated world and everybody who is connected to it."""
+
+    def __init__(
+        self, options: Options, store: SceneStore, socks: tuple[socket.socket, socket.socket]
+    ) -> None:
+        self.options = options
+        self.port = options.port
+        self.store = store
+        self.library = make_library()
+        self.settings = Settings()
+        self.gravity = 9.81
+        self.traffic_managers: dict[int, tuple[str, Connection]] = {}
+        self.profile = Profile()
+        self.lock = threading.RLock()  # around the episode
+        self.frame = 0
+        self.time_s = 0.0
+        self._tick_lock = threading.Lock()
+        self._ids = Ids()
+        self.episode = Episode(store.scene(options.town), self._ids)
+        self._map_changed = _MAP_CHANGED_FRAMES
+        self._last_state: list[bytes] = []
+        self._pending: PendingMap | None = None
+        self._is_loading = False
+        self._parked: list[tuple[Connection, wire.Request]] = []
+        self._expected: dict[int, float] = {}  # stream id -> when we stop to wait for it
+        self._previous_method = ""
+        self._began = monotonic()
+        self.streams = StreamServer(socks[1], self._on_subscribe)
+        self._images = ImageDrawer(self.streams, self.profile)
+        self._dispatcher = Dispatcher(self)
+        self._rpc = RpcServer(socks[0], self._dispatcher.handle, self._on_leave)
+
+    def start(self) -> None:
+        """Publish the first frame and begin to serve."""
+        self._compose_state(self.settings.delta_s)
+        gc.collect()
+        gc.freeze()
+        self._images.start()
+        threading.Thread(target=self._run_freely, name="clock", daemon=True).start()
+        self.streams.start()
+        self._rpc.start()
+
+    def close(self) -> None:
+        """Accept nobody any more."""
+        self._rpc.close()
+        self.streams.close()
+
+    def tick(self) -> int:
+        """Let one step pass and send it: the world state first, then the sensors.
+
+        Images are drawn afterwards by a thread of their own, from a copy of the moment.
+
+        Returns:
+            The number of the frame.
+        """
+        with self._tick_lock:
+            if self._is_loading:
+                return self.frame
+            with self.lock:
+                job = self._step(must_deliver=self.settings.synchronous_mode)
+                frame, scene = self.frame, self.episode.scene
+            self._images.add(scene, job)
+        self.profile.count_tick()
+        return frame
+
+    def _step(self, *, must_deliver: bool) -> CameraJob:
+        delta = self.settings.delta_s
+        with self.profile.stage("physics"):
+            contacts = self.episode.step(self.settings)
+        self.time_s += delta
+        follows_batch = self._previous_method == "apply_batch"
+        self._compose_state(delta)
+        with self.profile.stage("send"):
+            self.streams.send(wire.WORLD_STREAM, self._last_state, must_deliver=must_deliver)
+        with self.profile.stage("sensors"):
+            moment = Moment(self.frame, self.time_s, self.options.seed, self.gravity)
+            messages, shots = sensors.measure(
+                self.episode, moment, contacts, self.streams.has_subscriber
+            )
+            if self.settings.no_rendering_mode:
+                shots = []
+            drawables = self.episode.drawables() if shots else []
+        if messages and follows_batch:
+            # The client may hold Python's lock until it has read the world state (PROTOCOL 13.5).
+            sleep(_BATCH_GAP_S)
+        with self.profile.stage("send"):
+            for message in messages:
+                self.streams.send(message.stream_id, message.buffers, must_deliver=must_deliver)
+        return CameraJob(shots, drawables, self.episode.weather, must_deliver)
+
+    def _compose_state(self, delta_s: float) -> None:
+        """Write down the world state under a new frame number."""
+        self.frame += 1
+        with self.profile.stage("records"):
+            header = wire.sensor_header(
+                wire.SensorType.WORLD, self.frame, self.time_s, self.episode.spectator.pose
+            )
+            world = wire.world_header(
+                self.episode.episode_id,
+                monotonic() - self._began,
+                delta_s,
+                is_map_changed=self._map_changed > 0,
+            )
+            self._map_changed -= 1
+            self._last_state = [header, world, self.episode.records()]
+
+    def _run_freely(self) -> None:
+        """Outside of synchronous mode, tick in real time."""
+        due = monotonic()
+        while True:
+            if self.settings.synchronous_mode or self._is_loading:
+                sleep(0.01)
+                due = monotonic()
+                continue
+            try:
+                self.tick()
+            except Exception:
+                logger.exception("step failed")
+            due = max(due + self.settings.delta_s, monotonic() - 0.5)
+            sleep(max(due - monotonic(), 0.001))
+
+    def tick_cue(self) -> int:
+        """A client's order to tick; only in synchronous mode does it do so."""
+        self._await_expected()
+        return self.tick() if self.settings.synchronous_mode else self.frame + 1
+
+    def expect(self, stream_id: int) -> None:
+        """A client is about to subscribe; `listen()` returns to its caller before it has."""
+        with self.lock:
+            is_sensor = any(s.stream_id == stream_id for s in self.episode.actors.of(Sensor))
+        if is_sensor and not self.streams.has_subscriber(stream_id):
+            self._expected[stream_id] = monotonic() + _FIRST_FRAME_WAIT_S
+
+    def _await_expected(self) -> None:
+        while self._expected:
+            now = monotonic()
+            for stream_id, until in list(self._expected.items()):
+                if now > until or self.streams.has_subscriber(stream_id):
+                    self._expected.pop(stream_id, None)
+            if self._expected:
+                sleep(0.0003)
+
+    def _on_subscribe(self, session: Session) -> None:
+        if session.stream_id != wire.WORLD_STREAM:
+            return
+        self._switch()
+        with self.lock:
+            session.push(self._last_state, must_deliver=True)
+
+    def _on_leave(self, connection: Connection) -> None:
+        """Forget the Traffic Managers of a client that has gone."""
+        for port, (_, owner) in list(self.traffic_managers.items()):
+            if owner is connection:
+                self.traffic_managers.pop(port, None)
+
+    def load_episode(self, connection: Connection, request: wire.Request) -> None:
+        """Change the map without hurting the client, which crashes on a state it does not expect.
+
+        While the client replaces its episode, its other threads are held in parked calls, it gets
+        the old episode id until it has subscribed again, and only then the new world appears.
+        """
+        try:
+            name, reset_settings = str(request.args[0]), bool(request.args[1])
+            scene = self._scene(name)
+        except (ActorError, IndexError) as err:
+            connection.answer(
+                wire.response(request.message_id, wire.wrap_error(wire.Form.VOID, str(err)))
+            )
+            return
+        with self._tick_lock, self.lock:
+            self._is_loading = True
+            self._pending = PendingMap(
+                scene, reset_settings, monotonic() + _PARK_S + _RESUBSCRIBE_WAIT_S
+            )
+        sleep(_PARK_S)
+        connection.answer(wire.response(request.message_id, wire.wrap(wire.Form.VOID, None)))
+        sleep(_RESUBSCRIBE_WAIT_S)
+        with self.lock:
+            is_late = self._pending is not None and self._pending.give_up_at <= monotonic()
+        if is_late:
+            self._switch()
+
+    def _scene(self, name: str) -> Scene:
+        short = name.rstrip("/").rsplit("/", 1)[-1] or self.episode.scene.town.name
+        try:
+            return self.store.scene(short)
+        except MapError as err:
+            if "unknown town" in str(err):
+                raise ActorError(f"Map '{name}' not found ({err})") from err
+            raise ActorError(str(err)) from err
+
+    def _switch(self) -> None:
+        """Begin the episode that is pending, if any, and answer the parked calls."""
+        with self._tick_lock, self.lock:
+            if self._pending is None:
+                return
+            self._images.finish()
+            pending, self._pending = self._pending, None
+            self.episode = Episode(pending.scene, self._ids)
+            if pending.reset_settings:
+                self.settings = Settings()
+            self._expected.clear()
+            self._map_changed = _MAP_CHANGED_FRAMES
+            # Only who has just subscribed gets this state; the others see the next one.
+            self._compose_state(self.settings.delta_s)
+            self._is_loading = False
+            parked, self._parked = self._parked, []
+            logger.info("episode %d: %s", self.episode.episode_id, pending.scene.town.name)
+        threading.Thread(target=self._answer_parked, args=(parked,), daemon=True).start()
+
+    def _answer_parked(self, parked: list[tuple[Connection, wire.Request]]) -> None:
+        for connection, request in parked:
+            self._dispatcher.answer(connection, request)
+
+    def park(self, connection: Connection, request: wire.Request) -> bool:
+        """Keep a call for later while a map is changed; tells whether that is so."""
+        if not self._is_loading or request.method in _NEVER_PARKED:
+            return False
+        with self.lock:
+            if self._is_loading:
+                self._parked.append((connection, request))
+            return self._is_loading
+
+    def note_call(self, method: str) -> None:
+        """Remember what was called last."""
+        self._previous_method = method
+
+    def change_settings(self, settings: Settings) -> int:
+        """Use other settings from the next step on; returns the last published frame."""
+        with self._tick_lock:
+            self.settings = settings
+            return self.frame

@@ -1,0 +1,137 @@
+"""Turns an ActorDescription into a live actor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulator import wire
+from simulator.actors import ZERO, Actor, ActorError, Sensor, Vehicle, Walker
+from simulator.blueprints import Blueprint
+from simulator.episode import Episode
+from simulator.types import Pose, Tag
+from simulator.vehicle_models import VEHICLES
+
+COLLISION = "Spawn failed because of collision at spawn position"
+INVALID = "Spawn failed because of invalid actor description"
+
+SENSOR_TYPES = {
+    "sensor.camera.rgb": wire.SensorType.RGB,
+    "sensor.camera.depth": wire.SensorType.DEPTH,
+    "sensor.camera.semantic_segmentation": wire.SensorType.SEMANTIC,
+    "sensor.camera.instance_segmentation": wire.SensorType.INSTANCE,
+    "sensor.other.collision": wire.SensorType.COLLISION,
+    "sensor.other.gnss": wire.SensorType.GNSS,
+    "sensor.other.imu": wire.SensorType.IMU,
+    "sensor.other.obstacle": wire.SensorType.OBSTACLE,
+}
+CLIENT_SIDE_SENSOR = "sensor.other.lane_invasion"
+MAX_IMAGE_SIDE = 8192
+
+
+def pose_of(transform: list[Any]) -> Pose:
+    """A wire Transform as a pose."""
+    (x, y, z), (pitch, yaw, roll) = transform
+    return Pose(float(x), float(y), float(z), float(pitch), float(yaw), float(roll))
+
+
+def spawn(
+    episode: Episode, library: dict[str, Blueprint], description: list[Any], pose: Pose,
+    parent_id: int = 0,
+) -> Actor:  # fmt: skip
+    """Create an actor; with a parent, the pose is relative to it.
+
+    Raises:
+        ActorError: unknown or unusable description, no such parent, or no room.
+    """
+    blueprint = library.get(str(description[1]))
+    if blueprint is None:
+        raise ActorError(f"{INVALID}: unknown blueprint {description[1]!r}")
+    attributes = tuple((str(name), int(kind), str(v)) for name, kind, v in description[2])
+    if parent_id and parent_id not in episode.actors:
+        raise ActorError("unable to attach actor: parent actor not found")
+    actor = _create(episode, blueprint, attributes, pose)
+    actor.uid = int(description[0])
+    if parent_id:
+        episode.attach(actor, parent_id, pose)
+    else:
+        _give_body(episode, actor)
+    episode.actors.add(actor)
+    return actor
+
+
+def _create(
+    episode: Episode, blueprint: Blueprint, attributes: tuple[tuple[str, int, str], ...], pose: Pose
+) -> Actor:
+    name = blueprint.name
+    if name.startswith("sensor."):
+        return _sensor(episode, name, attributes, pose)
+    actor_id, half = next(episode.ids.actors), blueprint.half_extent
+    if name.startswith("vehicle."):
+        model = VEHICLES[name]
+        vehicle = Vehicle(
+            actor_id, name, 0, attributes, pose, half, model.box_center, tags=model.tags,
+            model=model, spec=model.spec(),
+        )  # fmt: skip
+        _ = vehicle.color  # raises now rather than in the first image
+        return vehicle
+    if name.startswith("walker."):
+        return Walker(actor_id, name, 0, attributes, pose, half, tags=bytes([Tag.PEDESTRIANS]))
+    if name.startswith("static."):
+        center = (0.0, 0.0, half[2])
+        return Actor(actor_id, name, 0, attributes, pose, half, center, tags=bytes([Tag.STATIC]))
+    return Actor(actor_id, name, 0, attributes, pose)
+
+
+def _sensor(
+    episode: Episode, name: str, attributes: tuple[tuple[str, int, str], ...], pose: Pose
+) -> Sensor:
+    kind = SENSOR_TYPES.get(name)
+    if kind is None and name != CLIENT_SIDE_SENSOR:
+        known = ", ".join([*SENSOR_TYPES, CLIENT_SIDE_SENSOR])
+        raise ActorError(f"{name} is not simulated by this server; it has: {known}")
+    values = {key: value for key, _, value in attributes}
+    sensor = Sensor(
+        next(episode.ids.actors),
+        name,
+        0,
+        attributes,
+        pose,
+        kind=kind,
+        stream_id=next(episode.ids.streams),
+        period_s=_number(values, "sensor_tick", 0.0, 0.0, 1e6),
+    )
+    if name.startswith("sensor.camera."):
+        _number(values, "fov", 90.0, 1.0, 170.0)
+        _number(values, "image_size_x", 800, 1, MAX_IMAGE_SIDE)
+        _number(values, "image_size_y", 600, 1, MAX_IMAGE_SIDE)
+    return sensor
+
+
+def _number(values: dict[str, str], name: str, default: float, low: float, high: float) -> float:
+    """A numeric attribute within its limits."""
+    text = values.get(name, str(default))
+    try:
+        number = float(text)
+    except ValueError:
+        raise ActorError(f"{INVALID}: {name} is {text!r}, expected a number") from None
+    if not low <= number <= high:
+        raise ActorError(f"{INVALID}: {name} is {text}, expected {low:g} to {high:g}")
+    return number
+
+
+def _give_body(episode: Episode, actor: Actor) -> None:
+    """Hand an actor to the physics, if it is a thing that can be touched."""
+    if actor.half_extent == ZERO:
+        return
+    physics, key = episode.physics, actor.actor_id
+    if isinstance(actor, Vehicle | Walker) and physics.overlaps(
+        actor.pose, actor.half_extent, actor.box_center
+    ):
+        raise ActorError(COLLISION)
+    if isinstance(actor, Vehicle):
+        physics.add_vehicle(key, actor.pose, actor.spec)
+    elif isinstance(actor, Walker):
+        physics.add_walker(key, actor.pose, actor.half_extent)
+    else:
+        physics.add_prop(key, actor.pose, actor.half_extent)
+    actor.has_body = True

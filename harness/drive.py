@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import carla
@@ -16,6 +14,7 @@ from harness.ego import apply_control, remove_ego, spawn_ego, start_pose, switch
 from harness.errors import SimulatorError
 from harness.scoring import Judge
 from harness.session import Session
+from harness.timing import StageClock
 from harness.town import LoadedTown
 from harness.types import Control, Observation, Route, WorldState
 from harness.world import WorldReader
@@ -42,7 +41,7 @@ class DriveSetup:
     camera: CameraSpec
     timeouts: Timeouts
     tm_port: int
-    timings_s: dict[str, float]  # seconds per stage, added to
+    clock: StageClock
 
 
 class Drive:
@@ -93,18 +92,18 @@ class Drive:
         Raises:
             SimulatorError: no answer, or an image of this frame did not come.
         """
-        session, weather = self.setup.session, self._weather
-        with self._timed("tick"):
+        session, weather, clock = self.setup.session, self._weather, self.setup.clock
+        with clock.stage("tick"):
             frame = session.tick()
-        with self._timed("images"):
+        with clock.stage("images"):
             rig_frame = self.rig.read(frame)
-        with self._timed("world"):
+        with clock.stage("world"):
             self.state = self.reader.read(session.snapshot(frame))
-        with self._timed("judge"):
+        with clock.stage("judge"):
             self.last_events = tuple(self.judge.update(self.state))
         assert self.judge.step is not None  # it has just been updated
         self.progress = self.judge.step.progress
-        with self._timed("views"):
+        with clock.stage("views"):
             self.views = self.setup.pipeline.make(
                 rig_frame, self.state, is_night=weather.is_night, fog_density=weather.fog_density
             )
@@ -196,12 +195,3 @@ class Drive:
             self.setup.session.tick()
         except SimulatorError:
             return  # dead already: there is nothing to tell anybody
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            timings = self.setup.timings_s
-            timings[stage] = timings.get(stage, 0.0) + time.perf_counter() - began

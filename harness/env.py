@@ -21,6 +21,7 @@ from harness.reward import RewardConfig, step_reward
 from harness.scoring import Outcome, Score
 from harness.server import RunningServer, ServerSpec, find_free_port
 from harness.session import Address, Session
+from harness.timing import StageClock, TimedFuser, TimedThermalCamera
 from harness.town import LoadedTown
 from harness.types import Control, Observation, Route, WorldState
 from scenarios.routes import RouteSpec
@@ -29,7 +30,6 @@ from scenarios.tracker import Progress
 from sensors.config import CameraSpec
 from sensors.fusion import Fuser, make_fuser
 from sensors.inputs import InputPipeline, Views, input_kind
-from sensors.thermal import ThermalCamera
 
 ENV_ID = "fusiondrive/CarlaDriving-v0"
 NO_RESULT = "reset the environment first: no episode has begun"
@@ -88,14 +88,14 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         self.action_space = spaces.Box(
             np.array([0.0, -1.0, 0.0], np.float32), np.array([1.0, 1.0, 1.0], np.float32)
         )
-        self.timings_s: dict[str, float] = {}  # wall-clock seconds per stage of a step
+        self.clock = StageClock()
         self.steps = 0  # of the current episode
         self._tm_port: int | None = None
         self._resources = ExitStack()
         self._session: Session | None = None
         self._town: LoadedTown | None = None
         self._fusers: dict[str, Fuser] = {}
-        self._thermal: ThermalCamera | None = None
+        self._thermal: TimedThermalCamera | None = None
         self._drive: Drive | None = None
 
     @property
@@ -151,7 +151,7 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
                 camera=self.config.camera,
                 timeouts=self.config.timeouts,
                 tm_port=self._tm_port,
-                timings_s=self.timings_s,
+                clock=self.clock,
             )
         )
         return self._observation(), self._info()
@@ -258,11 +258,12 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         fuser, thermal = None, None
         if kind.needs_fuser:
             if spec.fuser not in self._fusers:
-                self._fusers[spec.fuser] = make_fuser(spec.fuser, self.config.fuser_weights)
+                plain = make_fuser(spec.fuser, self.config.fuser_weights)
+                self._fusers[spec.fuser] = TimedFuser(plain, self.clock)
             fuser = self._fusers[spec.fuser]
         if kind.needs_thermal:
             if self._thermal is None:
-                self._thermal = ThermalCamera(seed=spec.seed)
+                self._thermal = TimedThermalCamera(self.clock)
             thermal = self._thermal
         pipeline = InputPipeline(spec.input, fuser, thermal)
         pipeline.reset(spec.seed)

@@ -1,0 +1,191 @@
+"""Milliseconds per stage of a closed-loop step: `python -m harness.benchmark`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tabulate import tabulate
+
+from harness.checks import check_names, check_reachable
+from harness.config import BACKENDS, Timeouts
+from harness.env import CarlaDrivingEnv, EnvConfig
+from harness.errors import ConfigError, FusionDriveError
+from harness.probe import DEFAULT_PORT, read_profile
+from harness.server import RunningServer, ServerSpec, process_rss_mb
+from harness.session import DELTA_S
+from harness.types import EpisodeContext
+from policies import POLICIES, make_policy
+from policies.base import Policy
+from scenarios.spec import EpisodeSpec
+from scenarios.weather import WEATHERS
+from sensors.fusion import fuser_names
+from sensors.inputs import INPUTS
+
+CLIENT_STAGES = ("tick", "images", "world", "judge", "thermal", "fusion", "policy")
+WARM_UP_STEPS = 20
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What was measured; milliseconds are means per step."""
+
+    steps: int
+    seconds: float
+    client_ms: dict[str, float]
+    server_ms: dict[str, float] | None  # None where the server has no profile
+    client_rss_mb: float | None
+    server_rss_mb: float | None
+
+    @property
+    def steps_per_s(self) -> float:
+        """Closed-loop steps per second of wall-clock time."""
+        return self.steps / self.seconds
+
+
+def measure(env: CarlaDrivingEnv, policy: Policy, spec: EpisodeSpec, steps: int) -> Timing:
+    """Drive `steps` steps after a warm-up, episodes one after the other; resets are not counted."""
+    address = env.session.address
+    _drive(env, policy, spec, WARM_UP_STEPS)
+    env.clock.reset()
+    read_profile(address.host, address.port)  # begins anew
+    seconds, driven = 0.0, 0
+    server_ms: dict[str, float] | None = None
+    while driven < steps:
+        env.reset(seed=spec.seed, options={"spec": spec})
+        policy.reset(EpisodeContext(spec.town, env.route, spec.seed, DELTA_S))
+        if driven == 0:
+            env.clock.reset()
+            read_profile(address.host, address.port)
+        began = time.perf_counter()
+        count = _steps(env, policy, steps - driven)
+        seconds += time.perf_counter() - began
+        driven += count
+        if server_ms is None:
+            server_ms = read_profile(address.host, address.port)
+    totals = env.clock.totals_s
+    client_ms = {name: 1000.0 * totals.get(name, 0.0) / driven for name in CLIENT_STAGES}
+    client_ms["rest"] = 1000.0 * seconds / driven - sum(client_ms.values())
+    return Timing(driven, seconds, client_ms, server_ms, process_rss_mb(os.getpid()), None)
+
+
+def _drive(env: CarlaDrivingEnv, policy: Policy, spec: EpisodeSpec, steps: int) -> None:
+    env.reset(seed=spec.seed, options={"spec": spec})
+    policy.reset(EpisodeContext(spec.town, env.route, spec.seed, DELTA_S))
+    _steps(env, policy, steps)
+
+
+def _steps(env: CarlaDrivingEnv, policy: Policy, limit: int) -> int:
+    """Drive until the episode or the limit ends; returns the number of steps."""
+    for count in range(1, limit + 1):
+        with env.clock.stage("policy"):
+            state = env.state if policy.is_privileged else None
+            control = policy.act(env.observation(), state)
+        action = np.array([control.throttle, control.steer, control.brake], np.float32)
+        _, _, terminated, truncated, _ = env.step(action)
+        if terminated or truncated:
+            return count
+    return limit
+
+
+def report(timing: Timing) -> str:
+    """The measurement as text."""
+    lines = [[f"client: {name}", f"{ms:.2f}"] for name, ms in timing.client_ms.items()]
+    if timing.server_ms is None:
+        lines.append(["server: (no profile: not the embedded server)", ""])
+    else:
+        for name, ms in timing.server_ms.items():
+            if name != "ticks":
+                lines.append([f"server: {name}", f"{ms:.2f}"])
+    grid = tabulate(lines, headers=["stage", "ms per step"], tablefmt="github")
+    memory = f"memory: client {_mb(timing.client_rss_mb)}, server {_mb(timing.server_rss_mb)}"
+    note = (
+        "`tick` and `images` are the client's waiting; the server's stages happen within them "
+        "or side by side with the client's own."
+    )
+    speed = (
+        f"{timing.steps} steps in {timing.seconds:.1f} s: {timing.steps_per_s:.1f} steps/s, "
+        f"{timing.steps_per_s * DELTA_S:.2f} times real time"
+    )
+    return "\n".join([grid, "", speed, memory, note])
+
+
+def _mb(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.0f} MB"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    try:
+        _run(_parser().parse_args(arguments))
+    except FusionDriveError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    check_names("weather", [options.weather], WEATHERS)
+    check_names("input", [options.input], INPUTS)
+    check_names("policy", [options.policy], POLICIES)
+    check_names("fuser", [options.fuser], fuser_names())
+    check_names("backend", [options.backend], BACKENDS)
+    if options.steps < 1:
+        raise ConfigError(f"steps: expected at least 1, found {options.steps}")
+    if options.backend == "external":
+        check_reachable(options.host, options.port or DEFAULT_PORT, Timeouts().connect_s)
+    policy = make_policy(options.policy)
+    spec = EpisodeSpec(
+        town=options.town,
+        route_id=options.route,
+        weather=options.weather,
+        input=options.input,
+        fuser=options.fuser if options.input == "fused" else "none",
+        policy=options.policy,
+        seed=0,
+        traffic=options.traffic,
+        collision_mode="continue",
+    )
+    server_spec = ServerSpec(
+        options.backend, options.host, options.port, options.town, options.maps
+    )
+    print("starting the simulator; its first start compiles the renderer", file=sys.stderr)
+    with RunningServer(server_spec) as server:
+        here = ServerSpec("external", server.host, server.port)
+        env = CarlaDrivingEnv(EnvConfig(server=here))
+        try:
+            timing = measure(env, policy, spec, options.steps)
+            print(report(Timing(**{**vars(timing), "server_rss_mb": server.rss_mb()})))
+        finally:
+            env.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m harness.benchmark", description=__doc__, allow_abbrev=False
+    )
+    parser.add_argument("--town", default="Town02")
+    parser.add_argument("--weather", default="fog")
+    parser.add_argument("--input", default="fused")
+    parser.add_argument("--policy", default="cilrs")
+    parser.add_argument("--fuser", default="student")
+    parser.add_argument("--route", default="0")
+    parser.add_argument("--traffic", default="empty")
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--backend", default="embedded")
+    parser.add_argument("--host", default="localhost")
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--maps", type=Path, metavar="DIR")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

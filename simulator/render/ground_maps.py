@@ -89,6 +89,10 @@ def raise_grid(points: F32, heights: F32, grid: F32) -> None:
         high_i = min(int(max(ay, ay + by, ay + cy)) + 1, rows)
         low_j = max(int(min(ax, ax + bx, ax + cx)), 0)
         high_j = min(int(max(ax, ax + bx, ax + cx)) + 1, columns)
+        if abs(area) < 0.02:
+            # A wall seen from above is a line.
+            for c in range(3):
+                _raise_line(points[f], heights[f], c, (c + 1) % 3, grid)
         if abs(area) < 1e-6:
             continue
         for i in range(low_i, high_i):
@@ -101,6 +105,21 @@ def raise_grid(points: F32, heights: F32, grid: F32) -> None:
                     z = heights[f, 0] + u * (heights[f, 1] - heights[f, 0])
                     z += v * (heights[f, 2] - heights[f, 0])
                     grid[i, j] = max(grid[i, j], np.float32(z))
+
+
+@kernel
+def _raise_line(points: F32, heights: F32, a: int, b: int, grid: F32) -> None:
+    """Raise the cells below the edge between two corners."""
+    rows, columns = grid.shape
+    dx = points[b, 0] - points[a, 0]
+    dy = points[b, 1] - points[a, 1]
+    steps = int(2.0 * max(abs(dx), abs(dy))) + 1
+    for k in range(steps + 1):
+        t = k / steps
+        i = min(max(int(points[a, 1] + t * dy), 0), rows - 1)
+        j = min(max(int(points[a, 0] + t * dx), 0), columns - 1)
+        z = heights[a] + t * (heights[b] - heights[a])
+        grid[i, j] = max(grid[i, j], np.float32(z))
 
 
 def sweep_shadow(heights: Heights, to_sun: F64) -> F32:

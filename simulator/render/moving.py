@@ -47,9 +47,9 @@ _BASE_PALETTE: dict[Slot, tuple[int, int, int]] = {
     Slot.HAIR: (52, 38, 28),
     Slot.TROUSERS: (48, 54, 74),
     Slot.SHOES: (36, 32, 30),
-    Slot.RED: (90, 16, 14),
-    Slot.YELLOW: (92, 66, 12),
-    Slot.GREEN: (12, 72, 40),
+    Slot.RED: (58, 14, 12),
+    Slot.YELLOW: (58, 44, 12),
+    Slot.GREEN: (10, 48, 30),
     Slot.BEACON: (40, 70, 190),
 }
 _SKINS = ((232, 190, 160), (214, 165, 130), (178, 124, 90), (122, 80, 56), (88, 58, 42))

@@ -47,7 +47,8 @@ def lookup(grid: F32, u: float, v: float) -> float:
 def nearest(grid: F32, u: float, v: float) -> float:
     """Value of the cell at cell coordinates; for maps that are smooth."""
     rows, columns = grid.shape
-    return grid[int(min(max(v + 0.5, 0.0), rows - 1.0)), int(min(max(u + 0.5, 0.0), columns - 1.0))]
+    i = int(min(max(v + 0.5, 0.0), rows - 1.0))
+    return float(grid[i, int(min(max(u + 0.5, 0.0), columns - 1.0))])
 
 
 @inlined

@@ -310,9 +310,9 @@ def _two_wheeler(is_motorcycle: bool, half: Extent, coarse: bool) -> Model:
         if not is_motorcycle:
             for k in range(4):
                 angle = k * np.pi / 4
-                spoke = (np.cos(angle) * radius, 0.0, np.sin(angle) * radius)
-                solid.tube((x - spoke[0], 0, radius - spoke[2]), (x + spoke[0], 0, radius + spoke[2]),
-                           (0.012, 0.012), Slot.RIM, sides=3)  # fmt: skip
+                spoke = point(np.cos(angle), 0.0, np.sin(angle)) * radius
+                hub_at = point(x, 0.0, radius)
+                solid.tube(hub_at - spoke, hub_at + spoke, (0.012, 0.012), Slot.RIM, sides=3)
     seat = np.array([-0.22 * length / 0.9, 0.0, 0.80 if is_motorcycle else 0.92])
     bars = np.array([axle * 0.62, 0.0, 1.0 if is_motorcycle else 1.02])
     if is_motorcycle:
@@ -325,8 +325,9 @@ def _two_wheeler(is_motorcycle: bool, half: Extent, coarse: bool) -> Model:
         solid.box((-length * 0.87, 0, 0.72), (0.03, 0.06, 0.03), Slot.BRAKE_LIGHT)
     else:
         crank = np.array([-0.05, 0.0, 0.32])
-        pairs = ((crank, bars - point(0.05, 0, 0.15)), (seat, bars - point(0.05, 0, 0.12)), (crank, seat),
-                 ((-axle, 0, radius), seat), ((-axle, 0, radius), crank))  # fmt: skip
+        head = bars - point(0.05, 0.0, 0.14)
+        hub_at = point(-axle, 0.0, radius)
+        pairs = ((crank, head), (seat, head), (crank, seat), (hub_at, seat), (hub_at, crank))
         for a, b in pairs:
             solid.tube(a, b, (0.025, 0.025), Slot.PAINT, sides=5)
         solid.box(seat, (0.13, 0.07, 0.03), Slot.TRIM)

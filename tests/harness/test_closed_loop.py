@@ -1,0 +1,233 @@
+"""The command, the environment and the runner against the embedded server, with the real client."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+from harness.config import Timeouts
+from harness.criteria.lane import CarlaLaneQuery
+from harness.env import ENV_ID, CarlaDrivingEnv, EnvConfig, register
+from harness.errors import ConfigError, MapError
+from harness.rollout import rollout
+from harness.run import main
+from harness.scoring import judge_trace
+from harness.server import RunningServer, Server, ServerSpec
+from harness.session import Address, Session
+from harness.trace import read_trace
+from policies import make_policy
+from results.store import read_rows
+from scenarios.spec import EpisodeSpec
+from sensors.config import CameraSpec
+
+ROOT = Path(__file__).parents[2]
+SMALL = CameraSpec(width=96, height=72)
+SPEC = EpisodeSpec("Town02", "00", "clear", "rgb", "none", "expert", seed=3)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with RunningServer(ServerSpec(town="Town02")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def here(server: Server) -> ServerSpec:
+    return ServerSpec("external", server.host, server.port)
+
+
+@pytest.fixture
+def env(here: ServerSpec) -> Iterator[CarlaDrivingEnv]:
+    made = CarlaDrivingEnv(EnvConfig(server=here, camera=SMALL))
+    yield made
+    made.close()
+
+
+def flags(server: Server, out: Path, *more: str) -> list[str]:
+    fixed = ["--backend", "external", "--port", str(server.port), "--out", str(out)]
+    return [*fixed, "--policy", "expert", *more]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_gymnasium_accepts_the_environment(here: ServerSpec) -> None:
+    register()
+    made = gymnasium.make(ENV_ID, config=EnvConfig(server=here, camera=SMALL))
+    check_env(made.unwrapped, skip_render_check=True)
+    made.close()
+
+
+def test_same_seed_gives_the_same_images_and_motion(env: CarlaDrivingEnv) -> None:
+    def drive() -> list[tuple[bytes, float, float]]:
+        env.reset(options={"spec": SPEC})
+        seen = []
+        for _ in range(15):
+            observation, *_ = env.step(np.array([0.6, 0.05, 0.0], np.float32))
+            pose = env.state.ego.pose
+            seen.append((observation["image"].tobytes(), pose.x, pose.y))
+        return seen
+
+    assert drive() == drive()
+
+
+def test_the_command_writes_rows_tables_and_traces_and_resumes(
+    server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = flags(server, tmp_path, "--route", "0")
+    assert main(command) == 0
+    assert "Closed-loop results" in capfd.readouterr().out
+    (row,) = read_rows(tmp_path / "rows.jsonl")
+    assert (row.outcome, row.backend, row.route_id) == ("success", "embedded", "00")
+    assert row.map.split(":")[0] == "authored"
+    assert (tmp_path / "table.csv").read_text().count("\n") == 2
+    before = (tmp_path / "rows.jsonl").read_bytes()
+    assert main(command) == 0
+    assert (tmp_path / "rows.jsonl").read_bytes() == before
+
+
+def test_a_trace_scores_as_the_drive_did(env: CarlaDrivingEnv, tmp_path: Path) -> None:
+    from harness.trace import TraceRecorder
+
+    trace = TraceRecorder()
+    live = rollout(env, make_policy("expert"), SPEC, observers=(trace,))
+    trace.write(tmp_path / "trace.parquet")
+    lanes = CarlaLaneQuery(env.session.map)
+    again = judge_trace(read_trace(tmp_path / "trace.parquet"), env.route, lanes)
+    assert again.outcome is live.outcome
+    assert again.distance_m == pytest.approx(live.distance_m)
+    assert again.lane_infractions == live.lane_infractions
+
+
+def test_running_into_a_wall_is_a_collision(env: CarlaDrivingEnv) -> None:
+    env.reset(options={"spec": SPEC})
+    for _ in range(300):
+        *_, terminated, _, info = env.step(np.array([0.7, 0.3, 0.0], np.float32))
+        if terminated:
+            break
+    assert info["outcome"] == "collision"
+    assert info["score"].collisions
+
+
+def test_settings_are_restored(server: Server) -> None:
+    import carla
+
+    session = Session(Address(server.host, server.port))
+    session.load("Town02")
+    client = carla.Client(server.host, server.port)
+    assert client.get_world().get_settings().synchronous_mode
+    session.close()
+    session.close()
+    assert not client.get_world().get_settings().synchronous_mode
+
+
+def test_an_unknown_town_lists_what_the_server_has(server: Server) -> None:
+    with (
+        Session(Address(server.host, server.port)) as session,
+        pytest.raises(MapError, match=r"Town99.*has: .*Town02"),
+    ):
+        session.load("Town99")
+
+
+def test_another_version_is_refused(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.probe.CARLA_VERSION", "0.9.15")
+    with pytest.raises(ConfigError, match=r"is CARLA 0\.9\.16; this program drives 0\.9\.15"):
+        Session(Address(server.host, server.port))
+
+
+def test_a_broken_map_is_one_message_and_no_process(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    (maps / "Town02.xodr").write_text("<OpenDRIVE>")
+    command = ["--maps", str(maps), "--policy", "expert", "--out", str(tmp_path / "run")]
+    assert main(command) == 2
+    errors = [line for line in capfd.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert "Town02.xodr" in errors[0]
+
+
+def start(out: Path, *more: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "harness.run", "--policy", "expert", "--out", str(out), *more]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+
+def children(pid: int) -> list[int]:
+    found = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [int(word) for word in found.stdout.split()]
+
+
+def simulator_of(pid: int) -> int | None:
+    for child in children(pid):
+        command = Path(f"/proc/{child}/cmdline")
+        if command.exists() and b"simulator" in command.read_bytes():
+            return child
+    return None
+
+
+def await_rows(out: Path, count: int, run: subprocess.Popen[bytes], limit_s: float = 200.0) -> None:
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline and run.poll() is None:
+        path = out / "rows.jsonl"
+        if path.exists() and path.read_bytes().count(b"\n") >= count:
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"{count} rows did not come; exit code {run.poll()}")
+
+
+def test_ctrl_c_keeps_rows_and_leaves_no_process(tmp_path: Path) -> None:
+    run = start(tmp_path, "--routes", "4")
+    await_rows(tmp_path, 1, run)
+    simulator = simulator_of(run.pid)
+    assert simulator is not None
+    os.kill(run.pid, signal.SIGINT)
+    _, errors = run.communicate(timeout=40)
+    assert run.returncode == 130
+    assert b"stopped" in errors
+    assert not Path(f"/proc/{simulator}").exists()
+    assert [row.outcome for row in read_rows(tmp_path / "rows.jsonl")][:1] == ["success"]
+
+
+def test_a_killed_simulator_is_replaced_and_no_row_is_lost(tmp_path: Path) -> None:
+    run = start(tmp_path, "--routes", "2")
+    await_rows(tmp_path, 1, run)
+    simulator = simulator_of(run.pid)
+    assert simulator is not None
+    os.kill(simulator, signal.SIGKILL)
+    output, errors = run.communicate(timeout=250)
+    assert run.returncode == 0, errors.decode()
+    lines = (tmp_path / "rows.jsonl").read_text().splitlines()
+    attempts = [json.loads(line)["wall_attempts"] for line in lines]
+    assert attempts in ([1, 2], [1, 1])  # killed within the second episode or before it began
+    assert len({json.loads(line)["identity"] for line in lines}) == 2
+    assert b"Closed-loop results" in output
+
+
+def test_a_dead_server_is_noticed_soon(tmp_path: Path) -> None:
+    timeouts = Timeouts(tick_s=5.0, frame_s=5.0)
+    with RunningServer(ServerSpec(town="Town02")) as own:
+        here = ServerSpec("external", own.host, own.port)
+        env = CarlaDrivingEnv(EnvConfig(server=here, camera=SMALL, timeouts=timeouts))
+        env.reset(options={"spec": SPEC})
+        own.stop()
+        began = time.monotonic()
+        from harness.errors import SimulatorError
+
+        with pytest.raises(SimulatorError):
+            env.step(np.zeros(3, np.float32))
+        assert time.monotonic() - began < 15.0
+        env.close()

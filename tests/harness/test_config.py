@@ -1,0 +1,120 @@
+"""Configuration: merging, messages, and the classification that the identity rests on."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from harness.checks import check_run
+from harness.config import RunConfig, load_config
+from harness.errors import ConfigError
+from harness.run import main, parse
+from results.identity import OUTCOME_FIELDS, RUNTIME_FIELDS
+from scenarios.spec import EpisodeSpec
+
+
+def test_every_field_is_classified_exactly_once() -> None:
+    names = set(RunConfig.model_fields) | {field.name for field in fields(EpisodeSpec)}
+    assert not OUTCOME_FIELDS & RUNTIME_FIELDS
+    assert names == OUTCOME_FIELDS | RUNTIME_FIELDS
+
+
+def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("town: Town03\nweather: [fog, night]\nroute: 3\ntimeouts: {tick_s: 7}\n")
+    config = load_config(file, {"weather": ["clear"]})
+    assert config.town == ("Town03",)
+    assert config.weather == ("clear",)
+    assert config.route == "3"
+    assert config.timeouts.tick_s == 7.0
+    assert config.policy == "cilrs"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("wether: fog", "unknown config key 'wether'.*known: .*weather"),
+        ("timeouts: {tick: 3}", r"unknown config key 'timeouts\.tick'.*known: .*tick_s"),
+        ("routes: many", "config key 'routes'.*found 'many'"),
+        ("- fog", "expected a mapping of keys, found list"),
+        ("town: [", "not readable as YAML"),
+    ],
+)
+def test_a_bad_file_is_named_with_key_and_reason(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_config(file, {})
+    assert str(file) in str(caught.value)
+
+
+def test_suite_sets_its_part_and_refuses_another() -> None:
+    config = load_config(None, {"suite": "appendix_b", "traffic": "empty"})
+    assert (config.town, config.input) == (("Town02", "Town03"), ("rgb", "fused"))
+    assert config.traffic == "empty"
+    with pytest.raises(ConfigError, match="sets weather itself"):
+        load_config(None, {"suite": "appendix_b", "weather": "fog"})
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--town Town99", "unknown town 'Town99'; known: .*Town02"),
+        ("--weather fgo", "unknown weather 'fgo'; known: .*fog"),
+        ("--input fusd", "unknown input 'fusd'; known: fused, rgb, thermal"),
+        ("--policy cilr", "unknown policy 'cilr'; known: .*cilrs"),
+        ("--fuser studnt", "unknown fuser 'studnt'; known: .*student"),
+        ("--traffic much", "unknown traffic 'much'; known: .*dense"),
+        ("--collision-mode go", "unknown collision mode 'go'"),
+        ("--policy-weights absent.onnx", "policy weights absent.onnx: no such file"),
+        ("--input fused --fuser-weights absent.onnx", "fuser weights absent.onnx: no such file"),
+        ("--maps absent", "maps directory absent: no such directory"),
+        ("--route-file absent.xml", "route file absent.xml"),
+        ("--input rgb rgb", "input given twice"),
+        ("--backend external --port 1", "no server at localhost:1"),
+        ("--backend external --workers 2", "one episode at a time"),
+    ],
+)
+def test_bad_input_is_found_before_a_server_starts(flags: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_run(parse(flags.split()))
+
+
+@pytest.mark.parametrize("flags", ["--polcy expert", "--routes x", "--backend unreal"])
+def test_exit_code_2_and_one_line_for_bad_flags(
+    flags: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(flags.split()) == 2
+    assert len(capfd.readouterr().err.strip().splitlines()) == 1
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"port {port} is in use"):
+            check_run(parse(["--policy", "expert", "--port", str(port)]))
+
+
+def test_a_foreign_service_is_not_taken_for_a_server() -> None:
+    with socket.create_server(("localhost", 0)) as service:
+        port = service.getsockname()[1]
+        import threading
+
+        def answer() -> None:
+            connection, _ = service.accept()
+            connection.close()
+            connection, _ = service.accept()
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            connection.close()
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        flags = ["--policy", "expert", "--backend", "external", "--port", str(port)]
+        with pytest.raises(ConfigError, match="not a CARLA server"):
+            check_run(parse(flags))
+        thread.join(5.0)

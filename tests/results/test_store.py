@@ -1,0 +1,90 @@
+"""Rows on disk: whole lines, resume by identity, tolerance of a torn end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ConfigError
+from results.identity import Identity
+from results.row import EpisodeRow
+from results.store import RowStore, read_rows
+
+IDENTITY = Identity(
+    package_version="1",
+    backend="embedded",
+    simulator_version="0.9.16",
+    map="authored:0123456789ab",
+    town="Town02",
+    route_id="00",
+    route_digest="r",
+    weather="fog",
+    input="rgb",
+    fuser="none",
+    fuser_weights="none",
+    policy="expert",
+    policy_weights="none",
+    traffic="empty",
+    collision_mode="stop",
+    seed=0,
+)
+
+
+def row(outcome: str = "success", **changes: object) -> EpisodeRow:
+    identity = replace(IDENTITY, **changes)  # type: ignore[arg-type]
+    return EpisodeRow(
+        identity=identity.digest(),
+        **vars(identity),
+        route_length_m=100.0,
+        fuser_label="none",
+        outcome=outcome,
+    )
+
+
+def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
+    with RowStore(tmp_path) as store:
+        store.append(row())
+        store.append(row(seed=1))
+        assert store.rows() == [row(), row(seed=1)]
+        assert store.done() == {row().identity, row(seed=1).identity}
+
+
+def test_a_torn_last_line_is_left_out_and_the_next_row_is_whole(tmp_path: Path) -> None:
+    with RowStore(tmp_path) as store:
+        store.append(row())
+        store.append(row(seed=1))
+        path = store.path
+    content = path.read_bytes()
+    path.write_bytes(content[:-30])
+    with RowStore(tmp_path) as store:
+        assert store.done() == {row().identity}
+        store.append(row(seed=2))
+        assert store.done() == {row().identity, row(seed=2).identity}
+
+
+def test_a_simulator_error_is_driven_again_and_then_replaced(tmp_path: Path) -> None:
+    with RowStore(tmp_path) as store:
+        store.append(row("sim_error"))
+        assert store.done() == set()
+        store.append(row("collision"))
+        store.append(row("sim_error"))
+        assert [item.outcome for item in store.rows()] == ["collision"]
+
+
+def test_one_directory_has_one_writer(tmp_path: Path) -> None:
+    with RowStore(tmp_path), pytest.raises(ConfigError, match="another run"):
+        RowStore(tmp_path)
+
+
+def test_a_foreign_column_is_not_read_as_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"identity": "x", "color": 1}\n')
+    assert read_rows(path) == []
+
+
+@pytest.mark.parametrize("name", list(vars(IDENTITY)))
+def test_every_ingredient_changes_the_identity(name: str) -> None:
+    other = 7 if name == "seed" else "other"
+    assert replace(IDENTITY, **{name: other}).digest() != IDENTITY.digest()  # type: ignore[arg-type]

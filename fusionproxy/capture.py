@@ -1,0 +1,197 @@
+"""Records pairs for the oracle student from the simulator, through the harness's own rig.
+
+    python -m fusionproxy.capture --town Town02 --frames 1500 --out DIR
+
+The expert drives; every few steps all actors are frozen and the same pose is seen in the weather
+of the drive and on a clear day. This command drives, so it alone in this package uses the harness.
+Thermal images are derived from semantic segmentation and depth (privileged).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from fusionproxy.data import PARTS, U8, Shard, read_index, write_shard
+from fusionproxy.errors import FusionError
+from harness.env import CarlaDrivingEnv, EnvConfig
+from harness.errors import ConfigError, FusionDriveError, SimulatorError
+from harness.rollout import Stopped, rollout
+from harness.server import ServerSpec
+from harness.types import Control
+from policies.expert import ExpertPolicy
+from scenarios.spec import EpisodeSpec
+from scenarios.weather import carla_weather, preset
+from sensors.frame import RigFrame
+
+POSE_TOLERANCE = 1e-3  # m and degrees: the same pose in two weathers
+
+
+@dataclass(frozen=True)
+class CaptureConfig:
+    """What to record."""
+
+    town: str
+    weathers: tuple[str, ...]
+    frames: int
+    seed: int
+    every: int = 8  # steps of 0.1 s between samples
+    per_drive: int = 60
+    maps: Path | None = None
+
+
+@dataclass
+class Capture:
+    """An observer of a rollout that collects samples; changes nothing that the drive can see."""
+
+    config: CaptureConfig
+    weather: str
+    samples: list[dict[str, U8]] = field(default_factory=list)
+    steps: int = 0
+
+    def on_step(self, env: CarlaDrivingEnv, control: Control) -> None:
+        """Every few steps, freeze the world and look at it in both weathers."""
+        self.steps += 1
+        if self.steps % self.config.every == 0 and not self.is_full:
+            self.samples.append(sample_pose(env, self.weather))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether this drive has given its share."""
+        return len(self.samples) >= self.config.per_drive
+
+
+def sample_pose(env: CarlaDrivingEnv, weather: str) -> dict[str, U8]:
+    """See the current pose in `weather` and on a clear day; the drive then goes on as it was.
+
+    Raises:
+        SimulatorError: the pose moved between the two pictures.
+    """
+    world, rig = env.session.world, env.drive.rig
+    snapshot = world.get_snapshot()
+    moving = [a for a in world.get_actors() if a.type_id.startswith(("vehicle.", "walker."))]
+    velocities = {actor.id: snapshot.find(actor.id).get_velocity() for actor in moving}
+    for actor in moving:
+        actor.set_simulate_physics(False)
+    try:
+        degraded = rig.read(env.session.tick())
+        world.set_weather(carla_weather("clear"))
+        clear = rig.read(env.session.tick())
+    finally:
+        world.set_weather(carla_weather(weather))
+        for actor in moving:
+            actor.set_simulate_physics(True)
+            actor.set_target_velocity(velocities[actor.id])
+    moved = max(abs(a - b) for a, b in zip(_pose(degraded), _pose(clear), strict=True))
+    if moved > POSE_TOLERANCE:
+        raise SimulatorError(f"the camera moved by {moved:.4f} between the two weathers")
+    look = preset(weather)
+    thermal = env.drive.setup.pipeline.make(
+        degraded, env.state, is_night=look.is_night, fog_density=look.fog_density
+    ).thermal
+    assert thermal is not None  # the drive's input is `thermal`
+    return {"degraded": degraded.rgb, "thermal": thermal, "clear": clear.rgb}
+
+
+def _pose(frame: RigFrame) -> tuple[float, ...]:
+    pose = frame.camera_pose
+    return (pose.x, pose.y, pose.z, pose.pitch, pose.yaw, pose.roll)
+
+
+def capture(config: CaptureConfig, out: Path) -> None:
+    """Drive route after route until enough samples are there; goes on where it stopped."""
+    server = ServerSpec(town=config.town, maps=config.maps)
+    env = CarlaDrivingEnv(EnvConfig(server=server, town=config.town, input="thermal"))
+    try:
+        routes = [route.route_id for route in env.routes(config.town)]
+        have = {shard.name: shard.count for shard in read_index(out)}
+        drive, started, fresh = 0, time.monotonic(), 0
+        while sum(have.values()) < config.frames:
+            weather = config.weathers[drive % len(config.weathers)]
+            route = routes[(drive // len(config.weathers)) % len(routes)]
+            name = f"{config.town}_{drive:04d}_{weather}"
+            drive += 1
+            if name in have:
+                continue
+            samples = drive_once(env, config, route, weather, drive)
+            have[name] = len(samples)
+            if samples:
+                sequence = f"{config.town}_route{route}"
+                parts = {part: np.stack([item[part] for item in samples]) for part in PARTS}
+                write_shard(out, Shard(name, sequence, weather, len(samples)), parts)
+            fresh += len(samples)
+            pace = fresh / max(time.monotonic() - started, 1e-6)
+            total = sum(have.values())
+            print(f"\r{total}/{config.frames} pairs, {pace:.1f}/s ", end="", flush=True)
+    finally:
+        env.close()
+    print()
+
+
+def drive_once(
+    env: CarlaDrivingEnv, config: CaptureConfig, route: str, weather: str, number: int
+) -> list[dict[str, U8]]:
+    """Samples of one drive; a drive that ends early gives fewer."""
+    observer = Capture(config, weather)
+    spec = EpisodeSpec(
+        town=config.town,
+        route_id=route,
+        weather=weather,
+        input="thermal",
+        fuser="none",
+        policy="expert",
+        seed=config.seed + number,
+        traffic="regular",
+    )
+    try:
+        rollout(
+            env,
+            ExpertPolicy(),
+            spec,
+            observers=(observer,),
+            should_stop=lambda: observer.is_full,
+        )
+    except Stopped:
+        pass
+    return observer.samples
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="fusionproxy.capture", description=__doc__)
+    parser.add_argument("--town", default="Town02", help="Town03 stays unseen by default")
+    parser.add_argument("--weather", nargs="+", default=["fog", "night"], metavar="NAME")
+    parser.add_argument("--frames", type=int, default=1500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--maps", type=Path, help="directory with official .xodr files")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    try:
+        if options.frames < 1:
+            raise ConfigError(f"--frames: expected at least 1, found {options.frames}")
+        for name in options.weather:
+            preset(name)
+        config = CaptureConfig(
+            town=options.town,
+            weathers=tuple(options.weather),
+            frames=options.frames,
+            seed=options.seed,
+            maps=options.maps,
+        )
+        capture(config, options.out)
+    except (FusionDriveError, FusionError) as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

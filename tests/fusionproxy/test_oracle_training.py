@@ -1,0 +1,68 @@
+"""The oracle's training loop: learns, resumes exactly, refuses broken data."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fusionproxy.data import PARTS, Shard, open_split, read_index, split, write_shard
+from fusionproxy.errors import FusionError
+from fusionproxy.export import export
+from fusionproxy.train import TrainConfig, Trainer, train
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "pairs"
+    for n in range(3):
+        clear = rng.integers(0, 256, (2, 64, 64, 3), np.uint8)
+        parts = {"clear": clear, "degraded": clear // 4 + 96, "thermal": clear[..., 1]}
+        write_shard(folder, Shard(f"drive{n}", f"route{n}", "fog", 2), parts)
+    return folder
+
+
+def config(folder: Path, steps: int) -> TrainConfig:
+    return TrainConfig(str(folder), steps=steps, batch=2, crop_height=64, crop_width=64)
+
+
+def test_split_keeps_a_sequence_together(pairs: Path) -> None:
+    training, validation = split(read_index(pairs))
+    assert {s.sequence for s in training}.isdisjoint({s.sequence for s in validation})
+    assert len(training) + len(validation) == 3
+
+
+def test_loss_falls_and_the_run_exports(pairs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    trainer = Trainer(config(pairs, 12), run)
+    training, _ = open_split(pairs)
+    losses = [trainer.train_step(training) for _ in range(12)]
+    assert np.mean(losses[-4:]) < np.mean(losses[:4])
+    train(config(pairs, 2), tmp_path / "short", resume=False)
+    card = export(tmp_path / "short", tmp_path / "weights" / "student.onnx")
+    assert card["label"] == "oracle"
+    assert set(card["validation_by_weather"]) == {"fog"}
+
+
+def test_resumed_run_equals_an_unbroken_one(pairs: Path, tmp_path: Path) -> None:
+    training, _ = open_split(pairs)
+    whole = Trainer(config(pairs, 4), tmp_path)
+    losses = [whole.train_step(training) for _ in range(2)]
+    whole.save_state()
+    losses = [whole.train_step(training) for _ in range(2)]
+    resumed = Trainer(config(pairs, 4), tmp_path)
+    resumed.load_state()
+    assert [resumed.train_step(training) for _ in range(2)] == losses
+
+
+def test_broken_shard_is_a_clear_error(pairs: Path) -> None:
+    name = f"{read_index(pairs)[0].name}.{PARTS[0]}.npy"
+    (pairs / name).write_bytes(b"cut")
+    with pytest.raises(FusionError, match="capture the data again"):
+        open_split(pairs)
+
+
+def test_no_data_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(FusionError, match="fusionproxy.capture"):
+        open_split(tmp_path)

@@ -195,7 +195,7 @@ def test_a_wall_throws_a_shadow_away_from_the_sun(renderer):
     road = frame.tags == Tag.ROADS
     shaded = luma(frame)[road & (frame.depth_m > 54.0)]  # the shadow is 13.9 m long
     lit = luma(frame)[road & (frame.depth_m < 42.0) & (frame.depth_m > 30.0)]
-    assert shaded.mean() < 0.6 * lit.mean()
+    assert shaded.mean() < 0.8 * lit.mean()
 
 
 def test_a_car_darkens_the_road_beside_it(renderer):

@@ -93,6 +93,11 @@ def check_towns(config: RunConfig) -> None:
             known = ", ".join(sorted({route.town for route in routes}))
             raise MapError(f"{config.route_file}: no route in {town}; it has: {known}")
         if routes is None and town not in ready_made_towns():
+            if config.maps is not None and (config.maps / f"{town}.xodr").is_file():
+                raise MapError(
+                    f"no ready-made routes for {town}; give a --route-file, or make one: "
+                    f"python -m scenarios.generate --town {town} --maps {config.maps}"
+                )
             raise unknown_name("town", town, ready_made_towns())
         if routes is not None and config.route is not None:
             pick_route([route for route in routes if route.town == town], config.route)

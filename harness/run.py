@@ -11,6 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from tqdm.contrib.logging import logging_redirect_tqdm
+
 from harness.checks import check_run
 from harness.config import BACKENDS, LOG_LEVELS, RunConfig, load_config
 from harness.errors import ConfigError, FusionDriveError
@@ -54,7 +56,7 @@ def evaluate(config: RunConfig) -> None:
     """
     drivers = check_run(config)
     with RowStore(config.directory) as store:
-        with Runner(config, drivers, store) as runner:
+        with Runner(config, drivers, store) as runner, logging_redirect_tqdm():
             runner.run()
         rows = store.rows()
         tables = make_tables(rows, config.suite)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
+import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -105,9 +108,10 @@ class Runner:
         return [self._episode(spec, by_id[spec.route_id], facts) for spec in specs]
 
     def close(self) -> None:
-        """End all slots."""
-        for slot in self._slots:
-            slot.shut_down()
+        """End all slots; a second Ctrl-C does not disturb it."""
+        with _undisturbed():
+            for slot in self._slots:
+                slot.shut_down()
 
     def __enter__(self) -> Runner:
         return self
@@ -247,6 +251,21 @@ class Runner:
                 "starting the simulator; its first start compiles the renderer, about a minute",
                 file=sys.stderr,
             )
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignore Ctrl-C and SIGTERM for a while; only a main thread has handlers to change."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def choose_routes(routes: Sequence[RouteFacts], config: RunConfig) -> Sequence[RouteFacts]:

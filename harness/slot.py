@@ -103,10 +103,11 @@ class Slot:
         process, self._process = self._process, None
         connection, self._connection = self._connection, None
         server, self.server = self.server, None
-        self.is_ready = False
-        is_dead_server = server is not None and server.failure() is not None
+        is_ready, self.is_ready = self.is_ready, False
+        # Only a driving worker has anything to give back, and only to a server that lives.
+        is_graceful = is_ready and server is not None and server.failure() is None
         if connection is not None and process is not None:
-            _end_process(process, connection, is_graceful=not is_dead_server)
+            _end_process(process, connection, is_graceful=is_graceful)
         if server is not None:
             server.stop()
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from fusionproxy.runtime import OnnxModel
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 
+from fusionproxy.runtime import OnnxModel
 from harness.errors import FusionDriveError, WeightsError
 from policies.checkpoints import read_checkpoint
 from policies.cilrs import FAMILY
@@ -143,7 +143,11 @@ def _halve_initializers(model: onnx.ModelProto) -> None:
 
 
 def _describe(card: dict[str, Any], name: str) -> str:
-    data, train = card.get("data", {}), card["train"]
+    train = card["train"]
+    data = "\n".join(
+        f"- Data: {d['frames']} frames, hash `{d['hash']}`, made by `{d['command']}`"
+        for d in card["data"]
+    )
     numbers = "\n".join(f"| {key} | {value} |" for key, value in card["validation"].items())
     return f"""# {name}
 
@@ -151,8 +155,7 @@ CILRS ({card["network"]["backbone"]}, slimness {card["network"]["slimness"]}), t
 on RGB of the embedded renderer in clear weathers only. It never saw fog or night: that is what the
 harness measures.
 
-- Data: {data.get("frames", "?")} frames, hash `{data.get("hash", "?")}`, made by
-  `{data.get("command", "?")}`
+{data}
 - Training: {card["minutes"]} minutes, {card["step"]} steps of {train["batch"]},
   seed {train["seed"]}, commit `{card["commit"]}`, torch {card["torch"]}
 - Largest difference between ONNX and torch: {card["parity"]:.1e}

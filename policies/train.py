@@ -35,7 +35,7 @@ SPEED_WEIGHT = 0.05
 class TrainConfig:
     """Everything that changes the result."""
 
-    data: str
+    data: tuple[str, ...]  # directories of policies.collect
     backbone: str = "resnet10t"
     slimness: float = 1.0
     minutes: float = 0.0  # budget; 0 trains `epochs`
@@ -60,14 +60,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="run directory")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     for field in fields(TrainConfig):
-        kind = {"str": str, "float": float, "int": int}[str(field.type)]
         flag = "--" + field.name.replace("_", "-")
         if field.name == "data":
-            parser.add_argument(flag, required=True)
+            parser.add_argument(flag, required=True, nargs="+", help="directories of drives")
         else:
+            kind = {"str": str, "float": float, "int": int}[str(field.type)]
             parser.add_argument(flag, type=kind, default=field.default)
     options = vars(parser.parse_args(arguments))
     out, resume = options.pop("out"), options.pop("resume")
+    options["data"] = tuple(options["data"])
     try:
         train(TrainConfig(**options), out, resume=resume)
     except FusionDriveError as err:
@@ -86,7 +87,7 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     preprocessing = Preprocessing()
-    train_frames, held_out = split(Path(config.data), config.held_out)
+    train_frames, held_out = split([Path(folder) for folder in config.data], config.held_out)
     probability = sampling_weights(train_frames)
     network_config = NetworkConfig(backbone=config.backbone, slimness=config.slimness)
     net = Cilrs(network_config).to(memory_format=torch.channels_last)
@@ -138,16 +139,18 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
     print(json.dumps(numbers))
 
 
-def split(folder: Path, held_out: float) -> tuple[Frames, Frames]:
+def split(folders: list[Path], held_out: float) -> tuple[Frames, Frames]:
     """Training and validation frames; a route is in one of them, never in both."""
-    episodes = load_episodes(folder)
-    routes = sorted({str(episode.table["route"].iloc[0]) for episode in episodes})
+    episodes = [(f.name, episode) for f in folders for episode in load_episodes(f)]
+    owners = [f"{name} {episode.table['route'].iloc[0]}" for name, episode in episodes]
+    routes = sorted(set(owners))
     every = max(2, round(1.0 / held_out)) if held_out > 0 else 0
     kept_out = set(routes[every - 1 :: every]) if every else set()
-    training = [e for e in episodes if str(e.table["route"].iloc[0]) not in kept_out]
-    validation = [e for e in episodes if str(e.table["route"].iloc[0]) in kept_out]
+    pairs = [(owner, episode) for owner, (_, episode) in zip(owners, episodes, strict=True)]
+    training = [episode for owner, episode in pairs if owner not in kept_out]
+    validation = [episode for owner, episode in pairs if owner in kept_out]
     if not training or not validation:
-        raise ConfigError(f"{folder}: {len(routes)} routes are too few to hold some out")
+        raise ConfigError(f"{len(routes)} recorded routes are too few to hold some out")
     return flatten(training), flatten(validation)
 
 
@@ -304,14 +307,13 @@ def save(
     numbers: dict[str, float],
 ) -> None:
     """Write a checkpoint that `--resume` and `policies.export` read; no pickled classes in it."""
-    card_path = Path(config.data) / CARD
-    card = json.loads(card_path.read_text(encoding="utf-8")) if card_path.is_file() else {}
+    cards = [Path(folder) / CARD for folder in config.data]
     facts = {
         "train": asdict(config),
         "network": average.config.to_dict(),
         "preprocessing": Preprocessing().to_dict(),
         "validation": numbers,
-        "data": card,
+        "data": [json.loads(p.read_text(encoding="utf-8")) for p in cards if p.is_file()],
         "step": step,
         "minutes": round(spent_s / 60.0, 2),
         "commit": current_commit(),

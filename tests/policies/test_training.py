@@ -56,7 +56,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cilrs")
     record(folder / "data")
     config = TrainConfig(
-        data=str(folder / "data"), slimness=0.25, epochs=3.0, batch=16, held_out=0.34
+        data=(str(folder / "data"),), slimness=0.25, epochs=3.0, batch=16, held_out=0.34
     )
     train(config, folder / "run")
     return folder
@@ -83,7 +83,9 @@ def test_run_logs_validation_and_resumes(run: Path) -> None:
     lines = [json.loads(line) for line in (run / "run/log.jsonl").read_text().splitlines()]
     assert lines[-1]["steer"] < 0.6
     steps = lines[-1]["step"]
-    config = TrainConfig(data=str(run / "data"), slimness=0.25, epochs=3.2, batch=16, held_out=0.34)
+    config = TrainConfig(
+        data=(str(run / "data"),), slimness=0.25, epochs=3.2, batch=16, held_out=0.34
+    )
     train(config, run / "run", resume=True)
     lines = [json.loads(line) for line in (run / "run/log.jsonl").read_text().splitlines()]
     assert lines[-1]["step"] > steps

@@ -23,7 +23,7 @@ class VehicleSpec:
     peak_accel: float = 4.6  # m/s^2, full throttle at low speed
     power_w: float = 110_000.0  # limits the acceleration at speed
     brake_decel: float = 8.0  # m/s^2 at full brake
-    grip: float = 1.0  # tyre friction coefficient
+    grip: float = 1.8  # friction; CARLA's tyres (3.5) hold better than real ones (about 1)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ ROLLING_DECEL = 0.12  # m/s^2
 ENGINE_BRAKE_DECEL = 0.7  # m/s^2 at zero throttle, in gear
 HAND_BRAKE_DECEL = 5.0  # m/s^2, rear wheels only
 REVERSE_TOP_SPEED = 8.0  # m/s
-CORNERING_STIFFNESS = 12.0  # 1/rad: lateral force per slip angle and load, passenger car tyre
+CORNERING_STIFFNESS = 16.0  # 1/rad: lateral force per slip angle and load, passenger car tyre
 BLEND_FROM, BLEND_TO = 2.0, 4.0  # m/s: kinematic below, dynamic above
 STEER_RATE = 5.0  # full lock per second
 # The 70 degrees of CARLA's vehicles belong to the inner wheel. The bicycle model that World on
@@ -74,7 +74,8 @@ def _forward_speed(u: float, spec: F64, command: F64, push: float, dt: float) ->
 def _tyre(lateral: float, rolling: float, load_grip: float) -> float:
     """Lateral acceleration share of one axle, saturating at its grip (m/s^2)."""
     slip = math.atan2(lateral, max(abs(rolling), 1.0))
-    return -load_grip * math.tanh(CORNERING_STIFFNESS * slip)
+    linear = CORNERING_STIFFNESS * 0.5 * GRAVITY * slip  # half of the weight is on each axle
+    return -load_grip * math.tanh(linear / load_grip)
 
 
 @compiled

@@ -34,7 +34,6 @@ class Dispatcher:
             threading.Thread(target=server.load_episode, args=args, daemon=True).start()
         elif not server.park(connection, request):
             self.answer(connection, request)
-        server.note_call(request.method)
 
     def answer(self, connection: Connection, request: wire.Request) -> None:
         """Do what is asked and send the result."""

@@ -98,6 +98,9 @@ class Episode:
         self.episode_id = next(ids.episodes)
         self.weather = Weather()
         self.actors = ActorRegistry()
+        # A Traffic Manager's thread asks for vehicles that its client has just destroyed, and an
+        # error would end the client; so their last boxes are kept.
+        self.gone: dict[int, list[Any]] = {}
         self.physics = Physics(scene.scenery.obstacles, scene.ground.height)
         self.lights = TrafficLights(scene.town.signals)
         self.spectator = Actor(next(ids.actors), "spectator", pose=_SPECTATOR)
@@ -228,6 +231,7 @@ class Episode:
         if actor.has_body:
             self.physics.remove(actor_id)
         self.actors.remove(actor_id)
+        self.gone[actor_id] = actor.box()
         return True
 
     def set_weather(self, values: list[float]) -> None:

@@ -54,8 +54,9 @@ def destroy(context: Context, actor_id: int) -> bool:
 
 
 def box(context: Context, actor_id: int) -> list[Any]:
-    """The bounding box of an actor."""
-    return _any(context, actor_id).box()
+    """The bounding box of an actor; of one that is gone, the last."""
+    gone = context.server.episode.gone.get(actor_id)
+    return gone if gone is not None else _any(context, actor_id).box()
 
 
 def _any(context: Context, actor_id: int) -> Actor:
@@ -138,8 +139,8 @@ def add_torque(context: Context, actor_id: int, torque: list[float]) -> None:
 
 
 def set_simulate_physics(context: Context, actor_id: int, on: bool) -> None:
-    """Switch the physics of an actor; one without a body has none to switch."""
-    if _any(context, actor_id).has_body:
+    """Switch the physics of an actor; one without a body, or one that is gone, has none."""
+    if actor_id not in context.server.episode.gone and _any(context, actor_id).has_body:
         context.server.episode.physics.set_simulate(actor_id, bool(on))
 
 

@@ -56,6 +56,7 @@ def apply_batch(context: Context, commands: list[Any], do_tick: bool = False) ->
     """Run commands in their order; each result is the actor's id or an error."""
     with context.server.lock:
         results = [_answer(context, command[0]) for command in commands]
+    context.server.note_batch()
     if do_tick:
         context.server.tick_cue()
     return results

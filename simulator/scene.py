@@ -100,22 +100,20 @@ class SceneStore:
         return maps.available_towns(self._options.maps_dir)
 
     def scene(self, name: str) -> Scene:
-        """The scene of a town.
+        """The scene of a town, given by its name or its asset path.
 
         Raises:
             maps.MapError: no such town, or a broken map.
         """
-        town = self._town(name)
-        key = f"{town.name} {town.digest}"
-        scene = self._scenes.pop(key, None) or make_scene(town, self._options)
+        key = name.rstrip("/").rsplit("/", 1)[-1].removesuffix("_Opt")
+        scene = self._scenes.pop(key, None)
+        if scene is None:
+            scene = make_scene(maps.load_town(key, self._options.maps_dir), self._options)
         while len(self._scenes) >= self._KEPT:
             oldest = next(iter(self._scenes))
             del self._scenes[oldest]
         self._scenes[key] = scene
         return scene
-
-    def _town(self, name: str) -> Town:
-        return maps.load_town(name, self._options.maps_dir)
 
 
 def make_scene(town: Town, options: SceneOptions) -> Scene:

@@ -29,6 +29,7 @@ _FIRST_FRAME_WAIT_S = 0.5
 _PARK_S = 0.1  # until every thread of the client is stuck in a parked call
 _RESUBSCRIBE_WAIT_S = 2.0
 _BATCH_GAP_S = 0.003
+_BATCH_WINDOW_S = 0.01
 _MAP_CHANGED_FRAMES = 2
 # These must go on while a map is changed; see `Server.load_episode`.
 _NEVER_PARKED = ("version", "get_episode_info", "get_sensor_token", LOAD)
@@ -108,7 +109,7 @@ class Server:
         self._is_loading = False
         self._parked: list[tuple[Connection, wire.Request]] = []
         self._expected: dict[int, float] = {}  # stream id -> when we stop to wait for it
-        self._previous_method = ""
+        self._last_batch = 0.0
         self._began = monotonic()
         self.streams = StreamServer(socks[1], self._on_subscribe)
         self._images = ImageDrawer(self.streams, self.profile)
@@ -153,7 +154,7 @@ class Server:
         with self.profile.stage("physics"):
             contacts = self.episode.step(self.settings)
         self.time_s += delta
-        follows_batch = self._previous_method == "apply_batch"
+        follows_batch = monotonic() - self._last_batch < _BATCH_WINDOW_S
         self._compose_state(delta)
         with self.profile.stage("send"):
             self.streams.send(wire.WORLD_STREAM, self._last_state, must_deliver=must_deliver)
@@ -306,9 +307,9 @@ class Server:
                 self._parked.append((connection, request))
             return self._is_loading
 
-    def note_call(self, method: str) -> None:
-        """Remember what was called last."""
-        self._previous_method = method
+    def note_batch(self) -> None:
+        """Remember that a client is perhaps waiting with Python's lock in its hands."""
+        self._last_batch = monotonic()
 
     def change_settings(self, settings: Settings) -> int:
         """Use other settings from the next step on; returns the last published frame."""

@@ -1,0 +1,90 @@
+"""A world of the embedded server, driven by the real client."""
+
+from __future__ import annotations
+
+import queue
+import random
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import carla
+import pytest
+
+DELTA_S = 0.1
+
+
+class Session(NamedTuple):
+    client: carla.Client
+    world: carla.World
+    sensors: list[carla.Sensor]  # the client stops those that nobody holds
+
+    def blueprint(self, name: str, **attributes: object) -> carla.ActorBlueprint:
+        found = self.world.get_blueprint_library().find(name)
+        for key, value in attributes.items():
+            found.set_attribute(key, str(value))
+        return found
+
+    def spawn_points(self) -> list[carla.Transform]:
+        return self.world.get_map().get_spawn_points()
+
+    def car(self, spot: int = 0) -> carla.Vehicle:
+        return self.world.spawn_actor(
+            self.blueprint("vehicle.tesla.model3"), self.spawn_points()[spot]
+        )
+
+    def listen(
+        self, name: str, place: carla.Transform, parent: carla.Actor | None, **attributes: object
+    ) -> queue.Queue:
+        blueprint = self.blueprint(f"sensor.{name}", **attributes)
+        sensor = self.world.spawn_actor(blueprint, place, attach_to=parent)
+        found: queue.Queue = queue.Queue()
+        sensor.listen(found.put)
+        self.sensors.append(sensor)
+        return found
+
+    def ticks(self, count: int) -> int:
+        return [self.world.tick() for _ in range(count)][-1]
+
+
+def connect(host: str, port: int) -> carla.Client:
+    client = carla.Client(host, port, worker_threads=8)
+    client.set_timeout(60.0)
+    return client
+
+
+def go_synchronous(world: carla.World) -> None:
+    settings = world.get_settings()
+    settings.synchronous_mode = True
+    settings.fixed_delta_seconds = DELTA_S
+    world.apply_settings(settings)
+
+
+@pytest.fixture(scope="session")
+def client(carla_server) -> carla.Client:
+    return connect(*carla_server("Town02"))
+
+
+@pytest.fixture
+def session(client) -> Iterator[Session]:
+    world = client.load_world("Town02")
+    go_synchronous(world)
+    now = Session(client, world, [])
+    yield now
+    for sensor in now.sensors:
+        sensor.stop()
+    settings = world.get_settings()
+    settings.synchronous_mode = False
+    world.apply_settings(settings)
+
+
+@pytest.fixture
+def manager(session) -> Iterator[carla.TrafficManager]:
+    found = session.client.get_trafficmanager(random.Random().randint(20_000, 30_000))
+    found.set_synchronous_mode(True)
+    found.set_random_device_seed(7)
+    yield found
+    session.client.apply_batch_sync(
+        [carla.command.DestroyActor(a) for a in session.world.get_actors().filter("vehicle.*")]
+    )
+    session.world.tick()
+    found.shut_down()

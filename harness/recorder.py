@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import av
 import cv2
-import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +23,7 @@ TILE = (300, 400)  # height, width
 BAR = 52  # caption, below
 LABEL_HEIGHT = 20
 FPS = 10
+ENCODER = {"crf": "23", "preset": "veryfast", "threads": "1"}
 END_FRAMES = 20
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 INK = (235, 235, 235)
@@ -93,7 +93,8 @@ class VideoRecorder:
         self.path = path
         self._draft = path.with_name(path.stem + ".part.mp4")
         self._composer: Composer | None = None
-        self._writer: Generator[None, Any, None] | None = None
+        self._container: Any = None  # opened with the first picture, whose size it takes
+        self._stream: Any = None
         self._last: U8 | None = None
 
     def on_step(self, env: CarlaDrivingEnv, control: Control) -> None:
@@ -114,9 +115,10 @@ class VideoRecorder:
 
     def close(self) -> None:
         """End the encoder; a file that was not finished is removed."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
+        container, self._container = self._container, None
+        if container is not None:
+            container.mux(self._stream.encode())  # what the encoder still holds
+            container.close()
 
     def __enter__(self) -> VideoRecorder:
         return self
@@ -131,22 +133,14 @@ class VideoRecorder:
         self._draft.unlink(missing_ok=True)
 
     def _send(self, picture: U8) -> None:
-        if self._writer is None:
+        if self._container is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            height, width = picture.shape[:2]
-            self._writer = imageio_ffmpeg.write_frames(
-                str(self._draft),
-                (width, height),
-                fps=FPS,
-                codec="libx264",
-                pix_fmt_out="yuv420p",
-                macro_block_size=2,
-                quality=7,
-                ffmpeg_log_level="error",
-                output_params=["-preset", "veryfast", "-threads", "1"],
-            )
-            self._writer.send(None)
-        self._writer.send(np.ascontiguousarray(picture))
+            self._container = av.open(str(self._draft), "w")
+            self._stream = self._container.add_stream("libx264", rate=FPS, options=ENCODER)
+            self._stream.height, self._stream.width = picture.shape[:2]
+            self._stream.pix_fmt = "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        self._container.mux(self._stream.encode(frame))
 
 
 class Window:

@@ -58,7 +58,7 @@ class StopLines:
         self._lines: list[_Line] = []
         for light in world.get_actors().filter("traffic.traffic_light*"):
             self._lights[light.id] = light
-            for waypoint in light.get_stop_waypoints():
+            for waypoint in _stop_waypoints(light):
                 pose = waypoint.transform
                 line = _Line(light.id, pose.location.x, pose.location.y, pose.rotation.yaw)
                 self._lines.append(line)
@@ -221,6 +221,22 @@ class WorldReader:
         if not self._ego.is_at_traffic_light():
             return False
         return bool(self._ego.get_traffic_light_state() == carla.TrafficLightState.Red)
+
+
+def _stop_waypoints(light: carla.TrafficLight) -> list[carla.Waypoint]:
+    """One waypoint for each lane that the light stops.
+
+    The client finds them by sampling the light's trigger volume, which on wide roads may miss a
+    lane; lanes that the map's signal names, outside of junctions, are added.
+    """
+    found = list(light.get_stop_waypoints())
+    lanes = {(waypoint.road_id, waypoint.lane_id) for waypoint in found}
+    for waypoint in light.get_affected_lane_waypoints():
+        lane = (waypoint.road_id, waypoint.lane_id)
+        if lane not in lanes and not waypoint.is_junction:
+            lanes.add(lane)
+            found.append(waypoint)
+    return found
 
 
 def kind_of(type_id: str) -> ActorKind:

@@ -15,6 +15,7 @@ PAST_GOAL_S = 5.0
 DEVIATION_M = 30.0
 NOCRASH_SPEED_KMH = 5.0  # coiltraine, NoCrash: route at 5 km/h plus 20 s
 NOCRASH_EXTRA_S = 20.0
+TIME_TOLERANCE_S = 1e-3
 
 
 def time_limit_s(route: Route) -> float:
@@ -51,7 +52,7 @@ class RouteCriterion:
             return events + self._pass_by(step)
         if step.progress.deviation_m > DEVIATION_M:
             events.append(step.event(EventKind.DEVIATION, step.progress.deviation_m))
-        elif now_s - self._start_s >= self._limit_s:
+        elif now_s - self._start_s >= self._limit_s - TIME_TOLERANCE_S:
             events.append(step.event(EventKind.TIMEOUT, self._limit_s))
         return events
 

@@ -12,6 +12,7 @@ import shlex
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ STANDING_KEPT = 5  # after 2 s of standing, every fifth frame is kept
 CRASH_CUT = 20  # frames before a collision are not an example to follow
 MAX_STEPS = 4000
 ATTEMPTS = 3
+MAX_DEATHS = 20
 
 
 @dataclass(frozen=True)
@@ -100,14 +102,16 @@ def collect(config: CollectConfig, out: Path, workers: int, command: str) -> Non
         _make_routes(config, routes_file)
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    processes = [
-        context.Process(target=_work, args=(config, out, routes_file, (number, workers), stop))
-        for number in range(workers)
-    ]
-    for process in processes:
+
+    def begin(number: int) -> Any:
+        share = (number, workers)
+        process = context.Process(target=_work, args=(config, out, routes_file, share, stop))
         process.start()
+        return process
+
+    processes = [begin(number) for number in range(workers)]
     try:
-        _watch(processes, config.frames, out)
+        _watch(processes, begin, config.frames, out)
     finally:
         stop.set()
         for process in processes:
@@ -126,8 +130,13 @@ def collect(config: CollectConfig, out: Path, workers: int, command: str) -> Non
     )
 
 
-def _watch(processes: list[Any], wanted: int, out: Path) -> None:
-    """Print progress on one line until enough is recorded."""
+def _watch(processes: list[Any], begin: Callable[[int], Any], wanted: int, out: Path) -> None:
+    """Print progress on one line until enough is recorded; begin dead workers anew.
+
+    CARLA's client library can end its process (the Traffic Manager does so when it loses an
+    actor), so a worker's death is met as a simulator's: what it had saved stays.
+    """
+    deaths = 0
     started, at_first = time.monotonic(), sum(recorded_frames(out).values())
     while True:
         frames = sum(recorded_frames(out).values())
@@ -137,8 +146,14 @@ def _watch(processes: list[Any], wanted: int, out: Path) -> None:
         if frames >= wanted:
             print()
             return
-        if any(process.exitcode not in (None, 0) for process in processes):
-            raise SimulatorError("a collecting worker died; its error stands above")
+        for number, process in enumerate(processes):
+            if process.exitcode in (None, 0):
+                continue
+            deaths += 1
+            print(f"\nworker {number} died (exit code {process.exitcode}); beginning it anew")
+            if deaths > MAX_DEATHS:
+                raise SimulatorError(f"collecting workers died {deaths} times")
+            processes[number] = begin(number)
         time.sleep(1.0)  # of this display only: the workers pace themselves
 
 

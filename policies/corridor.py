@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -15,9 +16,14 @@ FloatArray = NDArray[np.float64]
 SIDE_MARGIN_M = 0.35  # beside the ego's body, towards vehicles
 WALKER_MARGIN_M = 0.6
 WALKER_HORIZON_S = 2.5
-CROSSING_HORIZON_S = 3.0
-CROSSING_TIME_GAP_S = 1.6
+CROSSING_HORIZON_S = 4.0
+CROSSING_TIME_GAP_S = 1.3  # between the two, before and after
+EGO_LENGTH_M = 4.8  # how long the ego is in the way of others
+ENTRY_PASSED_M = 1.5  # this far into a junction the ego clears it instead of waiting before it
 ARRIVAL_SPEED_MPS = 3.0  # a standing ego is taken to arrive at this speed
+STEP_S = 0.25
+TURN_LIMIT_RAD = 1.8
+EDGE_ALLOWANCE_M = 2.0  # of the standstill gap, given back where the gap is to a junction's edge
 ALONG_DEG = 40.0  # a vehicle within this heading of the route is followed, not yielded to
 LINE_SIDE_M = 1.9
 LINE_HEADING_DEG = 50.0
@@ -51,6 +57,7 @@ class Corridor:
     half_width_m: float
     front_m: float  # ego origin to front bumper
     speed_mps: float
+    entry_m: float | None  # front bumper to the next junction's edge; slightly negative inside
 
     def arrival_s(self) -> FloatArray:
         """When the ego's bumper would be at each point, at its present speed; (N,) in seconds."""
@@ -65,14 +72,25 @@ def make_corridor(route: Route, distance_m: float, ego: ActorState, length_m: fl
     high = max(int(np.searchsorted(arc, distance_m + length_m)), low + 2)
     low = min(low, len(arc) - 2)
     yaws = np.deg2rad(route.yaws[low:high])
+    front_m = ego.box_center[0] + ego.box_extent[0]
     return Corridor(
         points=route.points[low:high, :2],
         tangents=np.stack([np.cos(yaws), np.sin(yaws)], axis=1),
         ahead_m=arc[low:high] - distance_m,
         half_width_m=ego.box_extent[1],
-        front_m=ego.box_center[0] + ego.box_extent[0],
+        front_m=front_m,
         speed_mps=ego.speed_mps,
+        entry_m=_next_entry_m(route, distance_m + front_m, float(arc[high - 1])),
     )
+
+
+def _next_entry_m(route: Route, bumper_m: float, until_m: float) -> float | None:
+    """Distance from the bumper to where the route enters a junction; None where it does not."""
+    arc = route.cumulative_m
+    inside = route.in_junction
+    entries = arc[1:][inside[1:] & ~inside[:-1]]
+    ahead = entries[(entries > bumper_m - ENTRY_PASSED_M) & (entries < until_m)]
+    return float(ahead[0] - bumper_m) if len(ahead) else None
 
 
 def find_hazards(
@@ -80,9 +98,18 @@ def find_hazards(
     vehicles: tuple[ActorState, ...],
     walkers: tuple[ActorState, ...],
     stop_lines: tuple[StopLine, ...],
+    yaw_rates: Mapping[int, float],
 ) -> list[Hazard]:
-    """All reasons to slow down, in no particular order."""
-    found = [_vehicle_hazard(corridor, vehicle) for vehicle in vehicles]
+    """All reasons to slow down, in no particular order.
+
+    Args:
+        corridor: the ego's way.
+        vehicles: all but the ego.
+        walkers: all.
+        stop_lines: near the ego, with the states of their lights.
+        yaw_rates: rad/s by vehicle id; vehicles that are missing go straight on.
+    """
+    found = [_vehicle_hazard(corridor, v, yaw_rates.get(v.actor_id, 0.0)) for v in vehicles]
     found += [_walker_hazard(corridor, walker) for walker in walkers]
     found += [_light_hazard(corridor, line) for line in stop_lines]
     return [hazard for hazard in found if hazard is not None]
@@ -120,7 +147,7 @@ def _is_far(corridor: Corridor, actor: ActorState, horizon_s: float) -> bool:
     return bool(offset @ offset > reach * reach)
 
 
-def _vehicle_hazard(corridor: Corridor, vehicle: ActorState) -> Hazard | None:
+def _vehicle_hazard(corridor: Corridor, vehicle: ActorState, yaw_rate: float) -> Hazard | None:
     if _is_far(corridor, vehicle, CROSSING_HORIZON_S):
         return None
     corners = _footprint(vehicle)
@@ -134,30 +161,51 @@ def _vehicle_hazard(corridor: Corridor, vehicle: ActorState) -> Hazard | None:
         gap = float(corridor.ahead_m[nearest[first]] - corridor.front_m)
         along = float(velocity @ corridor.tangents[nearest[first]])
         return Hazard(HazardKind.LEAD, gap, max(along, 0.0))
-    return _crossing_hazard(corridor, vehicle, corners, velocity)
+    rates = (0.0,) if abs(yaw_rate) < 0.05 else (0.0, yaw_rate)
+    found = [_crossing_hazard(corridor, vehicle, corners, rate) for rate in rates]
+    crossings = [hazard for hazard in found if hazard is not None]
+    return min(crossings, key=lambda hazard: hazard.gap_m, default=None)
 
 
 def _crossing_hazard(
-    corridor: Corridor, vehicle: ActorState, corners: FloatArray, velocity: FloatArray
+    corridor: Corridor, vehicle: ActorState, corners: FloatArray, yaw_rate: float
 ) -> Hazard | None:
-    """A moving vehicle whose straight continuation meets the ego's strip at about its time."""
+    """A moving vehicle that will be in the ego's strip when the ego is about there.
+
+    The vehicle is taken to keep its speed and yaw rate. Before a junction the ego waits at its
+    edge, where turning vehicles do not need the place.
+    """
     if vehicle.speed_mps < 0.5:
         return None
     arrival = corridor.arrival_s()
-    heading = velocity / np.linalg.norm(velocity)
-    for time_s in np.arange(0.25, CROSSING_HORIZON_S + 0.01, 0.25):
-        nearest, gaps = _nearest(corridor, corners + velocity * time_s)
-        facing = corridor.tangents[nearest] @ heading
+    leaving = arrival + EGO_LENGTH_M / max(corridor.speed_mps, ARRIVAL_SPEED_MPS)
+    center = np.array((vehicle.pose.x, vehicle.pose.y))
+    course = np.arctan2(vehicle.velocity[1], vehicle.velocity[0])
+    place = center.copy()
+    for time_s in np.arange(STEP_S, CROSSING_HORIZON_S + 0.01, STEP_S):
+        turned = float(np.clip(yaw_rate * time_s, -TURN_LIMIT_RAD, TURN_LIMIT_RAD))
+        heading = np.array((np.cos(course + turned), np.sin(course + turned)))
+        place = place + heading * vehicle.speed_mps * STEP_S
+        nearest, gaps = _nearest(corridor, place + _rotated(corners - center, turned))
         meets = (
             (gaps < corridor.half_width_m + SIDE_MARGIN_M)
             & (corridor.ahead_m[nearest] > corridor.front_m)
-            & (np.abs(arrival[nearest] - time_s) < CROSSING_TIME_GAP_S)
-            & (np.abs(facing) < np.cos(np.deg2rad(ALONG_DEG)))
+            & (time_s > arrival[nearest] - CROSSING_TIME_GAP_S)
+            & (time_s < leaving[nearest] + CROSSING_TIME_GAP_S)
+            & (np.abs(corridor.tangents[nearest] @ heading) < np.cos(np.deg2rad(ALONG_DEG)))
         )
         if meets.any():
             ahead = np.where(meets, corridor.ahead_m[nearest], np.inf)
-            return Hazard(HazardKind.CROSSING, float(ahead.min() - corridor.front_m))
+            gap_m = float(ahead.min() - corridor.front_m)
+            if corridor.entry_m is not None and corridor.entry_m < gap_m:
+                return Hazard(HazardKind.CROSSING, corridor.entry_m + EDGE_ALLOWANCE_M)
+            return Hazard(HazardKind.CROSSING, gap_m)
     return None
+
+
+def _rotated(offsets: FloatArray, angle: float) -> FloatArray:
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.asarray(offsets @ np.array([[cos, sin], [-sin, cos]]))
 
 
 def _walker_hazard(corridor: Corridor, walker: ActorState) -> Hazard | None:

@@ -53,6 +53,7 @@ class ExpertPolicy:
         self._delta_s = context.delta_s
         self._integral = 0.0
         self._standing_s = 0.0
+        self._yaws: dict[int, float] = {}
         self.hazard = None
 
     def act(self, observation: Observation, state: WorldState | None) -> Control:
@@ -64,7 +65,8 @@ class ExpertPolicy:
         reach_m = 12.0 + 3.5 * ego.speed_mps
         corridor = make_corridor(self._route, distance_m, ego, reach_m)
         lines = state.stop_lines if self.config.obey_lights else ()
-        hazards = find_hazards(corridor, state.vehicles, state.walkers, lines)
+        rates = self._yaw_rates(state.vehicles)
+        hazards = find_hazards(corridor, state.vehicles, state.walkers, lines, rates)
         speed = self._allowed_speed(corridor, hazards, distance_m)
         throttle, brake = self._pedals(ego.speed_mps, speed)
         self._standing_s = self._standing_s + self._delta_s if ego.speed_mps < 0.1 else 0.0
@@ -73,6 +75,17 @@ class ExpertPolicy:
     def weights_hash(self) -> str:
         """No weights."""
         return "none"
+
+    def _yaw_rates(self, vehicles: tuple[ActorState, ...]) -> dict[int, float]:
+        """Turning of each vehicle since the last step, in rad/s."""
+        yaws = {vehicle.actor_id: float(np.deg2rad(vehicle.pose.yaw)) for vehicle in vehicles}
+        rates = {
+            key: float((yaw - self._yaws[key] + np.pi) % (2 * np.pi) - np.pi) / self._delta_s
+            for key, yaw in yaws.items()
+            if key in self._yaws
+        }
+        self._yaws = yaws
+        return rates
 
     def _steer(self, ego: ActorState, distance_m: float) -> float:
         """Pure pursuit from the rear axle (Coulter 1992); positive steers right."""

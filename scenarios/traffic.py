@@ -109,9 +109,11 @@ class Traffic:
         loses its vehicles and the mode in the same frame.
         """
         ids = [*self._vehicles, *(walk.actor.id for walk in self._walks)]
+        release = [carla.command.SetAutopilot(i, False, self._tm_port) for i in self._vehicles]
         self._vehicles, self._walks = [], []
         if ids:
-            self._client.apply_batch_sync([carla.command.DestroyActor(i) for i in ids], False)
+            destroy = [carla.command.DestroyActor(i) for i in ids]
+            self._client.apply_batch_sync([*release, *destroy], False)
 
     def _spawn_vehicles(
         self, count: int, avoid: Pose, rng: np.random.Generator, *, is_night: bool

@@ -19,12 +19,12 @@ $(BIN)/python:
 
 $(VENV)/.core: pyproject.toml | $(BIN)/python
 	@echo "[setup] installing the core (CARLA client, numba, OpenVINO; no torch), 1 to 3 minutes"
-	@$(BIN)/python -m pip install --quiet --editable .
+	@$(BIN)/python -m pip install --quiet --no-compile --editable .
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "[setup] installing the core with the extras train, report and dev (torch is large), 2 to 6 minutes"
-	@$(BIN)/python -m pip install --quiet --editable '.[train,report,dev]'
+	@$(BIN)/python -m pip install --quiet --no-compile --editable '.[train,report,dev]'
 	@touch $@ $(VENV)/.core
 
 demo: $(VENV)/.core

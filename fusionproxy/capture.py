@@ -10,6 +10,7 @@ Thermal images are derived from semantic segmentation and depth (privileged).
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 from dataclasses import dataclass, field
@@ -148,7 +149,7 @@ def drive_once(
         seed=config.seed + number,
         traffic="regular",
     )
-    try:
+    with contextlib.suppress(Stopped):
         rollout(
             env,
             ExpertPolicy(),
@@ -156,8 +157,6 @@ def drive_once(
             observers=(observer,),
             should_stop=lambda: observer.is_full,
         )
-    except Stopped:
-        pass
     return observer.samples
 
 

@@ -57,10 +57,8 @@ def save_episode(folder: Path, key: int, images: NDArray[np.uint8], table: pd.Da
 
 def recorded_frames(folder: Path) -> dict[int, int]:
     """Frames per finished episode."""
-    import pyarrow.parquet as pq
-
     return {
-        int(path.stem.split("_")[1]): int(pq.read_metadata(path).num_rows)
+        int(path.stem.split("_")[1]): len(pd.read_parquet(path, columns=["frame"]))
         for path in sorted(folder.glob("episode_*.parquet"))
     }
 

@@ -116,6 +116,7 @@ def _write_onnx(net: Cilrs, out: Path) -> None:
             output_names=["actions", "seen_speed"],
             opset_version=18,
             dynamo=True,
+            optimize=False,  # would fold the norms into the matrices before they are rounded
             external_data=False,
             verbose=False,
         )

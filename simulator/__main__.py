@@ -59,14 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level=given.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     stop = _Stop()
+    # Short turns keep the reader threads quick while another thread computes in Python.
+    sys.setswitchinterval(0.0005)
     try:
         server = _make_server(given)
+        server.start()
     except (MapError, OSError) as err:
         print(f"simulator: {err}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    # Short turns keep the reader threads quick while another thread computes in Python.
-    sys.setswitchinterval(0.0005)
-    server.start()
     signal.signal(signal.SIGUSR1, lambda *_: logger.info("%s", server.profile.line()))
     print(f"listening on {given.host}:{server.port}", flush=True)
     if given.parent_pid is not None:

@@ -82,6 +82,7 @@ class Vehicle(Actor):
 
     model: VehicleModel = field(kw_only=True)
     spec: VehicleSpec = field(kw_only=True)
+    color: tuple[int, int, int] = (200, 200, 200)
     control: VehicleInput = field(default_factory=VehicleInput)
     gear: int = 0
     wheel_steer_deg: float = 0.0
@@ -96,11 +97,6 @@ class Vehicle(Actor):
     def is_sticky(self) -> bool:
         """Whether a control stays in force until the next one."""
         return self.attribute("sticky_control", "true").lower() != "false"
-
-    @property
-    def color(self) -> tuple[int, int, int]:
-        """Paint, RGB."""
-        return _color(self.attribute("color", "200,200,200"))
 
     def union(self) -> bytes:
         """Control, speed limit and traffic light."""
@@ -166,7 +162,8 @@ class Sensor(Actor):
         return self.period_s <= 0.0 or time_s - self.last_s >= self.period_s - 1e-6
 
 
-def _color(text: str) -> tuple[int, int, int]:
+def parse_color(text: str) -> tuple[int, int, int]:
+    """A colour attribute, such as `180,44,44`."""
     try:
         r, g, b = (min(max(int(part), 0), 255) for part in text.split(","))
     except ValueError:

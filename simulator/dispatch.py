@@ -61,7 +61,8 @@ class Dispatcher:
             if request.is_asynchronous:
                 logger.info("%s: %s", request.method, err)
             return wire.wrap_error(method.form, str(err))
-        except (TypeError, ValueError, KeyError, IndexError) as err:
-            # Almost always arguments that do not have the shape the protocol gives them.
+        except Exception as err:
+            # Mostly arguments that do not have the shape the protocol gives them. Whatever it is,
+            # the client must get an answer: it would wait for it until its timeout.
             logger.warning("%s failed", request.method, exc_info=True)
             return wire.wrap_error(method.form, f"{request.method}: {err!r}")

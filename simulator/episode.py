@@ -29,6 +29,7 @@ from simulator.types import Drawable, Pose, Tag, Weather
 
 _LIMIT_EVERY_TICKS = 5  # how often a vehicle looks up the speed limit below it
 _SPECTATOR = Pose(0.0, 0.0, 20.0, -20.0, 0.0, 0.0)
+_GONE_KEPT = 5000
 _LIGHT_BOX_HALF = (1.5, 0.3, 1.0)  # m; x and y grow with the lanes that the light governs
 
 
@@ -92,16 +93,20 @@ class Ids:
 class Episode:
     """A town in motion. Not thread-safe: the server holds a lock around every call."""
 
-    def __init__(self, scene: Scene, ids: Ids) -> None:
+    def __init__(self, scene: Scene, ids: Ids, previous: Episode | None = None) -> None:
         self.scene = scene
         self.ids = ids
         self.episode_id = next(ids.episodes)
         self.weather = Weather()
         self.actors = ActorRegistry()
-        # A Traffic Manager's thread asks for vehicles that its client has just destroyed, and an
-        # error would end the client; so their last boxes are kept.
+        # A Traffic Manager's thread asks for vehicles that its client has just destroyed or left
+        # behind in another town, and an error would end the client; so their boxes are kept.
         self.gone: dict[int, list[Any]] = {}
-        self.physics = Physics(scene.scenery.obstacles, scene.ground.height)
+        if previous is not None:
+            self.gone = {**previous.gone, **{a.actor_id: a.box() for a in previous.actors}}
+            kept = list(self.gone.items())[-_GONE_KEPT:]
+            self.gone = dict(kept)
+        self.physics = Physics(scene.obstacles, scene.ground.height)
         self.lights = TrafficLights(scene.town.signals)
         self.spectator = Actor(next(ids.actors), "spectator", pose=_SPECTATOR)
         self.actors.add(self.spectator)

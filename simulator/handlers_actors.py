@@ -6,7 +6,7 @@ from typing import Any
 
 from simulator.actors import Actor, ActorError, Sensor, Walker
 from simulator.methods import Context, Method
-from simulator.spawning import pose_of, spawn
+from simulator.spawning import finite, pose_of, spawn
 from simulator.wire import Form
 
 
@@ -75,7 +75,7 @@ def set_location(context: Context, actor_id: int, location: list[float]) -> None
     """Move an actor, keeping its rotation."""
     actor = _any(context, actor_id)
     base = actor.relative if actor.relative is not None else actor.pose
-    x, y, z = (float(v) for v in location)
+    x, y, z = finite(location)
     context.server.episode.place(actor, base._replace(x=x, y=y, z=z))
 
 
@@ -85,7 +85,7 @@ def set_transform(context: Context, actor_id: int, pose: list[Any]) -> None:
 
 
 def _triple(values: list[float]) -> tuple[float, float, float]:
-    x, y, z = (float(v) for v in values)
+    x, y, z = finite(values)
     return x, y, z
 
 

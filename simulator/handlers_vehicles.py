@@ -10,6 +10,7 @@ from simulator.ackermann import AckermannControl, AckermannGains
 from simulator.actors import ActorError, Vehicle
 from simulator.methods import Context, Method
 from simulator.physics import VehicleInput
+from simulator.spawning import finite
 from simulator.types import Pose
 from simulator.vehicle_models import DRAG_COEFFICIENT
 from simulator.wire import Form
@@ -27,7 +28,7 @@ def _vehicle(context: Context, actor_id: int) -> Vehicle:
 
 def control(context: Context, actor_id: int, values: list[Any]) -> None:
     """Apply a VehicleControl."""
-    throttle, steer, brake = (float(v) for v in values[:3])
+    throttle, steer, brake = finite(values[:3])
     order = VehicleInput(
         min(max(throttle, 0.0), 1.0),
         min(max(steer, -1.0), 1.0),
@@ -45,7 +46,7 @@ def ackermann(context: Context, actor_id: int, values: list[float]) -> None:
     vehicle = _vehicle(context, actor_id)
     if vehicle.ackermann is None:
         vehicle.controller.reset()
-    vehicle.ackermann = AckermannControl(*(float(v) for v in values))
+    vehicle.ackermann = AckermannControl(*finite(values))
 
 
 def ackermann_settings(context: Context, actor_id: int) -> list[float]:

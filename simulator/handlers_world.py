@@ -16,7 +16,7 @@ _ANY = 255
 
 
 def _chosen(context: Context, tag: int) -> list[tuple[int, Obstacle]]:
-    obstacles = context.server.episode.scene.scenery.obstacles
+    obstacles = context.server.episode.scene.obstacles
     return [(i, o) for i, o in enumerate(obstacles) if tag in (_ANY, o.tag)]
 
 
@@ -72,7 +72,7 @@ def _points(context: Context, origin: F64, direction: F64, reach: float) -> list
             tag = hit.actor.tags[0] if hit.actor.tags else Tag.OTHER
         else:
             assert hit.obstacle is not None, "cast() gives an actor or an obstacle"
-            tag = episode.scene.scenery.obstacles[hit.obstacle].tag
+            tag = episode.scene.obstacles[hit.obstacle].tag
         found.append((hit.distance_m, int(tag)))
     ground = rays.ground_distance(episode, origin, direction, reach)
     if ground is not None:

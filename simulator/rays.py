@@ -23,7 +23,7 @@ class Hit(NamedTuple):
 
 def static_boxes(episode: Episode) -> F64:
     """Centre, yaw in degrees and half extents of the obstacles, (N, 7)."""
-    rows = [o[:7] for o in episode.scene.scenery.obstacles]
+    rows = [o[:7] for o in episode.scene.obstacles]
     return np.array(rows, np.float64).reshape(-1, 7)
 
 

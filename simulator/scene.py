@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import bisect
+import ctypes
+import gc
 import logging
 import re
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from defusedxml import ElementTree as SafeET
 from simulator import maps
 from simulator.render import Renderer
 from simulator.scenery import Ground, grow
-from simulator.types import Pose, Scenery, Town
+from simulator.types import Obstacle, Pose, Town
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +72,7 @@ class Scene:
 
     town: Town
     carla_map: carla.Map
-    scenery: Scenery
+    obstacles: tuple[Obstacle, ...]  # the meshes are with the renderer and nowhere else
     ground: Ground
     renderer: Renderer
     limits: SpeedLimits
@@ -109,11 +111,20 @@ class SceneStore:
         scene = self._scenes.pop(key, None)
         if scene is None:
             scene = make_scene(maps.load_town(key, self._options.maps_dir), self._options)
+            _return_memory()
         while len(self._scenes) >= self._KEPT:
             oldest = next(iter(self._scenes))
             del self._scenes[oldest]
         self._scenes[key] = scene
         return scene
+
+
+def _return_memory() -> None:
+    """Give the freed work space of a town's growth back to the system: about 100 MB."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has it
+    if trim is not None:
+        trim(0)
 
 
 def make_scene(town: Town, options: SceneOptions) -> Scene:
@@ -124,7 +135,7 @@ def make_scene(town: Town, options: SceneOptions) -> Scene:
     scene = Scene(
         town=town,
         carla_map=carla_map,
-        scenery=scenery,
+        obstacles=scenery.obstacles,
         ground=Ground(carla_map),
         renderer=Renderer(scenery, options.threads),
         limits=SpeedLimits(town.xodr),

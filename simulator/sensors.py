@@ -106,7 +106,7 @@ def _collisions(
 
 def _other_record(episode: Episode, contact: Contact) -> list[Any] | None:
     if contact.obstacle is not None:
-        return obstacle_record(episode.scene.scenery.obstacles[contact.obstacle])
+        return obstacle_record(episode.scene.obstacles[contact.obstacle])
     other = episode.actors.find(contact.other_key) if contact.other_key is not None else None
     return other.describe() if other is not None else None
 
@@ -131,6 +131,6 @@ def _obstacle_ahead(episode: Episode, sensor: Sensor) -> bytes | None:
         other = hit.actor.describe()
     else:
         assert hit.obstacle is not None, "cast() gives an actor or an obstacle"
-        other = obstacle_record(episode.scene.scenery.obstacles[hit.obstacle])
+        other = obstacle_record(episode.scene.obstacles[hit.obstacle])
     carrier = sensor.parent if sensor.parent is not None else sensor
     return wire.pack([carrier.describe(), other, hit.distance_m])

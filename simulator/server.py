@@ -26,7 +26,7 @@ from simulator.streaming import Session, StreamServer
 logger = logging.getLogger(__name__)
 
 _FIRST_FRAME_WAIT_S = 0.5
-_PARK_S = 0.1  # until every thread of the client is stuck in a parked call
+_PARK_S = 0.2  # until every thread of the client is stuck in a parked call
 _RESUBSCRIBE_WAIT_S = 2.0
 _BATCH_GAP_S = 0.003
 _BATCH_WINDOW_S = 0.01
@@ -57,13 +57,15 @@ class PendingMap:
 def bind_ports(host: str, port: int) -> tuple[socket.socket, socket.socket]:
     """Reserve the RPC port and the one after it; port 0 takes any two free ones.
 
+    Nobody can connect before `Server.start`, so a port that answers means a server that is ready.
+
     Raises:
         OSError: a port is in use, or the host is not one of this machine.
     """
     for _ in range(50):
-        rpc = _bind(host, port)
+        rpc = _bind(host, port, is_fixed=port > 0)
         try:
-            return rpc, _bind(host, rpc.getsockname()[1] + 1)
+            return rpc, _bind(host, rpc.getsockname()[1] + 1, is_fixed=port > 0)
         except (OSError, OverflowError):
             rpc.close()
             if port:
@@ -71,12 +73,14 @@ def bind_ports(host: str, port: int) -> tuple[socket.socket, socket.socket]:
     raise OSError("found no two free neighbouring ports")
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, *, is_fixed: bool) -> socket.socket:
     sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if is_fixed:
+        # Connections of an earlier server may linger. Not for ports that the system chooses: two
+        # servers that start at once would get the same.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
-        sock.listen(1)  # a port that somebody listens on fails here at the latest
     except OSError as err:
         sock.close()
         raise OSError(err.errno, f"port {port}: {err.strerror}") from err
@@ -282,7 +286,7 @@ class Server:
                 return
             self._images.finish()
             pending, self._pending = self._pending, None
-            self.episode = Episode(pending.scene, self._ids)
+            self.episode = Episode(pending.scene, self._ids, self.episode)
             if pending.reset_settings:
                 self.settings = Settings()
             self._expected.clear()

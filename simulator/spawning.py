@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 from simulator import wire
-from simulator.actors import ZERO, Actor, ActorError, Sensor, Vehicle, Walker
+from simulator.actors import ZERO, Actor, ActorError, Sensor, Vehicle, Walker, parse_color
 from simulator.blueprints import Blueprint
 from simulator.episode import Episode
 from simulator.types import Pose, Tag
@@ -31,7 +33,15 @@ MAX_IMAGE_SIDE = 8192
 def pose_of(transform: list[Any]) -> Pose:
     """A wire Transform as a pose."""
     (x, y, z), (pitch, yaw, roll) = transform
-    return Pose(float(x), float(y), float(z), float(pitch), float(yaw), float(roll))
+    return Pose(*finite((x, y, z, pitch, yaw, roll)))
+
+
+def finite(values: Iterable[Any]) -> tuple[float, ...]:
+    """Numbers that the simulation can live with; a single NaN would spread to every body."""
+    numbers = tuple(float(v) for v in values)
+    if not all(map(math.isfinite, numbers)):
+        raise ActorError(f"expected finite numbers, got {numbers}")
+    return numbers
 
 
 def spawn(
@@ -68,12 +78,11 @@ def _create(
     actor_id, half = next(episode.ids.actors), blueprint.half_extent
     if name.startswith("vehicle."):
         model = VEHICLES[name]
-        vehicle = Vehicle(
+        color = next((v for key, _, v in attributes if key == "color"), "200,200,200")
+        return Vehicle(
             actor_id, name, 0, attributes, pose, half, model.box_center, tags=model.tags,
-            model=model, spec=model.spec(),
+            model=model, spec=model.spec(), color=parse_color(color),
         )  # fmt: skip
-        _ = vehicle.color  # raises now rather than in the first image
-        return vehicle
     if name.startswith("walker."):
         return Walker(actor_id, name, 0, attributes, pose, half, tags=bytes([Tag.PEDESTRIANS]))
     if name.startswith("static."):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from harness.criteria import Event, EventKind
 
-DEFAULT_COSTS: Mapping[EventKind, float] = MappingProxyType(
-    {
+
+def _default_costs() -> dict[EventKind, float]:
+    return {
         EventKind.COLLISION: 50.0,
         EventKind.DEVIATION: 20.0,
         EventKind.BLOCKED: 20.0,
@@ -17,7 +17,6 @@ DEFAULT_COSTS: Mapping[EventKind, float] = MappingProxyType(
         EventKind.RED_LIGHT: 10.0,
         EventKind.LANE_INFRACTION: 2.0,
     }
-)
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class RewardConfig:
     """One point per metre of route; costs are metres of progress."""
 
     goal_bonus: float = 20.0
-    costs: Mapping[EventKind, float] = field(default_factory=lambda: DEFAULT_COSTS)
+    costs: Mapping[EventKind, float] = field(default_factory=_default_costs)
 
 
 def step_reward(progress_m: float, events: Sequence[Event], config: RewardConfig) -> float:

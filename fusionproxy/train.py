@@ -39,8 +39,8 @@ class TrainConfig:
     preset: str = "cpu"
     steps: int = 4000
     batch: int = 12
-    crop_height: int = 192
-    crop_width: int = 256
+    crop_height: int = 128
+    crop_width: int = 192
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warmup_steps: int = 100
@@ -52,12 +52,18 @@ class TrainConfig:
 
 
 def loss_of(fused: Tensor, clear: Tensor, config: TrainConfig) -> Tensor:
-    """L1 on colours, L1 on image gradients, and 1 - SSIM."""
+    """L1 on colours, L1 on image gradients, and 1 - SSIM of the luma."""
     dx = (fused.diff(dim=3) - clear.diff(dim=3)).abs().mean()
     dy = (fused.diff(dim=2) - clear.diff(dim=2)).abs().mean()
-    structure = 1.0 - metrics.ssim(fused, clear).mean()
+    structure = 1.0 - metrics.ssim(luma_of(fused), luma_of(clear)).mean()
     pixel = (fused - clear).abs().mean()
     return pixel + config.gradient_weight * (dx + dy) + config.ssim_weight * structure
+
+
+def luma_of(rgb: Tensor) -> Tensor:
+    """BT.601 luma, (B, 3, H, W) to (B, 1, H, W)."""
+    red, green, blue = rgb.split(1, dim=1)
+    return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
 def draw_batch(pairs: Pairs, rng: np.random.Generator, config: TrainConfig) -> Batch:
@@ -95,11 +101,10 @@ def validate(student: Padded, pairs: Pairs, most: int = 80) -> dict[str, dict[st
     for index in range(0, len(pairs), max(1, len(pairs) // most)):
         low, heat, high = pairs.sample(index)
         thermal, degraded, clear = to_tensors(heat[None], low[None], high[None])
-        luma = (degraded * torch.tensor([0.299, 0.587, 0.114]).reshape(1, 3, 1, 1)).sum(1, True)
         images = {
             "student": student(thermal, degraded),
             "input": degraded,
-            "average": (degraded + 0.5 * (thermal - luma)).clamp(0, 1),
+            "average": (degraded + 0.5 * (thermal - luma_of(degraded))).clamp(0, 1),
         }
         entry = sums.setdefault(pairs.weathers[index], {})
         for name, image in images.items():

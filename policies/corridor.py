@@ -14,6 +14,7 @@ from harness.types import ActorState, LightState, Route, StopLine
 FloatArray = NDArray[np.float64]
 
 SIDE_MARGIN_M = 0.35  # beside the ego's body, towards vehicles
+JUNCTION_MARGIN_M = 1.15  # where both may turn: the front corner swings out of the strip
 WALKER_MARGIN_M = 0.6
 WALKER_HORIZON_S = 2.5
 CROSSING_HORIZON_S = 4.0
@@ -23,7 +24,9 @@ ENTRY_PASSED_M = 1.5  # this far into a junction the ego clears it instead of wa
 ARRIVAL_SPEED_MPS = 3.0  # a standing ego is taken to arrive at this speed
 STEP_S = 0.25
 TURN_LIMIT_RAD = 1.8
-EDGE_ALLOWANCE_M = 2.0  # of the standstill gap, given back where the gap is to a junction's edge
+EDGE_ALLOWANCE_M = 0.5  # of the standstill gap, given back where the gap is to a junction's edge
+GUESS_RANGE_M = 32.0
+GUESS_RADIUS_M = 9.0  # of a turn that a vehicle may be about to make
 ALONG_DEG = 40.0  # a vehicle within this heading of the route is followed, not yielded to
 LINE_SIDE_M = 1.9
 LINE_HEADING_DEG = 50.0
@@ -36,6 +39,7 @@ class HazardKind(Enum):
     CROSSING = "crossing"
     WALKER = "walker"
     LIGHT = "light"
+    GUESS = "guess"  # crossing, if a vehicle turns at a junction without lights
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Corridor:
 
     points: FloatArray  # (N, 2) m
     tangents: FloatArray  # (N, 2) unit vectors
+    in_junction: NDArray[np.bool_]  # (N,)
     ahead_m: FloatArray  # (N,) arc length from the ego's origin; slightly negative at first
     half_width_m: float
     front_m: float  # ego origin to front bumper
@@ -75,6 +80,7 @@ def make_corridor(route: Route, distance_m: float, ego: ActorState, length_m: fl
     front_m = ego.box_center[0] + ego.box_extent[0]
     return Corridor(
         points=route.points[low:high, :2],
+        in_junction=route.in_junction[low:high],
         tangents=np.stack([np.cos(yaws), np.sin(yaws)], axis=1),
         ahead_m=arc[low:high] - distance_m,
         half_width_m=ego.box_extent[1],
@@ -109,7 +115,10 @@ def find_hazards(
         stop_lines: near the ego, with the states of their lights.
         yaw_rates: rad/s by vehicle id; vehicles that are missing go straight on.
     """
+    has_light = any(_is_on_route(corridor, line) for line in stop_lines)
     found = [_vehicle_hazard(corridor, v, yaw_rates.get(v.actor_id, 0.0)) for v in vehicles]
+    if corridor.entry_m is not None and corridor.entry_m > 0.0 and not has_light:
+        found += [_guessed_hazard(corridor, vehicle) for vehicle in vehicles]
     found += [_walker_hazard(corridor, walker) for walker in walkers]
     found += [_light_hazard(corridor, line) for line in stop_lines]
     return [hazard for hazard in found if hazard is not None]
@@ -179,6 +188,7 @@ def _crossing_hazard(
         return None
     arrival = corridor.arrival_s()
     leaving = arrival + EGO_LENGTH_M / max(corridor.speed_mps, ARRIVAL_SPEED_MPS)
+    margins = np.where(corridor.in_junction, JUNCTION_MARGIN_M, SIDE_MARGIN_M)
     center = np.array((vehicle.pose.x, vehicle.pose.y))
     course = np.arctan2(vehicle.velocity[1], vehicle.velocity[0])
     place = center.copy()
@@ -188,11 +198,11 @@ def _crossing_hazard(
         place = place + heading * vehicle.speed_mps * STEP_S
         nearest, gaps = _nearest(corridor, place + _rotated(corners - center, turned))
         meets = (
-            (gaps < corridor.half_width_m + SIDE_MARGIN_M)
+            (gaps < corridor.half_width_m + margins[nearest])
             & (corridor.ahead_m[nearest] > corridor.front_m)
             & (time_s > arrival[nearest] - CROSSING_TIME_GAP_S)
             & (time_s < leaving[nearest] + CROSSING_TIME_GAP_S)
-            & (np.abs(corridor.tangents[nearest] @ heading) < np.cos(np.deg2rad(ALONG_DEG)))
+            & _is_across(corridor, nearest, heading)
         )
         if meets.any():
             ahead = np.where(meets, corridor.ahead_m[nearest], np.inf)
@@ -200,6 +210,36 @@ def _crossing_hazard(
             if corridor.entry_m is not None and corridor.entry_m < gap_m:
                 return Hazard(HazardKind.CROSSING, corridor.entry_m + EDGE_ALLOWANCE_M)
             return Hazard(HazardKind.CROSSING, gap_m)
+    return None
+
+
+def _is_across(
+    corridor: Corridor, nearest: NDArray[np.int64], heading: FloatArray
+) -> NDArray[np.bool_]:
+    """Whether a vehicle at these corridor points is in the ego's way rather than on its own.
+
+    Same direction: it is followed. Opposite direction: it is on the other lane, except inside a
+    junction, where turning vehicles swing over.
+    """
+    facing = corridor.tangents[nearest] @ heading
+    limit = np.cos(np.deg2rad(ALONG_DEG))
+    return np.asarray((facing < limit) & ((facing > -limit) | corridor.in_junction[nearest]))
+
+
+def _guessed_hazard(corridor: Corridor, vehicle: ActorState) -> Hazard | None:
+    """Whether a vehicle near the junction ahead would cross the ego's way if it turned there."""
+    offset = np.array((vehicle.pose.x, vehicle.pose.y)) - corridor.points[0]
+    if offset @ offset > GUESS_RANGE_M**2 or vehicle.speed_mps < 1.5:
+        return None
+    yaw = np.deg2rad(vehicle.pose.yaw)
+    if corridor.tangents[0] @ (np.cos(yaw), np.sin(yaw)) > np.cos(np.deg2rad(ALONG_DEG)):
+        return None  # goes the ego's way
+    corners = _footprint(vehicle)
+    rate = vehicle.speed_mps / GUESS_RADIUS_M
+    for side in (-rate, rate):
+        if _crossing_hazard(corridor, vehicle, corners, side) is not None:
+            assert corridor.entry_m is not None  # the caller has just checked it
+            return Hazard(HazardKind.GUESS, corridor.entry_m + EDGE_ALLOWANCE_M)
     return None
 
 
@@ -222,16 +262,20 @@ def _walker_hazard(corridor: Corridor, walker: ActorState) -> Hazard | None:
     return Hazard(HazardKind.WALKER, ahead - corridor.front_m)
 
 
-def _light_hazard(corridor: Corridor, line: StopLine) -> Hazard | None:
-    if line.state not in (LightState.RED, LightState.YELLOW):
-        return None
+def _is_on_route(corridor: Corridor, line: StopLine) -> bool:
+    """Whether a stop line lies across the ego's way, in its direction."""
     gaps = np.linalg.norm(corridor.points - (line.x, line.y), axis=1)
     nearest = int(np.argmin(gaps))
     yaw = np.deg2rad(line.yaw)
     facing = corridor.tangents[nearest] @ (np.cos(yaw), np.sin(yaw))
-    gap_m = float(corridor.ahead_m[nearest] - corridor.front_m)
-    if gaps[nearest] > LINE_SIDE_M or facing < np.cos(np.deg2rad(LINE_HEADING_DEG)):
+    return bool(gaps[nearest] <= LINE_SIDE_M and facing >= np.cos(np.deg2rad(LINE_HEADING_DEG)))
+
+
+def _light_hazard(corridor: Corridor, line: StopLine) -> Hazard | None:
+    if line.state not in (LightState.RED, LightState.YELLOW) or not _is_on_route(corridor, line):
         return None
+    nearest = int(np.argmin(np.linalg.norm(corridor.points - (line.x, line.y), axis=1)))
+    gap_m = float(corridor.ahead_m[nearest] - corridor.front_m)
     if gap_m < -0.3:
         return None  # crossed already: clear the junction
     if line.state is LightState.YELLOW and gap_m < corridor.speed_mps**2 / (2.0 * 3.5):

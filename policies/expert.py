@@ -32,7 +32,8 @@ class ExpertConfig:
     standstill_gap_m: float = 2.5
     line_gap_m: float = 1.0
     walker_gap_m: float = 3.0
-    patience_s: float = 8.0  # standing this long for crossing traffic, the expert goes on
+    patience_s: float = 8.0  # standing this long for vehicles that might turn, the expert goes
+    resolve_s: float = 4.0  # and pays them no heed for so long; for real crossings twice as late
     obey_lights: bool = True
 
 
@@ -53,6 +54,8 @@ class ExpertPolicy:
         self._delta_s = context.delta_s
         self._integral = 0.0
         self._standing_s = 0.0
+        self._resolved_s = 0.0
+        self._ignored: tuple[HazardKind, ...] = ()
         self._yaws: dict[int, float] = {}
         self.hazard = None
 
@@ -69,12 +72,26 @@ class ExpertPolicy:
         hazards = find_hazards(corridor, state.vehicles, state.walkers, lines, rates)
         speed = self._allowed_speed(corridor, hazards, distance_m)
         throttle, brake = self._pedals(ego.speed_mps, speed)
-        self._standing_s = self._standing_s + self._delta_s if ego.speed_mps < 0.1 else 0.0
+        self._lose_patience(ego.speed_mps)
         return Control(throttle=throttle, steer=self._steer(ego, distance_m), brake=brake)
 
     def weights_hash(self) -> str:
         """No weights."""
         return "none"
+
+    def _lose_patience(self, speed_mps: float) -> None:
+        """After standing long enough for others' possible ways, go for a while regardless."""
+        waits = self.hazard is not None and self.hazard.kind in (
+            HazardKind.CROSSING,
+            HazardKind.GUESS,
+        )
+        self._resolved_s -= self._delta_s
+        self._standing_s = self._standing_s + self._delta_s if waits and speed_mps < 0.1 else 0.0
+        if self._standing_s > self.config.patience_s:
+            self._ignored = (HazardKind.GUESS,)
+            if self._standing_s > 2.0 * self.config.patience_s:
+                self._ignored = (HazardKind.GUESS, HazardKind.CROSSING)
+            self._resolved_s = self.config.resolve_s
 
     def _yaw_rates(self, vehicles: tuple[ActorState, ...]) -> dict[int, float]:
         """Turning of each vehicle since the last step, in rad/s."""
@@ -111,7 +128,7 @@ class ExpertPolicy:
         speed = float(np.interp(preview_m, self._route.cumulative_m, self._speeds))
         self.hazard = None
         for hazard in hazards:
-            if hazard.kind is HazardKind.CROSSING and self._standing_s > self.config.patience_s:
+            if self._resolved_s > 0.0 and hazard.kind in self._ignored:
                 continue
             permitted = self._permitted_speed(hazard)
             if permitted < speed:
@@ -124,6 +141,7 @@ class ExpertPolicy:
         margins = {
             HazardKind.LEAD: config.standstill_gap_m,
             HazardKind.CROSSING: config.standstill_gap_m,
+            HazardKind.GUESS: config.standstill_gap_m,
             HazardKind.WALKER: config.walker_gap_m,
             HazardKind.LIGHT: config.line_gap_m,
         }

@@ -28,6 +28,7 @@ COUNTS: dict[str, dict[str, tuple[int, int]]] = {
 CLEARANCE_M = 14.0  # of spawned vehicles from the ego's start
 WALKER_CLEARANCE_M = 6.0
 SPAWN_LIFT_M = 0.5
+SPEED_KMH = 25.0  # the Traffic Manager's own choice takes corners at 30 km/h, onto other lanes
 WALKER_LIFT_M = 1.0
 WALKER_SPEED_MPS = (0.9, 1.6)
 ARRIVAL_M = 0.6
@@ -151,6 +152,8 @@ class Traffic:
             )
         answers = self._client.apply_batch_sync(batch, False)
         self._vehicles = [answer.actor_id for answer in answers if not answer.error]
+        for actor in self._world.get_actors(self._vehicles):
+            manager.set_desired_speed(actor, SPEED_KMH)
 
     def _spawn_walkers(self, count: int, avoid: Pose, rng: np.random.Generator) -> None:
         paths = pavement_paths(self._world.get_map())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from simulator import wire
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_PACE_S = 0.005
 LOAD = "load_new_episode"
 
 
@@ -32,7 +34,11 @@ class Dispatcher:
         if request.method == LOAD:
             args = (connection, request)
             threading.Thread(target=server.load_episode, args=args, daemon=True).start()
-        elif not server.park(connection, request):
+            return
+        if server.is_growing:
+            # A Traffic Manager that polls without a pause would slow the growth down.
+            sleep(_PACE_S)
+        if not server.park(connection, request):
             self.answer(connection, request)
 
     def answer(self, connection: Connection, request: wire.Request) -> None:

@@ -7,6 +7,7 @@ import ctypes
 import gc
 import logging
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -96,6 +97,7 @@ class SceneStore:
     def __init__(self, options: SceneOptions) -> None:
         self._options = options
         self._scenes: dict[str, Scene] = {}
+        self._lock = threading.Lock()  # impatient clients ask twice; a town is made once
 
     def available(self) -> tuple[str, ...]:
         """Names of all towns."""
@@ -108,15 +110,15 @@ class SceneStore:
             maps.MapError: no such town, or a broken map.
         """
         key = name.rstrip("/").rsplit("/", 1)[-1].removesuffix("_Opt")
-        scene = self._scenes.pop(key, None)
-        if scene is None:
-            scene = make_scene(maps.load_town(key, self._options.maps_dir), self._options)
-            _return_memory()
-        while len(self._scenes) >= self._KEPT:
-            oldest = next(iter(self._scenes))
-            del self._scenes[oldest]
-        self._scenes[key] = scene
-        return scene
+        with self._lock:
+            scene = self._scenes.pop(key, None)
+            if scene is None:
+                scene = make_scene(maps.load_town(key, self._options.maps_dir), self._options)
+                _return_memory()
+            while len(self._scenes) >= self._KEPT:
+                del self._scenes[next(iter(self._scenes))]
+            self._scenes[key] = scene
+            return scene
 
 
 def _return_memory() -> None:

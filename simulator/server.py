@@ -110,6 +110,7 @@ class Server:
         self._map_changed = _MAP_CHANGED_FRAMES
         self._last_state: list[bytes] = []
         self._pending: PendingMap | None = None
+        self.is_growing = False  # a town is being made, which wants the interpreter for itself
         self._is_loading = False
         self._parked: list[tuple[Connection, wire.Request]] = []
         self._expected: dict[int, float] = {}  # stream id -> when we stop to wait for it
@@ -272,12 +273,15 @@ class Server:
 
     def _scene(self, name: str) -> Scene:
         short = name.rstrip("/").rsplit("/", 1)[-1] or self.episode.scene.town.name
+        self.is_growing = True
         try:
             return self.store.scene(short)
         except MapError as err:
             if "unknown town" in str(err):
                 raise ActorError(f"Map '{name}' not found ({err})") from err
             raise ActorError(str(err)) from err
+        finally:
+            self.is_growing = False
 
     def _switch(self) -> None:
         """Begin the episode that is pending, if any, and answer the parked calls."""

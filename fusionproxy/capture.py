@@ -2,8 +2,9 @@
 
     python -m fusionproxy.capture --town Town02 --frames 1500 --out DIR
 
-The expert drives; every few steps all actors are frozen and the same pose is seen in the weather
-of the drive and on a clear day. This command drives, so it alone in this package uses the harness.
+The expert drives; every few steps all actors and traffic lights are frozen and the same pose is
+seen in the weather of the drive and on a clear day. A standing car gives few samples. This command
+drives, so it alone in this package uses the harness.
 Thermal images are derived from semantic segmentation and depth (privileged).
 """
 
@@ -11,14 +12,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from fusionproxy.data import PARTS, U8, Shard, read_index, write_shard
+from fusionproxy.data import PARTS, U8, Shard, read_about, read_index, write_shard
 from fusionproxy.errors import FusionError
 from harness.env import CarlaDrivingEnv, EnvConfig
 from harness.errors import ConfigError, FusionDriveError, SimulatorError
@@ -30,7 +33,8 @@ from scenarios.spec import EpisodeSpec
 from scenarios.weather import carla_weather, preset
 from sensors.frame import RigFrame
 
-POSE_TOLERANCE = 1e-3  # m and degrees: the same pose in two weathers
+MOST_EMPTY = 20  # drives in a row
+POSE_TOLERANCE = 1e-3  # m and degrees: the same scene in two weathers
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class CaptureConfig:
     frames: int
     seed: int
     every: int = 8  # steps of 0.1 s between samples
+    spacing_m: float = 1.0  # least distance to the last sample ...
+    standing_steps: int = 50  # ... unless so many steps have passed
     per_drive: int = 60
     maps: Path | None = None
 
@@ -54,11 +60,18 @@ class Capture:
     weather: str
     samples: list[dict[str, U8]] = field(default_factory=list)
     steps: int = 0
+    last_step: int = 0
+    last_place: tuple[float, float] = (math.inf, math.inf)
 
     def on_step(self, env: CarlaDrivingEnv, control: Control) -> None:
         """Every few steps, freeze the world and look at it in both weathers."""
         self.steps += 1
-        if self.steps % self.config.every == 0 and not self.is_full:
+        if self.steps % self.config.every or self.is_full:
+            return
+        pose = env.state.ego.pose
+        has_moved = math.dist(self.last_place, (pose.x, pose.y)) >= self.config.spacing_m
+        if has_moved or self.steps - self.last_step >= self.config.standing_steps:
+            self.last_step, self.last_place = self.steps, (pose.x, pose.y)
             self.samples.append(sample_pose(env, self.weather))
 
     @property
@@ -71,26 +84,29 @@ def sample_pose(env: CarlaDrivingEnv, weather: str) -> dict[str, U8]:
     """See the current pose in `weather` and on a clear day; the drive then goes on as it was.
 
     Raises:
-        SimulatorError: the pose moved between the two pictures.
+        SimulatorError: the camera or an actor moved between the two pictures.
     """
-    world, rig = env.session.world, env.drive.rig
+    session, rig = env.session, env.drive.rig
+    world = session.world
     snapshot = world.get_snapshot()
     moving = [a for a in world.get_actors() if a.type_id.startswith(("vehicle.", "walker."))]
     velocities = {actor.id: snapshot.find(actor.id).get_velocity() for actor in moving}
+    world.freeze_all_traffic_lights(True)
     for actor in moving:
         actor.set_simulate_physics(False)
     try:
-        degraded = rig.read(env.session.tick())
+        degraded = rig.read(session.tick())
+        before = session.snapshot(degraded.frame)
         world.set_weather(carla_weather("clear"))
-        clear = rig.read(env.session.tick())
+        clear = rig.read(session.tick())
+        after = session.snapshot(clear.frame)
     finally:
         world.set_weather(carla_weather(weather))
+        world.freeze_all_traffic_lights(False)
         for actor in moving:
             actor.set_simulate_physics(True)
             actor.set_target_velocity(velocities[actor.id])
-    moved = max(abs(a - b) for a, b in zip(_pose(degraded), _pose(clear), strict=True))
-    if moved > POSE_TOLERANCE:
-        raise SimulatorError(f"the camera moved by {moved:.4f} between the two weathers")
+    _check_still(degraded, clear, [(before.find(a.id), after.find(a.id)) for a in moving])
     look = preset(weather)
     thermal = env.drive.setup.pipeline.make(
         degraded, env.state, is_night=look.is_night, fog_density=look.fog_density
@@ -99,19 +115,37 @@ def sample_pose(env: CarlaDrivingEnv, weather: str) -> dict[str, U8]:
     return {"degraded": degraded.rgb, "thermal": thermal, "clear": clear.rgb}
 
 
-def _pose(frame: RigFrame) -> tuple[float, ...]:
-    pose = frame.camera_pose
-    return (pose.x, pose.y, pose.z, pose.pitch, pose.yaw, pose.roll)
+def _check_still(degraded: RigFrame, clear: RigFrame, actors: list[tuple[Any, Any]]) -> None:
+    pairs = zip(astuple(degraded.camera_pose), astuple(clear.camera_pose), strict=True)
+    moved = max(abs(a - b) for a, b in pairs)
+    if moved > POSE_TOLERANCE:
+        raise SimulatorError(f"the camera moved by {moved:.4f} between the two weathers")
+    for before, after in actors:
+        moved_m = before.get_transform().location.distance(after.get_transform().location)
+        if moved_m > POSE_TOLERANCE:
+            raise SimulatorError(f"actor {after.id} moved by {moved_m:.4f} m between two weathers")
+
+
+def about_of(config: CaptureConfig) -> dict[str, Any]:
+    """What decides the recorded images; kept in the index, without paths of this machine."""
+    about = {key: value for key, value in asdict(config).items() if key not in ("frames", "maps")}
+    about["weathers"] = list(config.weathers)
+    about["map"] = "authored" if config.maps is None else "from --maps"
+    return about
 
 
 def capture(config: CaptureConfig, out: Path) -> None:
     """Drive route after route until enough samples are there; goes on where it stopped."""
+    about = about_of(config)
+    found = read_about(out)
+    if found and found != about:
+        raise FusionError(f"{out} was captured with other settings: {found}; now {about}")
     server = ServerSpec(town=config.town, maps=config.maps)
     env = CarlaDrivingEnv(EnvConfig(server=server, town=config.town, input="thermal"))
     try:
         routes = [route.route_id for route in env.routes(config.town)]
         have = {shard.name: shard.count for shard in read_index(out)}
-        drive, started, fresh = 0, time.monotonic(), 0
+        drive, started, fresh, empty = 0, time.monotonic(), 0, 0
         while sum(have.values()) < config.frames:
             weather = config.weathers[drive % len(config.weathers)]
             route = routes[(drive // len(config.weathers)) % len(routes)]
@@ -121,10 +155,13 @@ def capture(config: CaptureConfig, out: Path) -> None:
                 continue
             samples = drive_once(env, config, route, weather, drive)
             have[name] = len(samples)
+            empty = 0 if samples else empty + 1
+            if empty > MOST_EMPTY:
+                raise SimulatorError(f"{empty} drives in a row ended without a sample")
             if samples:
                 sequence = f"{config.town}_route{route}"
                 parts = {part: np.stack([item[part] for item in samples]) for part in PARTS}
-                write_shard(out, Shard(name, sequence, weather, len(samples)), parts)
+                write_shard(out, Shard(name, sequence, weather, len(samples)), parts, about)
             fresh += len(samples)
             pace = fresh / max(time.monotonic() - started, 1e-6)
             total = sum(have.values())

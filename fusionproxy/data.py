@@ -31,13 +31,16 @@ class Shard:
     count: int
 
 
-def write_shard(folder: Path, shard: Shard, parts: dict[str, U8]) -> None:
+def write_shard(
+    folder: Path, shard: Shard, parts: dict[str, U8], about: dict[str, Any] | None = None
+) -> None:
     """Write the arrays of one shard and add it to the index, each step atomic.
 
     Args:
         folder: the data set.
         shard: its entry.
         parts: `degraded` and `clear` (N, H, W, 3), `thermal` (N, H, W), all uint8.
+        about: settings that all shards share, for the index.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
@@ -47,7 +50,7 @@ def write_shard(folder: Path, shard: Shard, parts: dict[str, U8]) -> None:
             np.save(file, parts[part])
         partial.replace(path)
     shards = [item for item in read_index(folder) if item.name != shard.name] + [shard]
-    index = {"format": FORMAT, "shards": [vars(item) for item in shards]}
+    index = {"format": FORMAT, "about": about or {}, "shards": [vars(item) for item in shards]}
     partial = folder / "index.partial"
     partial.write_text(json.dumps(index, indent=1))
     partial.replace(folder / INDEX)
@@ -63,12 +66,25 @@ def read_index(folder: Path) -> list[Shard]:
     if not path.is_file():
         return []
     try:
-        index: dict[str, Any] = json.loads(path.read_text())
-        if index["format"] != FORMAT:
-            raise FusionError(f"{path}: expected format '{FORMAT}', found {index['format']!r}")
-        return [Shard(**item) for item in index["shards"]]
-    except (ValueError, KeyError, TypeError) as err:
+        return [Shard(**item) for item in _index(path)["shards"]]
+    except (KeyError, TypeError) as err:
         raise FusionError(f"{path} is broken ({err}); capture the data again") from err
+
+
+def read_about(folder: Path) -> dict[str, Any] | None:
+    """Settings that the shards share; None where there is no index yet."""
+    path = folder / INDEX
+    return dict(_index(path).get("about", {})) if path.is_file() else None
+
+
+def _index(path: Path) -> dict[str, Any]:
+    try:
+        index = json.loads(path.read_text())
+    except ValueError as err:
+        raise FusionError(f"{path} is broken ({err}); capture the data again") from err
+    if not isinstance(index, dict) or index.get("format") != FORMAT:
+        raise FusionError(f"{path}: expected an index of format '{FORMAT}'")
+    return index
 
 
 def data_hash(folder: Path) -> str:

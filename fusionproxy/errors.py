@@ -1,5 +1,24 @@
 """Errors of this package that a user sees as one clear message."""
 
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
 
 class FusionError(ValueError):
     """An input, file or setting that cannot be used; the text says what was expected."""
+
+
+def missing_extra(err: ModuleNotFoundError) -> FusionError:
+    """Say which extra brings the module that is missing."""
+    return FusionError(
+        f"the module '{err.name}' is not installed; "
+        "this needs the extra 'train': pip install 'fusiondrive[train]'"
+    )
+
+
+def exit_without(err: ModuleNotFoundError) -> NoReturn:
+    """End a command whose extra is not installed: one line in place of a traceback."""
+    print(f"error: {missing_extra(err)}", file=sys.stderr)
+    raise SystemExit(2) from None

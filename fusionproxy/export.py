@@ -1,6 +1,6 @@
 """Exports a trained student: ONNX, safetensors and a model card.
 
-python -m fusionproxy.export RUN [--out fusionproxy/weights/student_oracle.onnx]
+python -m fusionproxy.export RUN [--out fusionproxy/weights/student_oracle.onnx] [--unseen DIR]
 """
 
 from __future__ import annotations
@@ -15,12 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from safetensors import safe_open
 
-from fusionproxy.errors import FusionError
+from fusionproxy.data import Pairs, data_hash, read_index
+from fusionproxy.errors import FusionError, exit_without
 from fusionproxy.runtime import OnnxModel, weights_hash
-from fusionproxy.student import Padded, load
+
+try:
+    import torch
+    from safetensors import safe_open
+
+    from fusionproxy.student import Padded, load
+    from fusionproxy.train import validate
+except ModuleNotFoundError as err:
+    exit_without(err)
 
 DEFAULT_OUT = Path(__file__).parent / "weights" / "student_oracle.onnx"
 PARITY = 1e-3
@@ -76,14 +83,50 @@ def card_of(run: Path, onnx: Path, differences: dict[str, float]) -> dict[str, A
         "onnx_sha256_12": weights_hash(onnx),
         "student": json.loads(facts["config"]),
         "training": settings,
-        "command": f"python -m fusionproxy.train --data {settings['data']} --out RUN "
-        f"--preset {settings['preset']} --steps {settings['steps']} --seed {settings['seed']}",
+        "command": command_of(settings),
         "commit": commit(),
         "data_sha256_12": facts["data_hash"],
         "training_seconds": int(facts["seconds"]),
         "validation_by_weather": json.loads(facts["validation"]),
         "parity_with_torch": differences,
     }
+
+
+def command_of(settings: dict[str, Any]) -> str:
+    """The command line that trains with these settings."""
+    minutes = settings.get("minutes")
+    length = f"--steps {settings['steps']}" if minutes is None else f"--minutes {minutes:g}"
+    return (
+        f"python -m fusionproxy.train --data {settings['data']} --out RUN --preset "
+        f"{settings['preset']} {length} --batch {settings['batch']} --seed {settings['seed']}"
+    )
+
+
+def measure(student: Padded, folder: Path) -> dict[str, dict[str, float]]:
+    """Metrics by weather on all sequences of a data set that was not trained on."""
+    shards = read_index(folder)
+    if not shards:
+        raise FusionError(f"no captured pairs in {folder}; run `python -m fusionproxy.capture`")
+    return validate(student, Pairs(folder, shards), most=200)
+
+
+def describe(card: dict[str, Any]) -> str:
+    """The card as a page for people."""
+    lines = [
+        f"# {card['name']}", "", card["note"], "",
+        f"- made by `{card['command']}` at commit {card['commit']}",
+        f"- data {card['data_sha256_12']}, ONNX {card['onnx_sha256_12']} (SHA-256, 12 digits)",
+        "- input: thermal (1, 1, H, W) and RGB (1, 3, H, W) in [0, 1], any size; output: RGB", "",
+        "Distance to the clear-day picture of the same pose (SSIM: Gaussian 11, range 1, RGB):", "",
+        "| data | weather | n | image | L1 | PSNR dB | SSIM |", "|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for data in ("validation", "unseen"):
+        for weather, row in card.get(f"{data}_by_weather", {}).items():
+            for image in ("input", "average", "student"):
+                l1, psnr, ssim = (row[f"{image}_{metric}"] for metric in ("l1", "psnr", "ssim"))
+                numbers = f"{l1:.4f} | {psnr:.2f} | {ssim:.3f}"
+                lines.append(f"| {data} | {weather} | {row['n']:.0f} | {image} | {numbers} |")
+    return "\n".join([*lines, "", "`validation`: other routes of the training town."]) + "\n"
 
 
 def commit() -> str:
@@ -97,8 +140,13 @@ def commit() -> str:
     return found.stdout.strip()
 
 
-def export(run: Path, out: Path) -> dict[str, Any]:
+def export(run: Path, out: Path, unseen: Path | None = None) -> dict[str, Any]:
     """Write ONNX, safetensors and card; returns the card.
+
+    Args:
+        run: folder of a training run.
+        out: the `.onnx` file; its neighbours have the same stem.
+        unseen: captured pairs of another town, to be measured for the card.
 
     Raises:
         FusionError: the run has no student, or an export differs from torch.
@@ -110,13 +158,17 @@ def export(run: Path, out: Path) -> dict[str, Any]:
     write_onnx(student, partial)
     differences = {name: parity(student, partial, name) for name in ("openvino", "onnxruntime")}
     for name, difference in differences.items():
-        if difference > PARITY:
+        if not difference <= PARITY:  # NaN is a difference, too
             partial.unlink()
             raise FusionError(f"{name} differs from torch by {difference:.2g}, above {PARITY}")
     partial.replace(out)
     shutil.copyfile(source, out.with_suffix(".safetensors"))
     card = card_of(run, out, differences)
+    if unseen is not None:
+        card["unseen_data_sha256_12"] = data_hash(unseen)
+        card["unseen_by_weather"] = measure(student, unseen)
     out.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
+    out.with_suffix(".md").write_text(describe(card))
     return card
 
 
@@ -125,9 +177,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="fusionproxy.export", description=__doc__)
     parser.add_argument("run", type=Path, help="folder of `fusionproxy.train`")
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT)
+    parser.add_argument("--unseen", type=Path, help="captured pairs of a town not trained on")
     options = parser.parse_args(arguments)
     try:
-        card = export(options.run, options.out)
+        card = export(options.run, options.out, options.unseen)
     except FusionError as err:
         print(f"error: {err}", file=sys.stderr)
         return 2

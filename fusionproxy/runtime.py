@@ -22,6 +22,7 @@ def weights_hash(path: Path) -> str:
 
 class _Engine(Protocol):
     name: str
+    input_shapes: tuple[tuple[int | None, ...], ...]
 
     def run(self, inputs: tuple[F32, ...]) -> list[F32]: ...
 
@@ -40,6 +41,10 @@ class _OpenVino:
             "INFERENCE_PRECISION_HINT": "f32",  # bf16 is slower and not repeatable across CPUs
         }
         self._model = self._core.read_model(path)
+        self.input_shapes = tuple(
+            tuple(side.get_length() if side.is_static else None for side in item.partial_shape)
+            for item in self._model.inputs
+        )
         self._requests: dict[tuple[tuple[int, ...], ...], Any] = {}
 
     def run(self, inputs: tuple[F32, ...]) -> list[F32]:
@@ -72,6 +77,10 @@ class _OnnxRuntime:
             str(path), options, providers=[name for name in wanted if name in offered]
         )
         self._names = [item.name for item in self._session.get_inputs()]
+        self.input_shapes = tuple(
+            tuple(side if isinstance(side, int) else None for side in item.shape)
+            for item in self._session.get_inputs()
+        )
 
     def run(self, inputs: tuple[F32, ...]) -> list[F32]:
         feeds = dict(zip(self._names, inputs, strict=True))
@@ -107,10 +116,27 @@ class OnnxModel:
         """Name of the runtime in use."""
         return self._engine.name
 
+    @property
+    def input_shapes(self) -> tuple[tuple[int | None, ...], ...]:
+        """Shape of each input in the file's order; None where any size is taken."""
+        return self._engine.input_shapes
+
     def __call__(self, *inputs: NDArray[Any]) -> list[F32]:
-        """Run the network; outputs in the file's order."""
+        """Run the network; outputs in the file's order.
+
+        Raises:
+            FusionError: the number of inputs or one of their shapes is not the file's.
+        """
+        expected, found = self.input_shapes, tuple(item.shape for item in inputs)
+        if len(expected) != len(found) or not all(map(_fits, expected, found)):
+            raise FusionError(f"the network takes inputs of shapes {expected}, found {found}")
         ready = tuple(np.ascontiguousarray(item, dtype=np.float32) for item in inputs)
         return self._engine.run(ready)
+
+
+def _fits(expected: tuple[int | None, ...], found: tuple[int, ...]) -> bool:
+    pairs = zip(expected, found, strict=False)
+    return len(expected) == len(found) and all(a is None or a == b for a, b in pairs)
 
 
 def _load(path: Path, threads: int, runtime: str | None) -> _Engine:

@@ -7,14 +7,17 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
-import torch
-import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
-
 from fusionproxy.config import StudentConfig
-from fusionproxy.errors import FusionError
+from fusionproxy.errors import FusionError, missing_extra
+
+try:
+    import torch
+    import torch.nn.functional as F
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import save_file
+    from torch import Tensor, nn
+except ModuleNotFoundError as err:
+    raise missing_extra(err) from err
 
 FORMAT = "fusionproxy-student"
 # BT.601 full range, the matrix of JPEG
@@ -204,6 +207,11 @@ class Padded(nn.Module):
     def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Fuse (B, 1, H, W) and RGB (B, 3, H, W) in [0, 1] into (B, 3, H, W)."""
         height, width = infrared.shape[-2:]
+        if infrared.shape[1] != 1 or visible.shape[1:] != (3, height, width):
+            raise FusionError(
+                "expected infrared (B, 1, H, W) and visible RGB (B, 3, H, W) of one size, found "
+                f"{tuple(infrared.shape)} and {tuple(visible.shape)}"
+            )
         right, below = -width % self.config.multiple, -height % self.config.multiple
         mode = "reflect" if right < width and below < height else "replicate"
         padding = (0, right, 0, below)

@@ -3,7 +3,8 @@
     python -m fusionproxy.train --data DIR --out RUN [--minutes 15] [--resume]
 
 An oracle student is an upper bound: no real camera has its targets. Progress stands on one line;
-`RUN/state.pt` is written every few minutes and at the end, so that `--resume` goes on.
+`RUN/state.pt` is written at every check and at the end, so that `--resume` goes on. Without
+`--minutes` the same seed gives the same weights; with it, the learning rate follows the clock.
 """
 
 from __future__ import annotations
@@ -18,16 +19,22 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from fusionproxy import metrics
 from fusionproxy.config import PRESETS, preset
 from fusionproxy.data import Pairs, data_hash, open_split
-from fusionproxy.errors import FusionError
-from fusionproxy.student import Padded, build, save
+from fusionproxy.errors import FusionError, exit_without
 
+try:
+    import torch
+    from torch import Tensor
+
+    from fusionproxy import metrics
+    from fusionproxy.student import Padded, build, save
+except ModuleNotFoundError as err:
+    exit_without(err)
+
+ENDLESS = 10**9  # steps
 Batch = tuple[Tensor, Tensor, Tensor]  # thermal (B,1,h,w), degraded and clear (B,3,h,w), in [0, 1]
 
 
@@ -38,6 +45,7 @@ class TrainConfig:
     data: str
     preset: str = "cpu"
     steps: int = 4000
+    minutes: float | None = None  # of training without its checks; whichever ends first
     batch: int = 12
     crop_height: int = 128
     crop_width: int = 192
@@ -51,19 +59,26 @@ class TrainConfig:
     check_every: int = 500
 
 
+def check_config(config: TrainConfig) -> None:
+    """Raise FusionError where a number makes no sense."""
+    for name in ("steps", "batch", "minutes"):
+        value = getattr(config, name)
+        if value is not None and value <= 0:
+            raise FusionError(f"--{name}: expected more than 0, found {value}")
+
+
 def loss_of(fused: Tensor, clear: Tensor, config: TrainConfig) -> Tensor:
     """L1 on colours, L1 on image gradients, and 1 - SSIM of the luma."""
     dx = (fused.diff(dim=3) - clear.diff(dim=3)).abs().mean()
     dy = (fused.diff(dim=2) - clear.diff(dim=2)).abs().mean()
-    structure = 1.0 - metrics.ssim(luma_of(fused), luma_of(clear)).mean()
+    structure = 1.0 - metrics.block_ssim(luma_of(fused), luma_of(clear)).mean()
     pixel = (fused - clear).abs().mean()
     return pixel + config.gradient_weight * (dx + dy) + config.ssim_weight * structure
 
 
 def luma_of(rgb: Tensor) -> Tensor:
     """BT.601 luma, (B, 3, H, W) to (B, 1, H, W)."""
-    red, green, blue = rgb.split(1, dim=1)
-    return 0.299 * red + 0.587 * green + 0.114 * blue
+    return 0.299 * rgb[:, :1] + 0.587 * rgb[:, 1:2] + 0.114 * rgb[:, 2:]
 
 
 def draw_batch(pairs: Pairs, rng: np.random.Generator, config: TrainConfig) -> Batch:
@@ -71,6 +86,9 @@ def draw_batch(pairs: Pairs, rng: np.random.Generator, config: TrainConfig) -> B
     thermal, degraded, clear = [], [], []
     for index in rng.integers(len(pairs), size=config.batch):
         low, heat, high = pairs.sample(int(index))
+        if heat.shape[0] < config.crop_height or heat.shape[1] < config.crop_width:
+            crop = (config.crop_height, config.crop_width)
+            raise FusionError(f"captured images are {heat.shape}, smaller than the crop {crop}")
         y = int(rng.integers(heat.shape[0] - config.crop_height + 1))
         x = int(rng.integers(heat.shape[1] - config.crop_width + 1))
         step = -1 if rng.random() < 0.5 else 1
@@ -158,13 +176,18 @@ class Trainer:
         """Where the run is kept."""
         return self.run / "state.pt"
 
+    @property
+    def done(self) -> float:
+        """Share of the run that is behind, 0 to 1, by steps or by the clock."""
+        minutes = self.config.minutes
+        by_clock = 0.0 if minutes is None else self.seconds / (60.0 * minutes)
+        return min(max(self.step / self.config.steps, by_clock), 1.0)
+
     def rate(self) -> float:
-        """Learning rate of this step: linear warm-up, then cosine to 1 %."""
-        c = self.config
-        if self.step < c.warmup_steps:
-            return c.learning_rate * (self.step + 1) / c.warmup_steps
-        done = (self.step - c.warmup_steps) / max(1, c.steps - c.warmup_steps)
-        return c.learning_rate * (0.01 + 0.495 * (1.0 + math.cos(math.pi * min(done, 1.0))))
+        """Learning rate of this step: linear warm-up, cosine to 1 %."""
+        warm = min((self.step + 1) / self.config.warmup_steps, 1.0)
+        cosine = 0.01 + 0.495 * (1.0 + math.cos(math.pi * self.done))
+        return self.config.learning_rate * warm * cosine
 
     def train_step(self, pairs: Pairs) -> float:
         """One batch; returns its loss."""
@@ -211,7 +234,7 @@ class Trainer:
     def load_state(self) -> None:
         """Go on from the state file; the settings must be the same."""
         state = torch.load(self.state_path, weights_only=True)
-        if state["config"] != asdict(self.config):
+        if TrainConfig(**state["config"]) != self.config:
             raise FusionError(f"{self.state_path} was made with other settings: {state['config']}")
         self.student.load_state_dict(state["student"])
         self.average.load_state_dict(state["average"])
@@ -229,24 +252,24 @@ def train(config: TrainConfig, run: Path, *, resume: bool) -> Path:
     if resume and trainer.state_path.is_file():
         trainer.load_state()
     smooth = float("nan")
-    while trainer.step < config.steps:
+    while trainer.done < 1.0:
         started = time.perf_counter()
         loss = trainer.train_step(training)
         trainer.seconds += time.perf_counter() - started
         smooth = loss if smooth != smooth else 0.98 * smooth + 0.02 * loss
         if trainer.step % 20 == 0:
-            pace = trainer.seconds / trainer.step
-            left = (config.steps - trainer.step) * pace / 60
-            print(
-                f"\rstep {trainer.step}/{config.steps} loss {smooth:.4f} "
-                f"{config.batch / pace:.0f} images/s, {left:.1f} min left ",
-                end="",
-                file=sys.stderr,
-                flush=True,
-            )
-        if trainer.step % config.check_every == 0 or trainer.step == config.steps:
+            show_progress(trainer, smooth)
+        if trainer.step % config.check_every == 0 or trainer.done >= 1.0:
             check(trainer, validation, smooth)
     return finish(trainer, validation)
+
+
+def show_progress(trainer: Trainer, smooth: float) -> None:
+    """Rewrite the one line of progress."""
+    speed = trainer.step * trainer.config.batch / trainer.seconds
+    left = trainer.seconds * (1.0 / trainer.done - 1.0) / 60
+    line = f"step {trainer.step} loss {smooth:.4f}, {speed:.0f} images/s, {left:.1f} min left "
+    print(f"\r{line}", end="", file=sys.stderr, flush=True)
 
 
 def check(trainer: Trainer, validation: Pairs, smooth: float) -> None:
@@ -279,23 +302,30 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", required=True, help="folder of `fusionproxy.capture`")
     parser.add_argument("--out", required=True, type=Path, help="folder of the run")
     parser.add_argument("--preset", default="cpu", choices=sorted(PRESETS))
-    parser.add_argument("--steps", type=int, default=TrainConfig.steps)
+    parser.add_argument("--steps", type=int, help=f"default {TrainConfig.steps}, or by --minutes")
+    parser.add_argument("--minutes", type=float, help="stop by the clock instead of by steps")
     parser.add_argument("--batch", type=int, default=TrainConfig.batch)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args(arguments)
+    by_steps = TrainConfig.steps if options.minutes is None else ENDLESS
     config = TrainConfig(
         data=options.data,
         preset=options.preset,
-        steps=options.steps,
+        steps=by_steps if options.steps is None else options.steps,
+        minutes=options.minutes,
         batch=options.batch,
         seed=options.seed,
     )
     try:
+        check_config(config)
         path = train(config, options.out, resume=options.resume)
     except FusionError as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nstopped; --resume goes on from the last check", file=sys.stderr)
+        return 130
     print(f"\nwrote {path}; export it with `python -m fusionproxy.export {options.out}`")
     return 0
 

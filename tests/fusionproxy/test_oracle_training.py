@@ -1,14 +1,21 @@
 """The oracle's training loop: learns, resumes exactly, refuses broken data."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from fusionproxy.data import PARTS, Shard, open_split, read_index, split, write_shard
 from fusionproxy.errors import FusionError
 from fusionproxy.export import export
 from fusionproxy.train import TrainConfig, Trainer, train
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)  # tiny work: threads only wait for each other on a busy machine
 
 
 @pytest.fixture
@@ -23,7 +30,9 @@ def pairs(tmp_path: Path) -> Path:
 
 
 def config(folder: Path, steps: int) -> TrainConfig:
-    return TrainConfig(str(folder), steps=steps, batch=2, crop_height=64, crop_width=64)
+    return TrainConfig(
+        str(folder), steps=steps, batch=2, crop_height=64, crop_width=64, warmup_steps=2
+    )
 
 
 def test_split_keeps_a_sequence_together(pairs: Path) -> None:
@@ -43,6 +52,28 @@ def test_loss_falls_and_the_run_exports(pairs: Path, tmp_path: Path) -> None:
     card = export(tmp_path / "short", tmp_path / "weights" / "student.onnx")
     assert card["label"] == "oracle"
     assert set(card["validation_by_weather"]) == {"fog"}
+    assert "| validation | fog | 2 | average |" in (tmp_path / "weights/student.md").read_text()
+
+
+def test_minutes_end_the_run_and_the_cosine(pairs: Path, tmp_path: Path) -> None:
+    settings = dataclasses.replace(config(pairs, 10**9), minutes=1.0)
+    trainer = Trainer(settings, tmp_path)
+    trainer.step, trainer.seconds = 500, 60.0
+    assert trainer.done == 1.0
+    assert trainer.rate() == pytest.approx(0.01 * settings.learning_rate)
+
+
+def test_other_settings_do_not_resume(pairs: Path, tmp_path: Path) -> None:
+    Trainer(config(pairs, 4), tmp_path).save_state()
+    with pytest.raises(FusionError, match="other settings"):
+        Trainer(config(pairs, 5), tmp_path).load_state()
+
+
+def test_crop_larger_than_the_images_is_a_clear_error(pairs: Path, tmp_path: Path) -> None:
+    training, _ = open_split(pairs)
+    trainer = Trainer(TrainConfig(str(pairs)), tmp_path)
+    with pytest.raises(FusionError, match="smaller than the crop"):
+        trainer.train_step(training)
 
 
 def test_resumed_run_equals_an_unbroken_one(pairs: Path, tmp_path: Path) -> None:

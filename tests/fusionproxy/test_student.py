@@ -1,5 +1,7 @@
 """Students fuse any size, save and load without loss that matters, and export faithfully."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,22 @@ from fusionproxy.config import PRESETS, preset
 from fusionproxy.errors import FusionError
 from fusionproxy.export import PARITY, parity, write_onnx
 from fusionproxy.inference import OnnxStudent
+from fusionproxy.metrics import block_ssim
+from fusionproxy.runtime import OnnxModel
 
 
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # tiny work: threads only wait for each other on a busy machine
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("student") / "s.onnx"
+    write_onnx(students.build(preset("cpu")).eval(), path)
+    return path
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
@@ -38,9 +51,8 @@ def test_luma_preset_keeps_the_visible_colour() -> None:
     assert float(spread.max()) < 1e-4
 
 
-def test_same_images_give_the_same_bytes(tmp_path: Path) -> None:
-    write_onnx(students.build(preset("cpu")).eval(), tmp_path / "s.onnx")
-    fuser = OnnxStudent(tmp_path / "s.onnx")
+def test_same_images_give_the_same_bytes(exported: Path) -> None:
+    fuser = OnnxStudent(exported)
     rng = np.random.default_rng(0)
     rgb = rng.integers(0, 256, (60, 80, 3), np.uint8)
     thermal = rng.integers(0, 256, (60, 80), np.uint8)
@@ -84,11 +96,54 @@ def test_pickled_checkpoint_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_pair_is_a_clear_error(
-    tmp_path: Path, rgb: np.ndarray, thermal: np.ndarray, message: str
+    exported: Path, rgb: np.ndarray, thermal: np.ndarray, message: str
 ) -> None:
-    write_onnx(students.build(preset("cpu")).eval(), tmp_path / "s.onnx")
     with pytest.raises(FusionError, match=message):
-        OnnxStudent(tmp_path / "s.onnx").fuse(rgb, thermal)
+        OnnxStudent(exported).fuse(rgb, thermal)
+
+
+def test_network_inputs_of_other_sizes_are_refused(tmp_path: Path) -> None:
+    model = students.build(preset("cpu")).eval()
+    with pytest.raises(FusionError, match="of one size"):
+        model(torch.rand(1, 1, 32, 32), torch.rand(1, 3, 32, 64))
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
+def test_runtime_says_and_checks_its_shapes(exported: Path, runtime: str) -> None:
+    pytest.importorskip(runtime)
+    model = OnnxModel(exported, runtime=runtime)
+    assert model.input_shapes == ((1, 1, None, None), (1, 3, None, None))
+    with pytest.raises(FusionError, match="takes inputs of shapes"):
+        model(np.zeros((1, 3, 8, 8)))
+
+
+def test_file_that_is_no_network_is_a_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(b"not a network")
+    with pytest.raises(FusionError, match="is not a network"):
+        OnnxStudent(path)
+    with pytest.raises(FusionError, match="no ONNX file"):
+        OnnxStudent(tmp_path / "missing.onnx")
+
+
+def test_inference_needs_no_torch() -> None:
+    code = "import sys, fusionproxy.inference; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_training_without_torch_names_the_extra() -> None:
+    code = "import sys; sys.modules['torch'] = None; import fusionproxy.train"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "pip install 'fusiondrive[train]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_block_ssim_is_one_for_equal_images_and_falls_with_noise() -> None:
+    image = torch.rand(1, 1, 32, 32)
+    noisy = (image + 0.2 * torch.rand(1, 1, 32, 32)).clamp(0, 1)
+    assert float(block_ssim(image, image)) == pytest.approx(1.0, abs=1e-4)
+    assert float(block_ssim(image, noisy)) < 0.99
 
 
 def test_unknown_preset_names_the_known() -> None:

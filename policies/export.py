@@ -58,7 +58,7 @@ def export(checkpoint: Path, out: Path) -> float:
     state = read_checkpoint(checkpoint)
     if "fusiondrive_cilrs" not in state:
         raise WeightsError(f"{checkpoint}: not a checkpoint of policies.train")
-    facts: dict[str, Any] = json.loads(state["fusiondrive_cilrs"])
+    facts: dict[str, Any] = _without_paths(json.loads(state["fusiondrive_cilrs"]))
     net = Cilrs(network_config(facts["network"]))
     halved = {name: _halve(value) for name, value in state["model"].items()}
     net.load_state_dict({name: _whole(value) for name, value in halved.items()})
@@ -74,6 +74,17 @@ def export(checkpoint: Path, out: Path) -> float:
     out.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
     out.with_suffix(".md").write_text(_describe(card, out.stem), encoding="utf-8")
     return parity
+
+
+def _without_paths(facts: Any) -> Any:
+    """Folders by their last name: where data lay on one machine says nothing to others."""
+    if isinstance(facts, dict):
+        return {key: _without_paths(value) for key, value in facts.items()}
+    if isinstance(facts, list):
+        return [_without_paths(value) for value in facts]
+    if isinstance(facts, str):
+        return " ".join(Path(word).name if "/" in word else word for word in facts.split(" "))
+    return facts
 
 
 def measure_parity(net: Cilrs, path: Path) -> float:

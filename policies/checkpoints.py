@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from harness.errors import WeightsError
-from policies.cilrs import BRANCHES, LoadedNetwork, file_hash
+from policies.cilrs import BRANCHES, LoadedNetwork, Prediction, file_hash
 from policies.cilrs_network import Cilrs, network_config
 from policies.preprocess import Preprocessing, preprocessing_from
 from policies.published import CoiltraineCilrs
@@ -102,17 +102,16 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 
 
 class _TorchNetwork:
-    """A network whose first output holds all branches."""
+    """A network whose outputs are all branches and, where it has one, the speed branch."""
 
     def __init__(self, net: torch.nn.Module) -> None:
         self._net = net.eval()
 
     @torch.no_grad()
-    def __call__(
-        self, image: NDArray[np.float32], speed: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        actions = self._net(torch.from_numpy(image), torch.from_numpy(speed))[0]
-        return np.asarray(actions[0].numpy(), dtype=np.float32)
+    def __call__(self, image: NDArray[np.float32], speed: NDArray[np.float32]) -> Prediction:
+        actions, *rest = self._net(torch.from_numpy(image), torch.from_numpy(speed))
+        seen_speed = float(rest[0]) if rest else None
+        return Prediction(np.asarray(actions[0].numpy(), dtype=np.float32), seen_speed)
 
 
 def _load_own(state: Mapping[str, Any], path: Path) -> LoadedNetwork:
@@ -120,7 +119,11 @@ def _load_own(state: Mapping[str, Any], path: Path) -> LoadedNetwork:
     net = Cilrs(network_config(facts["network"]))
     _fill(net, {name: value.float() for name, value in state["model"].items()}, path)
     return LoadedNetwork(
-        _TorchNetwork(net), preprocessing_from(facts, str(path)), BRANCHES, file_hash(path)
+        network=_TorchNetwork(net),
+        preprocessing=preprocessing_from(facts, str(path)),
+        branches=BRANCHES,
+        weights_hash=file_hash(path),
+        resumes=True,
     )
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,16 +25,23 @@ BRANCHES: dict[Command, int] = {
     Command.RIGHT: 2,
     Command.STRAIGHT: 3,
 }
+CRAWL_MPS = 3.0
+RESUME_THROTTLE = 0.3
 MIN_BRAKE = 0.05  # coiltraine: a weaker brake is none
+
+
+class Prediction(NamedTuple):
+    """What a network says of one frame."""
+
+    actions: NDArray[np.float32]  # (branches, 3) of steer, throttle, brake
+    seen_speed: float | None = None  # read from the image alone, scaled as the input is
 
 
 class Network(Protocol):
     """Maps inputs to what every branch would do."""
 
-    def __call__(
-        self, image: NDArray[np.float32], speed: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """(1, 3, H, W) and (1, 1) to (branches, 3) of steer, throttle, brake."""
+    def __call__(self, image: NDArray[np.float32], speed: NDArray[np.float32]) -> Prediction:
+        """Predict from (1, 3, H, W) and (1, 1)."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class LoadedNetwork:
     preprocessing: Preprocessing
     branches: Mapping[Command, int]
     weights_hash: str
+    resumes: bool = False  # whether `resume` helps the car out of needless stops
 
 
 class CilrsPolicy:
@@ -62,8 +70,12 @@ class CilrsPolicy:
         """One forward pass."""
         prepare = self._loaded.preprocessing
         image = prepare.to_input(prepare.crop_resize(observation.image))
-        actions = self._loaded.network(image, prepare.speed_input(observation.speed_mps))
-        return to_control(actions[self._loaded.branches[observation.command]])
+        speed = observation.speed_mps
+        predicted = self._loaded.network(image, prepare.speed_input(speed))
+        control = to_control(predicted.actions[self._loaded.branches[observation.command]])
+        if self._loaded.resumes and predicted.seen_speed is not None:
+            return resume(control, speed, predicted.seen_speed * prepare.speed_scale_mps)
+        return control
 
     def weights_hash(self) -> str:
         """SHA-256 of the file, first 12 hex digits."""
@@ -80,6 +92,19 @@ def to_control(action: NDArray[np.float32]) -> Control:
         steer=float(np.clip(steer, -1.0, 1.0)),
         brake=float(np.clip(brake, 0.0, 1.0)),
     )
+
+
+def resume(control: Control, speed_mps: float, seen_mps: float) -> Control:
+    """Go on where the car crawls although the image looks like driving.
+
+    A clone of an expert that never stands has not seen what to do when it does; the speed read
+    from the image tells. The remedy of the CIL agent (carla-simulator/imitation-learning,
+    `avoid_stopping`), with a threshold that fits 10 Hz.
+    """
+    if speed_mps >= CRAWL_MPS or seen_mps <= CRAWL_MPS:
+        return control
+    throttle = max(control.throttle, RESUME_THROTTLE)
+    return Control(throttle=throttle, steer=control.steer, brake=0.0)
 
 
 def load_cilrs(weights: Path | None = None) -> CilrsPolicy:
@@ -109,7 +134,7 @@ def file_hash(path: Path) -> str:
 
 
 class _OnnxNetwork:
-    """The exported graph; its first output holds all branches, (1, 4, 3)."""
+    """The exported graph: all branches, (1, 4, 3), then the speed that the image shows, (1, 1)."""
 
     def __init__(self, path: Path) -> None:
         from fusionproxy.errors import FusionError
@@ -120,10 +145,9 @@ class _OnnxNetwork:
         except FusionError as err:
             raise WeightsError(f"policy weights: {err}") from err
 
-    def __call__(
-        self, image: NDArray[np.float32], speed: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        return np.asarray(self._model(image, speed)[0][0], dtype=np.float32)
+    def __call__(self, image: NDArray[np.float32], speed: NDArray[np.float32]) -> Prediction:
+        actions, seen_speed = self._model(image, speed)
+        return Prediction(np.asarray(actions[0], dtype=np.float32), float(seen_speed[0, 0]))
 
 
 def _load_onnx(path: Path) -> LoadedNetwork:
@@ -143,4 +167,5 @@ def _load_onnx(path: Path) -> LoadedNetwork:
         preprocessing=preprocessing_from(card, str(card_path)),
         branches=BRANCHES,
         weights_hash=file_hash(path),
+        resumes=True,
     )

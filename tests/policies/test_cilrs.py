@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 
 from harness.errors import WeightsError
-from harness.types import Command, Observation
+from harness.types import Command, Control, Observation
 from policies import POLICIES, make_policy
-from policies.cilrs import BRANCHES, CilrsPolicy, LoadedNetwork, load_cilrs, to_control
+from policies.cilrs import (
+    BRANCHES,
+    CilrsPolicy,
+    LoadedNetwork,
+    Prediction,
+    load_cilrs,
+    resume,
+    to_control,
+)
 from policies.preprocess import Preprocessing
 
 
@@ -42,7 +50,9 @@ def test_input_is_normalised_rgb_planes() -> None:
 @pytest.mark.parametrize("command", Command)
 def test_each_command_drives_by_its_own_branch(command: Command) -> None:
     actions = np.stack([np.float32((i / 10, 0.5, 0.0)) for i in range(4)])
-    loaded = LoadedNetwork(lambda image, speed: actions, Preprocessing(), BRANCHES, "none")
+    loaded = LoadedNetwork(
+        lambda image, speed: Prediction(actions), Preprocessing(), BRANCHES, "none"
+    )
     view = Observation(np.zeros((300, 400, 3), dtype=np.uint8), 3.0, command, (5.0, 0.0))
     control = CilrsPolicy(loaded).act(view, None)
     assert control.steer == pytest.approx(BRANCHES[command] / 10)
@@ -78,3 +88,12 @@ def test_area_averaging_is_what_training_data_was_made_with() -> None:
     image = np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8)
     expected = cv2.resize(image[45:242], (200, 88), interpolation=cv2.INTER_AREA)
     assert np.array_equal(Preprocessing().crop_resize(image), expected)
+
+
+def test_crawling_car_goes_on_where_the_image_looks_like_driving() -> None:
+    braking = Control(throttle=0.0, steer=0.2, brake=0.11)
+    resumed = resume(braking, speed_mps=0.0, seen_mps=7.0)
+    assert resumed.throttle > 0.0
+    assert (resumed.steer, resumed.brake) == (0.2, 0.0)
+    assert resume(braking, speed_mps=5.0, seen_mps=7.0) == braking
+    assert resume(braking, speed_mps=0.0, seen_mps=0.5) == braking

@@ -23,6 +23,7 @@ SUBSTEP_S = 0.01  # CARLA's documentation: at most 0.01 s for stable vehicle phy
 # One streaming thread per sensor and two to spare: with fewer, callbacks that wait for Python can
 # keep the world state from being read.
 WORKER_THREADS = 8
+BROKEN_S = 1.0  # for every call after one has failed
 
 
 @dataclass(frozen=True)
@@ -155,5 +156,7 @@ class Session:
         try:
             return action()
         except RuntimeError as err:
+            # What is left to do is to clean up, and that must not wait for a dead server.
+            self.client.set_timeout(BROKEN_S)
             where = f"{self.address.host}:{self.address.port}"
             raise SimulatorError(f"could not {what} at {where}{limit}: {err}") from err

@@ -22,6 +22,7 @@ from simulator.scene import Scene, SceneStore
 from simulator.sensors import Moment
 from simulator.sensors_camera import CameraJob
 from simulator.streaming import Session, StreamServer
+from simulator.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +123,8 @@ class Server:
         self._rpc = RpcServer(socks[0], self._dispatcher.handle, self._on_leave)
 
     def start(self) -> None:
-        """Publish the first frame and begin to serve."""
+        """Compile what has to be compiled, publish the first frame and begin to serve."""
+        warm_up(self.episode.scene)
         self._compose_state(self.settings.delta_s)
         gc.collect()
         gc.freeze()

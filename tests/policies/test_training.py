@@ -113,7 +113,9 @@ def test_coiltraine_checkpoint_loads_strictly(tmp_path: Path) -> None:
     torch.save({"state_dict": weights, "iteration": 1}, tmp_path / "coil.pth")
     loaded = load_checkpoint(tmp_path / "coil.pth")
     image = np.zeros((1, 3, 88, 200), dtype=np.float32)
-    assert loaded.network(image, np.zeros((1, 1), dtype=np.float32)).shape == (4, 3)
+    predicted = loaded.network(image, np.zeros((1, 1), dtype=np.float32))
+    assert predicted.actions.shape == (4, 3)
+    assert predicted.seen_speed is not None
     del weights["perception.fc.weight"]
     torch.save({"state_dict": weights}, tmp_path / "coil.pth")
     with pytest.raises(WeightsError, match=r"do not fit.*perception\.fc\.weight"):

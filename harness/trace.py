@@ -37,7 +37,8 @@ class TraceRecorder:
         self._rows.append(
             {
                 "step": len(self._rows),
-                "time_s": state.time_s - (first["start_s"] if first else state.time_s),
+                # Rounded: the server's clock carries float noise of its whole life.
+                "time_s": round(state.time_s - (first["start_s"] if first else state.time_s), 6),
                 "start_s": first["start_s"] if first else state.time_s,
                 **{name: getattr(ego.pose, name) for name in ("x", "y", "z")},
                 **{name: getattr(ego.pose, name) for name in ("pitch", "yaw", "roll")},

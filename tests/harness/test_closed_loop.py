@@ -186,9 +186,18 @@ def test_a_broken_map_is_one_message_and_no_process(
 @contextmanager
 def start(out: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "harness.run", "--policy", "expert", "--out", str(out), *more]
-    run = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    )
+    # A suite that runs in the background inherits "ignore Ctrl-C"; the command must not.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        run = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     try:
         yield run
     finally:

@@ -113,7 +113,7 @@ class StudentFuser:
         from fusionproxy.inference import OnnxStudent
 
         self._student = OnnxStudent(self._path)
-        # Named after its file: `oracle` learnt from targets made from class ids, not from teachers.
+        # Named after its file: the target of `oracle` was the clear-day rendering of the same pose.
         self.label = f"student ({self._path.stem.removeprefix('student_')})"
 
     def fuse(self, rgb: U8, thermal: U8) -> U8:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 
 from fusionproxy.data import Pairs, data_hash, read_index
 from fusionproxy.errors import FusionError, exit_without
+from fusionproxy.provenance import UNKNOWN
 from fusionproxy.runtime import OnnxModel, weights_hash
 
 try:
@@ -84,7 +84,7 @@ def card_of(run: Path, onnx: Path, differences: dict[str, float]) -> dict[str, A
         "student": json.loads(facts["config"]),
         "training": settings,
         "command": command_of(settings),
-        "commit": commit(),
+        "commit": facts.get("commit", UNKNOWN),  # of the training, not of this export
         "data_sha256_12": facts["data_hash"],
         "training_seconds": int(facts["seconds"]),
         "validation_by_weather": json.loads(facts["validation"]),
@@ -127,17 +127,6 @@ def describe(card: dict[str, Any]) -> str:
                 numbers = f"{l1:.4f} | {psnr:.2f} | {ssim:.3f}"
                 lines.append(f"| {data} | {weather} | {row['n']:.0f} | {image} | {numbers} |")
     return "\n".join([*lines, "", "`validation`: other routes of the training town."]) + "\n"
-
-
-def commit() -> str:
-    """Commit of the source, or `unknown` outside a checkout."""
-    command = ["git", "rev-parse", "--short=12", "HEAD"]
-    try:
-        here = Path(__file__).parent
-        found = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return found.stdout.strip()
 
 
 def export(run: Path, out: Path, unseen: Path | None = None) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from fusionproxy.config import PRESETS, preset
 from fusionproxy.data import Pairs, data_hash, open_split
 from fusionproxy.errors import FusionError, exit_without
+from fusionproxy.provenance import UNKNOWN, source_commit
 
 try:
     import torch
@@ -170,6 +171,7 @@ class Trainer:
         self.rng = np.random.default_rng(config.seed)
         self.step = 0
         self.seconds = 0.0
+        self.commit = source_commit()
 
     @property
     def state_path(self) -> Path:
@@ -225,6 +227,7 @@ class Trainer:
             "rng": json.dumps(self.rng.bit_generator.state),
             "step": self.step,
             "seconds": self.seconds,
+            "commit": self.commit,
             "config": asdict(self.config),
         }
         partial = self.state_path.with_suffix(".partial")
@@ -241,6 +244,9 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.rng.bit_generator.state = json.loads(state["rng"])
         self.step, self.seconds = state["step"], state["seconds"]
+        earlier = state.get("commit", UNKNOWN)
+        if earlier != self.commit:
+            self.commit = f"{earlier}, resumed at {self.commit}"
 
 
 def train(config: TrainConfig, run: Path, *, resume: bool) -> Path:
@@ -287,6 +293,7 @@ def finish(trainer: Trainer, validation: Pairs) -> Path:
     path = trainer.run / "student.safetensors"
     facts = {
         "label": "oracle",
+        "commit": trainer.commit,
         "train_config": json.dumps(asdict(trainer.config)),
         "data_hash": data_hash(Path(trainer.config.data)),
         "seconds": f"{trainer.seconds:.0f}",

@@ -63,6 +63,15 @@ def test_minutes_end_the_run_and_the_cosine(pairs: Path, tmp_path: Path) -> None
     assert trainer.rate() == pytest.approx(0.01 * settings.learning_rate)
 
 
+def test_card_names_the_commit_that_trained_not_the_one_that_exports(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fusionproxy.train.source_commit", lambda: "a" * 12)
+    train(config(pairs, 1), tmp_path / "run", resume=False)
+    monkeypatch.setattr("fusionproxy.train.source_commit", lambda: "b" * 12)
+    assert export(tmp_path / "run", tmp_path / "s.onnx")["commit"] == "a" * 12
+
+
 def test_other_settings_do_not_resume(pairs: Path, tmp_path: Path) -> None:
     Trainer(config(pairs, 4), tmp_path).save_state()
     with pytest.raises(FusionError, match="other settings"):

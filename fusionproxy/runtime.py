@@ -50,7 +50,7 @@ class _OpenVino:
     def run(self, inputs: tuple[F32, ...]) -> list[F32]:
         request = self._request(tuple(item.shape for item in inputs))
         results = request.infer(dict(enumerate(inputs)), share_inputs=True)
-        return [np.array(results[i]) for i in range(len(results))]
+        return [np.asarray(results[i]) for i in range(len(results))]
 
     def _request(self, shapes: tuple[tuple[int, ...], ...]) -> Any:
         # Fixed shapes run about three times as fast as dynamic ones, so each size is compiled.
@@ -122,11 +122,15 @@ class OnnxModel:
         return self._engine.input_shapes
 
     def __call__(self, *inputs: NDArray[Any]) -> list[F32]:
-        """Run the network; outputs in the file's order.
+        """Run the network; outputs in the file's order, each a fresh array.
 
         Raises:
             FusionError: the number of inputs or one of their shapes is not the file's.
         """
+        return [np.array(item) for item in self.views(*inputs)]
+
+    def views(self, *inputs: NDArray[Any]) -> list[F32]:
+        """As calling it, but the next run may overwrite the arrays; saves a copy of each."""
         expected, found = self.input_shapes, tuple(item.shape for item in inputs)
         if len(expected) != len(found) or not all(map(_fits, expected, found)):
             raise FusionError(f"the network takes inputs of shapes {expected}, found {found}")

@@ -137,27 +137,32 @@ class CpuStudent(nn.Module):
 
     def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Fuse (B, 1, H, W) and RGB (B, 3, H, W) in [0, 1]; sides are multiples of 4 stem."""
-        ycc = F.conv2d(visible, self.to_ycc)
-        luma, chroma = ycc[:, :1], ycc[:, 1:]
+        luma = F.conv2d(visible, self.to_ycc[:1])
         seen = luma if self.config.output == "luma" else visible
         pairs = zip(self.heads, self.infrared(infrared), self.visible(seen), strict=True)
         fused = [head(a, b) for head, a, b in pairs]
         x = fused[-1]
         for lateral, block, skip in zip(self.lateral, self.decode, fused[-2::-1], strict=True):
             x = block(F.interpolate(lateral(x), scale_factor=2.0, mode="nearest") + skip)
-        planes = self.shuffle(self.out(x))  # (B, 2, H, W)
-        mask = torch.sigmoid(planes[:, :1])
-        y = luma + mask * (infrared - luma) + self.config.residual_scale * torch.tanh(planes[:, 1:])
-        if self.config.output == "rgb":
-            chroma = self._predicted(chroma, self.color_shuffle(self.color(x)))
-        return F.conv2d(torch.cat([y, chroma], 1), self.to_rgb).clamp(0.0, 1.0)
+        # Weights are split rather than planes: copies at full size cost more than a convolution.
+        size = self.config.stem**2
+        weight, bias = self.out.weight, self.out.bias
+        assert bias is not None  # the layer is made with one
+        mask = torch.sigmoid(self.shuffle(F.conv2d(x, weight[:size], bias[:size], padding=1)))
+        residual = torch.tanh(self.shuffle(F.conv2d(x, weight[size:], bias[size:], padding=1)))
+        change = mask * (infrared - luma) + self.config.residual_scale * residual  # of the luma
+        if self.config.output == "luma":
+            return (visible + change).clamp(0.0, 1.0)
+        return (luma + change + self._color(visible, x)).clamp(0.0, 1.0)
 
-    @staticmethod
-    def _predicted(chroma: Tensor, planes: Tensor) -> Tensor:
-        """Mix the visible chroma (B, 2, H, W) with a prediction (B, 3, H/2, W/2)."""
+    def _color(self, visible: Tensor, x: Tensor) -> Tensor:
+        """What chroma adds to the luma in R, G and B; made at half size, (B, 3, H, W)."""
+        planes = self.color_shuffle(self.color(x))  # (B, 3, H/2, W/2)
         keep = torch.sigmoid(planes[:, :1])
-        mixed = keep * F.avg_pool2d(chroma, 2) + (1.0 - keep) * 0.5 * torch.tanh(planes[:, 1:])
-        return F.interpolate(mixed, scale_factor=2.0, mode="nearest")
+        mean = self.to_ycc[1:].expand(2, 3, 2, 2) / 4.0  # chroma of the mean of 2x2 pixels
+        seen = F.conv2d(visible, mean, stride=2)
+        mixed = keep * seen + (1.0 - keep) * 0.5 * torch.tanh(planes[:, 1:])
+        return F.interpolate(F.conv2d(mixed, self.to_rgb[:, 1:]), scale_factor=2.0, mode="nearest")
 
 
 class PaperStudent(nn.Module):

@@ -165,6 +165,7 @@ class Trainer:
         self.student = build(preset(config.preset)).train()
         self.average = build(preset(config.preset))
         self.average.load_state_dict(self.student.state_dict())
+        self.student.to(memory_format=torch.channels_last)  # faster on CPUs
         self.optimizer = torch.optim.AdamW(
             self.student.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )

@@ -102,6 +102,15 @@ def test_wrong_pair_is_a_clear_error(
         OnnxStudent(exported).fuse(rgb, thermal)
 
 
+def test_earlier_results_survive_later_calls_and_sizes(exported: Path) -> None:
+    rng = np.random.default_rng(1)
+    fuser = OnnxStudent(exported)
+    images = [rng.integers(0, 256, (*s, 3), np.uint8) for s in ((40, 64), (40, 64), (33, 50))]
+    kept = [fuser.fuse(image, image[..., 0]) for image in images]
+    for image, first in zip(images, kept, strict=True):
+        assert np.array_equal(OnnxStudent(exported).fuse(image, image[..., 0]), first)
+
+
 def test_network_inputs_of_other_sizes_are_refused(tmp_path: Path) -> None:
     model = students.build(preset("cpu")).eval()
     with pytest.raises(FusionError, match="of one size"):

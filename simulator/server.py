@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 _FIRST_FRAME_WAIT_S = 0.5
 _PARK_S = 0.2  # until every thread of the client is stuck in a parked call
+_MANAGER_PARK_S = 0.6  # the same, where a Traffic Manager has not made a call to park
 _RESUBSCRIBE_WAIT_S = 2.0
 _BATCH_GAP_S = 0.003
 _BATCH_WINDOW_S = 0.01
@@ -52,7 +53,6 @@ class PendingMap:
 
     scene: Scene
     reset_settings: bool
-    give_up_at: float
 
 
 def bind_ports(host: str, port: int) -> tuple[socket.socket, socket.socket]:
@@ -262,15 +262,11 @@ class Server:
             return
         with self._tick_lock, self.lock:
             self._is_loading = True
-            self._pending = PendingMap(
-                scene, reset_settings, monotonic() + _PARK_S + _RESUBSCRIBE_WAIT_S
-            )
-        sleep(_PARK_S)
+            pending = self._pending = PendingMap(scene, reset_settings)
+        self._await_parked(connection)
         connection.answer(wire.response(request.message_id, wire.wrap(wire.Form.VOID, None)))
         sleep(_RESUBSCRIBE_WAIT_S)
-        with self.lock:
-            is_late = self._pending is not None and self._pending.give_up_at <= monotonic()
-        if is_late:
+        if self._pending is pending:  # the client has gone, or does not look at the world
             self._switch()
 
     def _scene(self, name: str) -> Scene:
@@ -303,6 +299,16 @@ class Server:
             parked, self._parked = self._parked, []
             logger.info("episode %d: %s", self.episode.episode_id, pending.scene.town.name)
         threading.Thread(target=self._answer_parked, args=(parked,), daemon=True).start()
+
+    def _await_parked(self, connection: Connection) -> None:
+        """Give the client's threads time to run into a parked call."""
+        sleep(_PARK_S)
+        until = monotonic() + _MANAGER_PARK_S - _PARK_S
+        owners = [owner for _, owner in list(self.traffic_managers.values())]
+        while connection in owners and monotonic() < until:
+            if any(parked is connection for parked, _ in list(self._parked)):
+                break
+            sleep(0.01)
 
     def _answer_parked(self, parked: list[tuple[Connection, wire.Request]]) -> None:
         for connection, request in parked:

@@ -127,6 +127,14 @@ def test_a_foreign_method_and_garbage_do_no_harm(session, carla_server):
     session.world.tick()
 
 
+def test_a_client_that_leaves_while_a_map_is_loaded_does_not_stop_the_world(session, carla_server):
+    host, port = carla_server("Town02")
+    episode = call(host, port, "get_episode_info")[3][0][1][0]
+    assert call(host, port, "load_new_episode", "Town02", False, 65535)[3] == [[False]]
+    assert call(host, port, "get_weather_parameters")[3][0][0] == 1  # answered after the change
+    assert call(host, port, "get_episode_info")[3][0][1][0] == episode + 1
+
+
 def test_the_profile_says_where_the_time_goes(session, carla_server):
     where = carla_server("Town02")
     call(*where, "fusiondrive_profile")

@@ -140,11 +140,14 @@ def capture(config: CaptureConfig, out: Path) -> None:
     found = read_about(out)
     if found and found != about:
         raise FusionError(f"{out} was captured with other settings: {found}; now {about}")
+    have = {shard.name: shard.count for shard in read_index(out)}
+    if sum(have.values()) >= config.frames:
+        print(f"{out} has {sum(have.values())} pairs already")
+        return
     server = ServerSpec(town=config.town, maps=config.maps)
     env = CarlaDrivingEnv(EnvConfig(server=server, town=config.town, input="thermal"))
     try:
         routes = [route.route_id for route in env.routes(config.town)]
-        have = {shard.name: shard.count for shard in read_index(out)}
         drive, started, fresh, empty = 0, time.monotonic(), 0, 0
         while sum(have.values()) < config.frames:
             weather = config.weathers[drive % len(config.weathers)]

@@ -1,0 +1,36 @@
+"""Capture goes on where it stopped, and only with the settings it began with."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fusionproxy.capture import CaptureConfig, about_of, capture
+from fusionproxy.data import Shard, write_shard
+from fusionproxy.errors import FusionError
+
+CONFIG = CaptureConfig(town="Town02", weathers=("fog", "night"), frames=2, seed=0)
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Path:
+    image = np.zeros((2, 8, 8, 3), np.uint8)
+    parts = {"degraded": image, "clear": image, "thermal": image[..., 0]}
+    write_shard(tmp_path, Shard("a", "route00", "fog", 2), parts, about_of(CONFIG))
+    return tmp_path
+
+
+def test_full_data_set_starts_no_server(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("fusionproxy.capture.CarlaDrivingEnv")
+    capture(CONFIG, begun)
+
+
+@pytest.mark.parametrize("changes", [{"seed": 1}, {"town": "Town03"}, {"weathers": ("fog",)}])
+def test_other_settings_do_not_mix(begun: Path, changes: dict[str, object]) -> None:
+    with pytest.raises(FusionError, match="other settings"):
+        capture(replace(CONFIG, **changes), begun)
+
+
+def test_more_frames_is_the_same_data_set() -> None:
+    assert about_of(replace(CONFIG, frames=500)) == about_of(CONFIG)

@@ -19,7 +19,7 @@ from harness.errors import ConfigError, MapError, unknown_name
 from harness.probe import DEFAULT_PORT, check_version, is_port_free
 from policies import POLICIES, make_policy
 from scenarios.route_files import RouteSpec, read_route_xml, town_name
-from scenarios.spec import COLLISION_MODES, TRAFFICS
+from scenarios.spec import COLLISION_MODES, check_traffic
 from scenarios.weather import WEATHERS
 from sensors.fusion import fuser_names, make_fuser
 from sensors.inputs import INPUTS
@@ -59,7 +59,7 @@ def check_run(config: RunConfig) -> Drivers:
     check_names("input", config.input, INPUTS)
     check_names("policy", [config.policy], POLICIES)
     check_names("fuser", [config.fuser], fuser_names())
-    check_names("traffic", [config.traffic], TRAFFICS)
+    check_traffic(config.traffic)
     check_names("collision mode", [config.collision_mode], COLLISION_MODES)
     check_towns(config)
     check_combination(config)

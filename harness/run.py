@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--route-file", type=Path, metavar="XML", help="routes in the Leaderboard's format")
     add("--seeds", type=int, help="how many seeds (default 1)")
     add("--seed", type=int, help="the first seed (default 0)")
-    add("--traffic", help="empty (default), regular, dense")
+    add("--traffic", help="empty (default), regular, dense, or VEHICLES+WALKERS such as 20+30")
     add("--collision-mode", help="stop (default) or continue")
     add("--backend", help=f"{', '.join(BACKENDS)} (default embedded)")
     add("--host", help="of an external server (default localhost)")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from harness.errors import unknown_name
 
 TRAFFICS: tuple[str, ...] = ("empty", "regular", "dense")
+TRAFFIC_COUNTS = re.compile(r"(\d{1,3})\+(\d{1,3})")  # vehicles+walkers
 COLLISION_MODES: tuple[str, ...] = ("stop", "continue")
 
 
@@ -25,7 +27,16 @@ class EpisodeSpec:
     collision_mode: str = "stop"
 
     def __post_init__(self) -> None:
-        if self.traffic not in TRAFFICS:
-            raise unknown_name("traffic", self.traffic, TRAFFICS)
+        check_traffic(self.traffic)
         if self.collision_mode not in COLLISION_MODES:
             raise unknown_name("collision mode", self.collision_mode, COLLISION_MODES)
+
+
+def check_traffic(traffic: str) -> None:
+    """Accept a level of traffic, or counts such as `20+30`: 20 vehicles and 30 walkers.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if traffic not in TRAFFICS and not TRAFFIC_COUNTS.fullmatch(traffic):
+        raise unknown_name("traffic", traffic, (*TRAFFICS, "VEHICLES+WALKERS such as 20+30"))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from harness.errors import SimulatorError
 from harness.types import Pose
 from scenarios.pavement import pavement_paths
+from scenarios.spec import TRAFFIC_COUNTS
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,10 @@ ARRIVAL_M = 0.6
 
 
 def traffic_counts(town: str, traffic: str) -> tuple[int, int]:
-    """Vehicles and walkers of a town at a traffic level."""
+    """Vehicles and walkers of a town at a traffic level, or those of `VEHICLES+WALKERS`."""
+    counts = TRAFFIC_COUNTS.fullmatch(traffic)
+    if counts:
+        return int(counts[1]), int(counts[2])
     level = COUNTS[traffic]
     return level.get(town, level[""])
 

@@ -1,7 +1,9 @@
 import pytest
 
 from harness.errors import ConfigError
+from scenarios.spec import check_traffic
 from scenarios.suite import Factors, expand, suite
+from scenarios.traffic import traffic_counts
 from scenarios.weather import WEATHERS, carla_weather
 
 
@@ -35,3 +37,10 @@ def test_every_weather_reaches_the_client_type(name: str) -> None:
     weather = carla_weather(name)
     assert weather.fog_density == WEATHERS[name].fog_density
     assert (weather.sun_altitude_angle < 0) == WEATHERS[name].is_night
+
+
+def test_traffic_is_a_level_or_counts() -> None:
+    assert traffic_counts("Town02", "regular") == (15, 25)
+    assert traffic_counts("Town02", "20+30") == (20, 30)
+    with pytest.raises(ConfigError, match="unknown traffic '20'; known: empty, regular, dense, "):
+        check_traffic("20")

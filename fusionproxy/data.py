@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,10 +99,15 @@ def data_hash(folder: Path) -> str:
 
 def split(shards: Sequence[Shard]) -> tuple[list[Shard], list[Shard]]:
     """Training and validation shards, divided by sequence in order of name."""
-    sequences = sorted({shard.sequence for shard in shards})
-    held_out = set(sequences[::VALIDATION_SHARE]) if len(sequences) > 1 else set()
+    held_out = hold_out(shard.sequence for shard in shards)
     training = [shard for shard in shards if shard.sequence not in held_out]
     return training, [shard for shard in shards if shard.sequence in held_out]
+
+
+def hold_out(sequences: Iterable[str]) -> frozenset[str]:
+    """Sequences kept for validation: every fifth by name; none of a single one."""
+    names = sorted(set(sequences))
+    return frozenset(names[::VALIDATION_SHARE] if len(names) > 1 else ())
 
 
 class Pairs:

@@ -1,0 +1,368 @@
+"""Infrared/visible pairs in folders: reading, splitting, and the card of a set.
+
+    python -m fusionproxy.pairs DIR --layout msrs --card FILE
+
+Captured pairs of the simulator (`fusionproxy.data`) open the same way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fusionproxy.data import INDEX, U8, Pairs, data_hash, hold_out, read_index
+from fusionproxy.errors import FusionError
+from fusionproxy.layouts import LAYOUTS, SPLITS, PairFile, find_pairs
+
+F32 = NDArray[np.float32]
+SMALLEST = 2  # pixels a side
+GREY_TOLERANCE = 4.0  # mean difference of channels, in levels: JPEG leaves about 1
+
+
+@dataclass(frozen=True)
+class ReadAs:
+    """How the files of a set are to be understood.
+
+    `infrared_range` and `visible_range` are the values that become 0 and 1; 16-bit and float files
+    need them. `visible` is `any` (grey becomes three equal channels) or `rgb`.
+    """
+
+    infrared_range: tuple[float, float] | None = None
+    visible_range: tuple[float, float] | None = None
+    visible: str = "any"
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if self.visible not in ("any", "rgb"):
+            raise FusionError(f"unknown kind '{self.visible}' of visible image; known: any, rgb")
+        for name in ("infrared_range", "visible_range"):
+            limits = getattr(self, name)
+            if limits is not None and not limits[0] < limits[1]:
+                raise FusionError(f"{name}: expected low < high, found {limits[0]} {limits[1]}")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One aligned pair in 8 bits."""
+
+    name: str
+    sequence: str
+    infrared: U8  # (H, W)
+    visible: U8  # (H, W, 3) RGB
+
+    def resized(self, width: int, height: int) -> Pair:
+        """Both images at another size, bilinear."""
+        size = (width, height)
+        return Pair(
+            self.name,
+            self.sequence,
+            cv2.resize(self.infrared, size, interpolation=cv2.INTER_LINEAR),
+            cv2.resize(self.visible, size, interpolation=cv2.INTER_LINEAR),
+        )
+
+
+class PairSource(Protocol):
+    """Pairs in a fixed order."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """One a pair, unique in the set."""
+        ...
+
+    @property
+    def sequences(self) -> Sequence[str]:
+        """Split unit of each pair."""
+        ...
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        ...
+
+    def load(self, index: int) -> Pair:
+        """Read one pair."""
+        ...
+
+    def card(self) -> dict[str, Any]:
+        """What the set is, with a hash of its bytes."""
+        ...
+
+
+class PairFolder:
+    """Pairs of image files."""
+
+    def __init__(self, files: Sequence[PairFile], layout: str, read_as: ReadAs) -> None:
+        self.files = list(files)
+        self.names = [file.name for file in files]
+        self.sequences = [file.sequence for file in files]
+        self._layout = layout
+        self._read_as = read_as
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return len(self.files)
+
+    def load(self, index: int) -> Pair:
+        """Read one pair, rounded to 8 bits.
+
+        Raises:
+            FusionError: a file is broken, not of the declared kind, or the sizes differ.
+        """
+        file = self.files[index]
+        infrared, visible = self.unit(index)
+        return Pair(file.name, file.sequence, _to_8_bits(infrared), _to_8_bits(visible))
+
+    def unit(self, index: int) -> tuple[F32, F32]:
+        """Infrared (H, W) and visible (H, W, 3) RGB in [0, 1], at the files' own bit depth."""
+        file, read_as = self.files[index], self._read_as
+        infrared = read_infrared(file.infrared, read_as.infrared_range)
+        visible = read_visible(file.visible, read_as.visible_range, read_as.visible)
+        if infrared.shape != visible.shape[:2]:
+            a, b = infrared.shape, visible.shape
+            raise FusionError(
+                f"pair '{file.name}': infrared is {a[0]} x {a[1]} but visible is {b[0]} x {b[1]} "
+                "(rows x columns); align and crop them first"
+            )
+        return infrared, visible
+
+    def hold_out(self) -> tuple[PairFolder, PairFolder]:
+        """Training and validation pairs, divided by sequence in order of name.
+
+        Raises:
+            FusionError: there is one sequence only.
+        """
+        held_out = hold_out(self.sequences)
+        if not held_out:
+            raise FusionError(f"all {len(self)} pairs are of one sequence; a split needs two")
+        sides = [
+            [file for file in self.files if (file.sequence in held_out) is held]
+            for held in (False, True)
+        ]
+        training, validation = (PairFolder(s, self._layout, self._read_as) for s in sides)
+        return training, validation
+
+    def data_hash(self) -> str:
+        """SHA-256 over names and bytes of all files, first 12 hex digits."""
+        digest = hashlib.sha256()
+        for file in sorted(self.files, key=lambda item: (item.split, item.name)):
+            digest.update(f"{file.split}/{file.name}\n".encode())
+            digest.update(file.infrared.read_bytes())
+            digest.update(file.visible.read_bytes())
+        return digest.hexdigest()[:12]
+
+    def card(self) -> dict[str, Any]:
+        """What the set is; reads every file once."""
+        infrared = [_facts(file.infrared) for file in self.files]
+        visible = [_facts(file.visible) for file in self.files]
+        sizes = sorted({facts.size for facts in infrared})
+        held_out = hold_out(self.sequences)
+        return {
+            "layout": self._layout,
+            "pairs": len(self),
+            "splits": {s: sum(f.split == s for f in self.files) for s in _splits(self.files)},
+            "sequences": len(set(self.sequences)),
+            "validation_sequences": sorted(held_out),
+            "sizes": {"count": len(sizes), "smallest": sizes[0], "largest": sizes[-1]},
+            "infrared": {
+                "types": sorted({facts.dtype for facts in infrared}),
+                "range": self._read_as.infrared_range,
+            },
+            "visible": {
+                "types": sorted({facts.dtype for facts in visible}),
+                "range": self._read_as.visible_range,
+                "grey": sum(facts.is_grey for facts in visible),
+            },
+            "sha256_12": self.data_hash(),
+        }
+
+
+class CapturedPairs:
+    """Captured pairs of the simulator: thermal and the degraded RGB."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._shards = folder, read_index(folder)
+        self._pairs = Pairs(folder, self._shards)
+        where = [(shard, n) for shard in self._shards for n in range(shard.count)]
+        self.names = [f"{shard.name}_{n:04d}" for shard, n in where]
+        self.sequences = [shard.sequence for shard, _ in where]
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return len(self._pairs)
+
+    def load(self, index: int) -> Pair:
+        """Read one pair."""
+        degraded, thermal, _ = self._pairs.sample(index)
+        return Pair(self.names[index], self.sequences[index], np.array(thermal), np.array(degraded))
+
+    def card(self) -> dict[str, Any]:
+        """What the set is."""
+        return {
+            "layout": "captured",
+            "pairs": len(self),
+            "sequences": len(set(self.sequences)),
+            "validation_sequences": sorted(hold_out(self.sequences)),
+            "weathers": sorted({shard.weather for shard in self._shards}),
+            "sha256_12": data_hash(self._folder),
+        }
+
+
+def open_pairs(
+    folder: Path,
+    layout: str = "folders",
+    split: str | None = None,
+    read_as: ReadAs | None = None,
+) -> PairSource:
+    """Pairs of a folder in a known layout, or captured ones where there is an index.
+
+    Raises:
+        FusionError: as `find_pairs`.
+    """
+    if (folder / INDEX).is_file():
+        return CapturedPairs(folder)
+    return PairFolder(find_pairs(folder, layout, split), layout, read_as or ReadAs())
+
+
+def read_infrared(path: Path, limits: tuple[float, float] | None = None) -> F32:
+    """Infrared (H, W) in [0, 1]; three channels are taken where they are equal.
+
+    Raises:
+        FusionError: the file cannot be read, is in colour, or needs a range.
+    """
+    image = _unit(path, limits, "infrared")
+    if image.ndim == 2:
+        return image
+    spread = 255 * float((image.max(axis=2) - image.min(axis=2)).mean())
+    if spread > GREY_TOLERANCE:
+        raise FusionError(
+            f"{path}: expected a grey infrared image, found colour (channels differ by "
+            f"{spread:.0f} of 255 on average); convert its false colours first"
+        )
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+
+
+def read_visible(path: Path, limits: tuple[float, float] | None = None, kind: str = "any") -> F32:
+    """Visible (H, W, 3) RGB in [0, 1].
+
+    Raises:
+        FusionError: the file cannot be read or needs a range, or RGB is asked for and it is grey.
+    """
+    image = _unit(path, limits, "visible")
+    if image.ndim == 3:
+        return image
+    if kind == "rgb":
+        raise FusionError(f"{path}: expected RGB, found a grey image of shape {image.shape}")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB))
+
+
+def read_rgb(path: Path) -> U8:
+    """An 8-bit image as (H, W, 3) RGB."""
+    return _to_8_bits(read_visible(path))
+
+
+def _raw(path: Path) -> NDArray[Any]:
+    """(H, W) or (H, W, 3) RGB as stored; an alpha channel is left out."""
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise FusionError(f"{path} cannot be read as an image; it may be truncated")
+    if image.ndim == 2:
+        return np.asarray(image)
+    if image.shape[2] not in (3, 4):
+        raise FusionError(f"{path}: expected 1, 3 or 4 channels, found {image.shape[2]}")
+    return np.asarray(np.ascontiguousarray(image[..., 2::-1]))
+
+
+class _Facts(NamedTuple):
+    size: tuple[int, int]  # width, height
+    dtype: str
+    is_grey: bool
+
+
+def _facts(path: Path) -> _Facts:
+    image = _raw(path)
+    return _Facts((image.shape[1], image.shape[0]), str(image.dtype), image.ndim == 2)
+
+
+def _unit(path: Path, limits: tuple[float, float] | None, side: str) -> F32:
+    image = _raw(path)
+    if min(image.shape[:2]) < SMALLEST:
+        size = f"{image.shape[0]} x {image.shape[1]}"
+        raise FusionError(f"{path}: {size} pixels; expected {SMALLEST} x {SMALLEST} or more")
+    if not np.isfinite(image).all():
+        raise FusionError(f"{path}: {np.count_nonzero(~np.isfinite(image))} values are NaN or inf")
+    if limits is None and image.dtype != np.uint8:
+        raise FusionError(
+            f"{path}: {image.dtype} values {image.min():g}..{image.max():g} have no declared "
+            f"range; give --{side}-range LOW HIGH"
+        )
+    low, high = limits if limits is not None else (0.0, 255.0)
+    unit = (image.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    return np.clip(unit, 0.0, 1.0, out=unit)
+
+
+def _to_8_bits(unit: F32) -> U8:
+    return np.asarray(np.rint(unit * np.float32(255)), dtype=np.uint8)
+
+
+def _splits(files: Sequence[PairFile]) -> list[str]:
+    return sorted({file.split for file in files if file.split}, key=SPLITS.index)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that say which pairs, for every command that reads them."""
+    parser.add_argument("--layout", default="folders", help=", ".join(LAYOUTS))
+    parser.add_argument("--split", help="train, val or test, where the set has them")
+    for side in ("infrared", "visible"):
+        parser.add_argument(
+            f"--{side}-range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="of 16-bit files"
+        )
+    parser.add_argument("--rgb", action="store_true", help="refuse grey visible images")
+
+
+def from_arguments(folder: Path, options: argparse.Namespace) -> PairSource:
+    """Open the pairs that `add_arguments` describes."""
+    read_as = ReadAs(
+        infrared_range=_limits(options.infrared_range),
+        visible_range=_limits(options.visible_range),
+        visible="rgb" if options.rgb else "any",
+    )
+    return open_pairs(folder, options.layout, options.split, read_as)
+
+
+def _limits(values: list[float] | None) -> tuple[float, float] | None:
+    return (values[0], values[1]) if values else None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="fusionproxy.pairs", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    add_arguments(parser)
+    parser.add_argument("--card", type=Path, help="write here; by default print")
+    options = parser.parse_args(arguments)
+    try:
+        source = from_arguments(options.folder, options)
+        for index in range(len(source)):
+            source.load(index)  # every file is read once, so that the card vouches for it
+        text = json.dumps(source.card(), indent=1)
+    except FusionError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    if options.card:
+        options.card.write_text(text + "\n")
+    else:
+        print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,11 +51,8 @@ class OnnxStudent:
         np.multiply(rgb.transpose(2, 0, 1), scale, out=buffers.visible[0])
         np.multiply(thermal, scale, out=buffers.infrared[0, 0])
         fused = self._model.views(buffers.infrared, buffers.visible)[0][0]  # (3, H, W)
-        np.multiply(fused, np.float32(255), out=buffers.fused)
-        buffers.fused += np.float32(0.5)
-        image = np.empty(rgb.shape, np.uint8)  # (H, W, 3)
-        np.copyto(image, buffers.fused.transpose(1, 2, 0), casting="unsafe")
-        return image
+        planes = [cv2.convertScaleAbs(plane, alpha=255.0) for plane in fused]  # rounds
+        return np.asarray(cv2.merge(planes), dtype=np.uint8)
 
 
 class _Buffers:
@@ -64,7 +62,6 @@ class _Buffers:
         self.size = size
         self.visible = np.empty((1, 3, *size), np.float32)
         self.infrared = np.empty((1, 1, *size), np.float32)
-        self.fused = np.empty((3, *size), np.float32)
 
 
 def check_pair(rgb: U8, thermal: U8) -> None:

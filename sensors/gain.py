@@ -17,9 +17,9 @@ PER_DEGREE = BINS / (WARMEST - COLDEST)
 
 
 @compiled
-def add_noise(radiance: F32, sigma: float, salt: int) -> None:
-    """Add the detector's noise; it depends on the pixel and `salt` only."""
-    for i in range(radiance.shape[0]):
+def add_noise(radiance: F32, sigma: float, salt: int, first: int, beyond: int) -> None:
+    """Add the detector's noise to rows; it depends on the pixel and `salt` only."""
+    for i in range(first, beyond):
         for j in range(radiance.shape[1]):
             radiance[i, j] += sigma * normal(i, j, salt)
 
@@ -36,9 +36,9 @@ def histogram(radiance: F32) -> F64:
 
 
 @compiled
-def apply_curve(radiance: F32, curve: F64, out: U8) -> None:
-    """Look grey levels up, linear between the edges of bins."""
-    for i in range(radiance.shape[0]):
+def apply_curve(radiance: F32, curve: F64, out: U8, first: int, beyond: int) -> None:
+    """Look grey levels of rows up, linear between the edges of bins."""
+    for i in range(first, beyond):
         for j in range(radiance.shape[1]):
             at = min(max((radiance[i, j] - COLDEST) * PER_DEGREE, 0.0), BINS - 0.001)
             k = int(at)

@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+BANDS = 2  # two cores hold the client and the server; the server waits while the client works
+_POOL = ThreadPoolExecutor(BANDS - 1, thread_name_prefix="sensors")
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compile with numba, cached on disk; no fast-math, so that results repeat to the bit."""
-    return cast(Function, njit(cache=True, error_model="numpy")(function))
+    """Compile with numba, cached on disk; no fast-math, so that results repeat to the bit.
+
+    The interpreter's lock is released, so that `in_bands` can run rows side by side.
+    """
+    return cast(Function, njit(cache=True, error_model="numpy", nogil=True)(function))
+
+
+def in_bands(rows: int, work: Callable[[int, int], None]) -> None:
+    """Call `work(first, beyond)` on bands of rows, in threads; results must not depend on bands."""
+    edges = [rows * band // BANDS for band in range(BANDS + 1)]
+    others = [_POOL.submit(work, *pair) for pair in pairwise(edges[1:])]
+    try:
+        work(edges[0], edges[1])
+    finally:
+        for other in others:
+            other.result()
 
 
 @compiled

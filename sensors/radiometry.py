@@ -203,7 +203,16 @@ def heat_actors(tags: U8, depth_m: F32, view: View, scene: Scene, actors: Actors
 
 
 @compiled
-def radiate(tags: U8, depth_m: F32, view: View, scene: Scene, warm: F32, out: F32) -> None:
+def radiate(
+    tags: U8,
+    depth_m: F32,
+    view: View,
+    scene: Scene,
+    warm: F32,
+    out: F32,
+    first: int,
+    beyond: int,
+) -> None:
     """Write the radiance that reaches the camera in each pixel, in degrees at 17 C.
 
     Args:
@@ -213,6 +222,8 @@ def radiate(tags: U8, depth_m: F32, view: View, scene: Scene, warm: F32, out: F3
         scene: temperatures.
         warm: of `heat_actors`.
         out: (H, W) result.
+        first: row to begin with.
+        beyond: row to stop before.
     """
     # Arrays leave their tuples here: inside of the loop numba would count references.
     surfaces, table, sky, noise, heat = (
@@ -226,7 +237,7 @@ def radiate(tags: U8, depth_m: F32, view: View, scene: Scene, warm: F32, out: F3
     rows, columns = tags.shape
     air = _radiance(scene.air_c, table)
     around = 0.5 * (air + _sky(0.5, sky))
-    for i in range(rows):
+    for i in range(first, beyond):
         up = -(i + 0.5 - 0.5 * rows) / view.focal_px
         for j in range(columns):
             right, far = (j + 0.5 - 0.5 * columns) / view.focal_px, depth_m[i, j]

@@ -20,7 +20,7 @@ from sensors import radiometry as rm
 from sensors.config import Surface, ThermalConfig
 from sensors.frame import RigFrame, focal_px, rotation_matrix
 from sensors.gain import add_noise, apply_curve, gain_curve, histogram
-from sensors.kernel import noise_table
+from sensors.kernel import in_bands, noise_table
 from sensors.radiometry import (
     Actors,
     Heat,
@@ -90,7 +90,8 @@ class ThermalCamera:
         if config.blur_sigma_px > 0.0:
             blurred = cv2.GaussianBlur(radiance, (0, 0), config.blur_sigma_px)
             radiance = np.asarray(blurred, dtype=np.float32)
-        add_noise(radiance, config.netd_c, self._salt + SALT_STEP * self._frames)
+        salt, rows = self._salt + SALT_STEP * self._frames, len(radiance)
+        in_bands(rows, lambda a, b: add_noise(radiance, config.netd_c, salt, a, b))
         region = radiance[int(config.gain_top * len(radiance)) :]
         curve = gain_curve(histogram(region), config)
         if self._curve is not None:
@@ -98,7 +99,7 @@ class ThermalCamera:
         self._curve = curve
         self._frames += 1
         out = np.empty(radiance.shape, np.uint8)
-        apply_curve(radiance, curve, out)
+        in_bands(rows, lambda a, b: apply_curve(radiance, curve, out, a, b))
         return out
 
     def radiance(
@@ -120,7 +121,7 @@ class ThermalCamera:
         table = self._actor_table(actors, view, (tags.shape[0], tags.shape[1]))
         warm = heat_actors(tags, depth, view, scene, table)
         out = np.empty(tags.shape, np.float32)
-        radiate(tags, depth, view, scene, warm, out)
+        in_bands(len(out), lambda a, b: radiate(tags, depth, view, scene, warm, out, a, b))
         return out
 
     def _scene(self, *, is_night: bool, fog_density: float) -> Scene:

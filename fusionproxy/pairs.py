@@ -59,6 +59,7 @@ class Pair:
     sequence: str
     infrared: U8  # (H, W)
     visible: U8  # (H, W, 3) RGB
+    native: tuple[int, int] | None = None  # rows, columns before it was resized
 
     def resized(self, width: int, height: int) -> Pair:
         """Both images at another size, bilinear."""
@@ -68,6 +69,7 @@ class Pair:
             self.sequence,
             cv2.resize(self.infrared, size, interpolation=cv2.INTER_LINEAR),
             cv2.resize(self.visible, size, interpolation=cv2.INTER_LINEAR),
+            native=self.native or (self.infrared.shape[0], self.infrared.shape[1]),
         )
 
 

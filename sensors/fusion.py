@@ -8,17 +8,15 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fusionproxy.classical import RULES, Rule, fuse_luma
 from harness.errors import ConfigError, WeightsError, unknown_name
 
 U8 = NDArray[np.uint8]
-F32 = NDArray[np.float32]
 
 ENTRY_POINTS = "fusiondrive.fusers"
-PYRAMID_LEVELS = 5
 HASH_DIGITS = 12
 
 
@@ -36,48 +34,10 @@ class Fuser(Protocol):
         """First digits of the weights' SHA-256; `none` without weights."""
 
 
-def _fuse_luma(rgb: U8, thermal: U8, rule: Callable[[U8, U8], U8]) -> U8:
-    """Replace the luma of YCbCr (BT.601), keep the colour."""
-    ycc = cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb)
-    ycc[:, :, 0] = rule(np.ascontiguousarray(ycc[:, :, 0]), thermal)
-    return np.asarray(cv2.cvtColor(ycc, cv2.COLOR_YCrCb2RGB), dtype=np.uint8)
-
-
-def _average(luma: U8, thermal: U8) -> U8:
-    return np.asarray(cv2.addWeighted(luma, 0.5, thermal, 0.5, 0.0), dtype=np.uint8)
-
-
-def _maximum(luma: U8, thermal: U8) -> U8:
-    return np.maximum(luma, thermal)
-
-
-def _bands(image: U8) -> list[F32]:
-    """Laplacian pyramid, finest first; the last entry is the coarse remainder."""
-    current: F32 = image.astype(np.float32)
-    bands: list[F32] = []
-    while len(bands) < PYRAMID_LEVELS and min(current.shape) >= 8:
-        coarse = cv2.pyrDown(current)
-        size = (current.shape[1], current.shape[0])
-        bands.append(np.asarray(current - cv2.pyrUp(coarse, dstsize=size), dtype=np.float32))
-        current = np.asarray(coarse, dtype=np.float32)
-    return [*bands, current]
-
-
-def _laplacian(luma: U8, thermal: U8) -> U8:
-    """The stronger detail of the two in each band; the mean of the remainders."""
-    ours, theirs = _bands(luma), _bands(thermal)
-    fused: F32 = 0.5 * (ours[-1] + theirs[-1])
-    for a, b in zip(reversed(ours[:-1]), reversed(theirs[:-1]), strict=True):
-        detail = np.where(np.abs(a) >= np.abs(b), a, b)
-        size = (a.shape[1], a.shape[0])
-        fused = np.asarray(cv2.pyrUp(fused, dstsize=size) + detail, dtype=np.float32)
-    return np.clip(np.rint(fused), 0, 255).astype(np.uint8)
-
-
 class LumaFuser:
     """A fixed rule on luma and thermal grey; has no weights."""
 
-    def __init__(self, label: str, rule: Callable[[U8, U8], U8], weights: Path | None) -> None:
+    def __init__(self, label: str, rule: Rule, weights: Path | None) -> None:
         if weights is not None:
             raise ConfigError(f"fuser '{label}' takes no weights, but was given {weights}")
         self.label = label
@@ -85,7 +45,7 @@ class LumaFuser:
 
     def fuse(self, rgb: U8, thermal: U8) -> U8:
         """Fuse luma by the rule; colour is the visible image's."""
-        return _fuse_luma(rgb, thermal, self._rule)
+        return fuse_luma(rgb, thermal, self._rule)
 
     def weights_hash(self) -> str:
         """There are none."""
@@ -127,9 +87,9 @@ class StudentFuser:
 
 FUSERS: Mapping[str, Callable[[Path | None], Fuser]] = {
     "student": StudentFuser,
-    "average": lambda weights: LumaFuser("average", _average, weights),
-    "max": lambda weights: LumaFuser("max", _maximum, weights),
-    "laplacian": lambda weights: LumaFuser("laplacian", _laplacian, weights),
+    "average": lambda weights: LumaFuser("average", RULES["average"], weights),
+    "max": lambda weights: LumaFuser("max", RULES["max"], weights),
+    "laplacian": lambda weights: LumaFuser("laplacian", RULES["laplacian"], weights),
 }
 
 

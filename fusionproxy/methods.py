@@ -44,10 +44,10 @@ class Method(Protocol):
 class Rule:
     """A function of the pair."""
 
-    is_timed = True
-
-    def __init__(self, name: str, source: str, function: Callable[[Pair], U8]) -> None:
-        self.name, self.source = name, source
+    def __init__(
+        self, name: str, source: str, function: Callable[[Pair], U8], *, is_timed: bool = True
+    ) -> None:
+        self.name, self.source, self.is_timed = name, source, is_timed
         self.fuse = function
 
     def check(self, names: Sequence[str]) -> None:
@@ -143,8 +143,10 @@ def _fixed(name: str) -> Method:
     if name in RULES:
         return Rule(name, "rule", lambda p: fuse_luma(p.visible, p.infrared, RULES[name]))
     if name == "visible":
-        return Rule(name, "unfused", lambda pair: pair.visible)
-    return Rule(name, "unfused", lambda p: cv2.cvtColor(p.infrared, cv2.COLOR_GRAY2RGB))
+        return Rule(name, "unfused", lambda pair: pair.visible, is_timed=False)
+    return Rule(
+        name, "unfused", lambda p: cv2.cvtColor(p.infrared, cv2.COLOR_GRAY2RGB), is_timed=False
+    )
 
 
 FIXED = ("visible", "infrared", *RULES, "student")

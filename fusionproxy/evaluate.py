@@ -1,0 +1,199 @@
+r"""Tables of fusion methods on pairs: Table 1 (fusion quality) and Table 2 (frozen downstream).
+
+    python -m fusionproxy.evaluate --pairs DIR --methods student average max laplacian \
+        onnx:FILE torchscript:FILE folder:DDFM=OUTPUTS --out RESULTS
+
+Without `--out` the tables are printed only. Table 2 is printed with --detector or --segmenter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import logging
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fusionproxy.errors import FusionError
+from fusionproxy.evaluate_tables import Measured, table_1, table_2
+from fusionproxy.methods import Method, make_methods, timed
+from fusionproxy.pairs import Pair, PairSource, add_arguments, from_arguments
+from fusionproxy.provenance import source_commit
+from fusionproxy.quality.downstream import Detection, Segmentation, add_downstream, downstream
+from fusionproxy.quality.learned import Scorer, make_scorers
+from fusionproxy.quality.registry import Chosen, choose, measure
+from fusionproxy.quality.summary import summarise
+
+logger = logging.getLogger(__name__)
+
+MS = "ms"
+DEFAULT_METHODS = ("visible", "average", "max", "laplacian", "student")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is measured on which pairs."""
+
+    size: tuple[int, int] | None = None  # width, height that both sources are resized to
+    limit: int | None = None  # the first so many by name
+    metrics: tuple[Chosen, ...] = field(default_factory=choose)
+    scorers: Mapping[str, Scorer] = field(default_factory=dict)
+    detection: Detection | None = None
+    segmentation: Segmentation | None = None
+
+    def indices(self, source: PairSource) -> range:
+        """Pairs that are used."""
+        return range(len(source) if self.limit is None else min(self.limit, len(source)))
+
+    def load(self, source: PairSource, index: int) -> Pair:
+        """A pair at the size of the protocol."""
+        pair = source.load(index)
+        return pair if self.size is None else pair.resized(*self.size)
+
+
+def evaluate(source: PairSource, methods: Sequence[Method], protocol: Protocol) -> list[Measured]:
+    """Measure every method on every pair.
+
+    Raises:
+        FusionError: an output is missing, or a pair cannot be read or measured.
+    """
+    names = [source.names[i] for i in protocol.indices(source)]
+    for method in methods:
+        method.check(names)
+    results = [Measured(method.name, method.source, names) for method in methods]
+    tasks = [task for task in (protocol.detection, protocol.segmentation) if task is not None]
+    for task in tasks:
+        task.check(names)
+    for index in protocol.indices(source):
+        pair = protocol.load(source, index)
+        for method, result in zip(methods, results, strict=True):
+            if index == 0 and method.is_timed:
+                method.fuse(pair)  # the first call compiles and allocates
+            fused, elapsed_ms = timed(method, pair)
+            values = {MS: elapsed_ms}
+            values |= measure(fused, pair.infrared, pair.visible, protocol.metrics)
+            values |= {title: scorer(fused) for title, scorer in protocol.scorers.items()}
+            result.add(values)
+            for task in tasks:
+                task.add(method.name, pair.name, fused)
+        logger.info("pair %s: %d methods", pair.name, len(methods))
+    for result in results:
+        for task in tasks:
+            result.sets |= task.summaries(result.method)
+    return results
+
+
+def write_results(
+    out: Path, results: Sequence[Measured], tables: Mapping[str, str], about: Mapping[str, object]
+) -> None:
+    """Write `tables.md`, `pairs.csv` (one row a method and pair), `summary.csv`, `about.json`."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "tables.md").write_text("\n\n".join(tables.values()) + "\n")
+    (out / "about.json").write_text(json.dumps(about, indent=1) + "\n")
+    titles = list(results[0].values)
+    with (out / "pairs.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["method", "pair", *titles])
+        for result in results:
+            for i, pair in enumerate(result.pairs):
+                values = [result.values[title][i] for title in titles]
+                writer.writerow([result.method, pair, *map(_cell, values)])
+    with (out / "summary.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["method", "source", "metric", "n", "missing", "mean", "low", "high"])
+        for result in results:
+            found = {title: summarise(result.values[title]) for title in titles} | result.sets
+            for title, item in found.items():
+                row = [item.n, item.missing, *map(_cell, (item.mean, item.low, item.high))]
+                writer.writerow([result.method, result.source, title, *row])
+
+
+def _cell(value: float) -> str:
+    return f"{value:.6f}" if math.isfinite(value) else ""
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`640x480` as width and height."""
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit() and int(width) > 1 and int(height) > 1):
+        raise FusionError(f"--size: expected WIDTHxHEIGHT such as 640x480, found '{text}'")
+    return int(width), int(height)
+
+
+def add_protocol(parser: argparse.ArgumentParser) -> None:
+    """Options that say which pairs and how, for each command that measures."""
+    parser.add_argument("--pairs", type=Path, required=True, help="folder of pairs")
+    add_arguments(parser)
+    parser.add_argument("--limit", type=int, help="the first so many pairs by name")
+    parser.add_argument("--size", help="resize both sources, WIDTHxHEIGHT")
+    parser.add_argument("--learned", nargs="+", default=[], metavar="NAME[=FILE]")
+    add_downstream(parser)
+
+
+def protocol_of(options: argparse.Namespace) -> Protocol:
+    """The protocol that `add_protocol` describes."""
+    if options.limit is not None and options.limit < 1:
+        raise FusionError(f"--limit: expected at least 1, found {options.limit}")
+    detection, segmentation = downstream(options)
+    return Protocol(
+        size=parse_size(options.size) if options.size else None,
+        limit=options.limit,
+        metrics=choose(getattr(options, "metrics", ()), getattr(options, "convention", "cddfuse")),
+        scorers=make_scorers(options.learned),
+        detection=detection,
+        segmentation=segmentation,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fusionproxy.evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_protocol(parser)
+    parser.add_argument("--methods", nargs="+", default=DEFAULT_METHODS, metavar="METHOD")
+    parser.add_argument("--metrics", nargs="+", default=(), metavar="NAME[:VARIANT]")
+    parser.add_argument("--convention", default="cddfuse", help="cddfuse, linfeng-tang or vifb")
+    parser.add_argument("--out", type=Path, help="folder for tables, values and the data card")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        protocol = protocol_of(options)
+        source = from_arguments(options.pairs, options)
+        methods = make_methods(list(options.methods))
+        if options.out and options.out.exists() and not options.out.is_dir():
+            raise FusionError(f"--out: {options.out} is a file; expected a folder")
+        card = source.card()
+        results = evaluate(source, methods, protocol)
+        tables = {"1": table_1(results, card)}
+        if protocol.detection or protocol.segmentation:
+            tables["2"] = table_2(results)
+        about = {
+            "data": card,
+            "used_pairs": results[0].pairs,
+            "size": protocol.size,
+            "metrics": [item.title for item in protocol.metrics],
+            "methods": {result.method: result.source for result in results},
+            "commit": source_commit(),
+        }
+        if options.out:
+            write_results(options.out, results, tables, about)
+    except FusionError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    print("\n\n".join(tables.values()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

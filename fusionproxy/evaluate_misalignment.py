@@ -134,7 +134,7 @@ def table_6(results: Sequence[Measured], reference: str) -> str:
     head = (
         f"### Table 6: misaligned infrared\n\nSSIM (Gaussian 11, range 255) against {reference}; "
         "mean and 95 % bootstrap interval over pairs. Published rows: "
-        f"{paper.PAPER}, MSRS, SSIM against its ensemble's mean; their ranges are reconstructed.\n\n"
+        f"{paper.PAPER}, MSRS, SSIM against its ensemble's mean; ranges reconstructed.\n\n"
     )
     return head + markdown(["method", "perturbation", "source", "n", *columns], rows)
 

@@ -34,7 +34,7 @@ class Summary(NamedTuple):
 
 
 def _round(value: float, digits: int) -> str:
-    """Fixed point with `digits` figures from the first digit before the point, one decimal at least."""
+    """Fixed point: `digits` figures from the units up, and one decimal at least."""
     size = int(np.floor(np.log10(abs(value)))) if value else 0
     return f"{value:.{max(digits - 1 - max(size, 0), 1)}f}"
 

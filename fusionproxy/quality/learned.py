@@ -85,7 +85,7 @@ def _local(pyiqa: Any, name: str, weights: Path) -> Any:
         metric = pyiqa.create_metric(name, device="cpu", pretrained=False)
         _load(metric.net, weights)
         return metric
-    _refuse_pickle(weights)
+    _check_clip(weights)
     return pyiqa.create_metric(name, device="cpu", backbone=str(weights))
 
 
@@ -131,11 +131,13 @@ def _state(path: Path) -> Any:
         ) from err
 
 
-def _refuse_pickle(path: Path) -> None:
-    """CLIP's own file is TorchScript; any other must be plain tensors."""
+def _check_clip(path: Path) -> None:
+    """CLIP's own RN50.pt is a TorchScript archive, the one kind that pyiqa reads from a path."""
     import torch
 
     try:
         torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-    except RuntimeError:
-        _state(path)
+    except RuntimeError as err:
+        raise FusionError(
+            f"{path}: refused; CLIP-IQA takes OpenAI's RN50.pt, a TorchScript archive"
+        ) from err

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fusionproxy.errors import FusionError
-from fusionproxy.evaluate_tables import Measured, table_1, table_2
+from fusionproxy.evaluate_tables import Measured, check_peers, peers_table, table_1, table_2
 from fusionproxy.methods import Method, make_methods, timed
 from fusionproxy.pairs import Pair, PairSource, add_arguments, from_arguments
 from fusionproxy.provenance import source_commit
@@ -159,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--methods", nargs="+", default=DEFAULT_METHODS, metavar="METHOD")
     parser.add_argument("--metrics", nargs="+", default=(), metavar="NAME[:VARIANT]")
     parser.add_argument("--convention", default="cddfuse", help="cddfuse, linfeng-tang or vifb")
+    parser.add_argument("--peers", action="store_true", help="rows of peers on RoadScene beside")
     parser.add_argument("--out", type=Path, help="folder for tables, values and the data card")
     return parser
 
@@ -171,11 +172,15 @@ def main(arguments: list[str] | None = None) -> int:
         protocol = protocol_of(options)
         source = from_arguments(options.pairs, options)
         methods = make_methods(list(options.methods))
+        if options.peers:
+            check_peers([item.title for item in protocol.metrics])
         if options.out and options.out.exists() and not options.out.is_dir():
             raise FusionError(f"--out: {options.out} is a file; expected a folder")
         card = source.card()
         results = evaluate(source, methods, protocol)
         tables = {"1": table_1(results, card)}
+        if options.peers:
+            tables["peers"] = peers_table(results)
         if protocol.detection or protocol.segmentation:
             tables["2"] = table_2(results)
         about = {

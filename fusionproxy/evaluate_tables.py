@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fusionproxy import published as paper
+from fusionproxy.errors import FusionError
 from fusionproxy.quality.summary import NOTHING, Summary, summarise
 
 MEASURED, PRINTED = "measured", "published"
@@ -84,6 +85,30 @@ def _printed(method: str, column: str) -> str:
     name = column.partition(":")[0]
     value = paper.published(method, PAPER_NAMES.get(name, name))
     return NOTHING if value is None else f"{value:g}"
+
+
+def check_peers(titles: Sequence[str]) -> None:
+    """Raise FusionError where a column of the peers' table is not going to be measured."""
+    columns = paper.COLUMNS_PEERS[2:]
+    missing = [title for title in columns if title not in titles]
+    if missing:
+        raise FusionError(f"--peers needs --metrics {' '.join(columns)}; {missing[0]} is missing")
+
+
+def peers_table(results: Sequence[Measured]) -> str:
+    """Measured rows beside those of peers on ten other RoadScene pairs, in the same variants."""
+    columns = paper.COLUMNS_PEERS[2:]
+    rows = [
+        [r.method, MEASURED, str(len(r.pairs)), NOTHING, r.text("ms"), *map(r.text, columns)]
+        for r in results
+    ]
+    for name, values in paper.PEERS.items():
+        rows.append([name, "reference", "10", *(f"{value:g}" for value in values)])
+    head = (
+        "### Peers\n\nReference rows: ten RoadScene pairs at 640 x 480, eager fp32, 2 threads; "
+        "which ten is not recorded, so compare differences to `average` and `max`, not digits.\n\n"
+    )
+    return head + markdown(["method", "source", "n", *paper.COLUMNS_PEERS], rows)
 
 
 def table_2(results: Sequence[Measured]) -> str:

@@ -112,6 +112,7 @@ def test_torchscript_file_is_a_method(pairs: Path, tmp_path: Path) -> None:
         (["--metrics", "VIFF"], "'VIFF' names two things"),
         (["--convention", "mine"], "unknown convention 'mine'; known: cddfuse"),
         (["--size", "640"], "expected WIDTHxHEIGHT such as 640x480, found '640'"),
+        (["--metrics", "EN", "--peers"], "--peers needs --metrics EN:rounded MI:nats"),
         (["--limit", "0"], "expected at least 1, found 0"),
         (["--learned", "fid"], "unknown learned metric 'fid'; known: musiq, clipiqa, deqa"),
         (["--learned", "deqa"], "DeQA-Score is a large multimodal model in its own repository"),

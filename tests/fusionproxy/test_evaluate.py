@@ -2,6 +2,8 @@
 
 import csv
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -290,3 +292,8 @@ def test_all_classical_metrics_of_a_pair_take_less_than_150_ms() -> None:
     pair = evaluate_speed.synthetic_pair()
     found = evaluate_speed.time_calls(lambda: measure(*pair), repeats=15)
     assert found.best < evaluate_speed.BAR_MS
+
+
+def test_classical_tables_need_no_torch() -> None:
+    code = "import sys, fusionproxy.evaluate; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

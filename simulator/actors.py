@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from simulator import wire
 from simulator.ackermann import AckermannControl, AckermannController
+from simulator.blueprints_sensors import default_of
 from simulator.physics import VehicleInput, VehicleSpec
 from simulator.types import Pose
 from simulator.vehicle_models import VehicleModel
@@ -15,6 +17,7 @@ from simulator.vehicle_models import VehicleModel
 Vector = tuple[float, float, float]
 ZERO: Vector = (0.0, 0.0, 0.0)
 ORIGIN = Pose()
+_SAME_TIME_S = 1e-6  # sums of time steps differ by less
 
 
 class ActorError(Exception):
@@ -155,11 +158,32 @@ class Sensor(Actor):
     stream_id: int = field(kw_only=True)
     kind: wire.SensorType | None = field(kw_only=True)
     period_s: float = 0.0
-    last_s: float = -1e18  # simulated time of its last message
+    due_s: float | None = None  # simulated time of its next message; None before the first
+    memory: object | None = None  # what its kind keeps from one measurement to the next
 
     def is_due(self, time_s: float) -> bool:
         """Whether it measures in this frame."""
-        return self.period_s <= 0.0 or time_s - self.last_s >= self.period_s - 1e-6
+        return self.due_s is None or time_s >= self.due_s - _SAME_TIME_S
+
+    def take_turn(self, time_s: float) -> None:
+        """It measures now; the next time lies on the grid that began with its first one.
+
+        A frame that comes late does not move the grid: Unreal's tick intervals count overruns.
+        """
+        if self.due_s is None or self.period_s <= 0.0:
+            self.due_s = time_s + self.period_s
+            return
+        missed = math.floor((time_s + _SAME_TIME_S - self.due_s) / self.period_s)
+        self.due_s += (missed + 1) * self.period_s
+
+    def number(self, name: str) -> float:
+        """A numeric attribute, or what its blueprint has for it."""
+        return float(self.attribute(name) or default_of(self.blueprint, name))
+
+    def flag(self, name: str) -> bool:
+        """A boolean attribute, or what its blueprint has for it."""
+        text = self.attribute(name) or default_of(self.blueprint, name)
+        return text.lower() in ("true", "1")
 
 
 def parse_color(text: str) -> tuple[int, int, int]:

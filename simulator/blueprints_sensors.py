@@ -149,3 +149,45 @@ SENSOR_ATTRIBUTES: dict[str, tuple[Row, ...]] = {
     "sensor.other.imu": _IMU,
     "sensor.other.radar": _RADAR,
 }
+
+# What a spawned sensor may be told; other numbers must only be finite.
+LIMITS: dict[str, tuple[float, float]] = {
+    "fov": (1.0, 170.0),
+    "image_size_x": (1, 8192),
+    "image_size_y": (1, 8192),
+    "sensor_tick": (0.0, 1e6),
+    "channels": (1, 4096),
+    "range": (0.0, 10_000.0),
+    "points_per_second": (0, 20_000_000),
+    "rotation_frequency": (0.0, 10_000.0),
+    "upper_fov": (-180.0, 180.0),
+    "lower_fov": (-180.0, 180.0),
+    "horizontal_fov": (0.0, 360.0),
+    "vertical_fov": (0.0, 179.0),
+    "atmosphere_attenuation_rate": (0.0, 1e6),
+    "dropoff_general_rate": (0.0, 1.0),
+    "dropoff_intensity_limit": (0.0, 1.0),
+    "dropoff_zero_intensity": (0.0, 1.0),
+    "noise_stddev": (0.0, 1e6),
+    "positive_threshold": (0.0, 1e6),
+    "negative_threshold": (0.0, 1e6),
+    "sigma_positive_threshold": (0.0, 1e6),
+    "sigma_negative_threshold": (0.0, 1e6),
+    "refractory_period_ns": (0, 1e15),
+    "log_eps": (1e-9, 1e6),
+    "distance": (0.0, 10_000.0),
+    "hit_radius": (0.0, 1000.0),
+}
+ANY_NUMBER = (-1e15, 1e15)
+
+
+def default_of(blueprint: str, name: str) -> str:
+    """The value an attribute of a sensor has if the client does not name it.
+
+    Raises:
+        KeyError: the sensor has no such attribute.
+    """
+    for row in SENSOR_ATTRIBUTES[blueprint]:
+        if row[0] == name:
+            return row[2]
+    raise KeyError(f"{blueprint} has no attribute {name!r}")

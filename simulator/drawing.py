@@ -1,20 +1,35 @@
-"""Draws and sends the images of a frame while the simulation goes on."""
+"""Draws and sends the images and scans of a frame while the simulation goes on."""
 
 from __future__ import annotations
 
 import logging
 import queue
 import threading
+from typing import NamedTuple
 
 from simulator import sensors_camera
 from simulator.profile import Profile
 from simulator.scene import Scene
-from simulator.sensors_camera import CameraJob, Shot
+from simulator.sensors_camera import Shot
+from simulator.sensors_lidar import LidarScan
+from simulator.sensors_radar import RadarScan
 from simulator.streaming import StreamServer
+from simulator.types import Drawable, Weather
 
 logger = logging.getLogger(__name__)
 
 _MAX_WAITING = 2  # frames
+
+Scan = LidarScan | RadarScan
+
+
+class Job(NamedTuple):
+    """All that the images and scans of a frame need; nothing in it changes as the world goes on."""
+
+    shots: list[Shot]
+    scans: list[Scan]
+    drawables: list[Drawable]
+    weather: Weather
 
 
 class ImageDrawer:
@@ -23,16 +38,16 @@ class ImageDrawer:
     def __init__(self, streams: StreamServer, profile: Profile) -> None:
         self._streams = streams
         self._profile = profile
-        self._jobs: queue.Queue[tuple[Scene, CameraJob]] = queue.Queue(_MAX_WAITING)
+        self._jobs: queue.Queue[tuple[Scene, Job, bool]] = queue.Queue(_MAX_WAITING)
 
     def start(self) -> None:
         """Begin to work."""
         threading.Thread(target=self._run, name="images", daemon=True).start()
 
-    def add(self, scene: Scene, job: CameraJob) -> None:
-        """Hand over the cameras of a frame; waits for room if every frame must be delivered."""
-        if job.shots and (job.must_deliver or not self._jobs.full()):
-            self._jobs.put((scene, job))
+    def add(self, scene: Scene, job: Job, *, must_deliver: bool) -> None:
+        """Hand over a frame; waits for room if every frame must be delivered."""
+        if (job.shots or job.scans) and (must_deliver or not self._jobs.full()):
+            self._jobs.put((scene, job, must_deliver))
 
     def finish(self) -> None:
         """Wait until nothing is left to draw."""
@@ -40,17 +55,25 @@ class ImageDrawer:
 
     def _run(self) -> None:
         while True:
-            scene, job = self._jobs.get()
+            scene, job, must_deliver = self._jobs.get()
             try:
+                for scan in job.scans:
+                    self._scan(scene, job, scan, must_deliver=must_deliver)
                 for shot in job.shots:
-                    self._draw(scene, job, shot)
+                    self._draw(scene, job, shot, must_deliver=must_deliver)
             except Exception:
                 # The thread must live: the next frame may well be drawn.
                 logger.exception("drawing an image failed")
             finally:
                 self._jobs.task_done()
 
-    def _draw(self, scene: Scene, job: CameraJob, shot: Shot) -> None:
+    def _scan(self, scene: Scene, job: Job, scan: Scan, *, must_deliver: bool) -> None:
+        with self._profile.stage("render"):
+            message = scan.measure(scene.caster, job.drawables)
+        with self._profile.stage("send"):
+            self._streams.send(scan.stream_id, message, must_deliver=must_deliver)
+
+    def _draw(self, scene: Scene, job: Job, shot: Shot, *, must_deliver: bool) -> None:
         with self._profile.stage("render"):
             image = scene.renderer.render(
                 shot.camera,
@@ -59,10 +82,12 @@ class ImageDrawer:
                 shot.age_s,
                 shot_noise_seed=shot.seed,
                 color=shot.needs_color,
+                normals=shot.needs_normals,
             )
         for output in shot.outputs:
             with self._profile.stage("encode"):
-                buffers = sensors_camera.encode(output.kind, shot.camera, image)
-            with self._profile.stage("send"):
-                message = [output.header, *buffers]
-                self._streams.send(output.stream_id, message, must_deliver=job.must_deliver)
+                buffers = sensors_camera.encode(output, shot, image, job.drawables)
+            if buffers is not None:
+                with self._profile.stage("send"):
+                    message = [output.header, *buffers]
+                    self._streams.send(output.stream_id, message, must_deliver=must_deliver)

@@ -260,6 +260,7 @@ class Episode:
                     Drawable(
                         actor.blueprint, actor.pose,
                         instance=actor.instance, signal_state=actor.state,
+                        actor_id=actor.actor_id,
                     )
                 )  # fmt: skip
             elif isinstance(actor, Walker) or actor.blueprint.startswith("static.prop."):
@@ -283,6 +284,7 @@ def _vehicle_drawable(vehicle: Vehicle) -> Drawable:
         brake=vehicle.control.brake,
         steer_deg=vehicle.wheel_steer_deg,
         age_s=vehicle.age_s,
+        actor_id=vehicle.actor_id,
     )
 
 
@@ -298,4 +300,5 @@ def _plain_drawable(actor: Actor) -> Drawable:
         actor.half_extent,
         instance=actor.instance,
         age_s=actor.age_s,
+        actor_id=actor.actor_id,
     )

@@ -17,6 +17,7 @@ import carla
 from defusedxml import ElementTree as SafeET
 
 from simulator import maps
+from simulator.raycast import RayCaster
 from simulator.render import Renderer
 from simulator.scenery import Ground, grow
 from simulator.types import Obstacle, Pose, Town
@@ -76,6 +77,7 @@ class Scene:
     obstacles: tuple[Obstacle, ...]  # the meshes are with the renderer and nowhere else
     ground: Ground
     renderer: Renderer
+    caster: RayCaster
     limits: SpeedLimits
     signs: tuple[Sign, ...]
 
@@ -134,12 +136,14 @@ def make_scene(town: Town, options: SceneOptions) -> Scene:
     began = perf_counter()
     carla_map = carla.Map(town.name, town.xodr)
     scenery = grow(carla_map, town, options.seed)
+    renderer = Renderer(scenery, options.threads)
     scene = Scene(
         town=town,
         carla_map=carla_map,
         obstacles=scenery.obstacles,
         ground=Ground(carla_map),
-        renderer=Renderer(scenery, options.threads),
+        renderer=renderer,
+        caster=RayCaster(renderer),
         limits=SpeedLimits(town.xodr),
         signs=_signs_of(carla_map),
     )

@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simulator import rays, sensors_camera, sensors_motion, wire
+from simulator import rays, sensors_camera, sensors_lidar, sensors_motion, sensors_radar, wire
 from simulator.actors import Sensor
+from simulator.drawing import Job, Scan
 from simulator.episode import Episode
+from simulator.moment import Moment
 from simulator.physics import Contact
-from simulator.sensors_camera import CAMERAS, Shot
+from simulator.sensors_camera import CAMERAS
 from simulator.types import Obstacle, Tag
 from simulator.wire import SensorType
 
@@ -28,20 +30,14 @@ TAG_WORDS = {
 }  # fmt: skip
 
 
+_SCANNERS = (SensorType.LIDAR, SensorType.SEMANTIC_LIDAR, SensorType.RADAR)
+
+
 class Message(NamedTuple):
     """One message for a stream."""
 
     stream_id: int
     buffers: list[bytes]
-
-
-class Moment(NamedTuple):
-    """The frame in which the sensors measure."""
-
-    frame: int
-    time_s: float
-    seed: int
-    gravity: float
 
 
 def obstacle_record(obstacle: Obstacle) -> list[Any]:
@@ -53,24 +49,44 @@ def obstacle_record(obstacle: Obstacle) -> list[Any]:
 
 
 def measure(
-    episode: Episode, moment: Moment, contacts: Sequence[Contact], is_heard: Callable[[int], bool]
-) -> tuple[list[Message], list[Shot]]:
-    """Messages that are ready now, and images that remain to be drawn."""
+    episode: Episode,
+    moment: Moment,
+    contacts: Sequence[Contact],
+    is_heard: Callable[[int], bool],
+    *,
+    has_cameras: bool = True,
+) -> tuple[list[Message], Job]:
+    """Messages that are ready now, and what remains to be drawn and scanned."""
     messages: list[Message] = []
     cameras: list[Sensor] = []
+    scans: list[Scan] = []
     for sensor in episode.sensors():
         if sensor.kind is None or not is_heard(sensor.stream_id):
             continue
         if sensor.kind is SensorType.COLLISION:
             messages += _collisions(episode, moment, sensor, contacts)
         elif sensor.is_due(moment.time_s):
-            sensor.last_s = moment.time_s
+            sensor.take_turn(moment.time_s)
             if sensor.kind in CAMERAS:
                 cameras.append(sensor)
+            elif sensor.kind in _SCANNERS:
+                scans.append(_scan(moment, sensor))
             elif (body := _body(episode, moment, sensor)) is not None:
                 messages.append(Message(sensor.stream_id, [_header(moment, sensor), body]))
-    shots = sensors_camera.group(cameras, lambda sensor: _header(moment, sensor), moment.seed)
-    return messages, shots
+    shots = []
+    if has_cameras:
+        shots = sensors_camera.group(cameras, lambda sensor: _header(moment, sensor), moment)
+    drawables = episode.drawables() if shots or scans else []
+    return messages, Job(shots, scans, drawables, episode.weather)
+
+
+def _scan(moment: Moment, sensor: Sensor) -> Scan:
+    header = _header(moment, sensor)
+    generator = sensors_motion.noise_of(sensor, moment.seed)
+    if sensor.kind is SensorType.RADAR:
+        time_s, delta_s = moment.time_s, moment.delta_s
+        return sensors_radar.plan(sensor, header, time_s, delta_s, generator)
+    return sensors_lidar.plan(sensor, header, moment.delta_s, generator)
 
 
 def _header(moment: Moment, sensor: Sensor) -> bytes:

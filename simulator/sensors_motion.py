@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 
 import carla
 import numpy as np
@@ -13,16 +14,18 @@ from simulator.actors import Sensor
 GRAVITY = 9.81  # m/s^2
 
 
+def noise_of(sensor: Sensor, seed: int) -> np.random.Generator:
+    """Random numbers of one tick of a sensor, those that its `noise_seed` stands for.
+
+    As in CARLA, two sensors of a kind with equal seeds draw equal numbers.
+    """
+    own = int(float(sensor.attribute("noise_seed", "0")))  # not every kind has it
+    entropy = [seed, own, zlib.crc32(sensor.blueprint.encode()), sensor.ticks]
+    return np.random.default_rng([v & 0xFFFFFFFF for v in entropy])
+
+
 def _noise(sensor: Sensor, seed: int, count: int) -> list[float]:
-    """Standard normal numbers; the same sensor gives the same ones in its n-th tick."""
-    own = int(float(sensor.attribute("noise_seed", "0")))
-    entropy = [seed, own, sensor.instance, sensor.ticks]
-    generator = np.random.default_rng([v & 0xFFFFFFFF for v in entropy])
-    return [float(v) for v in generator.standard_normal(count)]
-
-
-def _value(sensor: Sensor, name: str) -> float:
-    return float(sensor.attribute(name, "0"))
+    return [float(v) for v in noise_of(sensor, seed).standard_normal(count)]
 
 
 def gnss(sensor: Sensor, carla_map: carla.Map, seed: int) -> bytes:
@@ -32,7 +35,7 @@ def gnss(sensor: Sensor, carla_map: carla.Map, seed: int) -> bytes:
     noise = _noise(sensor, seed, 3)
     names = ("lat", "lon", "alt")
     values = [
-        v + _value(sensor, f"noise_{n}_bias") + r * _value(sensor, f"noise_{n}_stddev")
+        v + sensor.number(f"noise_{n}_bias") + r * sensor.number(f"noise_{n}_stddev")
         for v, n, r in zip(exact, names, noise, strict=True)
     ]
     return wire.pack(values)
@@ -47,10 +50,10 @@ def imu(sensor: Sensor, seed: int, gravity: float) -> bytes:
     noise = _noise(sensor, seed, 6)
     accelerometer, gyroscope = [], []
     for i, axis in enumerate("xyz"):
-        spread = noise[i] * _value(sensor, f"noise_accel_stddev_{axis}")
+        spread = noise[i] * sensor.number(f"noise_accel_stddev_{axis}")
         accelerometer.append(float(pull[i]) + spread)
-        spread = noise[3 + i] * _value(sensor, f"noise_gyro_stddev_{axis}")
-        gyroscope.append(float(turn[i]) + spread + _value(sensor, f"noise_gyro_bias_{axis}"))
+        spread = noise[3 + i] * sensor.number(f"noise_gyro_stddev_{axis}")
+        gyroscope.append(float(turn[i]) + spread + sensor.number(f"noise_gyro_bias_{axis}"))
     # North is -y, so a heading along +x (yaw 0) is east.
     compass = (math.radians(sensor.pose.yaw) + 0.5 * math.pi) % (2.0 * math.pi)
     return wire.pack([accelerometer, gyroscope, compass])

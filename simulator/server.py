@@ -13,14 +13,13 @@ from simulator import sensors, wire
 from simulator.actors import ActorError, Sensor
 from simulator.blueprints import make_library
 from simulator.dispatch import LOAD, Dispatcher
-from simulator.drawing import ImageDrawer
+from simulator.drawing import ImageDrawer, Job
 from simulator.episode import Episode, Ids, Settings
 from simulator.maps import MapError
+from simulator.moment import Moment
 from simulator.profile import Profile
 from simulator.rpc import Connection, RpcServer
 from simulator.scene import Scene, SceneStore
-from simulator.sensors import Moment
-from simulator.sensors_camera import CameraJob
 from simulator.streaming import Session, StreamServer
 from simulator.warm_up import warm_up
 
@@ -150,13 +149,14 @@ class Server:
             if self._is_loading:
                 return self.frame
             with self.lock:
-                job = self._step(must_deliver=self.settings.synchronous_mode)
+                must_deliver = self.settings.synchronous_mode
+                job = self._step(must_deliver=must_deliver)
                 frame, scene = self.frame, self.episode.scene
-            self._images.add(scene, job)
+            self._images.add(scene, job, must_deliver=must_deliver)
         self.profile.count_tick()
         return frame
 
-    def _step(self, *, must_deliver: bool) -> CameraJob:
+    def _step(self, *, must_deliver: bool) -> Job:
         delta = self.settings.delta_s
         with self.profile.stage("physics"):
             contacts = self.episode.step(self.settings)
@@ -166,20 +166,18 @@ class Server:
         with self.profile.stage("send"):
             self.streams.send(wire.WORLD_STREAM, self._last_state, must_deliver=must_deliver)
         with self.profile.stage("sensors"):
-            moment = Moment(self.frame, self.time_s, self.options.seed, self.gravity)
-            messages, shots = sensors.measure(
-                self.episode, moment, contacts, self.streams.has_subscriber
-            )
-            if self.settings.no_rendering_mode:
-                shots = []
-            drawables = self.episode.drawables() if shots else []
+            moment = Moment(self.frame, self.time_s, self.options.seed, self.gravity, delta)
+            messages, job = sensors.measure(
+                self.episode, moment, contacts, self.streams.has_subscriber,
+                has_cameras=not self.settings.no_rendering_mode,
+            )  # fmt: skip
         if messages and follows_batch:
             # The client may hold Python's lock until it has read the world state (PROTOCOL 13.5).
             sleep(_BATCH_GAP_S)
         with self.profile.stage("send"):
             for message in messages:
                 self.streams.send(message.stream_id, message.buffers, must_deliver=must_deliver)
-        return CameraJob(shots, drawables, self.episode.weather, must_deliver)
+        return job
 
     def _compose_state(self, delta_s: float) -> None:
         """Write down the world state under a new frame number."""

@@ -9,6 +9,7 @@ from typing import Any
 from simulator import wire
 from simulator.actors import ZERO, Actor, ActorError, Sensor, Vehicle, Walker, parse_color
 from simulator.blueprints import Blueprint
+from simulator.blueprints_sensors import ANY_NUMBER, LIMITS, SENSOR_ATTRIBUTES
 from simulator.episode import Episode
 from simulator.types import Pose, Tag
 from simulator.vehicle_models import VEHICLES
@@ -25,9 +26,14 @@ SENSOR_TYPES = {
     "sensor.other.gnss": wire.SensorType.GNSS,
     "sensor.other.imu": wire.SensorType.IMU,
     "sensor.other.obstacle": wire.SensorType.OBSTACLE,
+    "sensor.other.radar": wire.SensorType.RADAR,
+    "sensor.camera.normals": wire.SensorType.NORMALS,
+    "sensor.camera.optical_flow": wire.SensorType.OPTICAL_FLOW,
+    "sensor.camera.dvs": wire.SensorType.DVS,
+    "sensor.lidar.ray_cast": wire.SensorType.LIDAR,
+    "sensor.lidar.ray_cast_semantic": wire.SensorType.SEMANTIC_LIDAR,
 }
 CLIENT_SIDE_SENSOR = "sensor.other.lane_invasion"
-MAX_IMAGE_SIDE = 8192
 
 
 def pose_of(transform: list[Any]) -> Pose:
@@ -99,7 +105,10 @@ def _sensor(
         known = ", ".join([*SENSOR_TYPES, CLIENT_SIDE_SENSOR])
         raise ActorError(f"{name} is not simulated by this server; it has: {known}")
     values = {key: value for key, _, value in attributes}
-    sensor = Sensor(
+    for row in SENSOR_ATTRIBUTES[name]:
+        if row[1] in "if":
+            _number(values, row[0], row[2])
+    return Sensor(
         next(episode.ids.actors),
         name,
         0,
@@ -107,25 +116,20 @@ def _sensor(
         pose,
         kind=kind,
         stream_id=next(episode.ids.streams),
-        period_s=_number(values, "sensor_tick", 0.0, 0.0, 1e6),
+        period_s=float(values.get("sensor_tick", "0")),
     )
-    if name.startswith("sensor.camera."):
-        _number(values, "fov", 90.0, 1.0, 170.0)
-        _number(values, "image_size_x", 800, 1, MAX_IMAGE_SIDE)
-        _number(values, "image_size_y", 600, 1, MAX_IMAGE_SIDE)
-    return sensor
 
 
-def _number(values: dict[str, str], name: str, default: float, low: float, high: float) -> float:
-    """A numeric attribute within its limits."""
-    text = values.get(name, str(default))
+def _number(values: dict[str, str], name: str, default: str) -> None:
+    """Check that a numeric attribute lies within its limits."""
+    text = values.get(name, default)
+    low, high = LIMITS.get(name, ANY_NUMBER)
     try:
         number = float(text)
     except ValueError:
         raise ActorError(f"{INVALID}: {name} is {text!r}, expected a number") from None
     if not low <= number <= high:
         raise ActorError(f"{INVALID}: {name} is {text}, expected {low:g} to {high:g}")
-    return number
 
 
 def _give_body(episode: Episode, actor: Actor) -> None:

@@ -231,6 +231,7 @@ class Drawable:
     steer_deg: float = 0.0
     signal_state: int = 3  # TrafficLightState, for traffic lights
     age_s: float = 0.0  # simulated seconds since spawn, for gaits
+    actor_id: int = 0  # never drawn; semantic lidars report it
 
 
 @dataclass(frozen=True)
@@ -241,3 +242,4 @@ class Frame:
     tags: U8  # (H, W) Tag
     depth_m: F32  # (H, W), along the optical axis, 1000 where there is sky
     instances: NDArray[np.uint16]  # (H, W)
+    normals: F32 | None = None  # (H, W, 3) unit, in the world, towards the camera; zero: sky

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from time import perf_counter
 
+import numpy as np
+
 from simulator.physics import Physics, VehicleInput, VehicleSpec
 from simulator.scene import Scene
 from simulator.types import Camera, Drawable, Pose, Weather
@@ -38,7 +40,10 @@ def warm_up(scene: Scene) -> None:
     )
     for weather in WEATHERS:
         scene.renderer.render(camera, seen, weather, 0.0)
-    scene.renderer.render(camera, seen, WEATHERS[0], 0.0, color=False)
+    scene.renderer.render(camera, seen, WEATHERS[0], 0.0, color=False, normals=True)
+    scene.caster.cast(
+        np.array(camera.pose[:3]), np.array([[0.0, 0.0, -1.0]]), np.full(1, 20.0), seen
+    )
     spent_s = perf_counter() - began
     if spent_s > SLOW_S:
         logger.warning("kernels were compiled in %.0f s; later starts use the cache", spent_s)

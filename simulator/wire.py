@@ -130,9 +130,15 @@ class SensorType(Enum):
 
     COLLISION = 0
     DEPTH = 1
+    NORMALS = 2
+    DVS = 3
     GNSS = 4
     IMU = 5
     OBSTACLE = 7
+    OPTICAL_FLOW = 8
+    RADAR = 9
+    SEMANTIC_LIDAR = 10
+    LIDAR = 11
     RGB = 13
     SEMANTIC = 14
     INSTANCE = 15

@@ -35,6 +35,7 @@ from simulator.render.moving import (
     place,
     shadow_boxes,
 )
+from simulator.render.normals import normal_rows
 from simulator.render.raster import (
     I32,
     RECORD_FLOATS,
@@ -117,6 +118,7 @@ class Renderer:
         *,
         shot_noise_seed: int = 0,
         color: bool = True,
+        normals: bool = False,
     ) -> Frame:
         """Draw what a camera sees.
 
@@ -127,6 +129,7 @@ class Renderer:
             time_s: simulated time; moves the clouds.
             shot_noise_seed: of the sensor's noise; same seed, same noise.
             color: False leaves `bgra` black and saves the shading.
+            normals: whether to write down the directions of surfaces.
         """
         if not self._started and self._fresh:
             logger.info("compiling the renderer, about half a minute, once per installation")
@@ -147,7 +150,8 @@ class Renderer:
         )
         maps = self._maps(light, placed, view) if color else None
         beams = beams_of(placed, light) if color else _NO_BEAMS
-        self._draw(tri, maps, light, beams, view, bins, targets)
+        directions = np.empty((camera.height, camera.width, 3), np.float32) if normals else None
+        self._draw(tri, maps, light, beams, view, bins, targets, directions)
         drawn = perf_counter()
         bgra = np.zeros((camera.height, camera.width, 4), np.uint8)
         if color:
@@ -159,7 +163,12 @@ class Renderer:
             self._started = True
             if self._fresh:
                 logger.info("renderer compiled in %.1f s", perf_counter() - began)
-        return Frame(bgra, targets.tags, targets.depth, targets.instances)
+        return Frame(bgra, targets.tags, targets.depth, targets.instances, directions)
+
+    @property
+    def static(self) -> Static:
+        """The town's faces; those behind the first `still` ones change with every frame."""
+        return self._static
 
     def close(self) -> None:
         """End the threads."""
@@ -239,6 +248,7 @@ class Renderer:
         view: View,
         bins: Bins,
         targets: Targets,
+        directions: F32 | None,
     ) -> None:
         """Visibility and shading, band by band."""
         samples = len(SAMPLE_X) if maps is not None else 1
@@ -253,6 +263,8 @@ class Renderer:
                 first, last, nearest, faces,
             )  # fmt: skip
             label_rows(tri, first, last, nearest, faces, targets)
+            if directions is not None:
+                normal_rows(tri, view, first, last, faces, directions)
             if maps is not None:
                 shade_rows(
                     tri, maps, self._textures, light, beams, view, first, last, nearest, faces,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from simulator import wire
 from simulator.ackermann import AckermannControl, AckermannController
+from simulator.attachment import SpringArm
 from simulator.blueprints_sensors import default_of
 from simulator.physics import VehicleInput, VehicleSpec
 from simulator.types import Pose
@@ -39,6 +40,7 @@ class Actor:
     tags: bytes = b""
     parent: Actor | None = None
     relative: Pose | None = None  # to the parent
+    arm: SpringArm | None = None  # that holds it, if it is not fixed to the parent
     velocity: Vector = ZERO  # m/s
     angular_velocity: Vector = ZERO  # deg/s
     acceleration: Vector = ZERO  # m/s^2
@@ -247,4 +249,4 @@ class ActorRegistry:
         gone = self._actors.pop(actor_id)
         for actor in self._actors.values():
             if actor.parent is gone:
-                actor.parent = actor.relative = None
+                actor.parent = actor.relative = actor.arm = None

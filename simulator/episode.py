@@ -10,7 +10,7 @@ from typing import Any
 
 import carla
 
-from simulator import wire
+from simulator import rays, wire
 from simulator.ackermann import Motion
 from simulator.actors import (
     Actor,
@@ -22,10 +22,11 @@ from simulator.actors import (
     Vehicle,
     Walker,
 )
+from simulator.attachment import PROBE_M, AttachmentType, SpringArm
 from simulator.lights import TrafficLights
 from simulator.physics import BodyState, Contact, Physics, VehicleInput
 from simulator.scene import Scene
-from simulator.types import Drawable, Pose, Tag, Weather
+from simulator.types import F64, Drawable, Pose, Tag, Weather
 
 _LIMIT_EVERY_TICKS = 5  # how often a vehicle looks up the speed limit below it
 _SPECTATOR = Pose(0.0, 0.0, 20.0, -20.0, 0.0, 0.0)
@@ -156,8 +157,7 @@ class Episode:
             if actor.has_body:
                 self._follow_body(actor)
             elif actor.parent is not None and actor.relative is not None:
-                actor.pose = actor.parent.pose.compose(actor.relative)
-                actor.velocity = actor.parent.velocity
+                self._follow_parent(actor, actor.parent, dt)
         for vehicle in self.actors.of(Vehicle):
             self._look_around(vehicle)
             if not vehicle.is_sticky and vehicle.has_body:
@@ -212,19 +212,36 @@ class Episode:
         """Move an actor at once; relative to its parent if it has one."""
         if actor.parent is not None:
             actor.relative = pose
-            pose = actor.parent.pose.compose(pose)
+            if actor.arm is not None:
+                actor.arm = SpringArm.of(pose, yields=actor.arm.yields)
+            self._follow_parent(actor, actor.parent, 0.0)
+            pose = actor.pose
         actor.pose = pose
         if actor.has_body:
             self.physics.teleport(actor.actor_id, pose)
 
-    def attach(self, actor: Actor, parent_id: int, relative: Pose) -> None:
+    def attach(
+        self, actor: Actor, parent_id: int, relative: Pose,
+        kind: AttachmentType = AttachmentType.RIGID,
+    ) -> None:  # fmt: skip
         """Let an actor follow another one."""
         parent = self.actors.find(parent_id)
         if parent is None:
             raise ActorError("unable to attach actor: parent actor not found")
         actor.parent, actor.relative = parent, relative
-        actor.pose = parent.pose.compose(relative)
+        if kind is not AttachmentType.RIGID:
+            actor.arm = SpringArm.of(relative, yields=kind is AttachmentType.SPRING_ARM)
+        self._follow_parent(actor, parent, 0.0)
+
+    def _follow_parent(self, actor: Actor, parent: Actor, delta_s: float) -> None:
         actor.velocity = parent.velocity
+        if actor.arm is not None:
+            actor.pose = actor.arm.advance(parent.pose, delta_s, self._free_length)
+        elif actor.relative is not None:
+            actor.pose = parent.pose.compose(actor.relative)
+
+    def _free_length(self, origin: F64, direction: F64, length_m: float) -> float:
+        return rays.free_length(self, origin, direction, length_m, PROBE_M)
 
     def destroy(self, actor_id: int) -> bool:
         """Remove an actor; lights, signs and the spectator belong to the map and stay."""

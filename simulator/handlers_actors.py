@@ -21,10 +21,14 @@ def spectator(context: Context) -> list[Any]:
     return context.server.episode.spectator.describe()
 
 
-def create(context: Context, description: list[Any], pose: list[Any], parent_id: int = 0) -> Actor:
+def create(
+    context: Context, description: list[Any], pose: list[Any], parent_id: int = 0,
+    attachment: int = 0,
+) -> Actor:  # fmt: skip
     """Spawn an actor and, if it is a sensor, give it its stream."""
     server = context.server
-    actor = spawn(server.episode, server.library, description, pose_of(pose), parent_id)
+    at = pose_of(pose)
+    actor = spawn(server.episode, server.library, description, at, parent_id, attachment)
     if isinstance(actor, Sensor):
         actor.token = server.streams.token(actor.stream_id)
     return actor
@@ -39,11 +43,11 @@ def spawn_attached(
     context: Context, description: list[Any], pose: list[Any], parent_id: int,
     attachment: int = 0, bone: str = "",
 ) -> list[Any]:  # fmt: skip
-    """Spawn an actor that follows another; spring arms are taken as rigid."""
-    del attachment, bone
+    """Spawn an actor that follows another, rigidly or on a spring arm; bones are not known."""
+    del bone
     if not parent_id:
         raise ActorError("unable to attach actor: parent actor not found")
-    return create(context, description, pose, parent_id).describe()
+    return create(context, description, pose, parent_id, attachment).describe()
 
 
 def destroy(context: Context, actor_id: int) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from simulator.actors import ZERO, Actor
-from simulator.episode import Episode
 from simulator.types import F64
+
+if TYPE_CHECKING:
+    from simulator.episode import Episode
 
 _GROUND_STEP_M = 0.5
 
@@ -23,8 +25,7 @@ class Hit(NamedTuple):
 
 def static_boxes(episode: Episode) -> F64:
     """Centre, yaw in degrees and half extents of the obstacles, (N, 7)."""
-    rows = [o[:7] for o in episode.scene.obstacles]
-    return np.array(rows, np.float64).reshape(-1, 7)
+    return episode.scene.obstacle_boxes
 
 
 def actor_box(actor: Actor) -> tuple[float, ...]:
@@ -73,6 +74,17 @@ def cast(
         near = np.flatnonzero(found <= reach_m)
         hits += [Hit(float(found[i]), None, int(i)) for i in near]
     return sorted(hits, key=lambda hit: hit.distance_m)
+
+
+def free_length(
+    episode: Episode, origin: F64, direction: F64, length_m: float, margin_m: float
+) -> float:
+    """How far a ball can roll before it meets an obstacle or the ground, m."""
+    found = entries(static_boxes(episode), origin, direction, margin_m)
+    length = float(found.min(initial=length_m))
+    below = origin - (0.0, 0.0, margin_m)
+    ground = ground_distance(episode, below, direction, length)
+    return length if ground is None else ground
 
 
 def ground_distance(episode: Episode, origin: F64, direction: F64, reach_m: float) -> float | None:

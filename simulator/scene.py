@@ -9,18 +9,20 @@ import logging
 import re
 import threading
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
 import carla
+import numpy as np
 from defusedxml import ElementTree as SafeET
 
 from simulator import maps
 from simulator.raycast import RayCaster
 from simulator.render import Renderer
 from simulator.scenery import Ground, grow
-from simulator.types import Obstacle, Pose, Town
+from simulator.types import F64, Obstacle, Pose, Town
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +82,11 @@ class Scene:
     caster: RayCaster
     limits: SpeedLimits
     signs: tuple[Sign, ...]
+
+    @cached_property
+    def obstacle_boxes(self) -> F64:
+        """Centre, yaw in degrees and half extents of the obstacles, (N, 7)."""
+        return np.array([o[:7] for o in self.obstacles], np.float64).reshape(-1, 7)
 
 
 @dataclass(frozen=True)

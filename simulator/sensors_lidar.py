@@ -88,7 +88,7 @@ class LidarScan(NamedTuple):
         reaches = np.full(len(local), self.spec.range)
         hits = caster.cast(np.array(self.pose[:3]), local @ rotation.T, reaches, bodies)
         met = np.isfinite(hits.distance_m)
-        hits = Hits(*(part[met] for part in hits))
+        hits = hits.only(met)
         points, channel = local[met] * hits.distance_m[:, None], channel[met]
         if self.losses is None:
             body = _semantic_points(points, hits, bodies)

@@ -42,7 +42,7 @@ class RadarScan(NamedTuple):
     pose: Pose
     spec: RadarSpec
     velocity: Vector  # of the sensor, m/s
-    count: int
+    rays: int
     generator: np.random.Generator
 
     def measure(self, caster: RayCaster, bodies: Sequence[Drawable]) -> list[bytes]:
@@ -51,7 +51,7 @@ class RadarScan(NamedTuple):
         The detections are velocity (m/s, negative where things come nearer), azimuth, altitude
         (rad) and depth (m), as in `s11n/RadarData.h`.
         """
-        aims = _aims(self.spec, self.count, self.generator)  # (N, 3)
+        aims = _aims(self.spec, self.rays, self.generator)  # (N, 3)
         lengths = np.linalg.norm(aims, axis=1)
         local = aims / np.maximum(lengths, 1e-9)[:, None]
         world = local @ self.pose.rotation_matrix().T
@@ -81,8 +81,8 @@ def plan(
         sensor.number("range"),
         sensor.number("points_per_second"),
     )
-    count = math.floor(spec.points_per_second * delta_s + 1e-6)
-    return RadarScan(sensor.stream_id, header, sensor.pose, spec, velocity, count, generator)
+    number = math.floor(spec.points_per_second * delta_s + 1e-6)
+    return RadarScan(sensor.stream_id, header, sensor.pose, spec, velocity, number, generator)
 
 
 def _aims(spec: RadarSpec, count: int, generator: np.random.Generator) -> F64:

@@ -8,6 +8,7 @@ from typing import Any
 
 from simulator import wire
 from simulator.actors import ZERO, Actor, ActorError, Sensor, Vehicle, Walker, parse_color
+from simulator.attachment import AttachmentType
 from simulator.blueprints import Blueprint
 from simulator.blueprints_sensors import ANY_NUMBER, LIMITS, SENSOR_ATTRIBUTES
 from simulator.episode import Episode
@@ -52,7 +53,7 @@ def finite(values: Iterable[Any]) -> tuple[float, ...]:
 
 def spawn(
     episode: Episode, library: dict[str, Blueprint], description: list[Any], pose: Pose,
-    parent_id: int = 0,
+    parent_id: int = 0, attachment: int = AttachmentType.RIGID,
 ) -> Actor:  # fmt: skip
     """Create an actor; with a parent, the pose is relative to it.
 
@@ -65,10 +66,12 @@ def spawn(
     attributes = tuple((str(name), int(kind), str(v)) for name, kind, v in description[2])
     if parent_id and parent_id not in episode.actors:
         raise ActorError("unable to attach actor: parent actor not found")
+    if attachment not in set(AttachmentType):
+        raise ActorError(f"unable to attach actor: unknown attachment type {attachment}")
     actor = _create(episode, blueprint, attributes, pose)
     actor.uid = int(description[0])
     if parent_id:
-        episode.attach(actor, parent_id, pose)
+        episode.attach(actor, parent_id, pose, AttachmentType(attachment))
     else:
         _give_body(episode, actor)
     episode.actors.add(actor)

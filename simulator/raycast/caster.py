@@ -27,6 +27,12 @@ class Hits(NamedTuple):
     tags: U8  # (N,) Tag, 0 for nothing
     bodies: NDArray[np.int32]  # (N,) index of the drawable, -1 for scenery or nothing
 
+    def only(self, which: NDArray[np.bool_]) -> Hits:
+        """Those of the chosen rays."""
+        return Hits(
+            self.distance_m[which], self.facing[which], self.tags[which], self.bodies[which]
+        )
+
 
 class _Entry(NamedTuple):
     """One thing that rays can meet."""

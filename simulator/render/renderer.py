@@ -304,16 +304,9 @@ class Renderer:
             first = band * _BAND_ROWS
             last = min(first + _BAND_ROWS, view.height)
             glare.compose_rows(
-                targets.radiance,
-                bloom,
-                has_bloom or len(sources) > 0,
-                light,
-                self._curve,
-                seed & 0x7FFFFFFF,
-                first,
-                last,
-                bgra,
-            )
+                targets.radiance, bloom, has_bloom or len(sources) > 0, light, self._curve,
+                seed & 0x7FFFFFFF, first, last, bgra,
+            )  # fmt: skip
 
         self._share(one, -(-view.height // _BAND_ROWS))
 

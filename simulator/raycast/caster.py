@@ -9,13 +9,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.raycast.layout import Placement, make_scratch, make_trees
+from simulator.raycast.layout import I32, Placement, Trees, make_scratch, make_trees
 from simulator.raycast.trees import box_faces, build, cast
 from simulator.render.moving import Placed, model_of, nearby
 from simulator.render.renderer import Renderer
 from simulator.render.solids import Model
 from simulator.types import F32, F64, U8, Drawable
 
+_PARTS = 4  # of the rays, for the threads
+_WORTH_SHARING = 256  # rays
+_RESTING = np.eye(3)
 _MODEL_FACES = 131_072  # kept at once; the walkers of a crowd have some hundred shapes
 
 
@@ -91,7 +94,7 @@ class RayCaster:
         self._trees = make_trees(still.still)
         self._has_tree = np.zeros(len(still.chunks.starts), np.bool_)
         self._models = _Models()
-        self._scratch = make_scratch()
+        self._scratch = [make_scratch() for _ in range(_PARTS)]
 
     def cast(
         self, origin: F64, directions: F64, reaches_m: F64, bodies: Sequence[Drawable]
@@ -107,6 +110,7 @@ class RayCaster:
             reaches_m: (N,) where the rays end.
             bodies: everything that moves or switches.
         """
+        origin = np.ascontiguousarray(origin, np.float64)
         found = Hits(
             np.empty(len(directions)), np.zeros(len(directions)),
             np.zeros(len(directions), np.uint8), np.full(len(directions), -1, np.int32),
@@ -135,7 +139,7 @@ class RayCaster:
             if not self._has_tree[n]:
                 boxes = np.empty((stop - start, 6), np.float32)
                 box_faces(tri.corners, start, stop, boxes)
-                build(boxes, start, stop, self._trees, self._scratch)
+                build(boxes, start, stop, self._trees, self._scratch[0])
                 self._has_tree[n] = True
             entries.append(_Entry(start, chunks.low[n], chunks.high[n], None, origin, -1))
         return entries
@@ -171,36 +175,66 @@ class RayCaster:
         self, origin: F64, directions: F64, reaches: F64, entries: list[_Entry], found: Hits
     ) -> None:
         """Cast at the given things and write down what was found."""
-        tri, models, count = self._renderer.static.triangles, self._models, len(entries)
+        placed = Placement(
+            np.array([e.start for e in entries], np.int32),
+            np.array([e.rotation is not None for e in entries], np.bool_),
+            np.array(
+                [_RESTING if e.rotation is None else e.rotation for e in entries], np.float64
+            ).reshape(-1, 3, 3),
+            np.array([e.origin for e in entries], np.float64).reshape(-1, 3),
+        )
+        upper = self._tree_over(entries)
+        which, faces = (np.empty(len(directions), np.int32) for _ in range(2))
+        still, models = self._renderer.static.triangles.corners, self._models
+        rays = np.ascontiguousarray(directions, np.float64)
+        parts = _PARTS if len(rays) >= _WORTH_SHARING else 1
+        cuts = [len(rays) * n // parts for n in range(parts + 1)]
+
+        def shoot(n: int) -> None:
+            part = slice(cuts[n], cuts[n + 1])
+            cast(
+                origin, rays[part], reaches[part], still, self._trees, models.corners,
+                models.trees, placed, upper, self._scratch[n],
+                found.distance_m[part], which[part], faces[part],
+            )  # fmt: skip
+
+        if parts > 1:
+            self._renderer.share(shoot, parts)
+        else:
+            shoot(0)
+        bodies = np.array([e.body for e in entries], np.int32)
+        self._describe(directions, placed, bodies, which, faces, found)
+
+    def _tree_over(self, entries: list[_Entry]) -> Trees:
         low = np.array([e.low for e in entries], np.float64).reshape(-1, 3)
         high = np.array([e.high for e in entries], np.float64).reshape(-1, 3)
         # Grown by more than what 32 bits take away.
         boxes: F32 = np.concatenate([low - 1e-3, high + 1e-3], 1).astype(np.float32)
-        moves = np.array([e.rotation is not None for e in entries], np.bool_)
-        placed = Placement(
-            np.array([e.start for e in entries], np.int32),
-            moves,
-            np.array([np.eye(3) if e.rotation is None else e.rotation for e in entries]).reshape(
-                -1, 3, 3
-            ),
-            np.array([e.origin for e in entries], np.float64).reshape(-1, 3),
-        )
-        upper = make_trees(max(count, 1))
-        if count:
-            build(boxes, 0, count, upper, self._scratch)
-        which, faces = (np.empty(len(directions), np.int32) for _ in range(2))
-        cast(
-            np.ascontiguousarray(origin, np.float64), np.ascontiguousarray(directions, np.float64),
-            np.ascontiguousarray(reaches, np.float64), tri.corners, self._trees,
-            models.corners, models.trees, placed, upper, self._scratch,
-            found.distance_m, which, faces,
-        )  # fmt: skip
-        hit = np.flatnonzero(which >= 0)
-        entry, face = which[hit], faces[hit]
-        of_model = moves[entry]
-        model_face, still_face = np.where(of_model, face, 0), np.where(of_model, 0, face)
-        turned = np.einsum("nij,nj->ni", placed.rotations[entry], models.normals[model_face])
-        normals = np.where(of_model[:, None], turned, tri.normals[still_face])
-        found.facing[hit] = np.abs((normals * directions[hit]).sum(1))
-        found.tags[hit] = np.where(of_model, models.tags[model_face], tri.tags[still_face])
-        found.bodies[hit] = np.array([e.body for e in entries], np.int32)[entry]
+        upper = make_trees(max(len(entries), 1))
+        if entries:
+            build(boxes, 0, len(entries), upper, self._scratch[0])
+        return upper
+
+    def _describe(
+        self,
+        directions: F64,
+        placed: Placement,
+        bodies: I32,
+        which: I32,
+        faces: I32,
+        found: Hits,
+    ) -> None:
+        """Write down what the faces are that were hit: scenery first, then bodies."""
+        tri, models = self._renderer.static.triangles, self._models
+        of_body = placed.moves[which] & (which >= 0) if len(placed.moves) else which >= 0
+        for hit, is_body in ((which >= 0) & ~of_body, False), (of_body, True):
+            at, face = np.flatnonzero(hit), faces[hit]
+            if is_body:
+                turns = placed.rotations[which[at]]
+                normals = np.einsum("nij,nj->ni", turns, models.normals[face])
+                found.tags[at] = models.tags[face]
+                found.bodies[at] = bodies[which[at]]
+            else:
+                normals = tri.normals[face]
+                found.tags[at] = tri.tags[face]
+            found.facing[at] = np.abs((normals * directions[at]).sum(1))

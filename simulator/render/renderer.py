@@ -233,10 +233,10 @@ class Renderer:
                 np.empty_like(row), self._items[n],
             )  # fmt: skip
 
-        self._share(project, _SLICES)
+        self.share(project, _SLICES)
         if max(needs) > self._items.shape[1]:
             self._items = np.empty((_SLICES, max(needs) * 3 // 2), np.int32)
-            self._share(sort, _SLICES)
+            self.share(sort, _SLICES)
         return Bins(np.array(bounds[:-1], np.int32) * 2, begin)
 
     def _draw(
@@ -271,7 +271,7 @@ class Renderer:
                     targets,
                 )  # fmt: skip
 
-        self._share(one, -(-view.height // _BAND_ROWS))
+        self.share(one, -(-view.height // _BAND_ROWS))
 
     def _finish(
         self,
@@ -308,7 +308,7 @@ class Renderer:
                 seed & 0x7FFFFFFF, first, last, bgra,
             )  # fmt: skip
 
-        self._share(one, -(-view.height // _BAND_ROWS))
+        self.share(one, -(-view.height // _BAND_ROWS))
 
     def _maps(self, light: Light, placed: list[Placed], view: View) -> GroundMaps:
         """Maps from above, brought up to date."""
@@ -350,7 +350,7 @@ class Renderer:
             self._moving_z,
         )
 
-    def _share(self, work: Callable[[int], None], count: int) -> None:
+    def share(self, work: Callable[[int], None], count: int) -> None:
         """Run work(0) to work(count - 1) on all threads, each taking the next one when free."""
         numbers = itertools.count()
 

@@ -87,11 +87,6 @@ def test_imu_and_gnss_of_a_car_at_rest(session):
     assert gnss.latitude == pytest.approx(exact.latitude, abs=1e-6)
 
 
-def test_a_sensor_that_is_not_simulated_says_so(session):
-    with pytest.raises(RuntimeError, match=r"sensor\.lidar\.ray_cast is not simulated"):
-        session.world.spawn_actor(session.blueprint("sensor.lidar.ray_cast"), HOOD)
-
-
 def test_lane_invasion_works_inside_the_client(session):
     car = session.car()
     events = session.listen("other.lane_invasion", carla.Transform(), car)

@@ -193,5 +193,5 @@ def _bytes(message) -> bytes:
         return repr((message.latitude, message.longitude)).encode()
     if isinstance(message, carla.DVSEventArray):  # their times go on over reloads
         events = np.frombuffer(message.raw_data, EVENT)
-        return np.sort(events[["x", "y", "is_on"]]).tobytes()
+        return repr(sorted((x, y, on) for x, y, _, on in events.tolist())).encode()
     return message.raw_data.tobytes()

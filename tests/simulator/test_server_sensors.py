@@ -87,6 +87,45 @@ def test_imu_and_gnss_of_a_car_at_rest(session):
     assert gnss.latitude == pytest.approx(exact.latitude, abs=1e-6)
 
 
+def test_noise_of_imu_and_gnss_follows_its_attributes_and_seed(session):
+    place = session.spawn_points()[0]
+    place.location.z += 50.0
+    noise = {"noise_gyro_bias_z": 0.25, "noise_accel_stddev_x": 0.5}
+    imus = [session.listen("other.imu", place, None, noise_seed=n, **noise) for n in (1, 1, 2)]
+    noise = {"noise_alt_bias": 3.0, "noise_lat_stddev": 1e-4}
+    gnss = session.listen("other.gnss", place, None, **noise)
+    session.ticks(200)
+    first, again, other = (
+        np.array([waiting.get(timeout=10.0).accelerometer.x for _ in range(200)])
+        for waiting in imus
+    )
+    assert (first == again).all()
+    assert np.abs(first - other).max() > 0.1
+    assert first.std() == pytest.approx(0.5, rel=0.15)
+    found = [gnss.get(timeout=10.0) for _ in range(200)]
+    exact = session.world.get_map().transform_to_geolocation(place.location)
+    assert found[0].altitude == pytest.approx(exact.altitude + 3.0, abs=1e-3)
+    assert np.std([fix.latitude for fix in found]) == pytest.approx(1e-4, rel=0.15)
+    assert len({fix.longitude for fix in found}) == 1
+
+
+def test_an_obstacle_sensor_reports_the_car_ahead_once_it_is_near(session):
+    car, place = session.car(), session.spawn_points()[0]
+    ahead = carla.Transform(place.location + 12.0 * place.get_forward_vector(), place.rotation)
+    other = session.world.spawn_actor(session.blueprint("vehicle.audi.tt"), ahead)
+    bumper = carla.Transform(carla.Location(x=2.4, z=0.7))
+    far, near = (
+        session.listen("other.obstacle", bumper, car, distance=reach, only_dynamics=True)
+        for reach in (15.0, 4.0)
+    )
+    session.world.tick()
+    event = far.get(timeout=10.0)
+    assert (event.actor.id, event.other_actor.id) == (car.id, other.id)
+    gap = 12.0 - 2.4 - other.bounding_box.extent.x
+    assert event.distance == pytest.approx(gap - 0.5, abs=0.2)  # less the radius of the probe
+    assert near.empty()
+
+
 def test_lane_invasion_works_inside_the_client(session):
     car = session.car()
     events = session.listen("other.lane_invasion", carla.Transform(), car)

@@ -21,7 +21,7 @@ from defusedxml import ElementTree as SafeET
 from simulator import maps
 from simulator.raycast import RayCaster
 from simulator.render import Renderer
-from simulator.scenery import Ground, grow
+from simulator.scenery import Ground, GrownStore, default_folder
 from simulator.types import F64, Obstacle, Pose, Town
 
 logger = logging.getLogger(__name__)
@@ -96,6 +96,7 @@ class SceneOptions:
     maps_dir: Path | None = None
     seed: int = 0
     threads: int | None = None
+    keeps_grown: bool = True  # in the user's cache folder
 
 
 class SceneStore:
@@ -142,13 +143,14 @@ def make_scene(town: Town, options: SceneOptions) -> Scene:
     """Grow a town and prepare its renderer."""
     began = perf_counter()
     carla_map = carla.Map(town.name, town.xodr)
-    scenery = grow(carla_map, town, options.seed)
+    folder = default_folder() if options.keeps_grown else None
+    scenery, ground = GrownStore(folder).grown(carla_map, town, options.seed)
     renderer = Renderer(scenery, options.threads)
     scene = Scene(
         town=town,
         carla_map=carla_map,
         obstacles=scenery.obstacles,
-        ground=Ground(carla_map),
+        ground=ground,
         renderer=renderer,
         caster=RayCaster(renderer),
         limits=SpeedLimits(town.xodr),

@@ -18,6 +18,7 @@ NOTHING_M = np.float32(-1000.0)
 LAMP_REACH_M = 26.0
 MOVING_CELLS = 512
 MOVING_CELL_M = 0.25
+_BLOCK = 128  # rows
 _THIN_TAGS = (Tag.POLES, Tag.TRAFFIC_LIGHT, Tag.TRAFFIC_SIGNS, Tag.FENCES, Tag.GUARD_RAIL)
 _GROUND_TAGS = (Tag.ROADS, Tag.SIDEWALKS, Tag.TERRAIN, Tag.GROUND, Tag.ROAD_LINES, Tag.BRIDGE)
 
@@ -166,20 +167,29 @@ def _sweep(top: F32, shadow: F32, sx: float, sy: float, sz: float, cell: float) 
 
 def mean_roof(heights: Heights, radius_m: float = 4.0) -> F32:
     """Mean height around each cell, holes counted as ground level."""
-    top = heights.top.astype(np.float64)
-    floor = np.where(heights.ground > NOTHING_M, heights.ground, 0.0)
-    top = np.where(heights.top > NOTHING_M, top, floor)
+    row_count, column_count = heights.top.shape
+    top = np.empty((row_count, column_count), np.float64)
     radius = max(1, round(radius_m / heights.cell))
-    for axis in (0, 1):
-        first = np.repeat(np.take(top, [0], axis), radius + 1, axis)
-        last = np.repeat(np.take(top, [-1], axis), radius, axis)
-        padded = np.concatenate([first, top, last], axis)
-        total = np.cumsum(padded, axis)
-        width = 2 * radius + 1
-        n = top.shape[axis]
-        upper = np.take(total, np.arange(width, width + n), axis)
-        top = (upper - np.take(total, np.arange(n), axis)) / width
-    return top.astype(np.float32)
+    for start in range(0, row_count, _BLOCK):  # blocks, for the work space of a whole town is large
+        rows = slice(start, start + _BLOCK)
+        floor = np.where(heights.ground[rows] > NOTHING_M, heights.ground[rows], 0.0)
+        top[rows] = np.where(heights.top[rows] > NOTHING_M, heights.top[rows], floor)
+    roof = np.empty((row_count, column_count), np.float32)
+    for start in range(0, column_count, _BLOCK):
+        columns = slice(start, start + _BLOCK)
+        top[:, columns] = _running_mean(top[:, columns].T, radius).T
+    for start in range(0, row_count, _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        roof[rows] = _running_mean(top[rows], radius)
+    return roof
+
+
+def _running_mean(rows: F64, radius: int) -> F64:
+    """Mean of each value and `radius` on either side along the rows; the ends go on outside."""
+    width = 2 * radius + 1
+    padded = np.pad(rows, ((0, 0), (radius + 1, radius)), mode="edge")
+    total = np.cumsum(padded, 1)
+    return np.asarray((total[:, width:] - total[:, :-width]) / width)
 
 
 def light_ground(heights: Heights, lamps: F32) -> F32:

@@ -2,5 +2,6 @@
 
 from simulator.scenery.ground import Ground
 from simulator.scenery.grow import grow
+from simulator.scenery.store import Grown, GrownStore, default_folder
 
-__all__ = ["Ground", "grow"]
+__all__ = ["Ground", "Grown", "GrownStore", "default_folder", "grow"]

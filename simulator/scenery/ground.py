@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import carla
 import numba
 import numpy as np
 
-from simulator.scenery.drivable import CELL_M, KERB_HEIGHT_M, RoadField, survey
+from simulator.scenery.drivable import CELL_M, KERB_HEIGHT_M, RoadField
 from simulator.types import F32
 
 _WHEEL_BASE_M = 2.6
@@ -18,19 +17,33 @@ LAND_DROP_M = 0.05  # grass lies lower than the road
 class Ground:
     """Heights from a grid of half-metre cells; roads above one another are kept apart."""
 
-    def __init__(self, carla_map: carla.Map, field: RoadField | None = None) -> None:
-        field = survey(carla_map) if field is None else field
+    def __init__(self, low: F32, high: F32, x0: float, y0: float) -> None:
+        """Take the grids, whose first cells lie at (x0, y0); see `over` for where they come from.
+
+        Args:
+            low: heights, m.
+            high: those of a second road above; NaN where there is none, (1, 1) if there is none.
+            x0: m.
+            y0: m.
+        """
+        self.low = low
+        self.high = high
+        self.x0 = x0
+        self.y0 = y0
+
+    @classmethod
+    def over(cls, field: RoadField) -> Ground:
+        """The ground of a surveyed town: roads, raised sidewalks, lower grass."""
         ramp = np.clip(field.road / _KERB_RAMP_M, 0.0, 1.0)
         step = np.where(field.sidewalk, KERB_HEIGHT_M, -LAND_DROP_M)
         raised = field.ground + np.where(field.road > 0.0, ramp * step, 0.0)
-        self._low = np.ascontiguousarray(raised, np.float32)
-        self._high = field.upper if field.stacked else np.full((1, 1), np.nan, np.float32)
-        self._x0 = field.x0
-        self._y0 = field.y0
+        low = np.ascontiguousarray(raised, np.float32)
+        high = field.upper if field.stacked else np.full((1, 1), np.nan, np.float32)
+        return cls(low, high, field.x0, field.y0)
 
     def height(self, x: float, y: float, z_hint: float = 0.0) -> float:
         """Height in metres at a point, on the level nearest to `z_hint`."""
-        return float(_height(self._low, self._high, self._x0, self._y0, x, y, z_hint))
+        return float(_height(self.low, self.high, self.x0, self.y0, x, y, z_hint))
 
     def __call__(self, x: float, y: float, z_hint: float = 0.0) -> float:
         """Same as `height`."""
@@ -38,8 +51,8 @@ class Ground:
 
     def pitch_roll(self, x: float, y: float, z_hint: float, yaw_deg: float) -> tuple[float, float]:
         """Pitch and roll in degrees, as CARLA signs them, of a car that stands there."""
-        low, high = self._low, self._high
-        pitch, roll = _slope(low, high, self._x0, self._y0, x, y, z_hint, np.radians(yaw_deg))
+        yaw = np.radians(yaw_deg)
+        pitch, roll = _slope(self.low, self.high, self.x0, self.y0, x, y, z_hint, yaw)
         return float(pitch), float(roll)
 
 

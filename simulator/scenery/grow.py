@@ -10,7 +10,7 @@ import numpy as np
 from simulator.scenery import town as streets
 from simulator.scenery.buildings import build, obstacles, settle
 from simulator.scenery.crossings import arm_crossings, stop_lines, zebra_crossings
-from simulator.scenery.drivable import survey
+from simulator.scenery.drivable import RoadField, survey
 from simulator.scenery.furniture import Street
 from simulator.scenery.kerbs import trace_kerbs
 from simulator.scenery.markings import paint
@@ -29,19 +29,22 @@ _HORIZON_M = 1200.0
 _WOODS = 450
 
 
-def grow(carla_map: carla.Map, town: Town, seed: int = 0) -> Scenery:
+def grow(
+    carla_map: carla.Map, town: Town, seed: int = 0, field: RoadField | None = None
+) -> Scenery:
     """All static geometry of a town.
 
     Args:
         carla_map: the road network.
         town: its traffic lights and digest.
         seed: the same roads with another seed get other houses and trees.
+        field: the survey of `carla_map`, where the caller has it already.
 
     Returns:
         Equal meshes for an equal road network, town and seed.
     """
     rng = _generator(town.xodr, seed)
-    field = survey(carla_map)
+    field = survey(carla_map) if field is None else field
     kerbs = trace_kerbs(field)
     plots = Plots(field, kerbs)
     street = Street()

@@ -31,7 +31,8 @@ def loaded(label: str) -> tuple[carla.Map, Town]:
 @cache
 def grown(label: str) -> tuple[carla.Map, RoadField, Scenery]:
     carla_map, town = loaded(label)
-    return carla_map, survey(carla_map), grow(carla_map, town)
+    field = survey(carla_map)
+    return carla_map, field, grow(carla_map, town, field=field)
 
 
 def outline(box: object, steps: int = 9) -> np.ndarray:
@@ -84,7 +85,7 @@ def test_triangles_stay_within_budget(label):
 @pytest.mark.parametrize("label", TOWNS)
 def test_ground_meets_the_lanes(label):
     carla_map, field, _ = grown(label)
-    ground = Ground(carla_map, field)
+    ground = Ground.over(field)
     places = [w.transform.location for w in carla_map.generate_waypoints(5.0)]
     error = np.array([abs(ground.height(p.x, p.y, p.z) - p.z) for p in places])
     assert np.percentile(error, 99) < 0.05
@@ -93,7 +94,7 @@ def test_ground_meets_the_lanes(label):
 
 def test_ground_slopes_with_the_road():
     carla_map, field, _ = grown("carla Town03")
-    ground = Ground(carla_map, field)
+    ground = Ground.over(field)
     steep = max(
         carla_map.generate_waypoints(5.0),
         key=lambda w: abs((w.transform.rotation.pitch + 180.0) % 360.0 - 180.0),

@@ -78,17 +78,23 @@ def _flow(
         v = 1.0 - (i + 0.5) * 2.0 / rows
         for j in range(columns):
             u = (j + 0.5) * 2.0 / columns - 1.0
-            ray = now[3] + u * now[1] + v * now[2]
-            if tags[i, j] == _SKY:
-                to_x, to_y, to_z = ray[0], ray[1], ray[2]
-            else:
-                x = now[0, 0] + ray[0] * depth_m[i, j]
-                y = now[0, 1] + ray[1] * depth_m[i, j]
-                z = now[0, 2] + ray[2] * depth_m[i, j]
-                m = moves[which[instances[i, j]]]
-                to_x = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3] - before[0, 0]
-                to_y = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3] - before[0, 1]
-                to_z = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3] - before[0, 2]
+            to_x = now[3, 0] + u * now[1, 0] + v * now[2, 0]
+            to_y = now[3, 1] + u * now[1, 1] + v * now[2, 1]
+            to_z = now[3, 2] + u * now[1, 2] + v * now[2, 2]
+            if tags[i, j] != _SKY:
+                x = now[0, 0] + to_x * depth_m[i, j]
+                y = now[0, 1] + to_y * depth_m[i, j]
+                z = now[0, 2] + to_z * depth_m[i, j]
+                m = which[instances[i, j]]
+                if m > 0:
+                    a, b, c = x, y, z
+                    x = moves[m, 0, 0] * a + moves[m, 0, 1] * b + moves[m, 0, 2] * c
+                    y = moves[m, 1, 0] * a + moves[m, 1, 1] * b + moves[m, 1, 2] * c
+                    z = moves[m, 2, 0] * a + moves[m, 2, 1] * b + moves[m, 2, 2] * c
+                    x += moves[m, 0, 3]
+                    y += moves[m, 1, 3]
+                    z += moves[m, 2, 3]
+                to_x, to_y, to_z = x - before[0, 0], y - before[0, 1], z - before[0, 2]
             ahead = to_x * before[3, 0] + to_y * before[3, 1] + to_z * before[3, 2]
             ahead = max(ahead, 1e-3)
             old_u = to_x * before[1, 0] + to_y * before[1, 1] + to_z * before[1, 2]

@@ -18,7 +18,8 @@ from simulator.types import F32, F64, U8, Drawable
 
 _PARTS = 4  # of the rays, for the threads
 _WORTH_SHARING = 256  # rays
-_RESTING = np.eye(3)
+_MARGIN_M = 1e-3
+_NO_CHUNKS = np.zeros(0, np.int64)
 _MODEL_FACES = 131_072  # kept at once; the walkers of a crowd have some hundred shapes
 
 
@@ -37,15 +38,15 @@ class Hits(NamedTuple):
         )
 
 
-class _Entry(NamedTuple):
-    """One thing that rays can meet."""
+class _Body(NamedTuple):
+    """A thing that moves or switches, where it stands."""
 
     start: int  # its first face
-    low: F64  # (3,) m
+    low: F64  # (3,) of its box in the world, m
     high: F64  # (3,) m
-    rotation: F64 | None  # (3, 3) of bodies
-    origin: F64  # (3,) of bodies, m
-    body: int  # index of the drawable, -1 for scenery
+    rotation: F64  # (3, 3)
+    origin: F64  # (3,) m
+    number: int  # index of the drawable
 
 
 class _Models:
@@ -118,33 +119,26 @@ class RayCaster:
         if not len(directions):
             return found
         reach = float(reaches_m.max())
-        entries = self._scenery(origin, reach)
-        things = self._bodies(origin, reach, bodies)
-        for thing in things:
-            if not self._roofs(thing, origin):
-                entries.append(thing)
-        self._run(origin, directions, reaches_m, entries, found)
+        near = [b for b in self._bodies(origin, reach, bodies) if not self._roofs(b, origin)]
+        self._run(origin, directions, reaches_m, self._chunks(origin, reach), near, found)
         return found
 
-    def _scenery(self, origin: F64, reach: float) -> list[_Entry]:
+    def _chunks(self, origin: F64, reach: float) -> NDArray[np.int64]:
         """Chunks within reach in the detail that a camera would see (`chunks.visible`)."""
         tri, chunks, _ = self._renderer.static
         away = np.maximum(np.maximum(chunks.low - origin, origin - chunks.high), 0.0)
         flat = np.hypot(chunks.middle[:, 0] - origin[0], chunks.middle[:, 1] - origin[1])
         near = (away**2).sum(1) < reach * reach
         near &= (flat >= chunks.near_m) & (flat < chunks.far_m)
-        entries = []
-        for n in np.flatnonzero(near):
+        for n in np.flatnonzero(near & ~self._has_tree):
             start, stop = int(chunks.starts[n]), int(chunks.stops[n])
-            if not self._has_tree[n]:
-                boxes = np.empty((stop - start, 6), np.float32)
-                box_faces(tri.corners, start, stop, boxes)
-                build(boxes, start, stop, self._trees, self._scratch[0])
-                self._has_tree[n] = True
-            entries.append(_Entry(start, chunks.low[n], chunks.high[n], None, origin, -1))
-        return entries
+            boxes = np.empty((stop - start, 6), np.float32)
+            box_faces(tri.corners, start, stop, boxes)
+            build(boxes, start, stop, self._trees, self._scratch[0])
+            self._has_tree[n] = True
+        return np.flatnonzero(near)
 
-    def _bodies(self, origin: F64, reach: float, bodies: Sequence[Drawable]) -> list[_Entry]:
+    def _bodies(self, origin: F64, reach: float, bodies: Sequence[Drawable]) -> list[_Body]:
         numbers = {id(thing): n for n, thing in enumerate(bodies)}
         placed = nearby(bodies, origin, reach + 15.0)
         try:
@@ -153,37 +147,35 @@ class RayCaster:
             self._models.clear()
             return [self._body(p, numbers[id(p.thing)]) for p in placed]
 
-    def _body(self, placed: Placed, number: int) -> _Entry:
+    def _body(self, placed: Placed, number: int) -> _Body:
         start = self._models.start_of(model_of(placed))
         box = self._models.trees.nodes[2 * start].astype(np.float64)
         rotation = placed.rotation.astype(np.float64)
         centre, half = 0.5 * (box[:3] + box[3:]), 0.5 * (box[3:] - box[:3])
         at = np.array(placed.thing.pose[:3])
         middle, spread = at + rotation @ centre, np.abs(rotation) @ half + 1e-4
-        return _Entry(start, middle - spread, middle + spread, rotation, at, number)
+        return _Body(start, middle - spread, middle + spread, rotation, at, number)
 
-    def _roofs(self, thing: _Entry, origin: F64) -> bool:
+    def _roofs(self, thing: _Body, origin: F64) -> bool:
         """Whether a body covers a point that lies within its box."""
         if not ((thing.low <= origin) & (origin <= thing.high)).all():
             return False
         hits = Hits(np.empty(1), np.zeros(1), np.zeros(1, np.uint8), np.full(1, -1, np.int32))
         up = np.array([[0.0, 0.0, 1.0]])
-        self._run(origin, up, np.full(1, 10.0), [thing], hits)
+        self._run(origin, up, np.full(1, 10.0), _NO_CHUNKS, [thing], hits)
         return math.isfinite(hits.distance_m[0])
 
     def _run(
-        self, origin: F64, directions: F64, reaches: F64, entries: list[_Entry], found: Hits
+        self,
+        origin: F64,
+        directions: F64,
+        reaches: F64,
+        chunks: NDArray[np.int64],
+        bodies: list[_Body],
+        found: Hits,
     ) -> None:
-        """Cast at the given things and write down what was found."""
-        placed = Placement(
-            np.array([e.start for e in entries], np.int32),
-            np.array([e.rotation is not None for e in entries], np.bool_),
-            np.array(
-                [_RESTING if e.rotation is None else e.rotation for e in entries], np.float64
-            ).reshape(-1, 3, 3),
-            np.array([e.origin for e in entries], np.float64).reshape(-1, 3),
-        )
-        upper = self._tree_over(entries)
+        """Cast at chunks and bodies and write down what was found."""
+        placed, upper = self._place(chunks, bodies)
         which, faces = (np.empty(len(directions), np.int32) for _ in range(2))
         still, models = self._renderer.static.triangles.corners, self._models
         rays = np.ascontiguousarray(directions, np.float64)
@@ -202,18 +194,25 @@ class RayCaster:
             self._renderer.share(shoot, parts)
         else:
             shoot(0)
-        bodies = np.array([e.body for e in entries], np.int32)
-        self._describe(directions, placed, bodies, which, faces, found)
+        numbers = np.array([-1] * len(chunks) + [b.number for b in bodies], np.int32)
+        self._describe(directions, placed, numbers, which, faces, found)
 
-    def _tree_over(self, entries: list[_Entry]) -> Trees:
-        low = np.array([e.low for e in entries], np.float64).reshape(-1, 3)
-        high = np.array([e.high for e in entries], np.float64).reshape(-1, 3)
+    def _place(self, chunks: NDArray[np.int64], bodies: list[_Body]) -> tuple[Placement, Trees]:
+        """Chunks and after them bodies as items of a tree, and the tree."""
+        still, count = self._renderer.static.chunks, len(chunks) + len(bodies)
+        rotations, origins = np.zeros((count, 3, 3)), np.zeros((count, 3))
+        starts, boxes = np.empty(count, np.int32), np.empty((count, 6), np.float32)
+        starts[: len(chunks)] = still.starts[chunks]
         # Grown by more than what 32 bits take away.
-        boxes: F32 = np.concatenate([low - 1e-3, high + 1e-3], 1).astype(np.float32)
-        upper = make_trees(max(len(entries), 1))
-        if entries:
-            build(boxes, 0, len(entries), upper, self._scratch[0])
-        return upper
+        boxes[: len(chunks), :3] = still.low[chunks] - _MARGIN_M
+        boxes[: len(chunks), 3:] = still.high[chunks] + _MARGIN_M
+        for n, body in enumerate(bodies, len(chunks)):
+            starts[n], rotations[n], origins[n] = body.start, body.rotation, body.origin
+            boxes[n, :3], boxes[n, 3:] = body.low - _MARGIN_M, body.high + _MARGIN_M
+        upper = make_trees(max(count, 1))
+        if count:
+            build(boxes, 0, count, upper, self._scratch[0])
+        return Placement(starts, np.arange(count) >= len(chunks), rotations, origins), upper
 
     def _describe(
         self,

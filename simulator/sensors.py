@@ -67,7 +67,7 @@ def measure(
             messages += _collisions(episode, moment, sensor, contacts)
         elif sensor.is_due(moment.time_s):
             sensor.take_turn(moment.time_s)
-            if sensor.kind in CAMERAS:
+            if sensor.kind in CAMERAS.values():
                 cameras.append(sensor)
             elif sensor.kind in _SCANNERS:
                 scans.append(_scan(moment, sensor))

@@ -23,15 +23,15 @@ U32 = NDArray[np.uint32]
 F32 = NDArray[np.float32]
 Buffers = list[bytes | memoryview]
 
-CAMERAS = (
-    SensorType.RGB,
-    SensorType.DEPTH,
-    SensorType.SEMANTIC,
-    SensorType.INSTANCE,
-    SensorType.NORMALS,
-    SensorType.OPTICAL_FLOW,
-    SensorType.DVS,
-)
+CAMERAS = {
+    "sensor.camera.rgb": SensorType.RGB,
+    "sensor.camera.depth": SensorType.DEPTH,
+    "sensor.camera.semantic_segmentation": SensorType.SEMANTIC,
+    "sensor.camera.instance_segmentation": SensorType.INSTANCE,
+    "sensor.camera.normals": SensorType.NORMALS,
+    "sensor.camera.optical_flow": SensorType.OPTICAL_FLOW,
+    "sensor.camera.dvs": SensorType.DVS,
+}
 _SHADED = (SensorType.RGB, SensorType.DVS)
 _OPAQUE = np.uint32(0xFF000000)
 _DEPTH_STEPS = 2.0**24 - 1.0
@@ -105,6 +105,13 @@ def _output(sensor: Sensor, kind: SensorType, header: bytes, seed: int) -> Outpu
     memory = sensor.memory
     assert memory is None or isinstance(memory, EventMemory | FlowMemory), "set just above"
     return Output(sensor.stream_id, kind, header, memory, generator)
+
+
+def blank_output(kind: SensorType) -> Output:
+    """The output of a camera that nobody has spawned, with the values of its blueprint."""
+    names = {value: name for name, value in CAMERAS.items()}
+    sensor = Sensor(0, names[kind], stream_id=0, kind=kind)
+    return _output(sensor, kind, b"", 0)
 
 
 def encode(output: Output, shot: Shot, frame: Frame, bodies: Sequence[Drawable]) -> Buffers | None:

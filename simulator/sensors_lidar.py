@@ -15,6 +15,7 @@ from simulator.raycast import Hits, RayCaster
 from simulator.types import F64, Drawable, Pose
 from simulator.wire import SensorType
 
+MAX_RAYS = 2_000_000  # of one measurement, whatever the length of a step
 _SEMANTIC_POINT = np.dtype(
     [("place", "<f4", 3), ("facing", "<f4"), ("object_id", "<u4"), ("tag", "<u4")]
 )
@@ -67,7 +68,8 @@ class LidarScan(NamedTuple):
     def rays_per_channel(self) -> int:
         """How many points each channel measures, rounded as `FMath::RoundHalfFromZero`."""
         share = self.spec.points_per_second * self.delta_s / self.spec.channels
-        return math.floor(share + 0.5 + 1e-9)
+        most = MAX_RAYS // int(self.spec.channels)
+        return min(math.floor(share + 0.5 + 1e-9), most)
 
     @property
     def end_deg(self) -> float:

@@ -13,6 +13,7 @@ from simulator.actors import Sensor, Vector
 from simulator.raycast import RayCaster
 from simulator.types import F64, Drawable, Pose
 
+MAX_RAYS = 1_000_000  # of one measurement, whatever the length of a step
 _WIDEST_DEG = 179.0  # wider ones have no flat disc to aim at
 
 
@@ -81,7 +82,7 @@ def plan(
         sensor.number("range"),
         sensor.number("points_per_second"),
     )
-    number = math.floor(spec.points_per_second * delta_s + 1e-6)
+    number = min(math.floor(spec.points_per_second * delta_s + 1e-6), MAX_RAYS)
     return RadarScan(sensor.stream_id, header, sensor.pose, spec, velocity, number, generator)
 
 

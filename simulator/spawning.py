@@ -12,6 +12,7 @@ from simulator.attachment import AttachmentType
 from simulator.blueprints import Blueprint
 from simulator.blueprints_sensors import ANY_NUMBER, LIMITS, SENSOR_ATTRIBUTES
 from simulator.episode import Episode
+from simulator.sensors_camera import CAMERAS
 from simulator.types import Pose, Tag
 from simulator.vehicle_models import VEHICLES
 
@@ -19,18 +20,12 @@ COLLISION = "Spawn failed because of collision at spawn position"
 INVALID = "Spawn failed because of invalid actor description"
 
 SENSOR_TYPES = {
-    "sensor.camera.rgb": wire.SensorType.RGB,
-    "sensor.camera.depth": wire.SensorType.DEPTH,
-    "sensor.camera.semantic_segmentation": wire.SensorType.SEMANTIC,
-    "sensor.camera.instance_segmentation": wire.SensorType.INSTANCE,
+    **CAMERAS,
     "sensor.other.collision": wire.SensorType.COLLISION,
     "sensor.other.gnss": wire.SensorType.GNSS,
     "sensor.other.imu": wire.SensorType.IMU,
     "sensor.other.obstacle": wire.SensorType.OBSTACLE,
     "sensor.other.radar": wire.SensorType.RADAR,
-    "sensor.camera.normals": wire.SensorType.NORMALS,
-    "sensor.camera.optical_flow": wire.SensorType.OPTICAL_FLOW,
-    "sensor.camera.dvs": wire.SensorType.DVS,
     "sensor.lidar.ray_cast": wire.SensorType.LIDAR,
     "sensor.lidar.ray_cast_semantic": wire.SensorType.SEMANTIC_LIDAR,
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 from simulator.physics import Physics, VehicleInput, VehicleSpec
 from simulator.scene import Scene
+from simulator.sensors_camera import CAMERAS, Shot, blank_output, encode
 from simulator.types import Camera, Drawable, Pose, Weather
 
 logger = logging.getLogger(__name__)
@@ -40,10 +41,14 @@ def warm_up(scene: Scene) -> None:
     )
     for weather in WEATHERS:
         scene.renderer.render(camera, seen, weather, 0.0)
-    scene.renderer.render(camera, seen, WEATHERS[0], 0.0, color=False, normals=True)
-    scene.caster.cast(
-        np.array(camera.pose[:3]), np.array([[0.0, 0.0, -1.0]]), np.full(1, 20.0), seen
-    )
+    frame = scene.renderer.render(camera, seen, WEATHERS[0], 0.0, color=False, normals=True)
+    shot = Shot(camera, 0, 0.0, 0.0)
+    for kind in CAMERAS.values():
+        output = blank_output(kind)
+        for _ in range(2):  # some compare with the image before
+            encode(output, shot, frame, seen)
+    eye, down = np.array(camera.pose[:3]), np.array([[0.0, 0.0, -1.0]])
+    scene.caster.cast(eye, down, np.full(1, 20.0), seen)
     spent_s = perf_counter() - began
     if spent_s > SLOW_S:
         logger.warning("kernels were compiled in %.0f s; later starts use the cache", spent_s)

@@ -115,6 +115,21 @@ def test_a_lidar_in_the_middle_of_its_car_looks_out_of_it(session):
     assert car.id not in set(rows["id"])
 
 
+def test_without_rendering_lidars_go_on_and_cameras_do_not(session):
+    place = above(session.spawn_points()[0], 2.0)
+    scans = session.listen("lidar.ray_cast", place, None)
+    images = session.listen("camera.depth", place, None)
+    settings = session.world.get_settings()
+    settings.no_rendering_mode = True
+    session.world.apply_settings(settings)
+    frame = session.world.tick()
+    while scans.get(timeout=30.0).frame < frame:
+        pass
+    assert images.empty()
+    settings.no_rendering_mode = False
+    session.world.apply_settings(settings)
+
+
 def test_radar_tells_how_fast_a_car_comes_nearer(session):
     place = session.spawn_points()[0]
     car = session.world.spawn_actor(session.blueprint("vehicle.audi.tt"), ahead(place, 40.0))

@@ -27,7 +27,7 @@ class ExpertConfig:
     lookahead_min_m: float = 3.2
     lookahead_max_m: float = 9.0
     wheelbase_m: float = 2.9
-    max_steer_deg: float = 70.0  # CARLA's sedans
+    full_lock_deg: float = 46.0  # as a bicycle; CARLA's 70 degrees are the inner wheel's
     time_gap_s: float = 1.2
     standstill_gap_m: float = 2.5
     line_gap_m: float = 1.0
@@ -120,7 +120,7 @@ class ExpertPolicy:
         side = -np.sin(yaw) * offset[0] + np.cos(yaw) * offset[1]
         curvature = 2.0 * side / max(offset[0] ** 2 + offset[1] ** 2, 1.0)
         angle_deg = np.rad2deg(np.arctan(config.wheelbase_m * curvature))
-        return float(np.clip(angle_deg / config.max_steer_deg, -1.0, 1.0))
+        return float(np.clip(angle_deg / config.full_lock_deg, -1.0, 1.0))
 
     def _allowed_speed(self, corridor: Corridor, hazards: list[Hazard], distance_m: float) -> float:
         """Lowest of the road's speed here and what each hazard permits, in m/s."""

@@ -122,11 +122,16 @@ class SceneStore:
         key = name.rstrip("/").rsplit("/", 1)[-1].removesuffix("_Opt")
         with self._lock:
             scene = self._scenes.pop(key, None)
-            if scene is None:
-                scene = make_scene(maps.load_town(key, self._options.maps_dir), self._options)
-                _return_memory()
+            town = None if scene else maps.load_town(key, self._options.maps_dir)
+            # Make room first: growing takes more memory than a town does in the end.
             while len(self._scenes) >= self._KEPT:
                 del self._scenes[next(iter(self._scenes))]
+            for idle in self._scenes.values():
+                idle.renderer.rest()
+            if town is not None:
+                scene = make_scene(town, self._options)
+                _return_memory()
+            assert scene is not None  # it was kept, or else it has just been made
             self._scenes[key] = scene
             return scene
 
@@ -145,6 +150,7 @@ def make_scene(town: Town, options: SceneOptions) -> Scene:
     carla_map = carla.Map(town.name, town.xodr)
     folder = default_folder() if options.keeps_grown else None
     scenery, ground = GrownStore(folder).grown(carla_map, town, options.seed)
+    _return_memory()
     renderer = Renderer(scenery, options.threads)
     scene = Scene(
         town=town,

@@ -170,6 +170,10 @@ class Renderer:
         """The town's faces; those behind the first `still` ones change with every frame."""
         return self._static
 
+    def rest(self) -> None:
+        """Give up what can be made again in a moment; for towns that nobody is in."""
+        self._lamp_map = None
+
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown()
@@ -317,9 +321,10 @@ class Renderer:
             to_sun = np.array([light.sun_x, light.sun_y, light.sun_z])
             self._shadow = sweep_shadow(self._heights, to_sun)
             self._shadow_sun = sun
-        if self._lamp_map is None and (light.lamp > 0.0 or not self._started):
-            self._lamp_map = light_ground(self._heights, self._lamps)
-        lamps = self._lamp_map if self._lamp_map is not None else np.zeros((2, 2, 4), np.float32)
+        lamps = self._lamp_map  # once: another thread may let the town rest
+        if lamps is None and light.lamp > 0.0:
+            lamps = self._lamp_map = light_ground(self._heights, self._lamps)
+        lamps = np.zeros((2, 2, 4), np.float32) if lamps is None else lamps
         half = 0.5 * MOVING_CELLS * MOVING_CELL_M
         # The map reaches further ahead of the camera than behind it, and keeps to its grid.
         centre = view.eye[:2] + view.ray_z[:2] * np.float32(half * 0.8)

@@ -99,9 +99,9 @@ def survey(carla_map: carla.Map) -> RoadField:
     lanes = [s for s in strips if s.is_driving]
     driving = frame.distance([(s.left, s.right) for s in lanes], near=True)
     junction = frame.distance([(s.left, s.right) for s in lanes if s.junction])
-    medians = frame.distance([(s.left, s.right) for s in strips if s.kind == "median"], near=True)
+    medians = [(s.left, s.right) for s in strips if s.kind == "median"]
     bare = frame.distance(ways, near=True)
-    road = _close(bare, junction, medians < 0.0)
+    road = _close(bare, junction, frame.distance(medians, near=True) < 0.0)
     ground, upper = _heights(frame, ways, road)
     walks = [(s.left, s.right) for s in strips if s.kind == "sidewalk"]
     sidewalk = _sidewalk(frame.distance(walks, near=True), road)
@@ -128,8 +128,7 @@ class _Frame:
         _stamp_distance(grid, self.x0, self.y0, _quads(bands))
         outside = grid > _REACH_M - CELL_M
         if not near and not outside.all():
-            far = ndimage.distance_transform_edt(grid > 0.0) * CELL_M
-            grid[outside] = far[outside]
+            grid[outside] = _metres_to(_nearest(grid > 0.0))[outside]
         return grid
 
 
@@ -226,47 +225,73 @@ def _stamp_height(
 def _heights(frame: _Frame, bands: list[tuple[F64, F64]], road: F32) -> tuple[F32, F32]:
     quads = _quads(bands)
     lowest = np.full(frame.shape, np.inf, np.float32)
-    levels = []
-    _stamp_height(lowest, np.zeros((1, 1)), np.zeros((1, 1)), frame.x0, frame.y0, quads, 0)
-    for turn in (1, 2):
+    nowhere = np.zeros((1, 1))
+    _stamp_height(lowest, nowhere, nowhere, frame.x0, frame.y0, quads, 0)
+
+    def level(turn: int) -> F64:
         total, count = np.zeros(frame.shape), np.zeros(frame.shape)
         _stamp_height(lowest, total, count, frame.x0, frame.y0, quads, turn)
-        levels.append(np.where(count > 0, total / np.maximum(count, 1), np.nan))
-    return _land(levels[0], road), levels[1].astype(np.float32)
+        known = count > 0
+        np.maximum(count, 1, out=count)
+        total /= count
+        total[~known] = np.nan
+        return total
+
+    upper = level(2).astype(np.float32)
+    return _land(level(1), road), upper
 
 
 def _land(level: F64, road: F32) -> F32:
     """Road heights carried on over the land, smoother the farther from the road."""
-    index = ndimage.distance_transform_edt(
-        np.isnan(level), return_distances=False, return_indices=True
-    )
-    known: F64 = level[tuple(index)]
+    known: F64 = level[tuple(_nearest(np.isnan(level)))]
+    del level
     if np.ptp(known) < 1e-6:
         return known.astype(np.float32)
-    near = ndimage.gaussian_filter(known, 1.2, mode="nearest")
     coarse = known[::4, ::4]
     far = ndimage.gaussian_filter(coarse, 5.0, mode="nearest")
-    far = ndimage.zoom(
-        far, np.array(known.shape) / coarse.shape, order=1, grid_mode=True, mode="nearest"
-    )
-    blend = np.clip((road - 5.0) / 12.0, 0.0, 1.0)
-    return np.asarray(near + (far - near) * blend, np.float32)
+    stretch = np.array(known.shape) / coarse.shape
+    near = ndimage.gaussian_filter(known, 1.2, mode="nearest")
+    del known, coarse
+    far = ndimage.zoom(far, stretch, order=1, grid_mode=True, mode="nearest")
+    far -= near
+    far *= np.clip((road - 5.0) / 12.0, 0.0, 1.0)
+    near += far
+    return np.asarray(near, np.float32)
+
+
+def _nearest(outside: Bool) -> NDArray[np.int32]:
+    """Row and column of the nearest cell that is not `outside`, (2, R, C)."""
+    found = ndimage.distance_transform_edt(outside, return_distances=False, return_indices=True)
+    return np.asarray(found, np.int32)
+
+
+def _metres_to(index: NDArray[np.int32]) -> F64:
+    """Distance from each cell to the one that `index` (2, R, C) names, m."""
+    distance = np.empty(index.shape[1:], np.float64)
+    columns = np.arange(index.shape[2], dtype=np.int32)
+    for row in range(index.shape[1]):
+        down, right = index[0, row] - row, index[1, row] - columns
+        distance[row] = np.sqrt(down * down + right * right) * CELL_M
+    return distance
 
 
 def _close(road: F32, junction: F32, medians: Bool) -> F32:
     """Fill the gaps between the lanes of a junction and round its corners."""
-    beyond = road > _CLOSING_M
-    distance, index = ndimage.distance_transform_edt(~beyond, return_indices=True)
-    overshoot = road[tuple(index)] - _CLOSING_M
-    filled = ndimage.gaussian_filter(_CLOSING_M - (distance * CELL_M - overshoot), 0.7)
+    index = _nearest(road <= _CLOSING_M)
+    raw = _metres_to(index)
+    raw -= road[tuple(index)] - _CLOSING_M
+    del index  # grids of a large town take 15 MB each
+    filled = ndimage.gaussian_filter(np.subtract(_CLOSING_M, raw, out=raw), 0.7)
+    del raw
     closed = np.where((junction < 10.0) & ~medians, np.minimum(road, filled), road)
+    del filled
     labels, count = ndimage.label(closed > 0.0)
     sizes = ndimage.sum_labels(~medians, labels, np.arange(1, count + 1)) * CELL_M**2
-    small = np.isin(labels, 1 + np.flatnonzero(sizes < _HOLE_M2)) & ~medians
-    closed[small] = -0.3
+    is_small = np.append(False, sizes < _HOLE_M2)
+    closed[is_small[labels] & ~medians] = -0.3
     closed = closed.astype(np.float32)
     outside = closed > _REACH_M - CELL_M
-    closed[outside] = (ndimage.distance_transform_edt(closed > 0.0) * CELL_M)[outside]
+    closed[outside] = _metres_to(_nearest(closed > 0.0))[outside]
     return closed
 
 

@@ -17,7 +17,11 @@ from simulator.maps.signals import signals_of
 from simulator.maps.spawn_points import spawn_points_of
 from simulator.types import Town
 
-AUTHORED: dict[str, Callable[[], Layout]] = {"Town02": towns.town02, "Town03": towns.town03}
+AUTHORED: dict[str, Callable[[], Layout]] = {
+    "Town01": towns.town01,
+    "Town02": towns.town02,
+    "Town03": towns.town03,
+}
 
 
 def load_town(name: str, maps_dir: Path | None = None) -> Town:

@@ -6,6 +6,61 @@ from simulator.maps.layout import Crossing, Layout, Profile, Street
 
 _LANE = Profile((3.5,), (3.5,), 2.5, 2.5, 30)
 _MAIN = Profile((4.0,), (4.0,), 3.0, 3.0, 50)
+_STREET = Profile((4.0,), (4.0,), 3.0, 3.0, 40)
+_RING_ROAD = Profile((4.0,), (4.0,), 3.0, 3.0, 60)
+
+
+def town01() -> Layout:
+    """A town of two-lane streets and T-junctions only; blocks of 55-300 m inside a long ring."""
+    lit = True
+    crossings = {
+        "harbour": Crossing(95, 0, has_lights=lit),
+        "station": Crossing(310, 0, has_lights=lit),
+        "east": Crossing(400, 155, has_lights=lit),
+        "brewery": Crossing(310, 320, has_lights=lit),
+        "north": Crossing(250, 320),
+        "castle": Crossing(95, 320, has_lights=lit),
+        "west": Crossing(0, 145),
+        "smithy": Crossing(95, 85, has_lights=lit),
+        "chapel": Crossing(95, 145, has_lights=lit),
+        "garden": Crossing(95, 225, has_lights=lit),
+        "bakery": Crossing(310, 85, has_lights=lit),
+        "theatre": Crossing(310, 155, has_lights=lit),
+        "library": Crossing(310, 225, has_lights=lit),
+        "fountain": Crossing(195, 85, has_lights=lit),
+        "museum": Crossing(195, 225, has_lights=lit),
+        "arcade": Crossing(250, 225, has_lights=lit),
+    }
+    streets = (
+        # the ring, counter-clockwise from the south
+        Street("harbour", "station", _RING_ROAD),
+        Street("station", "east", _RING_ROAD, via=((400, 0),), corner_radius_m=20.0),
+        Street("east", "brewery", _RING_ROAD, via=((400, 320),), corner_radius_m=20.0),
+        Street("brewery", "north", _RING_ROAD),
+        Street("north", "castle", _RING_ROAD),
+        Street("castle", "west", _RING_ROAD, via=((0, 320),), corner_radius_m=20.0),
+        Street("west", "harbour", _RING_ROAD, via=((0, 0),), corner_radius_m=20.0),
+        # two streets from south to north
+        Street("harbour", "smithy", _STREET),
+        Street("smithy", "chapel", _STREET),
+        Street("chapel", "garden", _STREET),
+        Street("garden", "castle", _STREET),
+        Street("station", "bakery", _STREET),
+        Street("bakery", "theatre", _STREET),
+        Street("theatre", "library", _STREET),
+        Street("library", "brewery", _STREET),
+        # two between these, and what leads to the ring
+        Street("smithy", "fountain", _LANE),
+        Street("fountain", "bakery", _LANE),
+        Street("garden", "museum", _LANE),
+        Street("museum", "arcade", _LANE),
+        Street("arcade", "library", _LANE),
+        Street("fountain", "museum", _LANE),
+        Street("arcade", "north", _LANE),
+        Street("chapel", "west", _LANE),
+        Street("theatre", "east", _LANE),
+    )
+    return Layout("Town01", crossings, streets)
 
 
 def town02() -> Layout:
@@ -59,7 +114,6 @@ def town02() -> Layout:
 
 _AVENUE = Profile((3.5, 3.5), (3.5, 3.5), 3.0, 3.0, 50, centre="solid_solid")
 _BOULEVARD = Profile((3.75, 3.75), (3.75, 3.75), 3.0, 3.0, 60, centre="solid_solid")
-_STREET = Profile((4.0,), (4.0,), 3.0, 3.0, 40)
 _NARROW = Profile((3.25,), (3.25,), 2.0, 2.0, 30)
 _RING = Profile((5.0,), (), 3.0, 0.0, 30, centre="none")
 _RING_RADIUS_M = 24.0

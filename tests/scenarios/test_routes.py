@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import carla
@@ -8,6 +9,7 @@ from harness.errors import MapError
 from harness.types import Command, Pose
 from scenarios.route_files import DATA_DIR
 from scenarios.routes import RoutePlanner, RouteTracker, load_routes, map_identity
+from simulator.maps import load_town
 
 MAPS = Path(__file__).parents[2].parent / "shared/maps"
 pytestmark = pytest.mark.skipif(not MAPS.is_dir(), reason="official maps are not at hand")
@@ -27,9 +29,16 @@ def planner(town02: carla.Map) -> RoutePlanner:
     return RoutePlanner(town02)
 
 
-@pytest.mark.parametrize("town", ["Town02", "Town03"])
-def test_ready_made_routes_are_dense_and_hold_every_command(town: str) -> None:
-    carla_map = official(town)
+def authored(name: str) -> carla.Map:
+    return carla.Map(name, load_town(name).xodr)
+
+
+@pytest.mark.parametrize("source", [official, authored])
+@pytest.mark.parametrize("town", ["Town01", "Town02", "Town03"])
+def test_ready_made_routes_are_dense_and_hold_every_command(
+    town: str, source: Callable[[str], carla.Map]
+) -> None:
+    carla_map = source(town)
     planner = RoutePlanner(carla_map)
     specs = load_routes(town, map_identity(carla_map))
     commands: set[int] = set()

@@ -15,6 +15,7 @@ from simulator.maps.spawn_points import connected_lanes, lane_key
 from simulator.types import Town
 
 OFFICIAL = Path(__file__).parents[2].parent / "shared/maps"
+FILES = ("Town01", "Town02", "Town02_2020", "Town03")
 
 
 @pytest.fixture(autouse=True)
@@ -81,19 +82,30 @@ def test_traffic_keeps_right(carla_map: carla.Map) -> None:
     assert pairs > 50
 
 
-@pytest.mark.parametrize("name", ["authored", "Town02", "Town02_2020", "Town03"])
-def test_spawn_points_lie_on_connected_lanes_outside_junctions(name: str) -> None:
-    town = load_town("Town03") if name == "authored" else official(name)
+@pytest.mark.parametrize(
+    "label",
+    [*(f"authored {name}" for name in sorted(AUTHORED)), *(f"carla {name}" for name in FILES)],
+)
+def test_spawn_points_lie_on_all_connected_lanes_outside_junctions(label: str) -> None:
+    origin, name = label.split()
+    town = load_town(name) if origin == "authored" else official(name)
     carla_map = carla.Map(town.name, town.xodr)
     connected = connected_lanes(carla_map)
+    lanes = set()
     assert len(town.spawn_points) >= 100
     for pose in town.spawn_points:
         waypoint = carla_map.get_waypoint(carla.Location(pose.x, pose.y, pose.z))
+        lanes.add((waypoint.road_id, waypoint.lane_id))
         assert lane_key(waypoint) in connected
         assert not waypoint.is_junction
         assert 0.3 <= pose.z - waypoint.transform.location.z <= 0.6
         assert -180.0 < pose.yaw <= 180.0
         assert turned(pose.yaw, waypoint.transform.rotation.yaw) < 4.0
+    for waypoint in carla_map.generate_waypoints(5.0):
+        ends = (*waypoint.previous(14.0), *waypoint.next(14.0))
+        is_inside = ends and all(w.road_id == waypoint.road_id for w in (waypoint, *ends))
+        if is_inside and not waypoint.is_junction and lane_key(waypoint) in connected:
+            assert (waypoint.road_id, waypoint.lane_id) in lanes
 
 
 def test_lights_stop_lanes_that_lead_into_their_junction(town: Town, carla_map: carla.Map) -> None:
@@ -163,8 +175,10 @@ def test_files_come_before_authored_towns(tmp_path: Path) -> None:
 
 def test_unknown_town_lists_the_known(tmp_path: Path) -> None:
     (tmp_path / "Town05.xodr").touch()
-    assert available_towns(tmp_path) == ("Town02", "Town03", "Town05")
-    with pytest.raises(MapError, match=r"unknown town 'Town7'; known: Town02, Town03, Town05"):
+    assert available_towns(tmp_path) == ("Town01", "Town02", "Town03", "Town05")
+    with pytest.raises(
+        MapError, match=r"unknown town 'Town7'; known: Town01, Town02, Town03, Town05"
+    ):
         load_town("Town7", tmp_path)
 
 

@@ -4,19 +4,25 @@ from functools import cache
 from pathlib import Path
 
 import carla
+import cv2
 import numpy as np
 import pytest
 
 from simulator.maps import load_town
 from simulator.scenery import Ground, grow
+from simulator.scenery.crossings import arm_crossings, zebra_crossings
 from simulator.scenery.drivable import CELL_M, RoadField, survey
 from simulator.scenery.kerbs import trace_kerbs
 from simulator.scenery.plots import Plots
 from simulator.types import Mesh, Scenery, Tag, Town
 
 OFFICIAL = Path(__file__).parents[2].parent / "shared/maps"
-TOWNS = ("authored Town02", "authored Town03", "carla Town02", "carla Town03")
-FACES = {"Town02": 250_000, "Town03": 450_000}
+TOWNS = tuple(
+    f"{origin} {name}"
+    for origin in ("authored", "carla")
+    for name in ("Town01", "Town02", "Town03")
+)
+FACES = {"Town01": 400_000, "Town02": 250_000, "Town03": 450_000}
 
 
 @cache
@@ -47,6 +53,20 @@ def test_obstacles_stand_off_the_driving_lanes(label):
     _, field, scenery = grown(label)
     nearest = min(field.at(field.driving, outline(box)).min() for box in scenery.obstacles)
     assert nearest > 0.15  # poles of traffic lights stand where the map says
+
+
+@pytest.mark.parametrize("label", TOWNS)
+def test_crossings_are_kept_free(label):
+    """Nothing stands on a zebra crossing; poles of lights stand where the map says."""
+    carla_map, field, scenery = grown(label)
+    zebras = zebra_crossings(carla_map)
+    zebras += arm_crossings(field, loaded(label)[1].signals, zebras)
+    for box in scenery.obstacles:
+        spots = outline(box).astype(np.float32)
+        for zebra in zebras:
+            if np.hypot(*(zebra.mean(0) - (box.x, box.y))) < 40.0:
+                ring = zebra.astype(np.float32)
+                assert max(cv2.pointPolygonTest(ring, spot.tolist(), False) for spot in spots) < 0
 
 
 @pytest.mark.parametrize("label", TOWNS)

@@ -42,5 +42,5 @@ def test_every_weather_reaches_the_client_type(name: str) -> None:
 def test_traffic_is_a_level_or_counts() -> None:
     assert traffic_counts("Town02", "regular") == (15, 25)
     assert traffic_counts("Town02", "20+30") == (20, 30)
-    with pytest.raises(ConfigError, match=r"unknown traffic '20'; known: .*20\\+30"):
+    with pytest.raises(ConfigError, match=r"unknown traffic '20'; known: .*20\+30"):
         check_traffic("20")

@@ -20,7 +20,7 @@ from harness.types import Control, Observation, Route, WorldState
 from harness.world import WorldReader
 from scenarios.spec import EpisodeSpec
 from scenarios.tracker import Progress
-from scenarios.traffic import Traffic, traffic_counts
+from scenarios.traffic import Traffic, synchronous_manager, traffic_counts
 from scenarios.weather import carla_weather, preset
 from sensors.config import CameraSpec
 from sensors.inputs import InputPipeline, Views, input_kind
@@ -126,10 +126,8 @@ class Drive:
     def use_autopilot(self) -> None:
         """Let the Traffic Manager drive the ego along the route; `apply` leaves it alone."""
         port = self.setup.tm_port
+        manager = synchronous_manager(self.setup.session.client, port, self.spec.seed)
         try:
-            manager = self.setup.session.client.get_trafficmanager(port)
-            manager.set_synchronous_mode(True)
-            manager.set_random_device_seed(self.spec.seed)
             self.ego.set_autopilot(True, port)
             self._owned.callback(self.ego.set_autopilot, False, port)
             points = self.route.points[::5]

@@ -7,6 +7,7 @@ same code walks them on a CARLA server, so that both backends have the same pede
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 
 import carla
@@ -33,6 +34,7 @@ SPEED_KMH = 25.0  # the Traffic Manager's own choice takes corners at 30 km/h, o
 WALKER_LIFT_M = 1.0
 WALKER_SPEED_MPS = (0.9, 1.6)
 ARRIVAL_M = 0.6
+SETTLE_S = 0.02  # wall clock; no vehicle is registered yet
 
 
 def traffic_counts(town: str, traffic: str) -> tuple[int, int]:
@@ -54,6 +56,26 @@ class _Walk:
     step: int  # +1 or -1
     speed_mps: float
     heading: tuple[float, float] | None = None  # last one sent
+
+
+def synchronous_manager(client: carla.Client, port: int, seed: int) -> carla.TrafficManager:
+    """The Traffic Manager of a port, stepping with `world.tick()`, seeded.
+
+    It pauses for `SETTLE_S`: LibCarla notifies the manager's thread without holding its mutex, so
+    that a tick which meets the thread on its way into synchronous mode waits for ever (measured:
+    one switch in about a thousand).
+
+    Raises:
+        SimulatorError: the manager cannot be reached.
+    """
+    try:
+        manager = client.get_trafficmanager(port)
+        manager.set_synchronous_mode(True)
+        time.sleep(SETTLE_S)
+        manager.set_random_device_seed(seed % 2**31)
+    except RuntimeError as err:
+        raise SimulatorError(f"Traffic Manager on port {port}: {err}") from err
+    return manager
 
 
 class Traffic:
@@ -123,12 +145,7 @@ class Traffic:
     def _spawn_vehicles(
         self, count: int, avoid: Pose, rng: np.random.Generator, *, is_night: bool
     ) -> None:
-        try:
-            manager = self._client.get_trafficmanager(self._tm_port)
-        except RuntimeError as err:
-            raise SimulatorError(f"Traffic Manager on port {self._tm_port}: {err}") from err
-        manager.set_synchronous_mode(True)
-        manager.set_random_device_seed(self._seed % 2**31)
+        manager = synchronous_manager(self._client, self._tm_port, self._seed)
         manager.set_hybrid_physics_mode(False)
         manager.set_global_distance_to_leading_vehicle(2.5)
         blueprints = _car_blueprints(self._world)

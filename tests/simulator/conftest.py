@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import random
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,6 +12,9 @@ import carla
 import pytest
 
 DELTA_S = 0.1
+# LibCarla wakes the manager's thread without its mutex: one that is just falling asleep misses it,
+# and the tick or the shutdown waits for ever.
+SETTLE_S = 0.05
 
 
 class Session(NamedTuple):
@@ -81,10 +85,12 @@ def session(client) -> Iterator[Session]:
 def manager(session) -> Iterator[carla.TrafficManager]:
     found = session.client.get_trafficmanager(random.Random().randint(20_000, 30_000))
     found.set_synchronous_mode(True)
+    time.sleep(SETTLE_S)
     found.set_random_device_seed(7)
     yield found
     session.client.apply_batch_sync(
         [carla.command.DestroyActor(a) for a in session.world.get_actors().filter("vehicle.*")]
     )
     session.world.tick()
+    time.sleep(SETTLE_S)
     found.shut_down()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from simulator import wire
 from simulator.actors import ActorError
 from simulator.handlers import METHODS, UNSUPPORTED
+from simulator.listening import one_line
 from simulator.methods import Context
 
 if TYPE_CHECKING:
@@ -50,10 +51,11 @@ class Dispatcher:
             text = f"{request.method} is not supported by this server"
             result = wire.wrap_error(UNSUPPORTED[request.method], text)
         else:
-            logger.warning("unknown method %s", request.method)
-            connection.answer(wire.no_such_method(request.message_id, request.method))
+            name = one_line(request.method, 60)
+            logger.warning("unknown method %s", name)
+            connection.answer(wire.no_such_method(request.message_id, name))
             return
-        connection.answer(wire.response(request.message_id, result))
+        connection.answer(_packed(request, result))
 
     def _call(self, connection: Connection, request: wire.Request) -> Any:
         method = METHODS[request.method]
@@ -65,10 +67,22 @@ class Dispatcher:
             return wire.wrap(method.form, method.function(context, *request.args))
         except ActorError as err:
             if request.is_asynchronous:
-                logger.info("%s: %s", request.method, err)
+                logger.info("%s: %s", request.method, one_line(err))
             return wire.wrap_error(method.form, str(err))
         except Exception as err:
             # Mostly arguments that do not have the shape the protocol gives them. Whatever it is,
             # the client must get an answer: it would wait for it until its timeout.
-            logger.warning("%s failed", request.method, exc_info=True)
-            return wire.wrap_error(method.form, f"{request.method}: {err!r}")
+            text = one_line(repr(err))
+            logger.warning("%s from %s failed: %s", request.method, connection.peer, text)
+            logger.debug("where %s failed", request.method, exc_info=True)
+            return wire.wrap_error(method.form, f"{request.method}: {text}")
+
+
+def _packed(request: wire.Request, result: Any) -> bytes:
+    """The answer as bytes; a value that msgpack cannot carry becomes an error."""
+    try:
+        return wire.response(request.message_id, result)
+    except (TypeError, ValueError, OverflowError) as err:
+        logger.warning("%s: the answer cannot be sent: %s", request.method, one_line(err))
+        text = f"{request.method}: the answer cannot be sent"
+        return wire.response(request.message_id, wire.failure(text))

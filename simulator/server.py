@@ -15,6 +15,7 @@ from simulator.blueprints import make_library
 from simulator.dispatch import LOAD, Dispatcher
 from simulator.drawing import ImageDrawer, Job
 from simulator.episode import Episode, Ids, Settings
+from simulator.listening import one_line
 from simulator.maps import MapError
 from simulator.moment import Moment
 from simulator.profile import Profile
@@ -116,7 +117,7 @@ class Server:
         self._expected: dict[int, float] = {}  # stream id -> when we stop to wait for it
         self._last_batch = 0.0
         self._began = monotonic()
-        self.streams = StreamServer(socks[1], self._on_subscribe)
+        self.streams = StreamServer(socks[1], self._on_subscribe, self._is_stream)
         self._images = ImageDrawer(self.streams, self.profile)
         self._dispatcher = Dispatcher(self)
         self._rpc = RpcServer(socks[0], self._dispatcher.handle, self._on_leave)
@@ -217,10 +218,15 @@ class Server:
 
     def expect(self, stream_id: int) -> None:
         """A client is about to subscribe; `listen()` returns to its caller before it has."""
-        with self.lock:
-            is_sensor = any(s.stream_id == stream_id for s in self.episode.actors.of(Sensor))
+        is_sensor = stream_id != wire.WORLD_STREAM and self._is_stream(stream_id)
         if is_sensor and not self.streams.has_subscriber(stream_id):
             self._expected[stream_id] = monotonic() + _FIRST_FRAME_WAIT_S
+
+    def _is_stream(self, stream_id: int) -> bool:
+        if stream_id == wire.WORLD_STREAM:
+            return True
+        with self.lock:
+            return any(s.stream_id == stream_id for s in self.episode.actors.of(Sensor))
 
     def _await_expected(self) -> None:
         while self._expected:
@@ -253,9 +259,12 @@ class Server:
         try:
             name, reset_settings = str(request.args[0]), bool(request.args[1])
             scene = self._scene(name)
-        except (ActorError, IndexError) as err:
+        except Exception as err:
+            # Whatever it is, the client waits for an answer.
+            text = str(err) if isinstance(err, ActorError) else f"{LOAD}: {one_line(repr(err))}"
+            logger.warning("no map for %s: %s", connection.peer, one_line(text))
             connection.answer(
-                wire.response(request.message_id, wire.wrap_error(wire.Form.VOID, str(err)))
+                wire.response(request.message_id, wire.wrap_error(wire.Form.VOID, text))
             )
             return
         with self._tick_lock, self.lock:
@@ -296,7 +305,11 @@ class Server:
             self._is_loading = False
             parked, self._parked = self._parked, []
             logger.info("episode %d: %s", self.episode.episode_id, pending.scene.town.name)
-        threading.Thread(target=self._answer_parked, args=(parked,), daemon=True).start()
+        # A client that does not read its answers must not keep the others waiting.
+        for connection in dict.fromkeys(connection for connection, _ in parked):
+            own = [request for asker, request in parked if asker is connection]
+            args = (connection, own)
+            threading.Thread(target=self._answer_parked, args=args, daemon=True).start()
 
     def _await_parked(self, connection: Connection) -> None:
         """Give the client's threads time to run into a parked call."""
@@ -308,8 +321,8 @@ class Server:
                 break
             sleep(0.01)
 
-    def _answer_parked(self, parked: list[tuple[Connection, wire.Request]]) -> None:
-        for connection, request in parked:
+    def _answer_parked(self, connection: Connection, requests: list[wire.Request]) -> None:
+        for request in requests:
             self._dispatcher.answer(connection, request)
 
     def park(self, connection: Connection, request: wire.Request) -> bool:

@@ -8,8 +8,10 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from time import monotonic
 
 from simulator import wire
+from simulator.listening import Listener, peer_of
 
 logger = logging.getLogger(__name__)
 
@@ -18,8 +20,10 @@ Buffer = bytes | memoryview
 _SEND_BUFFER_BYTES = 4 << 20
 _DIRECT_BYTES = 1 << 22  # below that, try to send from the thread that ticks
 _GREETING_TIMEOUT_S = 5.0
-_FULL_QUEUE_TIMEOUT_S = 10.0
+_STALLED_S = 3.0  # without a byte taken; below the five seconds after which clients give up
+_PIECE_BYTES = 1 << 20  # of a message at a time, so that progress shows on slow links
 MAX_QUEUE = 64  # messages of one subscriber
+MAX_QUEUE_BYTES = 48 << 20  # the same; one message may always wait, whatever its size
 
 
 class Session:
@@ -32,6 +36,8 @@ class Session:
         self._wake = threading.Condition()
         self._is_busy = False
         self._is_closed = False
+        self._queued_bytes = 0
+        self._progress_s = 0.0  # when the subscriber last took something
         self._writer: threading.Thread | None = None
 
     def push(self, buffers: Sequence[Buffer], *, must_deliver: bool) -> bool:
@@ -55,19 +61,32 @@ class Session:
                     return True
             elif not must_deliver:
                 return False
-            if len(self._queue) >= MAX_QUEUE and not self._wake.wait_for(
-                self._has_room, _FULL_QUEUE_TIMEOUT_S
-            ):
-                logger.warning("a subscriber of stream %d takes no data", self.stream_id)
-                self.close()
+            if not self._await_room(size):
                 return False
+            if not self._queue and not self._is_busy:
+                self._progress_s = monotonic()
             self._queue.append(message)
+            self._queued_bytes += size
             self._start_writer()
             self._wake.notify_all()
         return True
 
-    def _has_room(self) -> bool:
-        return self._is_closed or len(self._queue) < MAX_QUEUE
+    def _await_room(self, size: int) -> bool:
+        """Wait for a reader that is slow; drop one that stands still, for all others wait too."""
+        while not self._is_closed and not self._has_room(size):
+            left_s = self._progress_s + _STALLED_S - monotonic()
+            if left_s <= 0.0:
+                logger.warning("a subscriber of stream %d takes no data", self.stream_id)
+                self.close()
+            else:
+                self._wake.wait(left_s)
+        return not self._is_closed
+
+    def _has_room(self, size: int) -> bool:
+        if not self._queue:
+            return True
+        fits = self._queued_bytes + size <= MAX_QUEUE_BYTES
+        return fits and len(self._queue) < MAX_QUEUE
 
     def _send_now(self, message: list[Buffer]) -> list[Buffer]:
         """What is left of a message after as much as the socket takes without waiting."""
@@ -95,10 +114,12 @@ class Session:
                 if self._is_closed:
                     return
                 message = self._queue.popleft()
+                self._queued_bytes -= sum(map(len, message)) - wire.LENGTH_BYTES
                 self._is_busy = True
             try:
                 while message:
-                    message = _rest(message, self._sock.sendmsg(message))
+                    message = _rest(message, self._sock.sendmsg(_piece(message)))
+                    self._progress_s = monotonic()
             except OSError:
                 self.close()
                 return
@@ -114,11 +135,18 @@ class Session:
         with self._wake:
             self._is_closed = True
             self._queue.clear()
+            self._queued_bytes = 0
             self._wake.notify_all()
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(OSError):
             self._sock.close()
+
+
+def _piece(message: list[Buffer]) -> list[Buffer]:
+    """The start of a message: not many bytes more than `_PIECE_BYTES`."""
+    head = memoryview(message[0])[:_PIECE_BYTES]
+    return [head, *message[1:]] if sum(map(len, message)) <= _PIECE_BYTES else [head]
 
 
 def _rest(message: list[Buffer], sent: int) -> list[Buffer]:
@@ -133,21 +161,20 @@ def _rest(message: list[Buffer], sent: int) -> list[Buffer]:
 class StreamServer:
     """All subscribers, by stream."""
 
-    def __init__(self, sock: socket.socket, on_subscribe: Callable[[Session], None]) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        on_subscribe: Callable[[Session], None],
+        is_stream: Callable[[int], bool],
+    ) -> None:
         self.port: int = sock.getsockname()[1]
-        self._sock = sock
         self._on_subscribe = on_subscribe
+        self._is_stream = is_stream
         self._sessions: dict[int, tuple[Session, ...]] = {}
         self._lock = threading.Lock()
-
-    def start(self) -> None:
-        """Begin to accept subscribers."""
-        self._sock.listen(256)
-        threading.Thread(target=self._accept, name="stream-accept", daemon=True).start()
-
-    def close(self) -> None:
-        """Accept no more subscribers."""
-        self._sock.close()
+        self._listener = Listener("stream", sock, self._serve)
+        self.start = self._listener.start
+        self.close = self._listener.close
 
     def token(self, stream_id: int) -> bytes:
         """The token with which clients find a stream."""
@@ -162,22 +189,18 @@ class StreamServer:
         for session in self._sessions.get(stream_id, ()):
             session.push(buffers, must_deliver=must_deliver)
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                sock, _ = self._sock.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(sock,), name="stream", daemon=True).start()
-
     def _serve(self, sock: socket.socket) -> None:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         greeting = _greeting(sock)
         if greeting is None:
-            sock.close()
+            logger.warning("%s subscribed to nothing", peer_of(sock))
             return
         session = Session(sock, wire.stream_id_of(greeting))
+        if not self._is_stream(session.stream_id):
+            # As on CARLA's server it stays connected: a client that is closed tries again at once.
+            logger.warning("%s: there is no stream %d", peer_of(sock), session.stream_id)
+            session.wait_for_end()
+            return
         self._add(session)
         try:
             self._on_subscribe(session)

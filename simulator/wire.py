@@ -20,6 +20,9 @@ MAX_MESSAGE_BYTES = 64 << 20  # the largest honest request is an OpenDRIVE text 
 WORLD_STREAM = 1
 
 _REQUEST, _RESPONSE, _NOTIFICATION = 0, 1, 2
+_FOUR_FIELDS = 0x94  # how every msgpack library begins an array of four
+# TypeError: a list as the key of a map.
+_UNPACK_ERRORS = (msgpack.exceptions.UnpackException, ValueError, TypeError, OverflowError)
 
 
 class WireError(Exception):
@@ -66,15 +69,21 @@ def wrap_error(form: Form, message: str) -> Any:
 
 
 class RequestReader:
-    """Cuts a byte stream into requests."""
+    """Cuts a byte stream into requests.
+
+    Nothing is built before all bytes of a message are there: a length that is only declared
+    takes no memory.
+    """
 
     def __init__(self) -> None:
-        self._unpacker = msgpack.Unpacker(
-            raw=False,
-            strict_map_key=False,
-            unicode_errors="surrogateescape",
-            max_buffer_size=MAX_MESSAGE_BYTES,
-        )
+        self._scanner = msgpack.Unpacker(max_buffer_size=MAX_MESSAGE_BYTES)
+        self._held = bytearray()  # from the start of the first message that is not complete
+        self._taken = 0  # bytes of the stream before it
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a message has begun and not ended."""
+        return bool(self._held)
 
     def feed(self, data: bytes) -> Iterator[Request]:
         """Give received bytes; yields every request that is complete.
@@ -83,11 +92,29 @@ class RequestReader:
             WireError: on bytes that are no msgpack-rpc request or exceed the limit.
         """
         try:
-            self._unpacker.feed(data)
-            for message in self._unpacker:
+            self._held += data
+            self._scanner.feed(data)
+            while self._held:
+                if self._held[0] != _FOUR_FIELDS:
+                    start = bytes(self._held[:16])
+                    raise WireError(f"expected a request [0, id, method, args], got {start!r}")
+                self._scanner.skip()
+                size = self._scanner.tell() - self._taken
+                message = _unpack(bytes(memoryview(self._held)[:size]))
+                self._taken += size
+                del self._held[:size]
                 yield _request(message)
-        except (msgpack.exceptions.UnpackException, ValueError) as err:
+        except msgpack.OutOfData:
+            if len(self._held) > MAX_MESSAGE_BYTES:
+                raise WireError(f"a message of more than {MAX_MESSAGE_BYTES} bytes") from None
+        except _UNPACK_ERRORS as err:
             raise WireError(f"not a msgpack-rpc message: {err}") from err
+
+
+def _unpack(data: bytes) -> Any:
+    return msgpack.unpackb(
+        data, raw=False, strict_map_key=False, unicode_errors="surrogateescape"
+    )  # fmt: skip
 
 
 def _request(message: Any) -> Request:
@@ -155,6 +182,7 @@ _LIGHT = struct.Struct("<32s4fI?B")
 _SIGN = struct.Struct("<32s")
 _UNION_BYTES = 54
 _LENGTH = struct.Struct("<I")
+LENGTH_BYTES = _LENGTH.size
 RECORD_BYTES = _RECORD.size + _UNION_BYTES  # 119
 
 _ACTIVE = 1

@@ -289,6 +289,8 @@ class _Recorder:
                 "steer": np.float32(action[0]),
                 "throttle": np.float32(action[1]),
                 "brake": np.float32(action[2]),
+                "wanted_mps": np.float32(self._expert.wanted_mps),
+                "free_mps": np.float32(self._expert.free_mps),
                 "noise_steer": np.float32(noise_steer),
                 "hazard": "" if hazard is None else hazard.kind.value,
             }
@@ -302,8 +304,7 @@ class _Recorder:
             table["frame"] -= table["frame"].iloc[0]  # absolute frame numbers mean nothing later
         for name in ("town", "route_id", "weather", "traffic"):
             table[name.removesuffix("_id")] = getattr(spec, name)
-        shape = (count, self._preprocessing.height, self._preprocessing.width, 3)
-        save_episode(out, key, np.asarray(self._images[:count], np.uint8).reshape(shape), table)
+        save_episode(out, key, self._images[:count], table)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Recorded drives on disk: one image array and one measurement table per episode.
+"""Recorded drives on disk: one Parquet file per episode, images among the measurements.
 
-`episode_00012.npy` holds the policy's view, (N, 88, 200, 3) uint8, memory-mapped in training;
-`episode_00012.parquet` the measurements of the same N frames. The table is written last, so an
-episode without one does not exist. `card.json` describes the set.
+`episode_00012.parquet` has a row for each frame: the policy's view as a JPEG (88 x 200, quality
+95, colour at full resolution; 8 KB) and what was measured and wanted. A file appears when its
+episode is complete. `card.json` describes the set.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import fastparquet
 import numpy as np
 import pandas as pd
+from fastparquet import ParquetFile
 from numpy.typing import NDArray
 
 from harness.errors import ConfigError
@@ -27,9 +30,12 @@ COLUMNS: dict[str, str] = {
     "steer": "float32",  # the expert's, also where noise drove
     "throttle": "float32",
     "brake": "float32",
+    "wanted_mps": "float32",  # the speed that the expert was after
+    "free_mps": "float32",  # the same if there were no traffic lights
     "noise_steer": "float32",  # added to the expert's steering
     "hazard": "str",  # why the expert was slow, or empty
 }
+IMAGE = "jpeg"
 CARD = "card.json"
 
 
@@ -38,60 +44,81 @@ class Episode:
     """One recorded drive."""
 
     key: int
-    images: NDArray[np.uint8]  # (N, 88, 200, 3), memory-mapped
+    jpegs: list[bytes]  # N images, 88 x 200
     table: pd.DataFrame  # (N,) rows, COLUMNS plus town, route, weather, traffic
 
 
-def save_episode(folder: Path, key: int, images: NDArray[np.uint8], table: pd.DataFrame) -> None:
-    """Write images, then the table that makes them count."""
+def save_episode(
+    folder: Path, key: int, images: list[NDArray[np.uint8]], table: pd.DataFrame
+) -> None:
+    """Write an episode; it exists when this returns, or not at all.
+
+    Args:
+        folder: the data set; made if it is not there.
+        key: number of the episode.
+        images: N views, each (88, 200, 3) RGB.
+        table: N rows.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    stem = f"episode_{key:05d}"
-    draft = folder / f"{stem}.npy.part"
-    with draft.open("wb") as file:
-        np.save(file, images)
-    draft.replace(folder / f"{stem}.npy")
-    draft = folder / f"{stem}.parquet.part"
-    table.to_parquet(draft, index=False)
-    draft.replace(folder / f"{stem}.parquet")
+    path = folder / f"episode_{key:05d}.parquet"
+    draft = path.with_suffix(".part")
+    whole = table.assign(**{IMAGE: [to_jpeg(image) for image in images]})
+    texts = {name: "utf8" for name in whole.select_dtypes(exclude="number") if name != IMAGE}
+    fastparquet.write(draft, whole, object_encoding={IMAGE: "bytes", **texts}, write_index=False)
+    draft.replace(path)
+
+
+def to_jpeg(image: NDArray[np.uint8]) -> bytes:
+    """Encode an RGB image at quality 95."""
+    sampling = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
+    fine = cv2.imencode(".jpg", image[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, 95, *sampling))[1]
+    return bytes(fine.tobytes())
+
+
+def from_jpeg(data: bytes) -> NDArray[np.uint8]:
+    """Decode to RGB."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def recorded_frames(folder: Path) -> dict[int, int]:
     """Frames per finished episode."""
     return {
-        int(path.stem.split("_")[1]): len(pd.read_parquet(path, columns=["frame"]))
+        int(path.stem.split("_")[1]): ParquetFile(path).count()
         for path in sorted(folder.glob("episode_*.parquet"))
     }
 
 
 def load_episodes(folder: Path) -> list[Episode]:
-    """Open every finished episode.
+    """Read every finished episode; images stay encoded.
 
     Raises:
-        ConfigError: none is there, or images and table of one differ in length.
+        ConfigError: none is there, or they lack a column.
     """
     episodes: list[Episode] = []
-    for key in recorded_frames(folder):
-        stem = folder / f"episode_{key:05d}"
-        images = np.load(stem.with_suffix(".npy"), mmap_mode="r")
-        table = pd.read_parquet(stem.with_suffix(".parquet"))
-        if len(images) != len(table):
-            raise ConfigError(f"{stem}: {len(images)} images but {len(table)} measurements")
+    for path in sorted(folder.glob("episode_*.parquet")):
+        table = ParquetFile(path).to_pandas()
+        missing = [name for name in (*COLUMNS, IMAGE) if name not in table]
+        if missing:
+            raise ConfigError(
+                f"{path}: no column {', '.join(missing)}; recorded by another version: record anew"
+            )
         if len(table):
-            episodes.append(Episode(key, images, table))
+            jpegs = table.pop(IMAGE).tolist()
+            episodes.append(Episode(int(path.stem.split("_")[1]), jpegs, table))
     if not episodes:
         raise ConfigError(f"{folder}: no recorded episodes; make some: python -m policies.collect")
     return episodes
 
 
 def dataset_hash(folder: Path) -> str:
-    """SHA-256 (first 12 hex digits) over the measurements and the images' first frames."""
+    """SHA-256 (first 12 hex digits) over the measurements and images of all episodes."""
     digest = hashlib.sha256()
-    for key in recorded_frames(folder):
-        stem = folder / f"episode_{key:05d}"
-        table = pd.read_parquet(stem.with_suffix(".parquet"))
+    for path in sorted(folder.glob("episode_*.parquet")):
+        table = ParquetFile(path).to_pandas()
+        for jpeg in table.pop(IMAGE):
+            digest.update(jpeg)
         digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
-        images = np.load(stem.with_suffix(".npy"), mmap_mode="r")
-        digest.update(images[:1].tobytes())
     return digest.hexdigest()[:12]
 
 
@@ -118,18 +145,19 @@ class Frames:
     row: NDArray[np.int64]  # (F,)
     speeds: NDArray[np.float32]  # (F,) m/s
     branch: NDArray[np.int64]  # (F,)
-    actions: NDArray[np.float32]  # (F, 3) steer, throttle, brake
+    steer: NDArray[np.float32]  # (F,) the expert's
+    wanted: NDArray[np.float32]  # (F,) m/s, the speed that the expert was after
 
     def __len__(self) -> int:
         return len(self.owner)
 
     def images(self, index: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Copy frames; (B,) to (B, 88, 200, 3)."""
-        return np.stack([self.episodes[self.owner[i]].images[self.row[i]] for i in index])
+        return np.stack([from_jpeg(self.episodes[self.owner[i]].jpegs[self.row[i]]) for i in index])
 
 
-def flatten(episodes: list[Episode]) -> Frames:
-    """Join the tables of episodes."""
+def flatten(episodes: list[Episode], *, obey_lights: bool) -> Frames:
+    """Join the tables of episodes; without lights, the speed wanted is that of a street without."""
     sizes = [len(episode.table) for episode in episodes]
     table = pd.concat([episode.table for episode in episodes], ignore_index=True)
     branch_of = {int(command): branch for command, branch in BRANCHES.items()}
@@ -139,7 +167,8 @@ def flatten(episodes: list[Episode]) -> Frames:
         row=np.concatenate([np.arange(size) for size in sizes]),
         speeds=table["speed_mps"].to_numpy(np.float32),
         branch=np.array([branch_of[int(c)] for c in table["command"]], dtype=np.int64),
-        actions=table[["steer", "throttle", "brake"]].to_numpy(np.float32),
+        steer=table["steer"].to_numpy(np.float32),
+        wanted=table["wanted_mps" if obey_lights else "free_mps"].to_numpy(np.float32),
     )
 
 
@@ -150,8 +179,8 @@ def sampling_weights(frames: Frames) -> NDArray[np.float64]:
     (below 0.03, below 0.12, above); each group counts by the root of its size, standing frames by
     a quarter of that: a policy that is fed mostly standing frames learns to stay (inertia).
     """
-    steer = np.abs(frames.actions[:, 0])
-    standing = (frames.speeds < 0.3) & (frames.actions[:, 2] > 0.0)
+    steer = np.abs(frames.steer)
+    standing = (frames.speeds < 0.3) & (frames.wanted < 0.3)
     group = np.where(standing, 3, np.digitize(steer, (0.03, 0.12)))
     weights = np.zeros(len(frames))
     for branch in range(len(Command)):

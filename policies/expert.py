@@ -45,6 +45,8 @@ class ExpertPolicy:
     def __init__(self, config: ExpertConfig | None = None) -> None:
         self.config = config or ExpertConfig()
         self.hazard: Hazard | None = None  # what the last step slowed down for
+        self.wanted_mps = 0.0  # the speed that the last step was after
+        self.free_mps = 0.0  # the same if there were no traffic lights
 
     def reset(self, context: EpisodeContext) -> None:
         """Take over the route."""
@@ -70,8 +72,8 @@ class ExpertPolicy:
         lines = state.stop_lines if self.config.obey_lights else ()
         rates = self._yaw_rates(state.vehicles)
         hazards = find_hazards(corridor, state.vehicles, state.walkers, lines, rates)
-        speed = self._allowed_speed(corridor, hazards, distance_m)
-        throttle, brake = self._pedals(ego.speed_mps, speed)
+        self._choose_speed(corridor, hazards, distance_m)
+        throttle, brake = self._pedals(ego.speed_mps, self.wanted_mps)
         self._lose_patience(ego.speed_mps)
         return Control(throttle=throttle, steer=self._steer(ego, distance_m), brake=brake)
 
@@ -122,18 +124,20 @@ class ExpertPolicy:
         angle_deg = np.rad2deg(np.arctan(config.wheelbase_m * curvature))
         return float(np.clip(angle_deg / config.full_lock_deg, -1.0, 1.0))
 
-    def _allowed_speed(self, corridor: Corridor, hazards: list[Hazard], distance_m: float) -> float:
-        """Lowest of the road's speed here and what each hazard permits, in m/s."""
+    def _choose_speed(self, corridor: Corridor, hazards: list[Hazard], distance_m: float) -> None:
+        """Lowest of the road's speed here and what each hazard permits."""
         preview_m = distance_m + PREVIEW_S * corridor.speed_mps
         speed = float(np.interp(preview_m, self._route.cumulative_m, self._speeds))
+        self.wanted_mps = self.free_mps = speed
         self.hazard = None
         for hazard in hazards:
             if self._resolved_s > 0.0 and hazard.kind in self._ignored:
                 continue
             permitted = self._permitted_speed(hazard)
-            if permitted < speed:
-                speed, self.hazard = permitted, hazard
-        return speed
+            if permitted < self.wanted_mps:
+                self.wanted_mps, self.hazard = permitted, hazard
+            if hazard.kind is not HazardKind.LIGHT:
+                self.free_mps = min(self.free_mps, permitted)
 
     def _permitted_speed(self, hazard: Hazard) -> float:
         """Speed from which a comfortable stop, or the other's speed, is reached in the gap."""

@@ -24,11 +24,13 @@ from harness.errors import ConfigError, FusionDriveError
 from policies.cilrs_network import Cilrs, NetworkConfig
 from policies.dataset import CARD, Frames, flatten, load_episodes, sampling_weights
 from policies.preprocess import Preprocessing
+from policies.relabel import actions
 
 # CILRS.md: Codevilla et al. 2019, coiltraine's configuration
 ACTION_WEIGHTS = (0.5, 0.45, 0.05)  # steer, throttle, brake
 BRANCH_WEIGHT = 0.95
 SPEED_WEIGHT = 0.05
+LIGHTS = ("obey", "ignore")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class TrainConfig:
     learning_rate: float = 6e-4
     weight_decay: float = 1e-4
     ema_decay: float = 0.998
-    speed_dropout: float = 0.1  # share of samples whose speed input is replaced: against inertia
+    speed_dropout: float = 0.3  # share of samples whose speed is replaced, pedals with it
+    lights: str = "obey"  # or `ignore`: pedals as on a street without traffic lights
     brightness: float = 0.2
     contrast: float = 0.15
     tint: float = 0.05
@@ -87,7 +90,7 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     preprocessing = Preprocessing()
-    train_frames, held_out = split([Path(folder) for folder in config.data], config.held_out)
+    train_frames, held_out = split(config)
     probability = sampling_weights(train_frames)
     network_config = NetworkConfig(backbone=config.backbone, slimness=config.slimness)
     net = Cilrs(network_config).to(memory_format=torch.channels_last)
@@ -139,8 +142,12 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
     print(json.dumps(numbers))
 
 
-def split(folders: list[Path], held_out: float) -> tuple[Frames, Frames]:
+def split(config: TrainConfig) -> tuple[Frames, Frames]:
     """Training and validation frames; a route is in one of them, never in both."""
+    if config.lights not in LIGHTS:
+        raise ConfigError(f"unknown lights '{config.lights}'; known: {', '.join(LIGHTS)}")
+    obey, held_out = config.lights == "obey", config.held_out
+    folders = [Path(folder) for folder in config.data]
     episodes = [(f.name, episode) for f in folders for episode in load_episodes(f)]
     owners = [f"{name} {episode.table['route'].iloc[0]}" for name, episode in episodes]
     routes = sorted(set(owners))
@@ -151,7 +158,7 @@ def split(folders: list[Path], held_out: float) -> tuple[Frames, Frames]:
     validation = [episode for owner, episode in pairs if owner in kept_out]
     if not training or not validation:
         raise ConfigError(f"{len(routes)} recorded routes are too few to hold some out")
-    return flatten(training), flatten(validation)
+    return flatten(training, obey_lights=obey), flatten(validation, obey_lights=obey)
 
 
 def schedule(done: float, step: int) -> float:
@@ -203,12 +210,17 @@ def train_step(
     images = normalise(
         augment(to_batch(frames.images(index)), config, generator), preprocessing
     ).contiguous(memory_format=torch.channels_last)
-    true_speed = torch.from_numpy(frames.speeds[index] / preprocessing.speed_scale_mps)[:, None]
-    speed = true_speed.clone()
-    dropped = torch.rand(len(index), generator=generator) < config.speed_dropout
-    speed[dropped] = torch.rand((int(dropped.sum()), 1), generator=generator)
-    actions, seen_speed = net(images, speed)
-    loss = loss_of(actions, seen_speed, frames, index, true_speed)
+    true_mps = frames.speeds[index]
+    replaced = rng.random(len(index)) < config.speed_dropout
+    speed_mps = np.where(
+        replaced, rng.uniform(0.0, preprocessing.speed_scale_mps, len(index)), true_mps
+    ).astype(np.float32)
+    target = torch.from_numpy(actions(frames.steer[index], speed_mps, frames.wanted[index]))
+    scale = preprocessing.speed_scale_mps
+    predicted, seen_speed = net(images, torch.from_numpy(speed_mps / scale)[:, None])
+    branch = torch.from_numpy(frames.branch[index])
+    true_speed = torch.from_numpy(true_mps / scale)[:, None]
+    loss = loss_of(predicted, seen_speed, branch, target, true_speed)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -217,12 +229,18 @@ def train_step(
 
 
 def loss_of(
-    actions: Tensor, seen_speed: Tensor, frames: Frames, index: NDArray[np.int64], speed: Tensor
+    predicted: Tensor, seen_speed: Tensor, branch: Tensor, target: Tensor, speed: Tensor
 ) -> Tensor:
-    """L1 on the branch of each sample's command, and on the speed read from the image."""
-    branch = torch.from_numpy(frames.branch[index])
-    chosen = actions[torch.arange(len(index)), branch]  # (B, 3)
-    target = torch.from_numpy(frames.actions[index])
+    """L1 on the branch of each sample's command, and on the speed read from the image.
+
+    Args:
+        predicted: (B, branches, 3).
+        seen_speed: (B, 1), scaled.
+        branch: (B,).
+        target: (B, 3).
+        speed: (B, 1), the true one, scaled.
+    """
+    chosen = predicted[torch.arange(len(branch)), branch]  # (B, 3)
     errors = (chosen - target).abs().mean(dim=0)  # (3,)
     action_loss = (errors * torch.tensor(ACTION_WEIGHTS)).sum()
     return BRANCH_WEIGHT * action_loss + SPEED_WEIGHT * (seen_speed - speed).abs().mean()
@@ -272,10 +290,11 @@ def validate(net: Cilrs, frames: Frames, preprocessing: Preprocessing) -> dict[s
     for part in np.array_split(index, max(1, len(index) // 200)):
         images = normalise(to_batch(frames.images(part)), preprocessing)
         speed = torch.from_numpy(frames.speeds[part] / preprocessing.speed_scale_mps)[:, None]
-        actions, speeds = net(images, speed)
-        chosen.append(actions[torch.arange(len(part)), torch.from_numpy(frames.branch[part])])
+        predicted, speeds = net(images, speed)
+        chosen.append(predicted[torch.arange(len(part)), torch.from_numpy(frames.branch[part])])
         seen.append(speeds[:, 0] * preprocessing.speed_scale_mps)
-    errors = np.abs(torch.cat(chosen).numpy() - frames.actions[index])
+    target = actions(frames.steer[index], frames.speeds[index], frames.wanted[index])
+    errors = np.abs(torch.cat(chosen).numpy() - target)
     numbers = {
         "steer": errors[:, 0].mean(),
         "throttle": errors[:, 1].mean(),

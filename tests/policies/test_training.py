@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.errors import WeightsError
+from harness.errors import ConfigError, WeightsError
 from harness.types import Command, Observation
 from policies.dataset import (
     dataset_hash,
@@ -24,6 +24,7 @@ pytest.importorskip("timm", reason="timm is in the extra `train`")
 from policies.checkpoints import load_checkpoint  # noqa: E402
 from policies.cilrs import load_cilrs  # noqa: E402
 from policies.published import CoiltraineCilrs  # noqa: E402
+from policies.relabel import HOLD_THROTTLE, pedals  # noqa: E402
 from policies.train import TrainConfig, train  # noqa: E402
 
 
@@ -42,12 +43,14 @@ def record(folder: Path, episodes: int = 4, frames: int = 60) -> None:
                 "steer": steer,
                 "throttle": np.float32(0.5),
                 "brake": np.float32(0.0),
+                "wanted_mps": np.float32(5.0),
+                "free_mps": np.float32(8.0),
                 "noise_steer": np.float32(0.0),
                 "hazard": "",
                 "route": f"r{key}",
             }
         )
-        save_episode(folder, key, images, table)
+        save_episode(folder, key, list(images), table)
     write_card(folder, {"command": "test"})
 
 
@@ -62,7 +65,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_episode_without_its_table_does_not_exist(tmp_path: Path) -> None:
+def test_episode_that_was_removed_does_not_count(tmp_path: Path) -> None:
     record(tmp_path, episodes=2, frames=3)
     (tmp_path / "episode_00001.parquet").unlink()
     assert recorded_frames(tmp_path) == {0: 3}
@@ -73,10 +76,39 @@ def test_episode_without_its_table_does_not_exist(tmp_path: Path) -> None:
 
 def test_sampling_gives_every_command_the_same_share(tmp_path: Path) -> None:
     record(tmp_path)
-    frames = flatten(load_episodes(tmp_path))
+    frames = flatten(load_episodes(tmp_path), obey_lights=True)
     weights = sampling_weights(frames)
     shares = [weights[frames.branch == branch].sum() for branch in range(4)]
     assert shares == pytest.approx([0.25] * 4)
+
+
+def test_images_and_wanted_speeds_come_back(tmp_path: Path) -> None:
+    record(tmp_path, episodes=2)
+    episodes = load_episodes(tmp_path)
+    frames = flatten(episodes, obey_lights=False)
+    index = np.array([3, 70])
+    red = frames.images(index)[..., 0].mean(axis=(1, 2))
+    assert red == pytest.approx(128 + 200 * frames.steer[index], abs=3.0)
+    assert set(frames.wanted) == {8.0}
+    assert set(flatten(episodes, obey_lights=True).wanted) == {5.0}
+
+
+def test_pedals_belong_to_the_speed_that_is_given() -> None:
+    speed = np.array([0.0, 9.0, 5.0, 0.0], np.float32)
+    wanted = np.array([9.0, 9.0, 0.0, 0.0], np.float32)
+    throttle, brake = pedals(speed, wanted)
+    assert throttle.tolist() == pytest.approx([0.75, HOLD_THROTTLE, 0.0, 0.0])
+    assert brake[:2].tolist() == [0.0, 0.0]
+    assert brake[2] > 1.0 - 1e-6
+    assert brake[3] == pytest.approx(0.7)
+
+
+def test_data_of_another_version_is_refused(tmp_path: Path) -> None:
+    record(tmp_path, episodes=1)
+    path = tmp_path / "episode_00000.parquet"
+    pd.read_parquet(path).drop(columns="wanted_mps").to_parquet(path)
+    with pytest.raises(ConfigError, match="no column wanted_mps"):
+        load_episodes(tmp_path)
 
 
 def test_run_logs_validation_and_resumes(run: Path) -> None:

@@ -13,6 +13,7 @@ from simulator.maps import towns
 from simulator.maps.checks import MapError, check_opendrive
 from simulator.maps.layout import Layout
 from simulator.maps.opendrive import write_opendrive
+from simulator.maps.random_town import SeedError, random_town, seed_of
 from simulator.maps.signals import signals_of
 from simulator.maps.spawn_points import spawn_points_of
 from simulator.types import Town
@@ -28,25 +29,31 @@ def load_town(name: str, maps_dir: Path | None = None) -> Town:
     """Load a town from `maps_dir`, else from the user's cache, else an authored one.
 
     Args:
-        name: such as `Town02`, `Town02_Opt` or `/Game/Carla/Maps/Town02`.
+        name: such as `Town02`, `Town02_Opt`, `/Game/Carla/Maps/Town02` or `random:7`.
         maps_dir: directory with `TownXX.xodr` files.
 
     Raises:
         MapError: no such town, or its file is broken.
     """
     town = town_name(name)
+    try:
+        seed = seed_of(town)
+    except SeedError as err:
+        raise MapError(str(err)) from err
+    if seed is not None:
+        return _build(town, "authored", write_opendrive(random_town(seed)), town)
     for directory in _directories(maps_dir):
         path = directory / f"{town}.xodr"
         if path.is_file():
             return _build(town, "carla", _read(path), str(path))
     if town not in AUTHORED:
         known = ", ".join(available_towns(maps_dir))
-        raise MapError(f"unknown town {name!r}; known: {known}")
+        raise MapError(f"unknown town {name!r}; known: {known}, random:SEED")
     return _build(town, "authored", write_opendrive(AUTHORED[town]()), f"authored {town}")
 
 
 def available_towns(maps_dir: Path | None = None) -> tuple[str, ...]:
-    """Names that `load_town` knows, sorted."""
+    """Names that `load_town` knows, sorted; it also makes `random:SEED` for any seed."""
     names = set(AUTHORED)
     for directory in _directories(maps_dir):
         names.update(path.stem for path in directory.glob("*.xodr"))

@@ -19,6 +19,7 @@ from harness.errors import ConfigError, SimulatorError
 CARLA_VERSION = "0.9.16"
 DEFAULT_PORT = 2000
 PROFILE_METHOD = "fusiondrive_profile"
+LOOK_METHOD = "fusiondrive_look"
 MAX_REPLY_BYTES = 1 << 20
 
 
@@ -95,6 +96,15 @@ def read_profile(host: str, port: int, timeout_s: float = 5.0) -> dict[str, floa
     except SimulatorError:
         return None
     return means if isinstance(means, dict) else None
+
+
+def look_of(host: str, port: int, timeout_s: float = 5.0) -> int | None:
+    """Version of the embedded renderer's look; None from a server that does not have one."""
+    try:
+        look = call(host, port, LOOK_METHOD, timeout_s=timeout_s)
+    except SimulatorError:
+        return None
+    return look if isinstance(look, int) else None
 
 
 def is_port_free(port: int) -> bool:

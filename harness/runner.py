@@ -129,6 +129,7 @@ class Runner:
         identity = Identity(
             package_version=package_version(),
             backend=facts.engine,
+            look=facts.look,
             simulator_version=facts.version,
             map=facts.map,
             town=facts.town,

@@ -12,7 +12,7 @@ import carla
 
 from harness.config import Timeouts
 from harness.errors import MapError, SimulatorError
-from harness.probe import Engine, check_version, engine_of
+from harness.probe import Engine, check_version, engine_of, look_of
 from scenarios.route_files import town_name
 
 T = TypeVar("T")
@@ -49,6 +49,7 @@ class Session:
         wait_s = self.timeouts.connect_s
         self.version = check_version(address.host, address.port, wait_s)
         self.engine: Engine = engine_of(address.host, address.port, wait_s)
+        self.look: int | None = look_of(address.host, address.port, wait_s)
         self.client = carla.Client(address.host, address.port, WORKER_THREADS)
         self.client.set_timeout(wait_s)
         self.world: carla.World = self._call("connect", self.client.get_world)

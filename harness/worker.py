@@ -77,6 +77,7 @@ class TownFacts:
     town: str
     map: str
     engine: str
+    look: int | None  # None where the engine has no version of its look
     version: str
     routes: tuple[RouteFacts, ...]
 
@@ -178,6 +179,7 @@ class _Worker:
             town=town.name,
             map=town.identity,
             engine=env.session.engine.value,
+            look=env.session.look,
             version=env.session.version,
             routes=tuple(
                 RouteFacts(spec.route_id, route_digest(spec), town.route(spec).length_m)

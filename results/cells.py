@@ -15,6 +15,7 @@ class Setting(NamedTuple):
     """Everything that rows of one comparison share; numbers of two settings are never mixed."""
 
     backend: str
+    look: int | None
     simulator_version: str
     map: str
     town: str

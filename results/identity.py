@@ -53,6 +53,7 @@ class Identity:
 
     package_version: str
     backend: str  # embedded | unreal
+    look: int | None  # version of the embedded renderer's pictures; None elsewhere
     simulator_version: str
     map: str
     town: str

@@ -41,6 +41,7 @@ class EpisodeRow:
     collision_mode: str
     seed: int
     outcome: str
+    look: int | None = None  # version of the embedded renderer's pictures; rows of old have none
     reached_2m: bool | None = None
     reached_5m: bool | None = None
     reached_10m: bool | None = None

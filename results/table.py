@@ -76,7 +76,7 @@ def result_table(rows: Sequence[EpisodeRow]) -> Table:
             _number(cell.red_lights_per_route, 2),
             _number(cell.driving_score, 1),
             ", ".join(f"{count} {name}" for name, count in cell.outcomes.items()),
-            cell.setting.backend,
+            _backend(cell),
             cell.setting.map,
         )
         for cell in cells
@@ -205,7 +205,13 @@ def _notes(cells: Sequence[Cell]) -> tuple[str, ...]:
 
 
 def _source(cell: Cell) -> str:
-    return f"ours ({cell.setting.backend}, {cell.setting.map}, {cell.eyes.fuser_label})"
+    return f"ours ({_backend(cell)}, {cell.setting.map}, {cell.eyes.fuser_label})"
+
+
+def _backend(cell: Cell) -> str:
+    """The backend and, where it is known, the version of its look."""
+    look = cell.setting.look
+    return cell.setting.backend if look is None else f"{cell.setting.backend}, look {look}"
 
 
 def _rate(rate: Rate) -> str:

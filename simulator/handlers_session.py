@@ -9,6 +9,7 @@ from simulator import wire
 from simulator.actors import ActorError
 from simulator.episode import Settings
 from simulator.methods import Context, Method
+from simulator.render.look import LOOK_VERSION
 from simulator.wire import Form
 
 logger = logging.getLogger(__name__)
@@ -147,6 +148,11 @@ def profile(context: Context) -> dict[str, float]:
     return context.server.profile.read(reset=True)
 
 
+def look(_: Context) -> int:
+    """Version of the pictures' look. Not part of CARLA's protocol: for rows and model cards."""
+    return LOOK_VERSION
+
+
 METHODS = {
     "version": Method(version, is_locked=False),
     "get_episode_info": Method(episode_info, is_locked=False),
@@ -173,4 +179,5 @@ METHODS = {
     "clear_debug_string": Method(clear_debug, Form.VOID, is_locked=False),
     "console_command": Method(console_command, is_locked=False),
     "fusiondrive_profile": Method(profile, Form.BARE, is_locked=False),
+    "fusiondrive_look": Method(look, Form.BARE, is_locked=False),
 }

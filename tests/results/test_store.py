@@ -15,6 +15,7 @@ from results.store import RowStore, read_rows
 IDENTITY = Identity(
     package_version="1",
     backend="embedded",
+    look=1,
     simulator_version="0.9.16",
     map="authored:0123456789ab",
     town="Town02",

@@ -18,6 +18,7 @@ def row(route: int, input_name: str, outcome: str, **changes: object) -> Episode
         "identity": f"{route} {input_name} {changes}",
         "package_version": "1",
         "backend": "embedded",
+        "look": 1,
         "simulator_version": "0.9.16",
         "map": "authored:0123456789ab",
         "town": "Town03",
@@ -98,7 +99,7 @@ def test_appendix_b_stands_beside_ours_and_is_labelled() -> None:
     text = make_tables(PAIRED, "appendix_b")[-1].markdown()
     assert text.count("published (UE4)") == 8
     assert "93.8" in text
-    assert "ours (embedded, authored:0123456789ab, student (oracle))" in text
+    assert "ours (embedded, look 1, authored:0123456789ab, student (oracle))" in text
 
 
 def test_thermal_note_and_oracle_label_are_printed() -> None:

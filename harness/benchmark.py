@@ -21,7 +21,7 @@ from harness.probe import DEFAULT_PORT, read_profile
 from harness.server import RunningServer, ServerSpec, process_rss_mb
 from harness.session import DELTA_S
 from harness.types import EpisodeContext
-from policies import POLICIES, make_policy
+from policies import check_policy, make_policy
 from policies.base import Policy
 from scenarios.spec import EpisodeSpec
 from scenarios.weather import WEATHERS
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     check_names("weather", [options.weather], WEATHERS)
     check_names("input", [options.input], INPUTS)
-    check_names("policy", [options.policy], POLICIES)
+    check_policy(options.policy)
     check_names("fuser", [options.fuser], fuser_names())
     check_names("backend", [options.backend], BACKENDS)
     if options.steps < 1:

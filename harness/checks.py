@@ -17,7 +17,7 @@ import cv2
 from harness.config import RunConfig
 from harness.errors import ConfigError, MapError, unknown_name
 from harness.probe import DEFAULT_PORT, check_version, is_port_free
-from policies import POLICIES, make_policy
+from policies import check_policy, make_policy
 from scenarios.route_files import RouteSpec, read_route_xml, town_name
 from scenarios.spec import COLLISION_MODES, check_traffic
 from scenarios.weather import WEATHERS
@@ -57,7 +57,7 @@ def check_run(config: RunConfig) -> Drivers:
     """
     check_names("weather", config.weather, WEATHERS)
     check_names("input", config.input, INPUTS)
-    check_names("policy", [config.policy], POLICIES)
+    check_policy(config.policy)
     check_names("fuser", [config.fuser], fuser_names())
     check_traffic(config.traffic)
     check_names("collision mode", [config.collision_mode], COLLISION_MODES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -90,7 +91,8 @@ class RunConfig(_Frozen):
         if self.out is not None:
             return self.out
         parts = ["-".join(self.town), "-".join(self.weather), "-".join(self.input)]
-        return Path("runs") / (self.suite or "_".join([*parts, self.policy]))
+        policy = re.sub(r"[^\w.-]+", "-", self.policy)  # a plug-in's name may hold a path
+        return Path("runs") / (self.suite or "_".join([*parts, policy]))
 
 
 def load_config(file: Path | None, flags: Mapping[str, Any]) -> RunConfig:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from harness.errors import unknown_name
 from policies.base import Policy
+from policies.plugins import entry_points, is_reference, load_plugin
 
-__all__ = ["POLICIES", "Policy", "make_policy"]
+__all__ = ["POLICIES", "Policy", "check_policy", "make_policy"]
 
 
 def _expert(weights: Path | None) -> Policy:
@@ -43,17 +44,30 @@ POLICIES: dict[str, Callable[[Path | None], Policy]] = {
 }
 
 
+def check_policy(name: str) -> None:
+    """Refuse a name that can stand for no policy; nothing is imported or loaded.
+
+    Raises:
+        ConfigError: it is neither registered, nor announced by a package, nor `pkg.module:Class`.
+    """
+    announced = entry_points()
+    if name not in POLICIES and name not in announced and not is_reference(name):
+        known = [*POLICIES, *announced, "pkg.module:Class"]
+        raise unknown_name("policy", name, known)
+
+
 def make_policy(name: str, weights: Path | None = None) -> Policy:
     """Build a policy.
 
     Args:
-        name: one of `POLICIES`.
+        name: one of `POLICIES`, an entry point of `fusiondrive.policies`, or `pkg.module:Class`.
         weights: a file for policies that learn; None takes the shipped one.
 
     Raises:
-        ConfigError: the name is unknown.
+        ConfigError: the name is unknown, or a plug-in is not a policy.
         WeightsError: the weights are missing, foreign, or need an extra that is not installed.
     """
-    if name not in POLICIES:
-        raise unknown_name("policy", name, POLICIES)
-    return POLICIES[name](weights)
+    check_policy(name)
+    if name in POLICIES:
+        return POLICIES[name](weights)
+    return load_plugin(name, weights)

@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
+from pathlib import Path
 from typing import Protocol
 
 from harness.types import Control, EpisodeContext, Observation, WorldState
 
 
 class Policy(Protocol):
-    """Maps one observation to one control, ten times per simulated second."""
+    """Maps one observation to one control, ten times per simulated second.
 
-    is_privileged: bool
+    Deriving from it gives everything but `act`. Optional attributes, read where they exist:
+    `camera` (a `CameraSpec`: the camera that the policy was trained with), `sensors` (a tuple of
+    `SensorSpec`: what else is to be mounted; see `Observation.readings`), `uses_image` (False
+    where the camera's image is not looked at), `uses_traffic_manager` (the Traffic Manager drives)
+    and `close()`, called when the run ends.
+    """
+
+    is_privileged: bool = False
     """Whether `act` needs the world state; a non-privileged policy is handed None."""
 
     def reset(self, context: EpisodeContext) -> None:
         """Forget the last episode."""
+        return
 
     def act(self, observation: Observation, state: WorldState | None) -> Control:
         """Choose the control for the next 0.1 s."""
 
     def weights_hash(self) -> str:
-        """SHA-256 (first 12 hex digits) of the weights, or `none` where there are none."""
+        """SHA-256 (first 12 hex digits) of the weights, or `none` where there are none.
+
+        By default that of the file which defines the class. It is part of an episode's identity:
+        another hash is another policy, and its episodes are driven anew.
+        """
+        return source_hash(type(self))
+
+
+def source_hash(kind: type) -> str:
+    """SHA-256 (first 12 hex digits) of the file that defines a class; `none` without a file."""
+    try:
+        source = Path(inspect.getfile(kind)).read_bytes()
+    except (TypeError, OSError):
+        return "none"
+    return hashlib.sha256(source).hexdigest()[:12]

@@ -1,0 +1,164 @@
+"""Policies of other packages: by entry point, or by `pkg.module:Class`."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import inspect
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigError, FusionDriveError
+from harness.types import Control, EpisodeContext, Observation, WorldState
+from policies.base import Policy, source_hash
+
+GROUP = "fusiondrive.policies"
+
+
+class PluginPolicy:
+    """A policy of somebody else; its hash covers its source and its weights file."""
+
+    def __init__(self, policy: Policy, weights: Path | None) -> None:
+        self._policy = policy
+        self._weights = weights
+        self.is_privileged = bool(getattr(policy, "is_privileged", False))
+
+    def reset(self, context: EpisodeContext) -> None:
+        """Hand on, where the plug-in wants to know."""
+        if hasattr(self._policy, "reset"):
+            self._policy.reset(context)
+
+    def act(self, observation: Observation, state: WorldState | None) -> Control:
+        """Ask the plug-in.
+
+        Raises:
+            ConfigError: it answers something else than a `Control`.
+        """
+        control = self._policy.act(observation, state)
+        if not isinstance(control, Control):
+            name, found = type(self._policy).__name__, type(control).__name__
+            raise ConfigError(
+                f"policy {name}: act() must return a harness.types.Control, found {found}"
+            )
+        return control
+
+    def weights_hash(self) -> str:
+        """Over what the plug-in says itself, its source file, and its weights file."""
+        digest = hashlib.sha256(source_hash(type(self._policy)).encode())
+        if hasattr(self._policy, "weights_hash"):
+            digest.update(self._policy.weights_hash().encode())
+        if self._weights is not None:
+            digest.update(self._weights.read_bytes())
+        return digest.hexdigest()[:12]
+
+    def __getattr__(self, name: str) -> Any:
+        """Optional attributes of the interface, such as `camera`, are the plug-in's own."""
+        if name == "_policy":  # not set yet: unpickling asks before __init__
+            raise AttributeError(name)
+        return getattr(self._policy, name)
+
+
+def entry_points() -> dict[str, importlib.metadata.EntryPoint]:
+    """Policies that installed packages announce in the group `fusiondrive.policies`."""
+    return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
+
+
+def is_reference(name: str) -> bool:
+    """Whether a name is of the form `pkg.module:Class`."""
+    module, _, attribute = name.partition(":")
+    parts = [*module.split("."), *attribute.split(".")]
+    return ":" in name and all(part.isidentifier() for part in parts)
+
+
+def load_plugin(name: str, weights: Path | None = None) -> PluginPolicy:
+    """Build the policy that an entry point or `pkg.module:Class` names.
+
+    Args:
+        name: as above.
+        weights: handed to the class as its only argument; without it the class is called empty,
+            or with None where it has a required argument.
+
+    Raises:
+        ConfigError: module, class or interface is not what it should be; says which.
+    """
+    point = entry_points().get(name)
+    target = point.value if point is not None else name
+    kind = _find_class(target, f"policy '{name}'")
+    policy = _build(kind, weights, f"policy '{name}'")
+    _check_interface(policy, f"policy '{name}'")
+    return PluginPolicy(policy, weights)
+
+
+def _find_class(target: str, label: str) -> Any:
+    module_name, _, attribute = target.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as err:
+        if err.name is not None and (module_name + ".").startswith(err.name + "."):
+            raise ConfigError(
+                f"{label}: no module '{err.name}'; it must be installed, or lie below the "
+                "directory in which the command is run"
+            ) from err
+        raise ConfigError(f"{label}: {module_name} needs '{err.name}', not installed") from err
+    except Exception as err:  # foreign code may fail in any way
+        raise ConfigError(
+            f"{label}: importing {module_name} failed: {type(err).__name__}: {err}"
+        ) from err
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            known = ", ".join(_classes_of(found)) or "none"
+            raise ConfigError(f"{label}: no '{part}' in {module_name}; classes there: {known}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise ConfigError(f"{label}: {attribute} is a {type(found).__name__}, not a class")
+    return found
+
+
+def _classes_of(module: Any) -> Iterable[str]:
+    name = getattr(module, "__name__", None)
+    return sorted(
+        key
+        for key, value in vars(module).items()
+        if inspect.isclass(value) and value.__module__ == name
+    )
+
+
+def _build(kind: Any, weights: Path | None, label: str) -> Any:
+    parameters = _positional(kind)
+    if weights is not None and not parameters:
+        raise ConfigError(f"{label}: takes no weights, but {weights} was given")
+    needs_one = bool(parameters) and parameters[0].default is inspect.Parameter.empty
+    arguments = [weights] if weights is not None or needs_one else []
+    try:
+        return kind(*arguments)
+    except FusionDriveError:
+        raise
+    except Exception as err:  # foreign code may fail in any way
+        raise ConfigError(f"{label}: could not be built: {type(err).__name__}: {err}") from err
+
+
+def _positional(kind: Any) -> list[inspect.Parameter]:
+    try:
+        parameters = inspect.signature(kind).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [parameter for parameter in parameters if parameter.kind in positional]
+
+
+def _check_interface(policy: Any, label: str) -> None:
+    act = getattr(policy, "act", None)
+    if not callable(act):
+        kind = type(policy).__name__
+        raise ConfigError(
+            f"{label}: {kind} is not a Policy, for it has no act(observation, state); "
+            "see policies.base.Policy"
+        )
+    try:
+        inspect.signature(act).bind(None, None)
+    except TypeError as err:
+        raise ConfigError(f"{label}: act must take (observation, state): {err}") from err
+    except ValueError:
+        return  # a builtin without a signature

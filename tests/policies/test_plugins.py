@@ -1,0 +1,115 @@
+import sys
+import types
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.errors import ConfigError
+from harness.run import main
+from harness.types import Command, Control, Observation, WorldState
+from policies import check_policy, make_policy, plugins
+from policies.base import Policy
+
+VIEW = Observation(np.zeros((4, 4, 3), np.uint8), 0.0, Command.FOLLOW, (5.0, 0.0))
+
+
+class Minimal(Policy):
+    def act(self, observation: Observation, state: WorldState | None) -> Control:
+        return Control(throttle=0.25)
+
+
+class Weighted:
+    camera = "its own"
+
+    def __init__(self, weights: Path | None = None) -> None:
+        self.text = "" if weights is None else weights.read_text()
+
+    def act(self, observation: Observation, state: WorldState | None) -> Control:
+        return Control(steer=float(self.text))
+
+
+class NoPolicy:
+    pass
+
+
+class Sulks:
+    def __init__(self) -> None:
+        raise RuntimeError("out of memory")
+
+
+class WrongAnswer(Policy):
+    def act(self, observation: Observation, state: WorldState | None) -> Control:
+        return (0.0, 0.0, 0.0)  # type: ignore[return-value]
+
+
+@pytest.fixture(autouse=True)
+def own_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`theirs.driving` is this module, as if it were installed."""
+    package = types.ModuleType("theirs")
+    package.__path__ = []
+    monkeypatch.setitem(sys.modules, "theirs", package)
+    monkeypatch.setitem(sys.modules, "theirs.driving", sys.modules[__name__])
+
+
+def test_a_class_with_act_alone_drives() -> None:
+    policy = make_policy("theirs.driving:Minimal")
+    policy.reset(None)  # type: ignore[arg-type]
+    assert policy.act(VIEW, None).throttle == 0.25
+    assert policy.is_privileged is False
+    assert len(policy.weights_hash()) == 12
+
+
+def test_weights_reach_the_class_and_its_hash(tmp_path: Path) -> None:
+    hashes = {make_policy("theirs.driving:Weighted").weights_hash()}
+    for steer in ("0.5", "-0.5"):
+        file = tmp_path / "w.txt"
+        file.write_text(steer)
+        policy = make_policy("theirs.driving:Weighted", file)
+        assert policy.act(VIEW, None).steer == float(steer)
+        assert getattr(policy, "camera", None) == "its own"
+        hashes.add(policy.weights_hash())
+    assert len(hashes) == 3
+
+
+def test_entry_point_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("mine", "theirs.driving:Minimal", plugins.GROUP)
+    monkeypatch.setattr(plugins.importlib.metadata, "entry_points", lambda group: [point])
+    assert make_policy("mine").act(VIEW, None).throttle == 0.25
+    with pytest.raises(ConfigError, match=r"unknown policy 'yours'; known: .*mine"):
+        check_policy("yours")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere.at_all:Thing", "no module 'nowhere'"),
+        ("theirs.missing:Thing", r"no module 'theirs\.missing'"),
+        ("theirs.driving:Thing", "no 'Thing' in theirs.driving; classes there: .*Minimal"),
+        ("theirs.driving:VIEW", "Observation, not a class"),
+        ("theirs.driving:NoPolicy", r"NoPolicy is not a Policy, for it has no act"),
+        ("theirs.driving:Sulks", "could not be built: RuntimeError: out of memory"),
+        ("theirs.driving", "unknown policy 'theirs.driving'; known: .*pkg.module:Class"),
+    ],
+)
+def test_what_is_wrong_is_said(name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_policy(name)
+
+
+def test_answer_must_be_a_control() -> None:
+    policy = make_policy("theirs.driving:WrongAnswer")
+    with pytest.raises(ConfigError, match=r"WrongAnswer: act.. must return .*Control, found tuple"):
+        policy.act(VIEW, None)
+
+
+def test_weights_for_a_class_without_any_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "w").write_text("")
+    with pytest.raises(ConfigError, match="takes no weights"):
+        make_policy("theirs.driving:Minimal", tmp_path / "w")
+
+
+def test_command_ends_with_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["--policy", "nowhere:Thing", "--out", str(tmp_path)]) == 2
+    assert "error: policy 'nowhere:Thing': no module 'nowhere'" in capsys.readouterr().err

@@ -131,6 +131,8 @@ def _is_alive(pid: int) -> bool:
 
 if __name__ == "__main__":
     faulthandler.enable()
+    if hasattr(signal, "SIGUSR2"):  # where is it hanging? Every thread's stack on stderr.
+        faulthandler.register(signal.SIGUSR2)
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()

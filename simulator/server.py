@@ -115,6 +115,7 @@ class Server:
         self._is_loading = False
         self._parked: list[tuple[Connection, wire.Request]] = []
         self._expected: dict[int, float] = {}  # stream id -> when we stop to wait for it
+        self._promised = 0  # a frame that a client waits for while time passes by itself
         self._last_batch = 0.0
         self._began = monotonic()
         self.streams = StreamServer(socks[1], self._on_subscribe, self._is_stream)
@@ -214,7 +215,10 @@ class Server:
     def tick_cue(self) -> int:
         """A client's order to tick; only in synchronous mode does it do so."""
         self._await_expected()
-        return self.tick() if self.settings.synchronous_mode else self.frame + 1
+        if self.settings.synchronous_mode:
+            return self.tick()
+        self._promised = self.frame + 1
+        return self._promised
 
     def expect(self, stream_id: int) -> None:
         """A client is about to subscribe; `listen()` returns to its caller before it has."""
@@ -342,4 +346,6 @@ class Server:
         """Use other settings from the next step on; returns the last published frame."""
         with self._tick_lock:
             self.settings = settings
-            return self.frame
+            promised, frame = self._promised, self.frame
+        # Who asked for a tick while time passed by itself would wait for it for ever.
+        return self.tick() if settings.synchronous_mode and promised > frame else frame

@@ -22,8 +22,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.errors import ConfigError, FusionDriveError, SimulatorError
-from harness.types import EpisodeContext, Observation, WorldState
+from harness.types import Control, EpisodeContext, Observation, WorldState
+from policies.cilrs import load_cilrs
 from policies.dataset import recorded_frames, save_episode, write_card
+from policies.drivers import Driver, NoisyExpert, SharedWheel
 from policies.expert import ExpertConfig, ExpertPolicy
 from policies.noise import SteeringNoise
 from policies.preprocess import Preprocessing
@@ -55,6 +57,13 @@ class CollectConfig:
     seed: int
     obey_lights: bool
     maps: str | None
+    driver: str | None = None  # weights of the policy that shares the wheel
+    expert_share: float = 0.3  # of the time, where a policy shares it
+
+    @property
+    def routes(self) -> str:
+        """File of the routes to record on."""
+        return f"routes_seed{self.seed}.xml"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -71,10 +80,19 @@ def main(arguments: list[str] | None = None) -> int:
     lights = parser.add_mutually_exclusive_group()
     lights.add_argument("--obey-lights", dest="obey_lights", action="store_true", default=True)
     lights.add_argument("--ignore-lights", dest="obey_lights", action="store_false")
+    parser.add_argument(
+        "--driver", type=Path, help="policy weights: it drives and the expert answers (DAgger)"
+    )
+    parser.add_argument(
+        "--expert-share", type=float, default=0.3, help="of the time at the wheel, with --driver"
+    )
     options = parser.parse_args(arguments)
     frames = options.frames or round(options.hours * FRAMES_PER_HOUR)
     maps = None if options.maps is None else str(options.maps)
-    config = CollectConfig(options.town, frames, options.seed, options.obey_lights, maps)
+    driver = None if options.driver is None else str(options.driver)
+    config = CollectConfig(
+        options.town, frames, options.seed, options.obey_lights, maps, driver, options.expert_share
+    )
     command = shlex.join(["python", "-m", "policies.collect", *(arguments or sys.argv[1:])])
     try:
         collect(config, options.out, options.workers, command)
@@ -94,10 +112,14 @@ def collect(config: CollectConfig, out: Path, workers: int, command: str) -> Non
         ConfigError: the number of frames or workers makes no sense.
         SimulatorError: a worker died.
     """
+    if not 0.0 <= config.expert_share <= 1.0:
+        raise ConfigError(f"--expert-share has to be from 0 to 1, found {config.expert_share}")
+    if config.driver is not None:
+        load_cilrs(Path(config.driver))  # a wrong file ends the command here
     if config.frames < 1 or workers < 1:
         raise ConfigError("nothing to record: --frames, --hours and --workers have to be positive")
     out.mkdir(parents=True, exist_ok=True)
-    routes_file = out / f"routes_seed{config.seed}.xml"
+    routes_file = out / config.routes
     if not routes_file.is_file():
         _make_routes(config, routes_file)
     context = multiprocessing.get_context("spawn")
@@ -236,11 +258,11 @@ def record_episode(
 ) -> None:
     """Drive one route with the expert, disturbed by noise, and save what is worth learning."""
     spec = draw_spec(config, key)
-    rng = np.random.default_rng((config.seed, key, 1))
-    noise = SteeringNoise(rng) if rng.random() < NOISY_EPISODES else None
     expert = ExpertPolicy(ExpertConfig(obey_lights=config.obey_lights))
     env.reset(seed=spec.seed, options={"spec": spec})
-    expert.reset(EpisodeContext(spec.town, env.route, spec.seed))
+    context = EpisodeContext(spec.town, env.route, spec.seed)
+    expert.reset(context)
+    driver = _make_driver(config, key, context)
     recorder = _Recorder(expert)
     outcome = ""
     while not outcome and env.steps < MAX_STEPS:
@@ -248,14 +270,21 @@ def record_episode(
             return
         observation, state = env.observation(), env.state
         control = expert.act(observation, state)
-        added = noise.advance(observation.speed_mps) if noise is not None else (0.0, 0.0)
-        recorder.add(observation, state, (control.steer, control.throttle, control.brake), added[0])
-        throttle = float(np.clip(control.throttle + added[1] * (control.brake == 0.0), 0.0, 1.0))
-        steer = float(np.clip(control.steer + added[0], -1.0, 1.0))
-        info = env.step(np.array([throttle, steer, control.brake], np.float32))[4]
-        outcome = str(info.get("outcome", ""))
-    recorder.save(out, key, spec, crashed=outcome not in ("success", ""))
+        applied = driver.drive(observation, control)
+        recorder.add(observation, state, control, applied.steer - control.steer)
+        action = np.array([applied.throttle, applied.steer, applied.brake], np.float32)
+        outcome = str(env.step(action)[4].get("outcome", ""))
+    crashed = outcome not in ("success", "") and config.driver is None
+    recorder.save(out, key, spec, crashed=crashed)
     logger.info("episode %d: %s, %s after %d steps", key, spec, outcome or "cut", env.steps)
+
+
+def _make_driver(config: CollectConfig, key: int, context: EpisodeContext) -> Driver:
+    rng = np.random.default_rng((config.seed, key, 1))
+    if config.driver is not None:
+        policy = load_cilrs(Path(config.driver))
+        return SharedWheel(policy, context, config.expert_share, rng)
+    return NoisyExpert(SteeringNoise(rng) if rng.random() < NOISY_EPISODES else None)
 
 
 class _Recorder:
@@ -272,7 +301,7 @@ class _Recorder:
         self,
         observation: Observation,
         state: WorldState,
-        action: tuple[float, float, float],
+        action: Control,
         noise_steer: float,
     ) -> None:
         """Keep a frame, unless the car has been standing and its turn has not come."""
@@ -286,9 +315,9 @@ class _Recorder:
                 "frame": state.frame,
                 "speed_mps": np.float32(observation.speed_mps),
                 "command": np.int8(observation.command),
-                "steer": np.float32(action[0]),
-                "throttle": np.float32(action[1]),
-                "brake": np.float32(action[2]),
+                "steer": np.float32(action.steer),
+                "throttle": np.float32(action.throttle),
+                "brake": np.float32(action.brake),
                 "wanted_mps": np.float32(self._expert.wanted_mps),
                 "free_mps": np.float32(self._expert.free_mps),
                 "noise_steer": np.float32(noise_steer),

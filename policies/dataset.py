@@ -32,7 +32,7 @@ COLUMNS: dict[str, str] = {
     "brake": "float32",
     "wanted_mps": "float32",  # the speed that the expert was after
     "free_mps": "float32",  # the same if there were no traffic lights
-    "noise_steer": "float32",  # added to the expert's steering
+    "noise_steer": "float32",  # what was steered, less the expert's steering
     "hazard": "str",  # why the expert was slow, or empty
 }
 IMAGE = "jpeg"

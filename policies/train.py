@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
 
 from harness.errors import ConfigError, FusionDriveError
 from policies.cilrs_network import Cilrs, NetworkConfig
@@ -309,10 +310,13 @@ def validate(net: Cilrs, frames: Frames, preprocessing: Preprocessing) -> dict[s
 
 
 def log(out: Path, step: int, spent_s: float, loss: float, numbers: dict[str, float]) -> None:
-    """Append one line of JSON."""
+    """Append one line of JSON, and the same to TensorBoard's file."""
     entry = {"step": step, "minutes": round(spent_s / 60.0, 2), "loss": round(loss, 5), **numbers}
     with (out / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
+    with SummaryWriter(out / "tensorboard") as board:
+        for name, value in entry.items():
+            board.add_scalar(name, value, step)
 
 
 def save(

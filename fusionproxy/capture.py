@@ -137,9 +137,10 @@ def about_of(config: CaptureConfig) -> dict[str, Any]:
 def capture(config: CaptureConfig, out: Path) -> None:
     """Drive route after route until enough samples are there; goes on where it stopped."""
     about = about_of(config)
-    found = read_about(out)
-    if found and found != about:
-        raise FusionError(f"{out} was captured with other settings: {found}; now {about}")
+    found = read_about(out) or {}
+    before = {key: value for key, value in found.items() if key != "look"}
+    if before and before != about:
+        raise FusionError(f"{out} was captured with other settings: {before}; now {about}")
     have = {shard.name: shard.count for shard in read_index(out)}
     if sum(have.values()) >= config.frames:
         print(f"{out} has {sum(have.values())} pairs already")
@@ -147,6 +148,7 @@ def capture(config: CaptureConfig, out: Path) -> None:
     server = ServerSpec(town=config.town, maps=config.maps)
     env = CarlaDrivingEnv(EnvConfig(server=server, town=config.town, input="thermal"))
     try:
+        about["look"] = check_look(out, found, env.session.look)
         routes = [route.route_id for route in env.routes(config.town)]
         drive, started, fresh, empty = 0, time.monotonic(), 0, 0
         while sum(have.values()) < config.frames:
@@ -172,6 +174,22 @@ def capture(config: CaptureConfig, out: Path) -> None:
     finally:
         env.close()
     print()
+
+
+def check_look(out: Path, about: dict[str, Any], look: int | None) -> int | None:
+    """The look of all pairs of a data set; None where it is not known of the first ones.
+
+    Raises:
+        FusionError: the server draws another look than that of the pairs that are there.
+    """
+    if not about:
+        return look
+    if about.get("look") not in (None, look):
+        raise FusionError(
+            f"{out} was captured with look {about['look']}, the server draws {look}; "
+            "capture into another --out"
+        )
+    return about.get("look")
 
 
 def drive_once(

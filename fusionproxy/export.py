@@ -86,6 +86,7 @@ def card_of(run: Path, onnx: Path, differences: dict[str, float]) -> dict[str, A
         "command": command_of(settings),
         "commit": facts.get("commit", UNKNOWN),  # of the training, not of this export
         "data_sha256_12": facts["data_hash"],
+        "looks": json.loads(facts.get("looks", "[]")),
         "training_seconds": int(facts["seconds"]),
         "validation_by_weather": json.loads(facts["validation"]),
         "parity_with_torch": differences,
@@ -116,6 +117,7 @@ def describe(card: dict[str, Any]) -> str:
         f"# {card['name']}", "", card["note"], "",
         f"- made by `{card['command']}` at commit {card['commit']}",
         f"- data {card['data_sha256_12']}, ONNX {card['onnx_sha256_12']} (SHA-256, 12 digits)",
+        f"- look of the pictures: {', '.join(map(str, card['looks'])) or 'unknown'}",
         "- input: thermal (1, 1, H, W) and RGB (1, 3, H, W) in [0, 1], any size; output: RGB", "",
         "Distance to the clear-day picture of the same pose (SSIM: Gaussian 11, range 1, RGB):", "",
         "| data | weather | n | image | L1 | PSNR dB | SSIM |", "|---|---|---|---|---|---|---|",

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusionproxy.config import PRESETS, preset
-from fusionproxy.data import Pairs, data_hash, open_split
+from fusionproxy.data import Pairs, data_hash, open_split, read_about
 from fusionproxy.errors import FusionError, exit_without
 from fusionproxy.provenance import UNKNOWN, source_commit
 
@@ -297,11 +297,18 @@ def finish(trainer: Trainer, validation: Pairs) -> Path:
         "commit": trainer.commit,
         "train_config": json.dumps(asdict(trainer.config)),
         "data_hash": data_hash(Path(trainer.config.data)),
+        "looks": json.dumps(looks_of(Path(trainer.config.data))),
         "seconds": f"{trainer.seconds:.0f}",
         "validation": json.dumps(validate(trainer.average, validation, most=400)),
     }
     save(trainer.average.eval(), path, facts)
     return path
+
+
+def looks_of(folder: Path) -> list[int]:
+    """Version of the look of captured pictures, as a list; empty where it is unknown."""
+    look = (read_about(folder) or {}).get("look")
+    return [] if look is None else [int(look)]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -18,7 +18,7 @@ from harness.config import RunConfig
 from harness.errors import ConfigError, MapError, unknown_name
 from harness.probe import DEFAULT_PORT, check_version, is_port_free
 from policies import check_policy, make_policy
-from scenarios.route_files import RouteSpec, read_route_xml, town_name
+from scenarios.route_files import RouteSpec, is_random_town, read_route_xml, town_name
 from scenarios.spec import COLLISION_MODES, check_traffic
 from scenarios.weather import WEATHERS
 from sensors.fusion import fuser_names, make_fuser
@@ -47,6 +47,9 @@ class Drivers:
     policy_weights: str
     fuser_weights: str  # none where no input is fused
     fuser_label: str
+    # Versions of the pictures that they were trained on; empty where unknown or nothing was.
+    policy_looks: tuple[int, ...] = ()
+    fuser_looks: tuple[int, ...] = ()
 
 
 def check_run(config: RunConfig) -> Drivers:
@@ -92,13 +95,17 @@ def check_towns(config: RunConfig) -> None:
         if routes is not None and town not in {route.town for route in routes}:
             known = ", ".join(sorted({route.town for route in routes}))
             raise MapError(f"{config.route_file}: no route in {town}; it has: {known}")
-        if routes is None and town not in ready_made_towns():
+        if is_random_town(town) and config.backend == "docker":
+            raise ConfigError(
+                f"only the embedded server makes {town}; CARLA itself has no such town"
+            )
+        if routes is None and town not in ready_made_towns() and not is_random_town(town):
             if config.maps is not None and (config.maps / f"{town}.xodr").is_file():
                 raise MapError(
                     f"no ready-made routes for {town}; give a --route-file, or make one: "
                     f"python -m scenarios.generate --town {town} --maps {config.maps}"
                 )
-            raise unknown_name("town", town, ready_made_towns())
+            raise unknown_name("town", town, (*ready_made_towns(), "random:SEED"))
         if routes is not None and config.route is not None:
             pick_route([route for route in routes if route.town == town], config.route)
 
@@ -197,11 +204,29 @@ def load_drivers(config: RunConfig) -> Drivers:
     for label, path in (("policy", config.policy_weights), ("fuser", config.fuser_weights)):
         if path is not None and not path.is_file():
             raise ConfigError(f"{label} weights {path}: no such file")
-    policy_weights = make_policy(config.policy, config.policy_weights).weights_hash()
+    policy = make_policy(config.policy, config.policy_weights)
+    policy_hash, policy_looks = policy.weights_hash(), looks_of(policy)
     if "fused" not in config.input:
-        return Drivers(policy_weights, "none", "none")
+        return Drivers(policy_hash, "none", "none", policy_looks)
     fuser = make_fuser(config.fuser, config.fuser_weights)
-    return Drivers(policy_weights, fuser.weights_hash(), fuser.label)
+    return Drivers(policy_hash, fuser.weights_hash(), fuser.label, policy_looks, looks_of(fuser))
+
+
+def looks_of(trained: object) -> tuple[int, ...]:
+    """What a policy or fuser says of the pictures it was trained on; plug-ins need not."""
+    return tuple(getattr(trained, "looks", ()))
+
+
+def warn_of_look(drivers: Drivers, look: int | None) -> None:
+    """Warn of weights that were trained on pictures of another look than the server draws."""
+    for name, looks in (("policy", drivers.policy_looks), ("fuser", drivers.fuser_looks)):
+        if looks and look is not None and look not in looks:
+            known = ", ".join(str(known) for known in looks)
+            logger.warning(
+                "the %s was trained on pictures of look %s, the server draws look %d: expect it "
+                "to do worse, or train it anew",
+                name, known, look,
+            )  # fmt: skip
 
 
 def _routes_of_file(path: Path | None) -> tuple[RouteSpec, ...] | None:

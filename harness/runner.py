@@ -18,7 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from harness.checks import Drivers, pick_route
+from harness.checks import Drivers, pick_route, warn_of_look
 from harness.config import RunConfig
 from harness.errors import ConfigError, FusionDriveError, SimulatorError
 from harness.rows import driven_row, error_row
@@ -27,7 +27,8 @@ from harness.worker import Describe, Driven, DriveTask, Failed, RouteFacts, Town
 from results.identity import Identity
 from results.row import EpisodeRow
 from results.store import RowStore
-from scenarios.route_files import town_name
+from scenarios.generate import FRESH_SEED
+from scenarios.route_files import is_random_town, town_name
 from scenarios.spec import EpisodeSpec
 from scenarios.suite import Factors, expand
 
@@ -51,7 +52,7 @@ class Episode:
     def name(self) -> str:
         """File name for its records."""
         spec = self.spec
-        parts = (spec.town, f"r{spec.route_id}", spec.weather, spec.traffic, spec.input)
+        parts = (spec.town.replace(":", "-"), f"r{spec.route_id}", spec.weather, spec.traffic, spec.input)
         return "_".join((*parts, spec.policy, f"s{spec.seed}", self.digest[:6]))
 
 
@@ -80,6 +81,10 @@ class Runner:
         with bar:
             for town in config.town:
                 facts = self._describe(town_name(town), bar)
+                if town == config.town[0]:
+                    warn_of_look(self._drivers, facts.look)
+                if is_random_town(town) and config.route_file is None:
+                    bar.write(f"{town}: its routes were made with seed {FRESH_SEED}", sys.stderr)
                 episodes = self.plan(facts)
                 total += len(episodes) - per_town * factor
                 bar.total = total

@@ -124,6 +124,7 @@ def _load_own(state: Mapping[str, Any], path: Path) -> LoadedNetwork:
         branches=BRANCHES,
         weights_hash=file_hash(path),
         resumes=True,
+        looks=tuple(facts.get("looks", ())),
     )
 
 

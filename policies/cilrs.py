@@ -53,6 +53,7 @@ class LoadedNetwork:
     branches: Mapping[Command, int]
     weights_hash: str
     resumes: bool = False  # whether `resume` helps the car out of needless stops
+    looks: tuple[int, ...] = ()  # versions of the pictures it was trained on; () is unknown
 
 
 class CilrsPolicy:
@@ -76,6 +77,11 @@ class CilrsPolicy:
         if self._loaded.resumes and predicted.seen_speed is not None:
             return resume(control, speed, predicted.seen_speed * prepare.speed_scale_mps)
         return control
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Versions of the look of the pictures it was trained on; empty where unknown."""
+        return self._loaded.looks
 
     def weights_hash(self) -> str:
         """SHA-256 of the file, first 12 hex digits."""
@@ -168,4 +174,5 @@ def _load_onnx(path: Path) -> LoadedNetwork:
         branches=BRANCHES,
         weights_hash=file_hash(path),
         resumes=True,
+        looks=tuple(card.get("looks", ())),
     )

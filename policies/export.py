@@ -68,7 +68,7 @@ def export(checkpoint: Path, out: Path) -> float:
     parity = measure_parity(net, out)
     if parity > PARITY_LIMIT:
         raise WeightsError(f"{out}: differs from torch by {parity:.2e}; limit {PARITY_LIMIT}")
-    card = {"family": FAMILY, **facts, "parity": parity}
+    card = {"family": FAMILY, "looks": [], **facts, "parity": parity}
     text = json.dumps(card, indent=2)
     save_file(halved, out.with_suffix(".safetensors"), metadata={"fusiondrive_cilrs": text})
     out.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
@@ -168,6 +168,7 @@ on RGB of the embedded renderer in clear weathers only. It never saw fog or nigh
 harness measures.
 
 {data}
+- Look of the pictures: {", ".join(map(str, card["looks"])) or "unknown"}
 - Training: {card["minutes"]} minutes, {card["step"]} steps of {train["batch"]},
   seed {train["seed"]}, commit `{card["commit"]}`, torch {card["torch"]}
 - Largest difference between ONNX and torch: {card["parity"]:.1e}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -75,6 +76,15 @@ class StudentFuser:
         self._student = OnnxStudent(self._path)
         # Named after its file: the target of `oracle` was the clear-day rendering of the same pose.
         self.label = f"student ({self._path.stem.removeprefix('student_')})"
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Versions of the look of the pictures it was trained on; empty where unknown."""
+        card = self._path.with_suffix(".json")
+        try:
+            return tuple(json.loads(card.read_text(encoding="utf-8")).get("looks", ()))
+        except (OSError, ValueError, AttributeError):  # weights drive without a card
+            return ()
 
     def fuse(self, rgb: U8, thermal: U8) -> U8:
         """Run the network on a pair of images."""

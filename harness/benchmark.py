@@ -22,7 +22,7 @@ from harness.server import RunningServer, ServerSpec, process_rss_mb
 from harness.session import DELTA_S
 from harness.types import EpisodeContext
 from policies import check_policy, make_policy
-from policies.base import Policy
+from policies.base import Policy, camera_of, sensors_of
 from scenarios.spec import EpisodeSpec
 from scenarios.weather import WEATHERS
 from sensors.fusion import fuser_names
@@ -160,7 +160,9 @@ def _run(options: argparse.Namespace) -> None:
     print("starting the simulator; its first start compiles the renderer", file=sys.stderr)
     with RunningServer(server_spec) as server:
         here = ServerSpec("external", server.host, server.port)
-        env = CarlaDrivingEnv(EnvConfig(server=here))
+        env = CarlaDrivingEnv(
+            EnvConfig(server=here, camera=camera_of(policy), sensors=sensors_of(policy))
+        )
         try:
             timing = measure(env, policy, spec, options.steps)
             print(report(Timing(**{**vars(timing), "server_rss_mb": server.rss_mb()})))

@@ -16,14 +16,14 @@ from harness.scoring import Judge
 from harness.session import Session
 from harness.timing import StageClock
 from harness.town import LoadedTown
-from harness.types import Control, Observation, Route, WorldState
+from harness.types import CameraSpec, Control, Observation, Route, SensorSpec, WorldState
 from harness.world import WorldReader
 from scenarios.spec import EpisodeSpec
 from scenarios.tracker import Progress
 from scenarios.traffic import Traffic, synchronous_manager, traffic_counts
 from scenarios.weather import carla_weather, preset
-from sensors.config import CameraSpec
 from sensors.inputs import InputPipeline, Views, input_kind
+from sensors.mounted import MountedSensors
 from sensors.rig import SensorRig
 
 SETTLE_TICKS = 10
@@ -39,6 +39,7 @@ class DriveSetup:
     route: Route
     pipeline: InputPipeline
     camera: CameraSpec
+    sensors: tuple[SensorSpec, ...]
     timeouts: Timeouts
     tm_port: int
     clock: StageClock
@@ -97,6 +98,7 @@ class Drive:
             frame = session.tick()
         with clock.stage("images"):
             rig_frame = self.rig.read(frame)
+            self.readings = self.mounted.read(frame)
         with clock.stage("world"):
             self.state = self.reader.read(session.snapshot(frame))
         with clock.stage("judge"):
@@ -121,6 +123,9 @@ class Drive:
             speed_mps=velocity[0] * cos + velocity[1] * sin,
             command=self.progress.command,
             target_point=(dx * cos + dy * sin, dy * cos - dx * sin),
+            time_s=round(self.state.time_s - self.start_time_s, 6),
+            frame=self.state.frame,
+            readings=self.readings,
         )
 
     def use_autopilot(self) -> None:
@@ -170,6 +175,15 @@ class Drive:
                 timeout_s=setup.timeouts.frame_s,
             )
         )
+        self.mounted = self._owned.enter_context(
+            MountedSensors(
+                session.world,
+                self.ego,
+                setup.sensors,
+                opendrive=session.map.to_opendrive,
+                timeout_s=setup.timeouts.frame_s,
+            )
+        )
         self.reader = self._owned.enter_context(
             WorldReader(session.world, setup.town.stop_lines, self.ego)
         )
@@ -183,6 +197,7 @@ class Drive:
             self.apply(Control(brake=1.0))
             frame = session.tick()
             self.rig.read(frame, wait_s)
+            self.mounted.read(frame, wait_s)
             wait_s = self.setup.timeouts.frame_s
         self.reader.read(session.snapshot(frame))
         self.reader.forget_events(frame)

@@ -23,11 +23,10 @@ from harness.server import RunningServer, ServerSpec, find_free_port
 from harness.session import Address, Session
 from harness.timing import StageClock, TimedFuser, TimedThermalCamera
 from harness.town import LoadedTown
-from harness.types import Control, Observation, Route, WorldState
+from harness.types import CameraSpec, Control, Observation, Route, SensorSpec, WorldState
 from scenarios.routes import RouteSpec
 from scenarios.spec import EpisodeSpec
 from scenarios.tracker import Progress
-from sensors.config import CameraSpec
 from sensors.fusion import Fuser, make_fuser
 from sensors.inputs import InputPipeline, Views, input_kind
 
@@ -49,6 +48,7 @@ class EnvConfig:
     collision_mode: str = "stop"
     route_file: Path | None = None
     camera: CameraSpec = field(default_factory=CameraSpec)
+    sensors: tuple[SensorSpec, ...] = ()  # further ones, for `Observation.readings`
     reward: RewardConfig = field(default_factory=RewardConfig)
     timeouts: Timeouts = field(default_factory=Timeouts)
 
@@ -149,6 +149,7 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
                 route=route,
                 pipeline=self._pipeline(spec),
                 camera=self.config.camera,
+                sensors=self.config.sensors,
                 timeouts=self.config.timeouts,
                 tm_port=self._tm_port,
                 clock=self.clock,

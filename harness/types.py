@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +51,38 @@ class Pose:
     pitch: float = 0.0
     yaw: float = 0.0
     roll: float = 0.0
+
+
+@dataclass(frozen=True)
+class CameraSpec:
+    """The driving camera, relative to the vehicle; defaults follow CILRS (FOV and mount)."""
+
+    width: int = 400
+    height: int = 300
+    fov_deg: float = 100.0  # horizontal
+    x: float = 2.0  # m forward of the actor's origin
+    y: float = 0.0  # m to the right
+    z: float = 1.4  # m above ground
+    pitch_deg: float = -15.0
+    yaw_deg: float = 0.0
+    roll_deg: float = 0.0
+
+
+@dataclass(frozen=True)
+class SensorSpec:
+    """A further sensor on the ego vehicle that a policy asks for."""
+
+    sensor_id: str
+    kind: str  # a CARLA blueprint, `sensor.speedometer` or `sensor.opendrive_map`
+    mount: Pose = field(default_factory=lambda: Pose(0.0, 0.0))  # in the vehicle's frame
+    attributes: tuple[tuple[str, str], ...] = ()  # of the blueprint
+
+
+class Reading(NamedTuple):
+    """What one of those sensors said of a frame."""
+
+    frame: int
+    data: Any  # CARLA's measurement; m/s of the speedometer; OpenDRIVE text of the map
 
 
 @dataclass(frozen=True)
@@ -134,6 +168,9 @@ class Observation:
     speed_mps: float
     command: Command
     target_point: tuple[float, float]  # m, ego frame: x forward, y right
+    time_s: float = 0.0  # simulated, since the first observation
+    frame: int = 0
+    readings: Mapping[str, Reading] = field(default_factory=dict)  # of the policy's own sensors
 
 
 @dataclass(frozen=True)

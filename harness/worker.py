@@ -26,7 +26,7 @@ from harness.server import ExternalServer, ServerSpec, await_ready, process_rss_
 from harness.trace import TraceRecorder
 from harness.types import Control
 from policies import make_policy
-from policies.base import Policy
+from policies.base import Policy, camera_of, close_policy, sensors_of
 from scenarios.routes import RouteSpec
 from scenarios.spec import EpisodeSpec
 
@@ -154,6 +154,7 @@ class _Worker:
         """Leave the server as it was."""
         if self._env is not None:
             self._env.close()
+        close_policy(self._policy)
 
     def _environment(self) -> CarlaDrivingEnv:
         if self._env is None:
@@ -161,15 +162,24 @@ class _Worker:
             spec = ServerSpec(backend="external", host=setup.host, port=setup.port)
             await_ready(ExternalServer(spec), setup.start_timeout_s)
             self._connection.send(Ready())
+            policy = self._driver()
             self._env = CarlaDrivingEnv(
                 EnvConfig(
                     server=spec,
+                    camera=camera_of(policy),
+                    sensors=sensors_of(policy),
                     fuser_weights=config.fuser_weights,
                     route_file=config.route_file,
                     timeouts=config.timeouts,
                 )
             )
         return self._env
+
+    def _driver(self) -> Policy:
+        if self._policy is None:
+            config = self._setup.config
+            self._policy = make_policy(config.policy, config.policy_weights)
+        return self._policy
 
     def _describe(self, task: Describe) -> TownFacts:
         env = self._environment()
@@ -189,8 +199,7 @@ class _Worker:
 
     def _drive(self, task: DriveTask) -> Driven:
         env, config = self._environment(), self._setup.config
-        if self._policy is None:
-            self._policy = make_policy(config.policy, config.policy_weights)
+        policy = self._driver()
         began = time.monotonic()
         trace = TraceRecorder() if config.trace else None
         video = VideoRecorder(config.directory / "videos" / f"{task.name}.mp4")
@@ -204,7 +213,7 @@ class _Worker:
         with video:
             score = rollout(
                 env,
-                self._policy,
+                policy,
                 task.spec,
                 observers=tuple(observers),
                 should_stop=self._should_stop,

@@ -7,7 +7,14 @@ import inspect
 from pathlib import Path
 from typing import Protocol
 
-from harness.types import Control, EpisodeContext, Observation, WorldState
+from harness.types import (
+    CameraSpec,
+    Control,
+    EpisodeContext,
+    Observation,
+    SensorSpec,
+    WorldState,
+)
 
 
 class Policy(Protocol):
@@ -37,6 +44,24 @@ class Policy(Protocol):
         another hash is another policy, and its episodes are driven anew.
         """
         return source_hash(type(self))
+
+
+def camera_of(policy: Policy) -> CameraSpec:
+    """The camera that a policy drives by; the common one where it has no wish."""
+    camera = getattr(policy, "camera", None)
+    return camera if isinstance(camera, CameraSpec) else CameraSpec()
+
+
+def sensors_of(policy: Policy) -> tuple[SensorSpec, ...]:
+    """What else a policy wants mounted."""
+    return tuple(getattr(policy, "sensors", ()))
+
+
+def close_policy(policy: Policy | None) -> None:
+    """Let go of what a policy holds, where it holds anything."""
+    close = getattr(policy, "close", None)
+    if callable(close):
+        close()
 
 
 def source_hash(kind: type) -> str:

@@ -7,18 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
+from harness.types import CameraSpec
 
-@dataclass(frozen=True)
-class CameraSpec:
-    """The driving camera, relative to the vehicle; defaults follow CILRS (FOV and mount)."""
-
-    width: int = 400
-    height: int = 300
-    fov_deg: float = 100.0  # horizontal
-    x: float = 2.0  # m forward of the actor's origin
-    y: float = 0.0  # m to the right
-    z: float = 1.4  # m above ground
-    pitch_deg: float = -15.0
+__all__ = ["CameraSpec", "Surface", "ThermalConfig"]
 
 
 class Surface(NamedTuple):

@@ -110,7 +110,8 @@ class SensorRig:
                 blueprint.set_attribute(name, value)
         spec = self._camera
         mount = carla.Transform(
-            carla.Location(spec.x, spec.y, spec.z), carla.Rotation(pitch=spec.pitch_deg)
+            carla.Location(spec.x, spec.y, spec.z),
+            carla.Rotation(pitch=spec.pitch_deg, yaw=spec.yaw_deg, roll=spec.roll_deg),
         )
         actor = world.spawn_actor(blueprint, mount, attach_to=ego)
         self._actors.append(actor)

@@ -1,0 +1,135 @@
+"""Further sensors that a policy asks for, mounted on the ego and read frame by frame."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+import carla
+
+from harness.errors import ConfigError, SimulatorError
+from harness.types import Reading, SensorSpec
+from sensors.rig import FIXED_ATTRIBUTES, FrameQueue
+
+logger = logging.getLogger(__name__)
+
+SPEEDOMETER, OPENDRIVE_MAP = "sensor.speedometer", "sensor.opendrive_map"  # no actors in CARLA
+
+
+class MountedSensors:
+    """Spawns what is specified; `read` waits for all of a frame."""
+
+    def __init__(
+        self,
+        world: carla.World,
+        ego: carla.Vehicle,
+        specs: Sequence[SensorSpec],
+        *,
+        opendrive: Callable[[], str],
+        timeout_s: float = 10.0,
+    ) -> None:
+        """Attach all sensors.
+
+        Raises:
+            ConfigError: a blueprint or an attribute is unknown to the server.
+            SimulatorError: the server refused an actor.
+        """
+        self._ego = ego
+        self._timeout_s = timeout_s
+        self._actors: list[carla.Actor] = []
+        self._queues: dict[str, FrameQueue] = {}
+        self._speedometers = [s.sensor_id for s in specs if s.kind == SPEEDOMETER]
+        maps = [s.sensor_id for s in specs if s.kind == OPENDRIVE_MAP]
+        self._maps = dict.fromkeys(maps, opendrive() if maps else "")
+        try:
+            for spec in specs:
+                if spec.kind not in (SPEEDOMETER, OPENDRIVE_MAP):
+                    self._spawn(world, spec)
+        except RuntimeError as err:
+            self.close()
+            raise SimulatorError(f"could not attach the sensors: {err}") from err
+        except BaseException:
+            self.close()
+            raise
+
+    def _spawn(self, world: carla.World, spec: SensorSpec) -> None:
+        actor = world.spawn_actor(_blueprint(world, spec), _transform(spec), attach_to=self._ego)
+        self._actors.append(actor)
+        inbox = FrameQueue(spec.sensor_id)
+        self._queues[spec.sensor_id] = inbox
+        actor.listen(inbox.put)
+
+    def read(self, frame: int, timeout_s: float | None = None) -> dict[str, Reading]:
+        """Wait for what every sensor says of this frame.
+
+        Raises:
+            SimulatorError: a sensor is late; it is named.
+        """
+        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
+        readings = {}
+        for name, inbox in self._queues.items():
+            measured = inbox.take(frame, max(deadline - time.monotonic(), 0.001))
+            readings[name] = Reading(frame, measured)
+        for name in self._speedometers:
+            readings[name] = Reading(frame, forward_speed(self._ego))
+        for name, text in self._maps.items():
+            readings[name] = Reading(frame, text)
+        return readings
+
+    def close(self) -> None:
+        """Stop and remove the sensors; a dead server is no obstacle."""
+        actors, self._actors = self._actors, []
+        for actor in actors:
+            try:
+                actor.stop()
+                actor.destroy()
+            except RuntimeError as err:
+                logger.debug("sensor %s was not removed: %s", actor.id, err)
+
+    def __enter__(self) -> MountedSensors:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def forward_speed(ego: carla.Vehicle) -> float:
+    """Velocity along the vehicle's nose in m/s, pitch included."""
+    velocity, turn = ego.get_velocity(), ego.get_transform().rotation
+    pitch, yaw = math.radians(turn.pitch), math.radians(turn.yaw)
+    level = velocity.x * math.cos(yaw) + velocity.y * math.sin(yaw)
+    return float(level * math.cos(pitch) + velocity.z * math.sin(pitch))
+
+
+def _blueprint(world: carla.World, spec: SensorSpec) -> carla.ActorBlueprint:
+    try:
+        blueprint = world.get_blueprint_library().find(spec.kind)
+    except IndexError as err:
+        raise ConfigError(f"sensor '{spec.sensor_id}': the server has no {spec.kind}") from err
+    for name, value in FIXED_ATTRIBUTES.items():
+        if blueprint.has_attribute(name):
+            blueprint.set_attribute(name, value)
+    for name, value in spec.attributes:
+        if not blueprint.has_attribute(name):
+            known = ", ".join(sorted(attribute.id for attribute in blueprint))
+            raise ConfigError(
+                f"sensor '{spec.sensor_id}': {spec.kind} has no attribute '{name}'; known: {known}"
+            )
+        blueprint.set_attribute(name, value)
+    return blueprint
+
+
+def _transform(spec: SensorSpec) -> carla.Transform:
+    pose = spec.mount
+    return carla.Transform(
+        carla.Location(pose.x, pose.y, pose.z),
+        carla.Rotation(pitch=pose.pitch, yaw=pose.yaw, roll=pose.roll),
+    )

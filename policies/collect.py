@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from harness.errors import ConfigError, FusionDriveError, SimulatorError
 from harness.types import Control, EpisodeContext, Observation, WorldState
 from policies.cilrs import load_cilrs
-from policies.dataset import recorded_frames, save_episode, write_card
+from policies.dataset import LOOK, recorded_frames, save_episode, write_card
 from policies.drivers import Driver, NoisyExpert, SharedWheel
 from policies.expert import ExpertConfig, ExpertPolicy
 from policies.noise import SteeringNoise
@@ -275,7 +275,7 @@ def record_episode(
         action = np.array([applied.throttle, applied.steer, applied.brake], np.float32)
         outcome = str(env.step(action)[4].get("outcome", ""))
     crashed = outcome not in ("success", "") and config.driver is None
-    recorder.save(out, key, spec, crashed=crashed)
+    recorder.save(out, key, spec, look=env.session.look, crashed=crashed)
     logger.info("episode %d: %s, %s after %d steps", key, spec, outcome or "cut", env.steps)
 
 
@@ -325,7 +325,9 @@ class _Recorder:
             }
         )
 
-    def save(self, out: Path, key: int, spec: EpisodeSpec, *, crashed: bool) -> None:
+    def save(
+        self, out: Path, key: int, spec: EpisodeSpec, *, look: int | None, crashed: bool
+    ) -> None:
         """Write the episode; what led to a crash is left out."""
         count = max(0, len(self._rows) - (CRASH_CUT if crashed else 0))
         table = pd.DataFrame(self._rows[:count])
@@ -333,6 +335,8 @@ class _Recorder:
             table["frame"] -= table["frame"].iloc[0]  # absolute frame numbers mean nothing later
         for name in ("town", "route_id", "weather", "traffic"):
             table[name.removesuffix("_id")] = getattr(spec, name)
+        if look is not None:
+            table[LOOK] = look
         save_episode(out, key, self._images[:count], table)
 
 

@@ -37,6 +37,7 @@ COLUMNS: dict[str, str] = {
 }
 IMAGE = "jpeg"
 CARD = "card.json"
+LOOK = "look"  # optional column: version of the look that the images have
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,16 @@ def dataset_hash(folder: Path) -> str:
     return digest.hexdigest()[:12]
 
 
+def recorded_looks(folder: Path) -> list[int]:
+    """Versions of the look of the images, in order; empty where it was not recorded."""
+    looks: set[int] = set()
+    for path in folder.glob("episode_*.parquet"):
+        file = ParquetFile(path)
+        if LOOK in file.columns:
+            looks.update(int(look) for look in file.to_pandas([LOOK])[LOOK].unique())
+    return sorted(looks)
+
+
 def write_card(folder: Path, facts: dict[str, object]) -> None:
     """Describe the data set: how it was made and what is in it."""
     frames = recorded_frames(folder)
@@ -130,6 +141,7 @@ def write_card(folder: Path, facts: dict[str, object]) -> None:
         "episodes": len(frames),
         "frames": sum(frames.values()),
         "hash": dataset_hash(folder),
+        "looks": recorded_looks(folder),
     }
     draft = folder / f"{CARD}.part"
     draft.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")

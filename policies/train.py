@@ -330,13 +330,15 @@ def save(
     numbers: dict[str, float],
 ) -> None:
     """Write a checkpoint that `--resume` and `policies.export` read; no pickled classes in it."""
-    cards = [Path(folder) / CARD for folder in config.data]
+    paths = [Path(folder) / CARD for folder in config.data]
+    cards = [json.loads(p.read_text(encoding="utf-8")) for p in paths if p.is_file()]
     facts = {
         "train": asdict(config),
         "network": average.config.to_dict(),
         "preprocessing": Preprocessing().to_dict(),
         "validation": numbers,
-        "data": [json.loads(p.read_text(encoding="utf-8")) for p in cards if p.is_file()],
+        "data": cards,
+        "looks": sorted({look for card in cards for look in card.get("looks", ())}),
         "step": step,
         "minutes": round(spent_s / 60.0, 2),
         "commit": current_commit(),

@@ -13,6 +13,7 @@ from policies.dataset import (
     flatten,
     load_episodes,
     recorded_frames,
+    recorded_looks,
     sampling_weights,
     save_episode,
     write_card,
@@ -72,6 +73,14 @@ def test_episode_that_was_removed_does_not_count(tmp_path: Path) -> None:
     before = dataset_hash(tmp_path)
     record(tmp_path, episodes=2, frames=3)
     assert dataset_hash(tmp_path) != before
+
+
+def test_card_names_the_looks_of_the_images(tmp_path: Path) -> None:
+    for key, look in enumerate((None, 2, 1, 2)):
+        table = pd.DataFrame({"frame": np.arange(3)})
+        images = [np.zeros((8, 8, 3), np.uint8)] * 3
+        save_episode(tmp_path, key, images, table if look is None else table.assign(look=look))
+    assert recorded_looks(tmp_path) == [1, 2]
 
 
 def test_sampling_gives_every_command_the_same_share(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import faulthandler
 import logging
 import os
@@ -22,6 +23,7 @@ logger = logging.getLogger("simulator")
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 _PARENT_POLL_S = 0.5
+_M_ARENA_MAX = -8  # malloc.h
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -59,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level=given.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     stop = _Stop()
+    _use_few_arenas()
     # Short turns keep the reader threads quick while another thread computes in Python.
     sys.setswitchinterval(0.0005)
     try:
@@ -74,6 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = stop.wait()
     server.close()
     return code
+
+
+def _use_few_arenas() -> None:
+    """Keep glibc from giving each of hundreds of connections' threads a heap that only grows."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only glibc has it
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 2)
 
 
 def _make_server(given: argparse.Namespace) -> Server:

@@ -30,7 +30,7 @@ from simulator.types import F64, Drawable, Pose, Tag, Weather
 
 _LIMIT_EVERY_TICKS = 5  # how often a vehicle looks up the speed limit below it
 _SPECTATOR = Pose(0.0, 0.0, 20.0, -20.0, 0.0, 0.0)
-_GONE_KEPT = 5000
+_GONE_KEPT = 1000
 _LIGHT_BOX_HALF = (1.5, 0.3, 1.0)  # m; x and y grow with the lanes that the light governs
 
 
@@ -50,6 +50,8 @@ class Settings:
     actor_active_distance: float = 2000.0
     spectator_as_ego: bool = True
 
+    MOST_SUBSTEPS = 100
+    SHORTEST_DELTA_S, LONGEST_DELTA_S = 1e-5, 10.0
     DEFAULT_DELTA_S = 0.05  # without a fixed delta; steps never follow the wall clock
 
     @property
@@ -62,8 +64,9 @@ class Settings:
         """Into how many parts the physics cuts a step."""
         if not self.substepping or self.max_substep_delta_time <= 0.0:
             return 1
-        parts = math.ceil(self.delta_s / self.max_substep_delta_time - 1e-6)
-        return min(max(parts, 1), max(self.max_substeps, 1))
+        longest = max(self.max_substep_delta_time, self.delta_s / self.MOST_SUBSTEPS)
+        parts = math.ceil(self.delta_s / longest - 1e-6)
+        return min(max(parts, 1), max(self.max_substeps, 1), self.MOST_SUBSTEPS)
 
     def as_list(self) -> list[Any]:
         """The fields in wire order."""
@@ -79,7 +82,24 @@ class Settings:
         given = dict(zip(names, values, strict=False))
         delta = given["fixed_delta_seconds"]
         given["fixed_delta_seconds"] = float(delta[1]) if delta[0] and delta[1] > 0.0 else None
-        return cls(**given)
+        made = cls(**given)
+        made._check()
+        return made
+
+    def _check(self) -> None:
+        """Refuse what would stop the world for everybody.
+
+        Raises:
+            ActorError: a step that is too long, or a value of another type.
+        """
+        if not self.SHORTEST_DELTA_S <= self.delta_s <= self.LONGEST_DELTA_S:
+            limits = f"{self.SHORTEST_DELTA_S:g} to {self.LONGEST_DELTA_S:g}"
+            raise ActorError(f"fixed_delta_seconds: expected {limits}, got {self.delta_s:g}")
+        for name, default in zip(self.__dataclass_fields__, Settings().as_list(), strict=True):
+            value = getattr(self, name)
+            numbers = (int, float) if isinstance(default, float) else type(default)
+            if name != "fixed_delta_seconds" and not isinstance(value, numbers):
+                raise ActorError(f"{name}: expected a {type(default).__name__}, got {value!r}")
 
 
 @dataclass
@@ -254,6 +274,8 @@ class Episode:
             self.physics.remove(actor_id)
         self.actors.remove(actor_id)
         self.gone[actor_id] = actor.box()
+        if len(self.gone) > _GONE_KEPT:
+            del self.gone[next(iter(self.gone))]
         return True
 
     def set_weather(self, values: list[float]) -> None:

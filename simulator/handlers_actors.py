@@ -138,7 +138,7 @@ def add_angular_impulse(context: Context, actor_id: int, impulse: list[float]) -
 def add_torque(context: Context, actor_id: int, torque: list[float]) -> None:
     """Twist during the next step, N m."""
     delta_s = context.server.settings.delta_s
-    scaled = [v * delta_s * 57.29577951308232 for v in torque]  # the impulse is in degrees
+    scaled = [v * delta_s * 57.29577951308232 for v in finite(torque)]  # the impulse is in degrees
     add_angular_impulse(context, actor_id, scaled)
 
 
@@ -157,7 +157,8 @@ def set_collisions(context: Context, actor_id: int, on: bool) -> None:
 def walk(context: Context, actor_id: int, control: list[Any]) -> None:
     """Apply a WalkerControl: direction, speed, jump."""
     walker = context.server.episode.actors.get(actor_id, Walker)
-    walker.direction, walker.speed = _triple(control[0]), float(control[1])
+    (speed,) = finite([control[1]])
+    walker.direction, walker.speed = _triple(control[0]), speed
     walker.jump = bool(control[2])
     if walker.has_body:
         context.server.episode.physics.walk(actor_id, walker.direction, walker.speed)

@@ -19,6 +19,8 @@ from simulator.wire import Form
 _MASS, _DRAG, _WHEELS, _MAX_STEER, _FRICTION = 11, 12, 15, 2, 0
 _GEARS = ((3.59, 0.5, 0.65), (2.02, 0.5, 0.65), (1.38, 0.5, 0.65), (1.0, 0.5, 0.65))
 _FRONT_WHEELS = (0, 1)
+_TOP_GEAR = 20
+_ALL_LAMPS = 0xFFFFFFFF
 _FIELDS = 17
 
 
@@ -36,7 +38,7 @@ def control(context: Context, actor_id: int, values: list[Any]) -> None:
         hand_brake=bool(values[3]),
         reverse=bool(values[4]),
         manual_gear_shift=bool(values[5]),
-        gear=int(values[6]),
+        gear=min(max(int(values[6]), -1), _TOP_GEAR),
     )
     context.server.episode.drive(_vehicle(context, actor_id), order)
 
@@ -56,7 +58,7 @@ def ackermann_settings(context: Context, actor_id: int) -> list[float]:
 
 def set_ackermann_settings(context: Context, actor_id: int, values: list[float]) -> None:
     """Change them."""
-    _vehicle(context, actor_id).controller.gains = AckermannGains(*(float(v) for v in values))
+    _vehicle(context, actor_id).controller.gains = AckermannGains(*finite(values))
 
 
 def physics_control(context: Context, actor_id: int) -> list[Any]:
@@ -125,7 +127,8 @@ def light_state(context: Context, actor_id: int) -> list[int]:
 def set_light_state(context: Context, actor_id: int, state: list[int] | int) -> None:
     """Switch the lamps; the RPC sends a structure, the batch command a bare number."""
     vehicle = _vehicle(context, actor_id)
-    vehicle.light_flags = int(state[0] if isinstance(state, list) else state)
+    flags = int(state[0] if isinstance(state, list) else state)
+    vehicle.light_flags = flags & _ALL_LAMPS
 
 
 def light_states(context: Context) -> list[list[int]]:

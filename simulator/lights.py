@@ -14,6 +14,7 @@ from simulator.types import SignalSpec
 GREEN_S = 10.0  # CARLA's defaults, TrafficLightController 0.9.16
 YELLOW_S = 3.0
 RED_S = 2.0  # all red, after each yellow
+LONGEST_S = 1e6  # of one stage
 GOVERNED_M = 14.0  # how far before its stop line a light governs a vehicle
 _BEYOND_M = 0.5
 _HALF_LANE_M = 1.75
@@ -215,8 +216,8 @@ class TrafficLights:
 def _duration(name: str, wanted: float | None, current: float) -> float:
     if wanted is None:
         return current
-    if not (math.isfinite(wanted) and wanted >= 0.0):
-        raise ValueError(f"{name} must be a finite time of 0 s or more, found {wanted}")
+    if not 0.0 <= wanted <= LONGEST_S:
+        raise ValueError(f"{name} must be a time of 0 to {LONGEST_S:g} s, found {wanted}")
     return float(wanted)
 
 

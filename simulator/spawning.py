@@ -16,6 +16,7 @@ from simulator.sensors_camera import CAMERAS
 from simulator.types import Pose, Tag
 from simulator.vehicle_models import VEHICLES
 
+LARGEST = 1e7  # of positions, velocities, impulses: far beyond any town, and no sum overflows
 COLLISION = "Spawn failed because of collision at spawn position"
 INVALID = "Spawn failed because of invalid actor description"
 
@@ -43,6 +44,8 @@ def finite(values: Iterable[Any]) -> tuple[float, ...]:
     numbers = tuple(float(v) for v in values)
     if not all(map(math.isfinite, numbers)):
         raise ActorError(f"expected finite numbers, got {numbers}")
+    if max(map(abs, numbers), default=0.0) > LARGEST:
+        raise ActorError(f"expected numbers of at most {LARGEST:g}, got {numbers}")
     return numbers
 
 

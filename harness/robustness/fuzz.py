@@ -8,7 +8,7 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 from harness.errors import SimulatorError
@@ -20,6 +20,7 @@ from harness.robustness.verdict import Check, at_most, conclude, equal, grows_at
 ANSWER_WAIT_S = 30.0
 HALF_OPEN = 40  # connections with half a message that stay open at any time
 CLEAN_EVERY = 500  # messages: the actors that were spawned by chance go
+LOG_WAIT_S = 2.0
 WARM_UP = 0.1  # share of the messages before memory counts
 LONGEST_TICK_S = 3.5  # a stalled reader may hold the world for three seconds
 # kind -> how many of a hundred messages
@@ -60,7 +61,8 @@ class Fuzz:
         except (OSError, SimulatorError) as err:
             self.faults.append(f"{kind}: {err}")
             self._client.close()
-            self._client = PlainClient(self.address, ANSWER_WAIT_S)
+            with contextlib.suppress(OSError):  # the caller looks whether the server lives
+                self._client = PlainClient(self.address, ANSWER_WAIT_S)
         if sum(self.sent.values()) % CLEAN_EVERY == 0:
             self.clean()
 
@@ -150,6 +152,7 @@ def fuzz(count: int, seed: int, town: str) -> list[Check]:
         if server.is_alive:
             run.finish()
         seen = ticker.finish()
+        sleep(LOG_WAIT_S)  # the server notices the last half-open connections
         log = server.log()
         after_mb = server.rss_mb() if server.is_alive else float("inf")
         alive = server.is_alive

@@ -6,6 +6,7 @@ Shapes of arguments are those of CARLA 0.9.16, `carla/rpc/*.h` and `carla/client
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import msgpack
@@ -23,7 +24,7 @@ _DESCRIPTION: Shape = ["n", "kind", "attributes"]
 _LIGHT: Shape = ["id", "V", "f", "n", ["n", "n", "n"], "b"]
 _LABELLED: Shape = ["V", "V", "f"]
 
-CALLS: dict[str, list[Shape]] = {
+CALLS: dict[str, Sequence[Shape]] = {
     "version": [], "get_episode_info": [], "get_sensor_token": ["id"], "get_available_maps": [],
     "get_map_info": [], "get_map_data": [], "get_navigation_mesh": [], "get_required_files": ["s"],
     "request_file": ["s"], "load_new_episode": ["town", "b", "n"], "load_map_layer": ["n"],

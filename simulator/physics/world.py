@@ -30,6 +30,7 @@ Ground = Callable[[float, float, float], float]
 WALKER_MASS_KG = 75.0
 GEAR_SPEEDS = (4.5, 9.0, 15.0, 22.0)  # m/s where the automatic shifts up
 DROP_M = 0.02  # what lies higher above the ground than this falls
+LARGEST = 1e8  # of any number of a body's state
 SETTLE_S = 0.1  # time constant with which height and tilt follow a step in the ground
 
 
@@ -228,11 +229,14 @@ class Physics:
             dt: length of the step, s.
             substeps: into how many equal parts it is cut; 0.01 s each is what vehicles want.
         """
-        before = self._state[:, k.VX : k.VZ + 1].copy()
+        start = self._state.copy()
+        before = start[:, k.VX : k.VZ + 1]
         pairs = find_pairs(self._state, self._spec, self._command, self._grid, dt)
         args = (self._state, self._spec, self._command, self._grid, pairs)
         totals = advance(*args, dt, max(substeps, 1))
         self._command[:, k.FORCE_X : k.FORCE_Y + 1] = 0.0
+        if not np.abs(self._state).max(initial=0.0) < LARGEST:
+            self._hold_back(start)
         moved = np.abs(self._state[:, k.VX : k.YAW_RATE + 1]).max(axis=1, initial=0.0) > 1e-4
         raised = self._state[:, k.Z] > self._state[:, k.GROUND] + 1e-4
         for row in np.flatnonzero(moved | raised):
@@ -241,6 +245,13 @@ class Physics:
         for i, (x, y, z) in enumerate(gained):
             self._extras[i] = self._extras[i]._replace(acceleration=(x, y, z))
         return self._contacts(pairs, totals)
+
+    def _hold_back(self, start: F64) -> None:
+        """Stop bodies whose numbers overflow, where they were: a NaN would spread to the others."""
+        for row in np.flatnonzero(~(np.abs(self._state) < LARGEST).all(axis=1)):
+            self._state[row] = np.where(np.abs(start[row]) < LARGEST, start[row], 0.0)
+            self._state[row, k.VX : k.YAW_RATE + 1] = 0.0
+            self._state[row, [k.PUSH_X, k.PUSH_Y]] = 0.0
 
     def _contacts(self, pairs: NDArray[np.int64], totals: F64) -> list[Contact]:
         keys = list(self._rows)

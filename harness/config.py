@@ -92,7 +92,8 @@ class RunConfig(_Frozen):
             return self.out
         parts = ["-".join(self.town), "-".join(self.weather), "-".join(self.input)]
         policy = re.sub(r"[^\w.-]+", "-", self.policy)  # a plug-in's name may hold a path
-        return Path("runs") / (self.suite or "_".join([*parts, policy]))
+        name = "_".join([*parts, policy]).replace(":", "-")  # as in random:7
+        return Path("runs") / (self.suite or name)
 
 
 def load_config(file: Path | None, flags: Mapping[str, Any]) -> RunConfig:

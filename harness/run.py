@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--config", type=Path, metavar="FILE", help="YAML with the same keys; flags win")
-    add("--town", nargs="+", help="such as Town02 Town03")
+    add("--town", nargs="+", help="such as Town02 Town03 random:7")
     add("--weather", nargs="+", help="such as clear fog night")
     add("--input", nargs="+", help="rgb, thermal, fused; several are compared in pairs")
     add("--policy", help="cilrs (default), expert, autopilot, constant, or pkg.module:Class")

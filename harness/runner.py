@@ -52,7 +52,13 @@ class Episode:
     def name(self) -> str:
         """File name for its records."""
         spec = self.spec
-        parts = (spec.town.replace(":", "-"), f"r{spec.route_id}", spec.weather, spec.traffic, spec.input)
+        parts = (
+            spec.town.replace(":", "-"),
+            f"r{spec.route_id}",
+            spec.weather,
+            spec.traffic,
+            spec.input,
+        )
         return "_".join((*parts, spec.policy, f"s{spec.seed}", self.digest[:6]))
 
 

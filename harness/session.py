@@ -13,7 +13,7 @@ import carla
 from harness.config import Timeouts
 from harness.errors import MapError, SimulatorError
 from harness.probe import Engine, check_version, engine_of, look_of
-from scenarios.route_files import town_name
+from scenarios.route_files import is_random_town, town_name
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ class Session:
     def _check_has(self, town: str) -> None:
         maps = self._call("list maps", self.client.get_available_maps)
         known = sorted({town_name(name) for name in maps})
-        if town_name(town) not in known:
+        if town_name(town) not in known and not is_random_town(town):
             raise MapError(f"unknown town '{town}'; the server has: {', '.join(known)}")
 
     def _take_clock(self) -> None:

@@ -8,6 +8,8 @@ from harness.criteria.lane import CarlaLaneQuery
 from harness.session import Session
 from harness.types import Route
 from harness.world import StopLines
+from scenarios.generate import fresh_routes
+from scenarios.route_files import is_random_town
 from scenarios.routes import RoutePlanner, RouteSpec, load_routes, map_identity
 
 
@@ -22,13 +24,20 @@ class LoadedTown:
         self.lanes = CarlaLaneQuery(self.map)
         self.stop_lines = StopLines(session.world)
         self._routes: dict[str, Route] = {}
+        self._fresh: tuple[RouteSpec, ...] | None = None
 
     def route_specs(self, file: Path | None) -> tuple[RouteSpec, ...]:
         """The routes of a file, or those that ship with the package for this map.
 
+        None ship for random towns: theirs are made here, the same ones for the same map.
+
         Raises:
             MapError: none fit.
         """
+        if file is None and is_random_town(self.name):
+            if self._fresh is None:
+                self._fresh = fresh_routes(self.map, self.name)
+            return self._fresh
         return load_routes(self.name, self.identity, file)
 
     def route(self, spec: RouteSpec) -> Route:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import carla
 import numpy as np
+from scipy.spatial import cKDTree
 
 from harness.errors import FusionDriveError, MapError, SimulatorError
 from harness.types import Command, Pose, Route
@@ -22,6 +23,9 @@ CLEARANCE_M = 14.0  # of start and goal from the nearest junction
 CELL_M = 10.0
 CANDIDATES_PER_ROUTE = 30
 ATTEMPTS_PER_CANDIDATE = 40
+FRESH_SEED = 2026
+FRESH_COUNT = 25
+FRESH_CANDIDATES = 4  # per route: made while somebody waits
 
 
 @dataclass(frozen=True)
@@ -64,14 +68,27 @@ def generate_routes(
     )
 
 
+def fresh_routes(carla_map: carla.Map, town: str) -> tuple[RouteSpec, ...]:
+    """Routes for a town that has no ready-made ones; the same map gives the same routes.
+
+    Raises:
+        MapError: the map is too small.
+    """
+    return generate_routes(
+        carla_map,
+        town,
+        seed=FRESH_SEED,
+        count=FRESH_COUNT,
+        candidates_per_route=FRESH_CANDIDATES,
+    )
+
+
 def _candidates(planner: RoutePlanner, rng: np.random.Generator, wanted: int) -> list[_Candidate]:
     graph = planner.graph
     junction_points = graph.points[graph.junctions >= 0, :2]
     ends = np.flatnonzero(graph.junctions < 0)
     if len(junction_points):
-        gaps = np.linalg.norm(
-            graph.points[ends][:, None, :2] - junction_points[None, ::4], axis=2
-        ).min(axis=1)
+        gaps, _ = cKDTree(junction_points[::4]).query(graph.points[ends, :2])
         ends = ends[gaps > CLEARANCE_M]
     if len(ends) < 2:
         raise MapError(f"'{planner.name}': no place for a route's start outside junctions")
@@ -141,8 +158,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m scenarios.generate", description=__doc__)
     parser.add_argument("--town", required=True)
-    parser.add_argument("--seed", type=int, default=2026)
-    parser.add_argument("--count", type=int, default=25)
+    parser.add_argument("--seed", type=int, default=FRESH_SEED)
+    parser.add_argument("--count", type=int, default=FRESH_COUNT)
     parser.add_argument("--maps", type=Path, help="directory with <town>.xodr")
     parser.add_argument("--xodr", type=Path, help="an OpenDRIVE file")
     parser.add_argument("--host", default="localhost", help="server, where no file is given")

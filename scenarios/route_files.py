@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from harness.types import Pose
 
 DATA_DIR = Path(__file__).parent / "data"
 AUTHORED_MARK = 'vendor="FusionDrive"'  # in the OpenDRIVE header of the authored towns
+RANDOM_TOWN = re.compile(r"random:(0|[1-9][0-9]{0,9})")  # what the embedded server makes
 MAX_FILE_BYTES = 64 * 2**20
 
 
@@ -33,6 +35,11 @@ class RouteSpec:
 def town_name(name: str) -> str:
     """`Town02` for `Carla/Maps/Town02`, `/Game/Carla/Maps/Town02_Opt` and the like."""
     return name.rsplit("/", 1)[-1].removesuffix("_Opt")
+
+
+def is_random_town(name: str) -> bool:
+    """Whether the name is `random:SEED`: a town that is made when it is asked for."""
+    return RANDOM_TOWN.fullmatch(town_name(name)) is not None
 
 
 def map_digest(carla_map: carla.Map) -> str:

@@ -34,7 +34,7 @@ def test_random_towns_are_known_by_their_name(name: str, expected: bool) -> None
 
 def test_random_towns_need_no_route_file() -> None:
     check_towns(RunConfig(town=("random:7",)))
-    with pytest.raises(ConfigError, match="unknown town 'random:x'; known: .*, random:SEED"):
+    with pytest.raises(ConfigError, match=r"unknown town 'random:x'; known: .*, random:SEED"):
         check_towns(RunConfig(town=("random:x",)))
 
 

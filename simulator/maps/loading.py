@@ -41,15 +41,15 @@ def load_town(name: str, maps_dir: Path | None = None) -> Town:
     except SeedError as err:
         raise MapError(str(err)) from err
     if seed is not None:
-        return _build(town, "authored", write_opendrive(random_town(seed)), town)
+        return build_town(town, "authored", write_opendrive(random_town(seed)), town)
     for directory in _directories(maps_dir):
         path = directory / f"{town}.xodr"
         if path.is_file():
-            return _build(town, "carla", _read(path), str(path))
+            return build_town(town, "carla", _read(path), str(path))
     if town not in AUTHORED:
         known = ", ".join(available_towns(maps_dir))
         raise MapError(f"unknown town {name!r}; known: {known}, random:SEED")
-    return _build(town, "authored", write_opendrive(AUTHORED[town]()), f"authored {town}")
+    return build_town(town, "authored", write_opendrive(AUTHORED[town]()), f"authored {town}")
 
 
 def available_towns(maps_dir: Path | None = None) -> tuple[str, ...]:
@@ -83,7 +83,18 @@ def _read(path: Path) -> str:
         raise MapError(f"{path}: cannot be read: {err}") from err
 
 
-def _build(name: str, origin: str, xodr: str, source: str) -> Town:
+def build_town(name: str, origin: str, xodr: str, source: str) -> Town:
+    """The town of an OpenDRIVE text.
+
+    Args:
+        name: of the town.
+        origin: authored or carla.
+        xodr: the text.
+        source: what errors call it.
+
+    Raises:
+        MapError: the text is no map to drive on; names `source` and the reason.
+    """
     check_opendrive(xodr, source)
     try:
         carla_map = carla.Map(name, xodr)

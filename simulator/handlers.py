@@ -24,7 +24,6 @@ METHODS: dict[str, Method] = {
 
 # Their callers get an error that names the method, in the form in which the client expects it.
 UNSUPPORTED: dict[str, Form] = {
-    "request_file": Form.VALUE,
     "load_map_layer": Form.VOID,
     "unload_map_layer": Form.VOID,
     "copy_opendrive_to_file": Form.VOID,

@@ -168,7 +168,8 @@ def set_walker_state(context: Context, actor_id: int, pose: list[Any], speed: fl
     """Put a walker somewhere and let it walk on the way it looks; the AI controller's command."""
     walker = context.server.episode.actors.get(actor_id, Walker)
     target = pose_of(pose)
-    context.server.episode.place(walker, target)
+    # The crowd's places are on the ground, a walker's origin is in its middle.
+    context.server.episode.place(walker, target._replace(z=target.z + walker.half_extent[2]))
     forward = target.rotation_matrix()[:, 0]
     walk(context, actor_id, [[float(v) for v in forward], speed, False])
 

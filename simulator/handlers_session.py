@@ -50,15 +50,23 @@ def map_data(context: Context) -> str:
     return context.server.episode.scene.town.xodr
 
 
-def navigation_mesh(_: Context) -> bytes:
-    """Empty: this server has no navigation mesh, so the client's walker crowd stays idle."""
-    return b""
+def navigation_mesh(context: Context) -> bytes:
+    """The town's navigation mesh."""
+    return context.server.episode.scene.navigation
 
 
-def required_files(_: Context, folder: str = "") -> list[str]:
-    """None: all that a client needs comes through other calls."""
-    del folder
-    return []
+def required_files(context: Context, folder: str = "") -> list[str]:
+    """The navigation mesh, which clients ask for by its folder; all else comes by other calls."""
+    scene = context.server.episode.scene
+    return [scene.navigation_file] if folder.strip("/") == "Nav" and scene.navigation else []
+
+
+def request_file(context: Context, name: str) -> bytes:
+    """The contents of a file that `required_files` named."""
+    scene = context.server.episode.scene
+    if name != scene.navigation_file or not scene.navigation:
+        raise ActorError(f"no such file {name!r}; there is {required_files(context, 'Nav')}")
+    return scene.navigation
 
 
 def settings(context: Context) -> list[Any]:
@@ -162,6 +170,7 @@ METHODS = {
     "get_map_data": Method(map_data),
     "get_navigation_mesh": Method(navigation_mesh, is_locked=False),
     "get_required_files": Method(required_files, is_locked=False),
+    "request_file": Method(request_file, is_locked=False),
     "get_episode_settings": Method(settings, is_locked=False),
     "set_episode_settings": Method(set_settings, is_locked=False),
     "tick_cue": Method(tick_cue, is_locked=False),

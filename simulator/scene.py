@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import ctypes
 import gc
+import hashlib
 import logging
 import re
 import threading
@@ -82,6 +83,13 @@ class Scene:
     caster: RayCaster
     limits: SpeedLimits
     signs: tuple[Sign, ...]
+    navigation: bytes  # where walkers may go, the file that clients load; empty without pavements
+
+    @cached_property
+    def navigation_file(self) -> str:
+        """Name of the navigation mesh; clients keep such files, so it changes with the bytes."""
+        digest = hashlib.sha256(self.navigation).hexdigest()[:16]
+        return f"Nav/fusiondrive-{self.town.name.replace(':', '-')}-{digest}.bin"
 
     @cached_property
     def obstacle_boxes(self) -> F64:
@@ -149,7 +157,7 @@ def make_scene(town: Town, options: SceneOptions) -> Scene:
     began = perf_counter()
     carla_map = carla.Map(town.name, town.xodr)
     folder = default_folder() if options.keeps_grown else None
-    scenery, ground = GrownStore(folder).grown(carla_map, town, options.seed)
+    scenery, ground, navigation = GrownStore(folder).grown(carla_map, town, options.seed)
     _return_memory()
     renderer = Renderer(scenery, options.threads)
     scene = Scene(
@@ -161,6 +169,7 @@ def make_scene(town: Town, options: SceneOptions) -> Scene:
         caster=RayCaster(renderer),
         limits=SpeedLimits(town.xodr),
         signs=_signs_of(carla_map),
+        navigation=navigation,
     )
     logger.info(
         "%s (%s:%s) ready after %.1f s: %d obstacles, %d traffic lights",

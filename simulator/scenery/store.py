@@ -18,9 +18,11 @@ import platformdirs
 import scipy
 from numpy.typing import NDArray
 
+from simulator.scenery.crossings import arm_crossings, zebra_crossings
 from simulator.scenery.drivable import survey
 from simulator.scenery.ground import Ground
 from simulator.scenery.grow import grow
+from simulator.scenery.navigation import navigation_mesh
 from simulator.types import F64, Layer, Mesh, Obstacle, Scenery, Town
 
 logger = logging.getLogger(__name__)
@@ -32,10 +34,11 @@ Arrays = dict[str, NDArray[np.generic]]
 
 
 class Grown(NamedTuple):
-    """What stands still in a town, and the height of its ground."""
+    """What stands still in a town, the height of its ground, and where walkers may go."""
 
     scenery: Scenery
     ground: Ground
+    navigation: bytes  # the mesh file that clients load
 
 
 class GrownStore:
@@ -62,7 +65,10 @@ def grow_all(carla_map: carla.Map, town: Town, seed: int) -> Grown:
     """Survey a road network once, for what stands on it and for its heights."""
     field = survey(carla_map)
     ground = Ground.over(field)
-    return Grown(grow(carla_map, town, seed, field), ground)
+    scenery = grow(carla_map, town, seed, field)
+    crossings = zebra_crossings(carla_map)
+    crossings += arm_crossings(field, town.signals, crossings)
+    return Grown(scenery, ground, navigation_mesh(field, crossings, scenery.obstacles))
 
 
 def default_folder() -> Path:
@@ -122,7 +128,7 @@ def _discard(folder: Path) -> None:
 
 
 def _pack(grown: Grown) -> Arrays:
-    scenery, ground = grown
+    scenery, ground, navigation = grown
     arrays: Arrays = {
         "ranges": np.array([(layer.near_m, layer.far_m) for layer in scenery.layers]),
         "obstacles": np.array(scenery.obstacles, np.float64).reshape(-1, len(Obstacle._fields)),
@@ -131,6 +137,7 @@ def _pack(grown: Grown) -> Arrays:
         "low": ground.low,
         "high": ground.high,
         "origin": np.array([ground.x0, ground.y0]),
+        "navigation": np.frombuffer(navigation, np.uint8),
     }
     for n, layer in enumerate(scenery.layers):
         arrays.update({f"{name}.{n}": getattr(layer.mesh, name) for name in _MESH})
@@ -152,4 +159,6 @@ def _unpack(arrays: Arrays) -> Grown:
     directions = arrays["lamp_directions"].astype(np.float32)
     x0, y0 = arrays["origin"].astype(np.float64).tolist()
     low, high = (arrays[name].astype(np.float32) for name in ("low", "high"))
-    return Grown(Scenery(layers, boxes, lamps, directions), Ground(low, high, x0, y0))
+    ground = Ground(low, high, x0, y0)
+    navigation = arrays["navigation"].astype(np.uint8).tobytes()
+    return Grown(Scenery(layers, boxes, lamps, directions), ground, navigation)

@@ -35,6 +35,7 @@ def assert_same(a: Grown, b: Grown) -> None:
             assert array.tobytes() == getattr(other.mesh, name).tobytes()
     assert a.scenery.obstacles == b.scenery.obstacles
     assert a.scenery.lamps.tobytes() == b.scenery.lamps.tobytes()
+    assert a.navigation == b.navigation
     for x, y in np.random.default_rng(0).uniform(-50.0, 250.0, (50, 2)):
         assert a.ground.height(x, y) == b.ground.height(x, y)
         assert a.ground.pitch_roll(x, y, 0.0, 30.0) == b.ground.pitch_roll(x, y, 0.0, 30.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.errors import unknown_name
+from harness.errors import ConfigError, unknown_name
 from policies.base import Policy
 from policies.plugins import entry_points, is_reference, load_plugin
 
@@ -24,6 +24,14 @@ def _cilrs(weights: Path | None) -> Policy:
     return load_cilrs(weights)
 
 
+def _cilrs_bgr(weights: Path | None) -> Policy:
+    from policies.cilrs import load_cilrs
+
+    if weights is None:
+        raise ConfigError("policy 'cilrs-bgr' is for published checkpoints: give --weights FILE")
+    return load_cilrs(weights, bgr=True)
+
+
 def _constant(weights: Path | None) -> Policy:
     from policies.constant import ConstantPolicy
 
@@ -39,6 +47,7 @@ def _autopilot(weights: Path | None) -> Policy:
 POLICIES: dict[str, Callable[[Path | None], Policy]] = {
     "expert": _expert,
     "cilrs": _cilrs,
+    "cilrs-bgr": _cilrs_bgr,  # a published checkpoint, fed blue first
     "constant": _constant,
     "autopilot": _autopilot,
 }

@@ -15,35 +15,39 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from harness.errors import WeightsError
-from policies.cilrs import BRANCHES, LoadedNetwork, Prediction, file_hash
-from policies.cilrs_network import Cilrs, network_config
-from policies.preprocess import Preprocessing, preprocessing_from
-from policies.published import CoiltraineCilrs
+from policies.base import Policy
+from policies.cilrs import BRANCHES, CilrsPolicy, LoadedNetwork, Prediction, file_hash
+from policies.families import COILTRAINE, TRANSFUSER, Published, PublishedPolicy, roach
+from policies.preprocess import preprocessing_from
+from policies.published import CoiltraineCilrs, RoachCilrs, RoachSettings, TransfuserCilrs
 
 FAMILIES: dict[str, str] = {
     "fusiondrive": "a .onnx, .safetensors or run checkpoint of this project",
     "coiltraine": "key 'state_dict' with 'branches.branched_modules.*'",
-    "carla-roach": "key 'policy_state_dict'",
-    "transfuser": "bare state dict with 'encoder.features.*'",
+    "carla-roach": "keys 'policy_state_dict' and 'policy_init_kwargs'",
+    "transfuser": "bare state dict with 'encoder.features.*' and 'controller.*'",
 }
 
 
-def load_checkpoint(path: Path) -> LoadedNetwork:
-    """Load a file of a known family.
+def load_checkpoint(path: Path, *, bgr: bool = False) -> Policy:
+    """Build the policy of a file of a known family.
+
+    Args:
+        path: the file; `weights_only` is always on.
+        bgr: feed a published network blue first; coiltraine's training read its images so.
 
     Raises:
-        WeightsError: the file is broken, of no known family, or of one that cannot drive here.
+        WeightsError: the file is broken, of no known family, or does not fit its network.
     """
     state = read_checkpoint(path)
     family = detect_family(state, path)
     if family == "fusiondrive":
-        return _load_own(state, path)
-    if family == "coiltraine":
-        return _load_coiltraine(state, path)
-    raise WeightsError(
-        f"{path}: this is a {family} checkpoint; it is recognised, but its loader is not part of "
-        f"this version (it needs another camera); families that drive: fusiondrive, coiltraine"
-    )
+        if bgr:
+            raise WeightsError(f"{path}: files of this project say their order of colours; no bgr")
+        return CilrsPolicy(load_own(state, path))
+    builders = {"coiltraine": _coiltraine, "carla-roach": _roach, "transfuser": _transfuser}
+    net, published = builders[family](state, path)
+    return PublishedPolicy(replace(published, bgr=bgr), _TorchNetwork(net, path), file_hash(path))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -79,7 +83,7 @@ def detect_family(state: Mapping[str, Any], path: Path) -> str:
     inner = state.get("state_dict")
     if isinstance(inner, Mapping) and any("branches.branched_modules" in key for key in inner):
         return "coiltraine"
-    if any("encoder.features" in key for key in state):
+    if any(str(key).startswith(("encoder.features.", "module.encoder.features.")) for key in state):
         return "transfuser"
     found = ", ".join(sorted(str(key) for key in state)[:4]) or "nothing"
     raise WeightsError(f"{path}: unknown checkpoint (its keys: {found}); {_known()}")
@@ -104,44 +108,79 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 class _TorchNetwork:
     """A network whose outputs are all branches and, where it has one, the speed branch."""
 
-    def __init__(self, net: torch.nn.Module) -> None:
+    def __init__(self, net: torch.nn.Module, path: Path) -> None:
         self._net = net.eval()
+        self._path = path
 
     @torch.no_grad()
     def __call__(self, image: NDArray[np.float32], speed: NDArray[np.float32]) -> Prediction:
         actions, *rest = self._net(torch.from_numpy(image), torch.from_numpy(speed))
         seen_speed = float(rest[0]) if rest else None
-        return Prediction(np.asarray(actions[0].numpy(), dtype=np.float32), seen_speed)
+        values = np.asarray(actions[0].numpy(), dtype=np.float32)
+        if not np.isfinite(values).all():
+            raise WeightsError(f"{self._path}: the network answers {values.tolist()}")
+        return Prediction(values, seen_speed)
 
 
-def _load_own(state: Mapping[str, Any], path: Path) -> LoadedNetwork:
+def load_own(state: Mapping[str, Any], path: Path) -> LoadedNetwork:
+    """The network of a file that `policies.train` or `policies.export` wrote."""
+    from policies.cilrs_network import Cilrs, network_config  # timm takes seconds to import
+
     facts = json.loads(state["fusiondrive_cilrs"])
     net = Cilrs(network_config(facts["network"]))
     _fill(net, {name: value.float() for name, value in state["model"].items()}, path)
     return LoadedNetwork(
-        network=_TorchNetwork(net),
+        network=_TorchNetwork(net, path),
         preprocessing=preprocessing_from(facts, str(path)),
         branches=BRANCHES,
         weights_hash=file_hash(path),
         resumes=True,
-        looks=tuple(facts.get("looks", ())),
     )
 
 
-def _load_coiltraine(state: Mapping[str, Any], path: Path) -> LoadedNetwork:
-    """ResNet-34, pixels divided by 255 and nothing else, fed RGB as in their driving code."""
+def _coiltraine(state: Mapping[str, Any], path: Path) -> tuple[torch.nn.Module, Published]:
     net = CoiltraineCilrs()
-    prefix = "module."  # left behind by DataParallel
-    weights = {name.removeprefix(prefix): value for name, value in state["state_dict"].items()}
-    _fill(net, weights, path)
-    plain = replace(Preprocessing(), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    return LoadedNetwork(_TorchNetwork(net), plain, BRANCHES, file_hash(path))
+    _fill(net, state["state_dict"], path)
+    return net, COILTRAINE
 
 
-def _fill(net: torch.nn.Module, weights: dict[str, torch.Tensor], path: Path) -> None:
-    """Load strictly: a name or shape that does not fit is an error."""
+def _roach(state: Mapping[str, Any], path: Path) -> tuple[torch.nn.Module, Published]:
+    kwargs, weights = state.get("policy_init_kwargs"), state["policy_state_dict"]
+    if not isinstance(kwargs, Mapping) or "im_shape" not in kwargs:
+        raise WeightsError(
+            f"{path}: no 'policy_init_kwargs' with an 'im_shape'; of carla-roach, the imitation "
+            "agents (cilrs) can drive here, the reinforcement-learning ones (ppo) cannot: they "
+            "look at a bird's-eye view that only the simulator can draw"
+        )
+    if not isinstance(weights, Mapping):
+        raise WeightsError(f"{path}: 'policy_state_dict' holds a {type(weights).__name__}")
     try:
-        net.load_state_dict(weights)
-    except RuntimeError as err:
+        settings = RoachSettings.read(kwargs)
+        published = roach(settings)
+    except ValueError as err:
+        raise WeightsError(f"{path}: {err}") from err
+    net = RoachCilrs(settings)
+    _fill(net, weights, path)
+    return net, published
+
+
+def _transfuser(state: Mapping[str, Any], path: Path) -> tuple[torch.nn.Module, Published]:
+    if not any("controller.branches." in str(key) for key in state):
+        raise WeightsError(
+            f"{path}: a network of the transfuser repository, but not its CILRS: there is no "
+            "'controller.branches.*' in it; drive others with --policy leaderboard:AGENT.py"
+        )
+    net = TransfuserCilrs()
+    _fill(net, state, path)
+    return net, TRANSFUSER
+
+
+def _fill(net: torch.nn.Module, weights: Mapping[str, Any], path: Path) -> None:
+    """Load strictly: a name or shape that does not fit is an error."""
+    prefix = "module."  # left behind by DataParallel
+    plain = {str(name).removeprefix(prefix): value for name, value in weights.items()}
+    try:
+        net.load_state_dict(plain)
+    except (RuntimeError, TypeError, AttributeError) as err:
         lines = str(err).splitlines()
         raise WeightsError(f"{path}: weights do not fit: {' '.join(lines[:3]).strip()}") from err

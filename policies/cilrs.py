@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from harness.errors import WeightsError
 from harness.types import Command, Control, EpisodeContext, Observation, WorldState
+from policies.base import Policy
 from policies.preprocess import Preprocessing, preprocessing_from
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "cilrs_v0.onnx"
@@ -113,8 +114,12 @@ def resume(control: Control, speed_mps: float, seen_mps: float) -> Control:
     return Control(throttle=throttle, steer=control.steer, brake=0.0)
 
 
-def load_cilrs(weights: Path | None = None) -> CilrsPolicy:
+def load_cilrs(weights: Path | None = None, *, bgr: bool = False) -> Policy:
     """Load a policy file: `.onnx` with its card beside it, or a torch checkpoint.
+
+    Args:
+        weights: one of ours or of the published families; None takes the shipped one.
+        bgr: feed a published network blue first.
 
     Raises:
         WeightsError: the file is missing or foreign, or torch is needed and not installed.
@@ -122,7 +127,7 @@ def load_cilrs(weights: Path | None = None) -> CilrsPolicy:
     path = weights or SHIPPED_WEIGHTS
     if not path.is_file():
         raise WeightsError(f"policy weights {path}: no such file")
-    if path.suffix == ".onnx":
+    if path.suffix == ".onnx" and not bgr:
         return CilrsPolicy(_load_onnx(path))
     try:
         from policies.checkpoints import load_checkpoint
@@ -131,7 +136,7 @@ def load_cilrs(weights: Path | None = None) -> CilrsPolicy:
             f"{path.name} needs '{err.name}', which is not installed: "
             f"pip install 'fusiondrive[train]', or use an .onnx file"
         ) from err
-    return CilrsPolicy(load_checkpoint(path))
+    return load_checkpoint(path, bgr=bgr)
 
 
 def file_hash(path: Path) -> str:

@@ -81,7 +81,7 @@ def test_unknown_policy_lists_the_known() -> None:
         "expert": True,
         "constant": False,
     }
-    assert set(POLICIES) == {"expert", "cilrs", "constant", "autopilot"}
+    assert set(POLICIES) == {"expert", "cilrs", "cilrs-bgr", "constant", "autopilot"}
 
 
 def test_area_averaging_is_what_training_data_was_made_with() -> None:

@@ -22,9 +22,7 @@ from policies.dataset import (
 torch = pytest.importorskip("torch", reason="torch is in the extra `train`")
 pytest.importorskip("timm", reason="timm is in the extra `train`")
 
-from policies.checkpoints import load_checkpoint  # noqa: E402
 from policies.cilrs import load_cilrs  # noqa: E402
-from policies.published import CoiltraineCilrs  # noqa: E402
 from policies.relabel import HOLD_THROTTLE, pedals  # noqa: E402
 from policies.train import TrainConfig, train  # noqa: E402
 
@@ -147,34 +145,6 @@ def test_exported_files_agree_and_drive_without_torch(run: Path) -> None:
     out.with_suffix(".json").unlink()
     with pytest.raises(WeightsError, match=r"its card p\.json is missing"):
         load_cilrs(out)
-
-
-def test_coiltraine_checkpoint_loads_strictly(tmp_path: Path) -> None:
-    weights = CoiltraineCilrs().state_dict()
-    torch.save({"state_dict": weights, "iteration": 1}, tmp_path / "coil.pth")
-    loaded = load_checkpoint(tmp_path / "coil.pth")
-    image = np.zeros((1, 3, 88, 200), dtype=np.float32)
-    predicted = loaded.network(image, np.zeros((1, 1), dtype=np.float32))
-    assert predicted.actions.shape == (4, 3)
-    assert predicted.seen_speed is not None
-    del weights["perception.fc.weight"]
-    torch.save({"state_dict": weights}, tmp_path / "coil.pth")
-    with pytest.raises(WeightsError, match=r"do not fit.*perception\.fc\.weight"):
-        load_checkpoint(tmp_path / "coil.pth")
-
-
-@pytest.mark.parametrize(
-    ("state", "reason"),
-    [
-        ({"policy_state_dict": {}}, "carla-roach checkpoint"),
-        ({"encoder.features.conv1.weight": torch.zeros(1)}, "transfuser checkpoint"),
-        ({"layer": torch.zeros(1)}, r"unknown checkpoint \(its keys: layer\); known families"),
-    ],
-)
-def test_foreign_checkpoint_is_named(tmp_path: Path, state: object, reason: str) -> None:
-    torch.save(state, tmp_path / "x.pth")
-    with pytest.raises(WeightsError, match=reason):
-        load_cilrs(tmp_path / "x.pth")
 
 
 def test_pickled_code_is_refused(tmp_path: Path) -> None:

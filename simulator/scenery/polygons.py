@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
@@ -107,42 +106,35 @@ def _simple(line: list[Point], *, closed: bool) -> F64:
 
 def _conforming(lines: list[F64]) -> tuple[F64, Delaunay | None]:
     """A Delaunay triangulation in which every border is made of edges."""
-    index: dict[tuple[float, float], int] = {}
-    segments: list[tuple[int, int]] = []
-    for line in lines:
-        ids = [index.setdefault((x, y), len(index)) for x, y in line.tolist()]
-        segments += [(a, b) for a, b in pairwise(ids) if a != b]
-    points = list(index)
-    if len(points) < 4:
+    if not lines:
         return np.zeros((0, 2)), None
+    points, numbers = np.unique(np.concatenate(lines), axis=0, return_inverse=True)
+    ids = np.split(numbers.ravel(), np.cumsum([len(line) for line in lines])[:-1])
+    segments = np.concatenate([np.column_stack([run[:-1], run[1:]]) for run in ids])
+    mesh = Delaunay(points)
     for _ in range(_ROUNDS):
-        mesh = Delaunay(np.array(points))
-        edges = _edges(mesh.simplices)
-        missing = [s for s in segments if (min(s), max(s)) not in edges]
-        cut = {s for s in missing if _length(points, s) > 2.0 * _SHORTEST_CELLS}
-        if not cut:
+        spans = np.linalg.norm(points[segments[:, 0]] - points[segments[:, 1]], axis=1)
+        known = np.isin(_keys(segments), _edge_keys(mesh.simplices))
+        cut = ~known & (spans > 2.0 * _SHORTEST_CELLS)
+        if not cut.any():
             break
-        kept = [s for s in segments if s not in cut]
-        for a, b in sorted(cut):
-            (xa, ya), (xb, yb) = points[a], points[b]
-            middle = (0.5 * (xa + xb), 0.5 * (ya + yb))
-            new = index.setdefault(middle, len(points))
-            if new == len(points):
-                points.append(middle)
-            kept += [(a, new), (new, b)]
-        segments = kept
-    return np.array(points), Delaunay(np.array(points))
+        halved = segments[cut]
+        new = len(points) + np.arange(len(halved))
+        points = np.concatenate([points, points[halved].mean(1)])
+        pieces = [np.column_stack([halved[:, 0], new]), np.column_stack([new, halved[:, 1]])]
+        segments = np.concatenate([segments[~cut], *pieces])
+        mesh = Delaunay(points)
+    return points, mesh
 
 
-def _edges(triangles: NDArray[np.int32]) -> set[tuple[int, int]]:
-    pairs = np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]],
-                                    triangles[:, [2, 0]]]), axis=1)  # fmt: skip
-    return set(map(tuple, pairs.tolist()))
+def _keys(pairs: I64) -> I64:
+    """One number for each pair of indices, whatever its order."""
+    ordered = np.sort(pairs.astype(np.int64), axis=1)
+    return np.asarray(ordered[:, 0] << 32 | ordered[:, 1])
 
 
-def _length(points: list[tuple[float, float]], segment: tuple[int, int]) -> float:
-    (xa, ya), (xb, yb) = points[segment[0]], points[segment[1]]
-    return float(np.hypot(xb - xa, yb - ya))
+def _edge_keys(triangles: NDArray[np.int32]) -> I64:
+    return _keys(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]))
 
 
 def _merge(

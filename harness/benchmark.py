@@ -20,7 +20,6 @@ from harness.errors import ConfigError, FusionDriveError
 from harness.probe import DEFAULT_PORT, read_profile
 from harness.server import RunningServer, ServerSpec, process_rss_mb
 from harness.session import DELTA_S
-from harness.types import EpisodeContext
 from policies import check_policy, make_policy
 from policies.base import Policy, camera_of, sensors_of
 from scenarios.spec import EpisodeSpec
@@ -59,7 +58,7 @@ def measure(env: CarlaDrivingEnv, policy: Policy, spec: EpisodeSpec, steps: int)
     server_ms: dict[str, float] | None = None
     while driven < steps:
         env.reset(seed=spec.seed, options={"spec": spec})
-        policy.reset(EpisodeContext(spec.town, env.route, spec.seed, DELTA_S))
+        policy.reset(env.context())
         if driven == 0:
             env.clock.reset()
             read_profile(address.host, address.port)
@@ -77,7 +76,7 @@ def measure(env: CarlaDrivingEnv, policy: Policy, spec: EpisodeSpec, steps: int)
 
 def _drive(env: CarlaDrivingEnv, policy: Policy, spec: EpisodeSpec, steps: int) -> None:
     env.reset(seed=spec.seed, options={"spec": spec})
-    policy.reset(EpisodeContext(spec.town, env.route, spec.seed, DELTA_S))
+    policy.reset(env.context())
     _steps(env, policy, steps)
 
 

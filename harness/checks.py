@@ -17,7 +17,8 @@ import cv2
 from harness.config import RunConfig
 from harness.errors import ConfigError, MapError, unknown_name
 from harness.probe import DEFAULT_PORT, check_version, is_port_free
-from policies import check_policy, make_policy
+from policies import LEADERBOARD, check_policy, make_policy
+from policies.base import Policy, close_policy
 from scenarios.route_files import RouteSpec, is_random_town, read_route_xml, town_name
 from scenarios.spec import COLLISION_MODES, check_traffic
 from scenarios.weather import WEATHERS
@@ -204,12 +205,36 @@ def load_drivers(config: RunConfig) -> Drivers:
     for label, path in (("policy", config.policy_weights), ("fuser", config.fuser_weights)):
         if path is not None and not path.is_file():
             raise ConfigError(f"{label} weights {path}: no such file")
-    policy = make_policy(config.policy, config.policy_weights)
+    policy = driver(config)
+    try:
+        check_sight(config, policy)
+    finally:
+        close_policy(policy)
     policy_hash, policy_looks = policy.weights_hash(), looks_of(policy)
     if "fused" not in config.input:
         return Drivers(policy_hash, "none", "none", policy_looks)
     fuser = make_fuser(config.fuser, config.fuser_weights)
     return Drivers(policy_hash, fuser.weights_hash(), fuser.label, policy_looks, looks_of(fuser))
+
+
+def driver(config: RunConfig) -> Policy:
+    """Build the policy that a configuration names."""
+    return make_policy(
+        config.policy,
+        config.policy_weights,
+        agent_config=config.agent_config,
+        fused_camera=config.fused_camera,
+    )
+
+
+def check_sight(config: RunConfig, policy: Policy) -> None:
+    """Refuse to compare inputs with an agent that has no camera whose image they could replace."""
+    others = [name for name in config.input if name != "rgb"]
+    if others and config.policy.startswith(LEADERBOARD) and not getattr(policy, "uses_image", True):
+        raise ConfigError(
+            f"input '{others[0]}' would replace the image of the agent's RGB camera, and "
+            f"{config.policy} has none"
+        )
 
 
 def looks_of(trained: object) -> tuple[int, ...]:

@@ -57,6 +57,8 @@ class RunConfig(_Frozen):
     input: Names = ("rgb",)
     policy: str = "cilrs"
     policy_weights: Path | None = None
+    agent_config: Path | None = None
+    fused_camera: str | None = None
     fuser: str = "student"
     fuser_weights: Path | None = None
     suite: str | None = None

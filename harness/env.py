@@ -20,10 +20,18 @@ from harness.errors import ConfigError
 from harness.reward import RewardConfig, step_reward
 from harness.scoring import Outcome, Score
 from harness.server import RunningServer, ServerSpec, find_free_port
-from harness.session import Address, Session
+from harness.session import DELTA_S, Address, Session
 from harness.timing import StageClock, TimedFuser, TimedThermalCamera
 from harness.town import LoadedTown
-from harness.types import CameraSpec, Control, Observation, Route, SensorSpec, WorldState
+from harness.types import (
+    CameraSpec,
+    Control,
+    EpisodeContext,
+    Observation,
+    Route,
+    SensorSpec,
+    WorldState,
+)
 from scenarios.routes import RouteSpec
 from scenarios.spec import EpisodeSpec
 from scenarios.tracker import Progress
@@ -226,6 +234,16 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
     def route(self) -> Route:
         """The route being driven."""
         return self.drive.route
+
+    def context(self) -> EpisodeContext:
+        """What a policy may prepare for, with the map and the server's address as extras."""
+        spec, address = self.drive.spec, self.session.address
+        extras: dict[str, object] = {
+            "map": self.session.map,
+            "host": address.host,
+            "port": address.port,
+        }
+        return EpisodeContext(spec.town, self.route, spec.seed, DELTA_S, extras)
 
     def score(self) -> Score:
         """The episode's numbers so far."""

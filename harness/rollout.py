@@ -9,8 +9,7 @@ import numpy as np
 
 from harness.env import CarlaDrivingEnv
 from harness.scoring import Score
-from harness.session import DELTA_S
-from harness.types import Control, EpisodeContext
+from harness.types import Control
 from policies.base import Policy
 from scenarios.spec import EpisodeSpec
 
@@ -41,7 +40,7 @@ def rollout(
         SimulatorError: the simulator died or a frame did not arrive.
     """
     env.reset(seed=spec.seed, options={"spec": spec})
-    policy.reset(EpisodeContext(spec.town, env.route, spec.seed, DELTA_S))
+    policy.reset(env.context())
     if getattr(policy, "uses_traffic_manager", False):
         env.use_autopilot()
     control, is_over = Control(), False

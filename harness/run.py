@@ -91,9 +91,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--town", nargs="+", help="such as Town02 Town03 random:7")
     add("--weather", nargs="+", help="such as clear fog night")
     add("--input", nargs="+", help="rgb, thermal, fused; several are compared in pairs")
-    add("--policy", help="cilrs (default), expert, autopilot, constant, or pkg.module:Class")
+    add(
+        "--policy",
+        help="cilrs (default), expert, autopilot, constant, module:Class, leaderboard:AGENT.py",
+    )
     weights = ("--policy-weights", "--weights")
     add(*weights, type=Path, metavar="FILE", help="default: the shipped ones")
+    add("--agent-config", type=Path, metavar="FILE", help="for leaderboard:AGENT.py's setup")
+    add("--fused-camera", metavar="ID", help="of that agent's RGB cameras; default: its first")
     add("--fuser", help="student (default), average, max, laplacian")
     add("--fuser-weights", type=Path, metavar="FILE", help="default: the shipped ones")
     add("--suite", help="appendix_b: the paper's matrix, printed beside its numbers")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from harness.checks import driver
 from harness.config import RunConfig
 from harness.env import CarlaDrivingEnv, EnvConfig
 from harness.errors import FusionDriveError
@@ -25,7 +26,6 @@ from harness.scoring import Score
 from harness.server import ExternalServer, ServerSpec, await_ready, process_rss_mb
 from harness.trace import TraceRecorder
 from harness.types import Control
-from policies import make_policy
 from policies.base import Policy, camera_of, close_policy, sensors_of
 from scenarios.routes import RouteSpec
 from scenarios.spec import EpisodeSpec
@@ -178,7 +178,7 @@ class _Worker:
     def _driver(self) -> Policy:
         if self._policy is None:
             config = self._setup.config
-            self._policy = make_policy(config.policy, config.policy_weights)
+            self._policy = driver(config)
         return self._policy
 
     def _describe(self, task: Describe) -> TownFacts:

@@ -44,6 +44,7 @@ def _autopilot(weights: Path | None) -> Policy:
     return AutopilotPolicy()
 
 
+LEADERBOARD = "leaderboard:"
 POLICIES: dict[str, Callable[[Path | None], Policy]] = {
     "expert": _expert,
     "cilrs": _cilrs,
@@ -60,23 +61,45 @@ def check_policy(name: str) -> None:
         ConfigError: it is neither registered, nor announced by a package, nor `pkg.module:Class`.
     """
     announced = entry_points()
+    if name.startswith(LEADERBOARD):
+        return
     if name not in POLICIES and name not in announced and not is_reference(name):
-        known = [*POLICIES, *announced, "pkg.module:Class"]
+        known = [*POLICIES, *announced, "pkg.module:Class", "leaderboard:AGENT.py"]
         raise unknown_name("policy", name, known)
 
 
-def make_policy(name: str, weights: Path | None = None) -> Policy:
+def make_policy(
+    name: str,
+    weights: Path | None = None,
+    *,
+    agent_config: Path | None = None,
+    fused_camera: str | None = None,
+) -> Policy:
     """Build a policy.
 
     Args:
-        name: one of `POLICIES`, an entry point of `fusiondrive.policies`, or `pkg.module:Class`.
+        name: one of `POLICIES`, an entry point of `fusiondrive.policies`, `pkg.module:Class`, or
+            `leaderboard:path/to/agent.py`.
         weights: a file for policies that learn; None takes the shipped one.
+        agent_config: for a Leaderboard agent's `setup`.
+        fused_camera: id of the Leaderboard agent's RGB camera whose image is replaced by the
+            harness's; None is the first.
 
     Raises:
         ConfigError: the name is unknown, or a plug-in is not a policy.
         WeightsError: the weights are missing, foreign, or need an extra that is not installed.
     """
     check_policy(name)
+    if name.startswith(LEADERBOARD):
+        from policies.leaderboard import AgentOptions, make_leaderboard
+
+        if weights is not None:
+            raise ConfigError("a Leaderboard agent takes --agent-config, not weights")
+        return make_leaderboard(name, AgentOptions(agent_config, fused_camera))
+    if agent_config is not None or fused_camera is not None:
+        raise ConfigError(
+            f"agent-config and fused-camera are for {LEADERBOARD}AGENT.py, not for '{name}'"
+        )
     if name in POLICIES:
         return POLICIES[name](weights)
     return load_plugin(name, weights)

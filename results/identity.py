@@ -16,6 +16,8 @@ OUTCOME_FIELDS: frozenset[str] = frozenset(
         "input",
         "policy",
         "policy_weights",
+        "agent_config",
+        "fused_camera",
         "fuser",
         "fuser_weights",
         "backend",

@@ -118,8 +118,9 @@ class SceneStore:
         self._lock = threading.Lock()  # impatient clients ask twice; a town is made once
 
     def available(self) -> tuple[str, ...]:
-        """Names of all towns."""
-        return maps.available_towns(self._options.maps_dir)
+        """Names of all towns; of the random ones those that are kept."""
+        names = {*maps.available_towns(self._options.maps_dir), *tuple(self._scenes)}
+        return tuple(sorted(names))
 
     def scene(self, name: str) -> Scene:
         """The scene of a town, given by its name or its asset path.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import sys
 import threading
@@ -59,7 +60,8 @@ class Episode:
             spec.traffic,
             spec.input,
         )
-        return "_".join((*parts, spec.policy, f"s{spec.seed}", self.digest[:6]))
+        policy = re.sub(r"[^\w.-]+", "-", spec.policy)  # a plug-in's name may hold a path
+        return "_".join((*parts, policy, f"s{spec.seed}", self.digest[:6]))
 
 
 class Runner:

@@ -1,0 +1,99 @@
+"""How fast a policy loads and acts on one core: `python -m policies.speed --policy cilrs`.
+
+Ends with 1 where a limit is missed: 6 ms per step (median) and 2 s to load, imports included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness.errors import ConfigError, FusionDriveError
+from harness.types import Command, Observation
+from policies import make_policy
+from policies.base import Policy, camera_of, close_policy, sensors_of
+
+WARM_UP_STEPS = 20
+MISSED = 1
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured."""
+
+    load_s: float
+    median_ms: float
+    p95_ms: float
+    steps: int
+
+
+def measure(name: str, weights: Path | None, steps: int) -> Speed:
+    """Load a policy and let it act on random images of its own camera's size.
+
+    Raises:
+        ConfigError: the policy cannot be driven without a simulator.
+    """
+    began = time.perf_counter()
+    policy = make_policy(name, weights)
+    load_s = time.perf_counter() - began
+    if policy.is_privileged or sensors_of(policy) or getattr(policy, "agent", 0) is None:
+        raise ConfigError(f"policy '{name}' needs a simulator: python -m harness.benchmark")
+    try:
+        times_ms = _act(policy, steps)
+    finally:
+        close_policy(policy)
+    median, p95 = np.percentile(times_ms, (50, 95))
+    return Speed(load_s, float(median), float(p95), steps)
+
+
+def _act(policy: Policy, steps: int) -> list[float]:
+    rng, camera = np.random.default_rng(0), camera_of(policy)
+    images = rng.integers(0, 255, (8, camera.height, camera.width, 3), np.uint8)
+    times_ms = []
+    for step in range(WARM_UP_STEPS + steps):
+        command = Command(1 + step % len(Command))
+        view = Observation(images[step % len(images)], 5.0, command, (10.0, 0.0))
+        began = time.perf_counter()
+        policy.act(view, None)
+        times_ms.append(1000.0 * (time.perf_counter() - began))
+    return times_ms[WARM_UP_STEPS:]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m policies.speed", description=__doc__, allow_abbrev=False
+    )
+    parser.add_argument("--policy", default="cilrs")
+    parser.add_argument("--weights", type=Path, metavar="FILE")
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--limit-ms", type=float, default=6.0)
+    parser.add_argument("--limit-s", type=float, default=2.0)
+    options = parser.parse_args(arguments)
+    if hasattr(os, "sched_setaffinity"):  # Linux; elsewhere the machine's cores are all used
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    try:
+        if options.steps < 1:
+            raise ConfigError(f"steps: expected at least 1, found {options.steps}")
+        speed = measure(options.policy, options.weights, options.steps)
+    except FusionDriveError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    is_fast = speed.median_ms <= options.limit_ms and speed.load_s <= options.limit_s
+    print(
+        f"{options.policy}: {speed.median_ms:.2f} ms per step (95 %: {speed.p95_ms:.2f}) over "
+        f"{speed.steps} steps on one core, loaded in {speed.load_s:.2f} s; limits "
+        f"{options.limit_ms:g} ms and {options.limit_s:g} s: {'met' if is_fast else 'MISSED'}"
+    )
+    return 0 if is_fast else MISSED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,6 +10,7 @@ from simulator.actors import ActorError
 from simulator.episode import Settings
 from simulator.methods import Context, Method
 from simulator.render.look import LOOK_VERSION
+from simulator.spawning import finite
 from simulator.wire import Form
 
 logger = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ def weather(context: Context) -> list[float]:
 
 def set_weather(context: Context, values: list[float]) -> None:
     """Change the weather from the next image on."""
-    context.server.episode.set_weather(values)
+    context.server.episode.set_weather(list(finite(values)))
 
 
 def gravity(context: Context) -> float:
@@ -101,7 +102,7 @@ def gravity(context: Context) -> float:
 
 def set_gravity(context: Context, value: float) -> None:
     """Change what the IMUs measure at rest."""
-    context.server.gravity = float(value)
+    (context.server.gravity,) = finite([value])
 
 
 def definitions(context: Context) -> list[Any]:

@@ -10,9 +10,12 @@ import numpy as np
 from simulator import rays, wire
 from simulator.methods import Context, Method
 from simulator.sensors import TAG_WORDS
+from simulator.spawning import finite
 from simulator.types import F64, Obstacle, Tag
 
 _ANY = 255
+_LONGEST_RAY_M = 2000.0
+_SHORTEST_M = 1e-6  # of a direction
 
 
 def _chosen(context: Context, tag: int) -> list[tuple[int, Obstacle]]:
@@ -47,20 +50,21 @@ def object_names(context: Context) -> list[str]:
 
 def cast_ray(context: Context, start: list[float], end: list[float]) -> list[Any]:
     """LabelledPoint for everything between two points, nearest first."""
-    origin = np.array(start, np.float64)
-    span = np.array(end, np.float64) - origin
-    reach = float(np.linalg.norm(span))
-    return _points(context, origin, span / reach, reach) if reach > 0.0 else []
+    origin = np.array(finite(start), np.float64)
+    span = np.array(finite(end), np.float64) - origin
+    length = float(np.linalg.norm(span))
+    reach = min(length, _LONGEST_RAY_M)
+    return _points(context, origin, span / length, reach) if length > _SHORTEST_M else []
 
 
 def project_point(
     context: Context, start: list[float], direction: list[float], distance_m: float
 ) -> list[Any]:
     """The first thing in a direction: whether there is one, and its LabelledPoint."""
-    origin, run = np.array(start, np.float64), np.array(direction, np.float64)
+    origin, run = np.array(finite(start), np.float64), np.array(finite(direction), np.float64)
     length = float(np.linalg.norm(run))
-    reach = min(float(distance_m), 2000.0)
-    points = _points(context, origin, run / length, reach) if length > 0.0 else []
+    reach = min(*finite([distance_m]), _LONGEST_RAY_M)
+    points = _points(context, origin, run / length, reach) if length > _SHORTEST_M else []
     return [True, points[0]] if points else [False, [wire.vector(start), int(Tag.NONE)]]
 
 

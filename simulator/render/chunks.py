@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.render.jit import kernel
 from simulator.render.raster import I32, Triangles, View
 from simulator.types import F32, F64, Layer, Mesh, Scenery
 
@@ -117,14 +119,44 @@ def _fill(tri: Triangles, place: slice, mesh: Mesh, corners: F32, order: NDArray
 
 def visible(chunks: Chunks, view: View, reach_m: float) -> NDArray[np.int64]:
     """Indices of chunks that the camera may see, nearest first."""
-    eye = view.eye.astype(np.float64)
-    away = np.maximum(np.maximum(chunks.low - eye, eye - chunks.high), 0.0)
-    distance = np.sqrt((away**2).sum(1))
-    flat = np.hypot(chunks.middle[:, 0] - eye[0], chunks.middle[:, 1] - eye[1])
-    seen = (distance < reach_m) & (flat >= chunks.near_m) & (flat < chunks.far_m)
     m = view.to_clip.astype(np.float64)
-    for plane in (m[2] + m[0], m[2] - m[0], m[2] + m[1], m[2] - m[1], m[2]):
-        corner = np.where(plane > 0.0, chunks.high, chunks.low)
-        seen &= (corner - eye) @ plane > 0.0
-    found = np.nonzero(seen)[0]
-    return found[np.argsort(distance[found], kind="stable")]
+    planes = np.array((m[2] + m[0], m[2] - m[0], m[2] + m[1], m[2] - m[1], m[2]))
+    found = np.empty(len(chunks.starts), np.int64)
+    distance = np.empty(len(chunks.starts))
+    count = _find_visible(chunks, view.eye.astype(np.float64), planes, reach_m, found, distance)
+    return found[np.argsort(distance[:count], kind="stable")]
+
+
+@kernel
+def _find_visible(
+    chunks: Chunks,
+    eye: F64,
+    planes: F64,
+    reach_m: float,
+    found: NDArray[np.int64],
+    distance: F64,
+) -> int:
+    """Fill `found` with chunks that meet the pyramid of `planes`; returns how many."""
+    count = 0
+    for k in range(len(chunks.starts)):
+        flat = math.hypot(chunks.middle[k, 0] - eye[0], chunks.middle[k, 1] - eye[1])
+        if not chunks.near_m[k] <= flat < chunks.far_m[k]:
+            continue
+        away2 = 0.0
+        for a in range(3):
+            away = max(max(chunks.low[k, a] - eye[a], eye[a] - chunks.high[k, a]), 0.0)
+            away2 += away * away
+        if not np.sqrt(away2) < reach_m:
+            continue
+        is_seen = True
+        for p in range(len(planes)):
+            ahead = 0.0
+            for a in range(3):
+                corner = chunks.high[k, a] if planes[p, a] > 0.0 else chunks.low[k, a]
+                ahead += (corner - eye[a]) * planes[p, a]
+            is_seen &= ahead > 0.0
+        if is_seen:
+            found[count] = k
+            distance[count] = np.sqrt(away2)
+            count += 1
+    return count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.render.jit import kernel
+from simulator.render.jit import small
 from simulator.types import Material
 
 RIBBON = int(Material.FACADE_RIBBON)
@@ -12,7 +12,7 @@ BRICK = int(Material.FACADE_BRICK)
 SHOP = int(Material.FACADE_SHOP)
 
 
-@kernel
+@small
 def scramble(a: int, b: int, c: int) -> int:
     """A 32-bit hash of three integers (constants of Murmur3)."""
     h = np.uint32(a) * np.uint32(0xCC9E2D51) ^ np.uint32(b) * np.uint32(0x1B873593)
@@ -26,7 +26,7 @@ def scramble(a: int, b: int, c: int) -> int:
     return int(h)
 
 
-@kernel
+@small
 def cover(t: float, low: float, high: float, width: float) -> float:
     """Share of a pixel of `width` at `t` that lies in [low, high] of a pattern with period one."""
     if width >= 1.0:
@@ -39,7 +39,7 @@ def cover(t: float, low: float, high: float, width: float) -> float:
     return min(inside / max(width, 1e-4), 1.0)
 
 
-@kernel
+@small
 def window(
     kind: int, u: float, v: float, wide_u: float, wide_v: float, seed: int
 ) -> tuple[float, float, float, int]:

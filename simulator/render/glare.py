@@ -155,53 +155,76 @@ def add_sources(out: Targets, sources: F64, screen: F64, focal: float) -> None:
 
 
 @kernel
-def gather_bright(radiance: F32, exposure: float, grid: F32) -> float:
-    """Mean of what exceeds white in each cell of the bloom grid; returns the greatest."""
+def gather_bright(radiance: F32, exposure: float, grid: F32, row: int) -> float:
+    """Mean of what exceeds white in the cells of a row of the bloom grid; returns the greatest."""
     height, width = radiance.shape[:2]
     most = 0.0
-    for i in range(grid.shape[0]):
-        for j in range(grid.shape[1]):
-            for c in range(3):
-                total = 0.0
-                for y in range(i * CELL, min(i * CELL + CELL, height)):
-                    for x in range(j * CELL, min(j * CELL + CELL, width)):
-                        value = radiance[y, x, c] * exposure - 1.0
-                        if value > 0.0:
-                            total += min(value, 60.0)
-                total /= CELL * CELL
-                grid[i, j, c] = total
-                most = max(most, total)
+    top = row * CELL
+    bottom = min(top + CELL, height)
+    for j in range(grid.shape[1]):
+        for c in range(3):
+            total = 0.0
+            for y in range(top, bottom):
+                for x in range(j * CELL, min(j * CELL + CELL, width)):
+                    value = radiance[y, x, c] * exposure - 1.0
+                    if value > 0.0:
+                        total += min(value, 60.0)
+            total /= CELL * CELL
+            grid[row, j, c] = total
+            most = max(most, total)
     return most
 
 
 @kernel
-def blur(source: F32, target: F32, spare: F32, radius: int) -> None:
-    """Box blur of the bloom grid, first along rows, then along columns."""
+def blur(source: F32, target: F32, spare: F32, totals: F32, radius: int) -> None:
+    """Box blur of the bloom grid, first along rows, then along columns.
+
+    Args:
+        source: (I, J, 3).
+        target: (I, J, 3), may be the source.
+        spare: (I, J, 3) scratch.
+        totals: (J, 3) scratch.
+        radius: cells on either side.
+    """
     rows, columns = source.shape[:2]
     scale = np.float32(1.0 / (2 * radius + 1))
-    for c in range(3):
-        for i in range(rows):
-            total = np.float32(0.0)
-            for j in range(-radius, columns):
-                if j + radius < columns:
-                    total += source[i, j + radius, c]
-                if j - radius - 1 >= 0:
-                    total -= source[i, j - radius - 1, c]
-                if j >= 0:
-                    spare[i, j, c] = max(total, np.float32(0.0)) * scale
-        for j in range(columns):
-            total = np.float32(0.0)
-            for i in range(-radius, rows):
-                if i + radius < rows:
-                    total += spare[i + radius, j, c]
-                if i - radius - 1 >= 0:
-                    total -= spare[i - radius - 1, j, c]
-                if i >= 0:
-                    target[i, j, c] = max(total, np.float32(0.0)) * scale
+    zero = np.float32(0.0)
+    for i in range(rows):
+        r = g = b = zero
+        for j in range(-radius, columns):
+            if j + radius < columns:
+                r += source[i, j + radius, 0]
+                g += source[i, j + radius, 1]
+                b += source[i, j + radius, 2]
+            if j - radius - 1 >= 0:
+                r -= source[i, j - radius - 1, 0]
+                g -= source[i, j - radius - 1, 1]
+                b -= source[i, j - radius - 1, 2]
+            if j >= 0:
+                spare[i, j, 0] = max(r, zero) * scale
+                spare[i, j, 1] = max(g, zero) * scale
+                spare[i, j, 2] = max(b, zero) * scale
+    for j in range(columns):
+        for c in range(3):
+            totals[j, c] = zero
+    # Whole rows at a time: neighbouring columns are summed side by side.
+    for i in range(-radius, rows):
+        if i + radius < rows:
+            for j in range(columns):
+                for c in range(3):
+                    totals[j, c] += spare[i + radius, j, c]
+        if i - radius - 1 >= 0:
+            for j in range(columns):
+                for c in range(3):
+                    totals[j, c] -= spare[i - radius - 1, j, c]
+        if i >= 0:
+            for j in range(columns):
+                for c in range(3):
+                    target[i, j, c] = max(totals[j, c], zero) * scale
 
 
 @kernel
-def spread(bright: F32, bloom: F32, spare: F32, work: F32, unit: int) -> None:
+def spread(bright: F32, bloom: F32, spare: F32, work: F32, totals: F32, unit: int) -> None:
     """Turn the bright cells into bloom: a narrow, a middle and a wide halo."""
     for i in range(bloom.shape[0]):
         for j in range(bloom.shape[1]):
@@ -210,8 +233,8 @@ def spread(bright: F32, bloom: F32, spare: F32, work: F32, unit: int) -> None:
     for k in range(3):
         radius = unit if k == 0 else unit * 3 if k == 1 else unit * 8
         weight = np.float32(0.16) if k == 0 else np.float32(0.10) if k == 1 else np.float32(0.06)
-        blur(bright, work, spare, radius)
-        blur(work, work, spare, radius)
+        blur(bright, work, spare, totals, radius)
+        blur(work, work, spare, totals, radius)
         for i in range(bloom.shape[0]):
             for j in range(bloom.shape[1]):
                 for c in range(3):
@@ -249,20 +272,35 @@ def compose_rows(
     seed: int,
     row_first: int,
     row_last: int,
+    steps: F64,
     bgra: U8,
 ) -> None:
-    """Bloom, exposure, sensor noise and tone curve into the image."""
+    """Bloom, exposure, sensor noise and tone curve into the image.
+
+    One loop for each kind of work, so that the compiler computes many pixels at a time.
+
+    Args:
+        radiance: (H, W, 3).
+        bloom: (I, J, 3).
+        has_bloom: whether there is any.
+        light: the weather's light.
+        curve: from `tone_curve`.
+        seed: of the noise.
+        row_first: first row.
+        row_last: one past the last row.
+        steps: (3, W) scratch.
+        bgra: (H, W, 4) to write into.
+    """
     width = radiance.shape[1]
-    rows, columns = bloom.shape[:2]
     scale = (TONE_STEPS - 1) / np.sqrt(TONE_END)
     for y in range(row_first, row_last):
-        v = min(max((y + 0.5) / CELL - 0.5, 0.0), rows - 1.001)
-        i = int(v)
-        fv = v - i
+        if has_bloom:
+            _halo_row(bloom, y, steps)
+        else:
+            for x in range(width):
+                for c in range(3):
+                    steps[c, x] = 0.0
         for x in range(width):
-            u = min(max((x + 0.5) / CELL - 0.5, 0.0), columns - 1.001)
-            j = int(u)
-            fu = u - j
             grain = scramble(y * width + x, seed, 77)
             # Sum of four bytes: near enough to a normal deviate.
             shot = (grain & 255) + (grain >> 8 & 255) + (grain >> 16 & 255) + (grain >> 24)
@@ -271,17 +309,33 @@ def compose_rows(
             # Photon noise grows with the root of the signal; the rest is read noise.
             deviation = light.noise * np.sqrt(min(signal, 4.0) * 0.35 + 0.0035)
             for c in range(3):
-                value = radiance[y, x, c] * light.exposure
-                if has_bloom:
-                    upper = bloom[i, j, c] + (bloom[i, j + 1, c] - bloom[i, j, c]) * fu
-                    lower = bloom[i + 1, j, c]
-                    lower += (bloom[i + 1, j + 1, c] - bloom[i + 1, j, c]) * fu
-                    value += upper + (lower - upper) * fv
+                value = radiance[y, x, c] * light.exposure + steps[c, x]
                 own = ((grain >> (5 * c + 3) & 255) - 127.5) / 73.9
                 value += deviation * (0.8 * common + 0.6 * own)
-                step = np.sqrt(max(value, 0.0)) * scale
-                bgra[y, x, 2 - c] = curve[int(min(step, TONE_STEPS - 1.0))]
+                steps[c, x] = min(np.sqrt(max(value, 0.0)) * scale, TONE_STEPS - 1.0)
+        for x in range(width):
+            bgra[y, x, 0] = curve[int(steps[2, x])]
+            bgra[y, x, 1] = curve[int(steps[1, x])]
+            bgra[y, x, 2] = curve[int(steps[0, x])]
             bgra[y, x, 3] = 255
+
+
+@kernel
+def _halo_row(bloom: F32, y: int, halo: F64) -> None:
+    """Interpolate the bloom of image row `y` into (3, W)."""
+    rows, columns = bloom.shape[:2]
+    v = min(max((y + 0.5) / CELL - 0.5, 0.0), rows - 1.001)
+    i = int(v)
+    fv = v - i
+    for x in range(halo.shape[1]):
+        u = min(max((x + 0.5) / CELL - 0.5, 0.0), columns - 1.001)
+        j = int(u)
+        fu = u - j
+        for c in range(3):
+            upper = bloom[i, j, c] + (bloom[i, j + 1, c] - bloom[i, j, c]) * fu
+            lower = bloom[i + 1, j, c]
+            lower += (bloom[i + 1, j + 1, c] - bloom[i + 1, j, c]) * fu
+            halo[c, x] = upper + (lower - upper) * fv
 
 
 def bloom_shape(width: int, height: int) -> tuple[int, int, int]:

@@ -38,6 +38,13 @@ class GroundMaps(NamedTuple):
     moving_z: F32  # (M, M) height of the ground they stand on, m
 
 
+def no_maps() -> GroundMaps:
+    """Maps of nothing, for pictures without colour."""
+    flat = np.zeros((2, 2), np.float32)
+    moving, lamps = np.zeros((2, 2, 2), np.uint8), np.zeros((2, 2, 4), np.float32)
+    return GroundMaps(0.0, 0.0, 1.0, flat, flat, lamps, 0.0, 0.0, moving, flat)
+
+
 class Heights(NamedTuple):
     """Height of the top and of the ground in each cell of a town."""
 

@@ -21,6 +21,14 @@ def kernel(function: _Kernel) -> _Kernel:
     return cast(_Kernel, compiled)
 
 
+def small(function: _Kernel) -> _Kernel:
+    """A kernel of few lines that is part of the machine code of those that call it."""
+    compiled = numba.njit(
+        cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True
+    )(function)
+    return cast(_Kernel, compiled)
+
+
 def inlined(function: _Kernel) -> _Kernel:
     """Compile into its caller; for functions that take whole structures and are called once."""
     compiled = numba.njit(cache=True, error_model="numpy", inline="always", _nrt=False)(function)

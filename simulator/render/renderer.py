@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import NamedTuple
 
@@ -14,6 +12,7 @@ import numpy as np
 
 from simulator.render import glare
 from simulator.render.chunks import Static, cut, empty_triangles, visible
+from simulator.render.crew import Crew
 from simulator.render.ground_maps import (
     MOVING_CELL_M,
     MOVING_CELLS,
@@ -21,6 +20,7 @@ from simulator.render.ground_maps import (
     light_ground,
     mean_roof,
     measure_heights,
+    no_maps,
     stamp_moving,
     sweep_shadow,
 )
@@ -35,18 +35,24 @@ from simulator.render.moving import (
     place,
     shadow_boxes,
 )
-from simulator.render.normals import normal_rows
+from simulator.render.passes import (
+    Bins,
+    Scratch,
+    compose_bands,
+    draw_bands,
+    gather_bands,
+    project_slices,
+    sort_slices,
+)
 from simulator.render.raster import (
     I32,
     RECORD_FLOATS,
     SAMPLE_X,
     Triangles,
     View,
-    bin_records,
-    draw_band,
     set_up,
 )
-from simulator.render.shade import Targets, label_rows, shade_rows
+from simulator.render.shade import Targets
 from simulator.render.textures import grow_textures
 from simulator.render.weather import Light, light_of
 from simulator.types import F32, F64, U8, Camera, Drawable, Frame, Scenery, Weather
@@ -59,6 +65,8 @@ MOVING_REACH_M = 400.0
 FOG_REACH_M = 150.0
 _SLICES = 16  # shares of the faces; fixed, so that threads do not change the order of drawing
 _BAND_ROWS = 16
+_LOW_BAND_ROWS = 8  # of images that have few rows to share out
+_LOW_IMAGE_ROWS = 160
 _MOVING_FACES = 65_536
 _NO_BEAMS = np.zeros((0, 8))
 
@@ -72,11 +80,12 @@ class Stages(NamedTuple):
     glare: float
 
 
-class Bins(NamedTuple):
-    """Where the records of each slice and band lie."""
+class Surroundings(NamedTuple):
+    """What the shading of a frame needs besides its faces."""
 
-    slices: I32  # (S,) first record
-    begin: I32  # (S, B + 1) first item of each band
+    maps: GroundMaps
+    beams: F64
+    sources: F64  # from `glare.light_sources`
 
 
 class Renderer:
@@ -92,7 +101,7 @@ class Renderer:
         self._fresh = discard_stale_cache(set_up)
         self._started = False
         self.threads = max(1, threads if threads is not None else min(2, os.cpu_count() or 1))
-        self._pool = ThreadPoolExecutor(max(self.threads - 1, 1), "render")
+        self._crew = Crew(self.threads)
         self._static: Static = cut(scenery, _MOVING_FACES)
         self._lamps = np.ascontiguousarray(scenery.lamps, np.float32).reshape(-1, 3)
         self._textures: U8 = grow_textures()
@@ -107,6 +116,7 @@ class Renderer:
         self._records = np.empty((1024, RECORD_FLOATS), np.float32)
         self._owners = np.empty(1024, np.int32)
         self._items: I32 = np.empty((_SLICES, 8192), np.int32)
+        self._no_maps = no_maps()
         self.stages = Stages(0.0, 0.0, 0.0, 0.0)
 
     def render(
@@ -138,6 +148,7 @@ class Renderer:
         light = light_of(weather, time_s)
         reach = reach_of(light)
         placed = nearby(drawables, view.eye.astype(np.float64), min(reach, MOVING_REACH_M))
+        about = self._begin(placed, light, view, reach) if color else None
         tri, starts, stops = self._collect(view, placed, light, reach)
         culled = perf_counter()
         bins = self._transform(tri, starts, stops, view)
@@ -148,14 +159,13 @@ class Renderer:
             np.empty((camera.height, camera.width), np.float32),
             np.empty((camera.height, camera.width), np.uint16),
         )
-        maps = self._maps(light, placed, view) if color else None
-        beams = beams_of(placed, light) if color else _NO_BEAMS
-        directions = np.empty((camera.height, camera.width, 3), np.float32) if normals else None
-        self._draw(tri, maps, light, beams, view, bins, targets, directions)
+        directions = np.empty((camera.height if normals else 0, camera.width, 3), np.float32)
+        around = about() if about is not None else None
+        self._draw(tri, around, light, view, bins, targets, directions)
         drawn = perf_counter()
         bgra = np.zeros((camera.height, camera.width, 4), np.uint8)
-        if color:
-            self._finish(targets, placed, light, view, reach, shot_noise_seed, bgra)
+        if around is not None:
+            self._finish(targets, around.sources, light, view, shot_noise_seed, bgra)
         self.stages = Stages(
             culled - began, transformed - culled, drawn - transformed, perf_counter() - drawn
         )
@@ -163,7 +173,9 @@ class Renderer:
             self._started = True
             if self._fresh:
                 logger.info("renderer compiled in %.1f s", perf_counter() - began)
-        return Frame(bgra, targets.tags, targets.depth, targets.instances, directions)
+        return Frame(
+            bgra, targets.tags, targets.depth, targets.instances, directions if normals else None
+        )
 
     @property
     def static(self) -> Static:
@@ -176,7 +188,19 @@ class Renderer:
 
     def close(self) -> None:
         """End the threads."""
-        self._pool.shutdown()
+        self._crew.close()
+
+    def _begin(
+        self, placed: list[Placed], light: Light, view: View, reach: float
+    ) -> Callable[[], Surroundings]:
+        """Work out what the shading needs beside the search for faces; a call waits for it."""
+
+        def work() -> Surroundings:
+            maps = self._maps(light, placed, view)
+            sources = glare.light_sources(placed, self._lamps, light, view, reach)
+            return Surroundings(maps, beams_of(placed, light), sources)
+
+        return self._crew.ahead(work)
 
     def _collect(
         self, view: View, placed: list[Placed], light: Light, reach: float
@@ -215,104 +239,99 @@ class Renderer:
         if 2 * total > len(self._owners):
             self._records = np.empty((3 * total, RECORD_FLOATS), np.float32)
             self._owners = np.empty(3 * total, np.int32)
-        bounds = [total * n // _SLICES for n in range(_SLICES + 1)]
-        begin = np.empty((_SLICES, -(-view.height // _BAND_ROWS) + 1), np.int32)
-        counts = [0] * _SLICES
-        needs = [0] * _SLICES
+        band_rows = _LOW_BAND_ROWS if view.height < _LOW_IMAGE_ROWS else _BAND_ROWS
+        bounds = np.arange(_SLICES + 1, dtype=np.int64) * total // _SLICES
+        bands = -(-view.height // band_rows)
+        bins = Bins(
+            self._records,
+            self._owners,
+            bounds,
+            (2 * bounds[:-1]).astype(np.int32),
+            np.zeros(_SLICES, np.int64),
+            np.zeros(_SLICES, np.int64),
+            np.empty((_SLICES, bands + 1), np.int32),
+            self._items,
+            band_rows,
+        )
+        counter = np.zeros(1, np.int64)
 
-        def project(n: int) -> None:
-            part = slice(2 * bounds[n], 2 * bounds[n + 1])
-            polygon = np.empty((4, 3), np.float32)
-            counts[n] = set_up(
-                tri.corners, starts, stops, bounds[n], bounds[n + 1], view,
-                self._records[part], self._owners[part], polygon,
-            )  # fmt: skip
-            sort(n)
+        def project() -> None:
+            polygon, place = np.empty((4, 3), np.float32), np.empty(bands + 1, np.int32)
+            project_slices(counter, tri.corners, starts, stops, view, bins, polygon, place)
 
-        def sort(n: int) -> None:
-            part = slice(2 * bounds[n], 2 * bounds[n + 1])
-            row = begin[n]
-            needs[n] = bin_records(
-                self._records[part], counts[n], _BAND_ROWS, view.height, row,
-                np.empty_like(row), self._items[n],
-            )  # fmt: skip
-
-        self.share(project, _SLICES)
-        if max(needs) > self._items.shape[1]:
-            self._items = np.empty((_SLICES, max(needs) * 3 // 2), np.int32)
-            self.share(sort, _SLICES)
-        return Bins(np.array(bounds[:-1], np.int32) * 2, begin)
+        self._crew.together(project)
+        if bins.needs.max() <= self._items.shape[1]:
+            return bins
+        self._items = np.empty((_SLICES, int(bins.needs.max()) * 3 // 2), np.int32)
+        roomy = bins._replace(items=self._items)
+        counter[0] = 0
+        self._crew.together(
+            lambda: sort_slices(counter, view.height, roomy, np.empty(bands + 1, np.int32))
+        )
+        return roomy
 
     def _draw(
         self,
         tri: Triangles,
-        maps: GroundMaps | None,
+        around: Surroundings | None,
         light: Light,
-        beams: F64,
         view: View,
         bins: Bins,
         targets: Targets,
-        directions: F32 | None,
+        directions: F32,
     ) -> None:
         """Visibility and shading, band by band."""
-        samples = len(SAMPLE_X) if maps is not None else 1
+        maps = around.maps if around is not None else self._no_maps
+        beams = around.beams if around is not None else _NO_BEAMS
+        shape = (len(SAMPLE_X) if around is not None else 1, bins.band_rows, view.width)
+        counter = np.zeros(1, np.int64)
 
-        def one(band: int) -> None:
-            first = band * _BAND_ROWS
-            last = min(first + _BAND_ROWS, view.height)
-            nearest = np.empty((samples, last - first, view.width), np.float32)
-            faces = np.empty((samples, last - first, view.width), np.int32)
-            draw_band(
-                self._records, self._owners, bins.slices, bins.begin, self._items, band,
-                first, last, nearest, faces,
+        def work() -> None:
+            scratch = Scratch(np.empty(shape, np.float32), np.empty(shape, np.int32))
+            draw_bands(
+                counter, tri, maps, self._textures, light, beams, view, bins,
+                around is not None, scratch, targets, directions,
             )  # fmt: skip
-            label_rows(tri, first, last, nearest, faces, targets)
-            if directions is not None:
-                normal_rows(tri, view, first, last, faces, directions)
-            if maps is not None:
-                shade_rows(
-                    tri, maps, self._textures, light, beams, view, first, last, nearest, faces,
-                    targets,
-                )  # fmt: skip
 
-        self.share(one, -(-view.height // _BAND_ROWS))
+        self._crew.together(work)
 
     def _finish(
-        self,
-        targets: Targets,
-        placed: list[Placed],
-        light: Light,
-        view: View,
-        reach: float,
-        seed: int,
-        bgra: U8,
+        self, targets: Targets, sources: F64, light: Light, view: View, seed: int, bgra: U8
     ) -> None:
         """Glare, exposure, noise and tone curve."""
-        sources = glare.light_sources(placed, self._lamps, light, view, reach)
-        screen = glare.project(sources, view)
         focal = 0.5 * view.width / float(np.linalg.norm(view.ray_x))
+        screen = glare.project(sources, view)
         if len(sources):
             glare.add_sources(targets, sources, screen, focal)
         shape = glare.bloom_shape(view.width, view.height)
         bright = np.zeros(shape, np.float32)
         bloom = np.zeros(shape, np.float32)
-        has_bloom = glare.gather_bright(targets.radiance, light.exposure, bright) > 1e-3
+        counter = np.zeros(2, np.int64)
+        most = self._crew.together(
+            lambda: gather_bands(counter[:1], targets.radiance, light.exposure, bright)
+        )
+        has_bloom = max(most) > 1e-3
         if has_bloom:
             unit = max(1, round(view.width / 400))
-            glare.spread(bright, bloom, np.empty_like(bloom), np.empty_like(bloom), unit)
+            spare, work, totals = (
+                np.empty(shape, np.float32),
+                np.empty(shape, np.float32),
+                bright[0],
+            )
+            glare.spread(bright, bloom, spare, work, np.empty_like(totals), unit)
         if len(sources):
             fog = min(light.fog_per_m / 0.05, 1.0)
             glare.add_veil(bloom, sources, screen, focal, light.exposure, fog)
+        has_bloom |= len(sources) > 0
 
-        def one(band: int) -> None:
-            first = band * _BAND_ROWS
-            last = min(first + _BAND_ROWS, view.height)
-            glare.compose_rows(
-                targets.radiance, bloom, has_bloom or len(sources) > 0, light, self._curve,
-                seed & 0x7FFFFFFF, first, last, bgra,
+        def compose() -> None:
+            steps = np.empty((3, view.width), np.float64)
+            compose_bands(
+                counter[1:], _BAND_ROWS, targets.radiance, bloom, has_bloom, light, self._curve,
+                seed & 0x7FFFFFFF, steps, bgra,
             )  # fmt: skip
 
-        self.share(one, -(-view.height // _BAND_ROWS))
+        self._crew.together(compose)
 
     def _maps(self, light: Light, placed: list[Placed], view: View) -> GroundMaps:
         """Maps from above, brought up to date."""
@@ -343,32 +362,13 @@ class Renderer:
         )
         h = self._heights
         return GroundMaps(
-            h.x0,
-            h.y0,
-            h.cell,
-            self._shadow,
-            self._roof,
-            lamps,
-            x0,
-            y0,
-            self._moving,
+            h.x0, h.y0, h.cell, self._shadow, self._roof, lamps, x0, y0, self._moving,
             self._moving_z,
-        )
+        )  # fmt: skip
 
     def share(self, work: Callable[[int], None], count: int) -> None:
         """Run work(0) to work(count - 1) on all threads, each taking the next one when free."""
-        numbers = itertools.count()
-
-        def run() -> None:
-            while (n := next(numbers)) < count:
-                work(n)
-
-        others = [self._pool.submit(run) for _ in range(self.threads - 1)]
-        try:
-            run()
-        finally:
-            for other in others:
-                other.result()
+        self._crew.share(work, count)
 
 
 def view_of(camera: Camera) -> View:

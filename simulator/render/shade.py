@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.render.ground_maps import MOVING_CELL_M, GroundMaps
-from simulator.render.jit import inlined, kernel
+from simulator.render.jit import inlined, kernel, small
 from simulator.render.raster import I32, SAMPLE_X, SAMPLE_Y, Triangles, View
 from simulator.render.sky import fade, fog_at, gradient, sky, transmittance
 from simulator.render.surface import CAR_PAINT, GLASS, LEAF, surface
@@ -28,7 +28,7 @@ class Targets(NamedTuple):
     instances: np.ndarray  # (H, W) uint16
 
 
-@kernel
+@small
 def lookup(grid: F32, u: float, v: float) -> float:
     """Bilinear value of a map at cell coordinates, its border continued outwards."""
     rows, columns = grid.shape
@@ -43,7 +43,7 @@ def lookup(grid: F32, u: float, v: float) -> float:
     return float(upper + (lower - upper) * fv)
 
 
-@kernel
+@small
 def nearest(grid: F32, u: float, v: float) -> float:
     """Value of the cell at cell coordinates; for maps that are smooth."""
     rows, columns = grid.shape
@@ -78,7 +78,7 @@ def moving_shadow(maps: GroundMaps, x: float, y: float, z: float) -> tuple[float
     return 1.0 - sun, 1.0 - 0.8 * contact
 
 
-@kernel
+@small
 def beam_light(
     beams: F64, px: float, py: float, pz: float, nx: float, ny: float, nz: float
 ) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.render.jit import inlined, kernel
+from simulator.render.jit import inlined, small
 from simulator.render.textures import CLOUD, sample
 from simulator.render.weather import Light
 from simulator.types import U8
@@ -15,7 +15,7 @@ _FADE_END = 16.0
 _FADE = np.exp(-np.linspace(0.0, _FADE_END, _FADE_STEPS + 2)).astype(np.float32)
 
 
-@kernel
+@small
 def fade(x: float) -> float:
     """exp(-x) for x >= 0, zero beyond 16."""
     if x >= _FADE_END:
@@ -89,7 +89,7 @@ def sky(
     return r, g, b
 
 
-@kernel
+@small
 def fog_at(light: Light, z: float) -> float:
     """Extinction of the fog at height `z`, 1/m."""
     if light.fog_per_m < 1e-5:
@@ -97,7 +97,7 @@ def fog_at(light: Light, z: float) -> float:
     return light.fog_per_m * fade(light.fog_falloff_per_m * max(z, 0.0))
 
 
-@kernel
+@small
 def transmittance(
     fog: float, falloff: float, start_m: float, haze: float, dz: float, distance: float
 ) -> float:

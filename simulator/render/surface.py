@@ -6,7 +6,7 @@ import numpy as np
 
 from simulator.render import textures as tx
 from simulator.render.facade import BRICK, RIBBON, SHOP, scramble, window
-from simulator.render.jit import inlined, kernel
+from simulator.render.jit import inlined, small
 from simulator.render.raster import Triangles
 from simulator.render.sky import gradient
 from simulator.render.weather import Light
@@ -62,7 +62,7 @@ def texture_point(
     return uv[0] + s * ua + t * ub, uv[1] + s * va + t * vb, du, dv
 
 
-@kernel
+@small
 def texture_of(material: int) -> int:
     """Which texture a material wears, -1 for none."""
     if material in (ASPHALT, PAINT):

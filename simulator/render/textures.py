@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.render.jit import kernel
+from simulator.render.jit import small
 from simulator.types import F64, U8
 
 SIZE = 256
@@ -79,7 +79,7 @@ def _mip_levels(layer: F64) -> U8:
     return np.concatenate(levels)
 
 
-@kernel
+@small
 def sample(textures: U8, layer: int, u: float, v: float, footprint: float) -> float:
     """Filtered value around one.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +43,13 @@ class Light(NamedTuple):
 
 
 def light_of(weather: Weather, time_s: float) -> Light:
-    """Light of a weather at a simulated time (clouds drift with it).
+    """Light of a weather at a simulated time (clouds drift with it)."""
+    return _light(weather)._replace(cloud_drift=time_s * weather.wind_intensity * 0.02)
+
+
+@lru_cache(maxsize=8)
+def _light(weather: Weather) -> Light:
+    """Light of a weather at time zero.
 
     Fog: visibility (5 % contrast, Koschmieder) is 25 m at `fog_density` 100, 50 m at 80, 200 m at
     50 and beyond a kilometre at 20; CARLA's values are artistic, these keep their order.
@@ -88,7 +95,7 @@ def light_of(weather: Weather, time_s: float) -> Light:
         horizon_g=float(horizon[1]),
         horizon_b=float(horizon[2]),
         cloud_cover=cover,
-        cloud_drift=time_s * weather.wind_intensity * 0.02,
+        cloud_drift=0.0,
         fog_per_m=fog,
         fog_start_m=max(weather.fog_distance, 0.0),
         # UExponentialHeightFog: density falls by half in 10 m where the falloff is 1

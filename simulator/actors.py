@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from simulator import wire
 from simulator.ackermann import AckermannControl, AckermannController
@@ -117,6 +117,26 @@ class Walker(Actor):
     direction: Vector = (1.0, 0.0, 0.0)
     speed: float = 0.0  # m/s
     jump: bool = False
+    is_led: bool = False  # by a client's crowd, which places it once a step
+    dead_since_s: float | None = None  # its age then
+    place: Vector | None = None  # at the last step, while it is led
+
+    LIES_S: ClassVar[float] = 10.0  # CARLA takes the dead away after this time
+    FASTEST_MPS: ClassVar[float] = 15.0  # what moves faster was teleported
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has been dead for long enough to be taken away."""
+        return self.dead_since_s is not None and self.age_s - self.dead_since_s > self.LIES_S
+
+    def note_place(self, dt: float) -> None:
+        """A led walker has no physics; its velocity is that of its places."""
+        here = self.pose[:3]
+        if self.is_led and self.place is not None and dt > 0.0:
+            x, y, z = ((now - then) / dt for now, then in zip(here, self.place, strict=True))
+            is_jump = math.hypot(x, y) > self.FASTEST_MPS
+            self.velocity = ZERO if is_jump else (x, y, z)
+        self.place = here if self.is_led else None
 
     def union(self) -> bytes:
         """Its control."""

@@ -175,13 +175,15 @@ class Episode:
             actor.ticks += 1
             actor.age_s += dt
             if actor.has_body:
-                self._follow_body(actor)
+                self._follow_body(actor, dt)
             elif actor.parent is not None and actor.relative is not None:
                 self._follow_parent(actor, actor.parent, dt)
         for vehicle in self.actors.of(Vehicle):
             self._look_around(vehicle)
             if not vehicle.is_sticky and vehicle.has_body:
                 self.drive(vehicle, VehicleInput())
+        for walker in [w for w in self.actors.of(Walker) if w.is_gone]:
+            self.destroy(walker.actor_id)
         return contacts
 
     def _drive_ackermann(self, dt: float) -> None:
@@ -205,17 +207,22 @@ class Episode:
         if vehicle.has_body:
             self.physics.control(vehicle.actor_id, order)
 
-    def _follow_body(self, actor: Actor) -> None:
+    def _follow_body(self, actor: Actor, dt: float) -> None:
         body: BodyState = self.physics.body(actor.actor_id)
         actor.pose, actor.velocity = body.pose, body.velocity
         actor.angular_velocity, actor.acceleration = body.angular_velocity, body.acceleration
+        if isinstance(actor, Walker):
+            actor.note_place(dt)
         if isinstance(actor, Vehicle):
             actor.gear, actor.wheel_steer_deg = body.gear, body.wheel_steer_deg
 
     def _look_around(self, vehicle: Vehicle) -> None:
         """Which traffic light and which speed limit hold for a vehicle."""
         x, y, z = vehicle.pose[:3]
-        index = self.lights.light_ahead(x, y, vehicle.pose.yaw)
+        speed_mps = math.hypot(vehicle.velocity[0], vehicle.velocity[1])
+        index = self.lights.governing(
+            x, y, vehicle.pose.yaw, front_m=vehicle.half_extent[0], speed_mps=speed_mps
+        )
         light = self.light_actors[index] if index is not None else None
         vehicle.light = (light.state, light.actor_id) if light is not None else None
         if vehicle.ticks % _LIMIT_EVERY_TICKS == 1:

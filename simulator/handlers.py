@@ -34,7 +34,6 @@ UNSUPPORTED: dict[str, Form] = {
     "add_actor_impulse_at_location": Form.VOID,
     "add_actor_force_at_location": Form.VOID,
     "set_actor_enable_gravity": Form.VOID,
-    "set_actor_dead": Form.VOID,
     "get_actor_component_names": Form.VALUE,
     "get_actor_bone_names": Form.VALUE,
     "get_actor_socket_names": Form.VALUE,

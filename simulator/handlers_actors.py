@@ -160,6 +160,7 @@ def walk(context: Context, actor_id: int, control: list[Any]) -> None:
     (speed,) = finite([control[1]])
     walker.direction, walker.speed = _triple(control[0]), speed
     walker.jump = bool(control[2])
+    walker.is_led = False
     if walker.has_body:
         context.server.episode.physics.walk(actor_id, walker.direction, walker.speed)
 
@@ -172,6 +173,19 @@ def set_walker_state(context: Context, actor_id: int, pose: list[Any], speed: fl
     context.server.episode.place(walker, target._replace(z=target.z + walker.half_extent[2]))
     forward = target.rotation_matrix()[:, 0]
     walk(context, actor_id, [[float(v) for v in forward], speed, False])
+    walker.is_led = True
+
+
+def set_dead(context: Context, actor_id: int) -> None:
+    """Let a walker that a car has hit die: nothing meets it any more, and soon it is gone."""
+    walker = context.server.episode.actors.get(actor_id, Walker)
+    if walker.dead_since_s is None:
+        walker.dead_since_s = walker.age_s
+    walker.is_led, walker.speed = False, 0.0
+    if walker.has_body:
+        physics = context.server.episode.physics
+        physics.walk(actor_id, walker.direction, 0.0)
+        physics.set_collisions(actor_id, False)
 
 
 METHODS = {
@@ -194,4 +208,5 @@ METHODS = {
     "set_actor_simulate_physics": Method(set_simulate_physics, Form.VOID),
     "set_actor_collisions": Method(set_collisions, Form.VOID),
     "apply_control_to_walker": Method(walk, Form.VOID),
+    "set_actor_dead": Method(set_dead, Form.VOID),
 }

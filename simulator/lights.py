@@ -16,7 +16,9 @@ YELLOW_S = 3.0
 RED_S = 2.0  # all red, after each yellow
 LONGEST_S = 1e6  # of one stage
 GOVERNED_M = 14.0  # how far before its stop line a light governs a vehicle
-_BEYOND_M = 0.5
+_BEYOND_M = 1.5
+_STAYS_GREEN_M = 1.0  # from the bumper to the line; see `governing`
+_STOPPING_MPS2 = 6.0
 _HALF_LANE_M = 1.75
 _MIN_HEADING_COS = math.cos(math.radians(50.0))
 _CELL_M = 16.0
@@ -143,6 +145,30 @@ class TrafficLights:
             if not group.frozen:
                 self._advance_group(group, dt)
 
+    def governing(
+        self, x: float, y: float, yaw: float, *, front_m: float, speed_mps: float
+    ) -> int | None:
+        """The light that a vehicle has to regard; a green one only where it cannot stop any more.
+
+        CARLA's Traffic Manager lets a vehicle go that has once been told of a green light, whatever
+        comes after (SimulationState::UpdateTrafficLightState): a queue that was told from afar
+        would pass at red.
+
+        Args:
+            x: position of the vehicle's centre, m.
+            y: position of the vehicle's centre, m.
+            yaw: heading, degrees.
+            front_m: from the centre to the bumper, m.
+            speed_mps: m/s.
+        """
+        found = self._line_ahead(x, y, yaw)
+        if found is None:
+            return None
+        index, distance_m = found
+        passes_m = front_m + _STAYS_GREEN_M + speed_mps * speed_mps / (2.0 * _STOPPING_MPS2)
+        is_green = self._states[index].state is LightState.GREEN
+        return None if is_green and distance_m > passes_m else index
+
     def light_ahead(self, x: float, y: float, yaw: float) -> int | None:
         """The light whose stop line is at most `GOVERNED_M` ahead in the lane at (x, y).
 
@@ -151,21 +177,26 @@ class TrafficLights:
             y: position of the vehicle's centre, m.
             yaw: heading, degrees.
         """
+        found = self._line_ahead(x, y, yaw)
+        return None if found is None else found[0]
+
+    def _line_ahead(self, x: float, y: float, yaw: float) -> tuple[int, float] | None:
+        """The light of the next stop line in the lane, and how far ahead it is."""
         lines = self._cells.get((math.floor(x / _CELL_M), math.floor(y / _CELL_M)))
         if not lines:
             return None
         heading_cos, heading_sin = math.cos(math.radians(yaw)), math.sin(math.radians(yaw))
-        best, best_distance = None, math.inf
+        best: tuple[int, float] | None = None
         for line in lines:
             dx, dy = line.x - x, line.y - y
             distance = line.cos * dx + line.sin * dy
             if (
                 -_BEYOND_M <= distance <= GOVERNED_M
-                and distance < best_distance
+                and (best is None or distance < best[1])
                 and abs(line.cos * dy - line.sin * dx) <= _HALF_LANE_M
                 and line.cos * heading_cos + line.sin * heading_sin >= _MIN_HEADING_COS
             ):
-                best, best_distance = line.light, distance
+                best = (line.light, distance)
         return best
 
     def _group_of(self, index: int) -> _Group:

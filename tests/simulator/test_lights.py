@@ -141,3 +141,16 @@ def test_each_stop_line_is_governed_by_its_light(name: str) -> None:
         for line in spec.stop_lines:
             before = line.compose(Pose(-8.0))
             assert lights.light_ahead(before.x, before.y, line.yaw) == i
+
+
+def test_a_green_light_governs_only_what_cannot_stop_any_more(lights: TrafficLights) -> None:
+    assert lights.states[0].state is LightState.GREEN
+
+    def governed(x: float, speed_mps: float) -> int | None:
+        return lights.governing(x, 2.0, 0.0, front_m=2.4, speed_mps=speed_mps)
+
+    assert governed(-20.0, 0.0) is None  # 10 m before the line: a queue must not think it is free
+    assert governed(-13.0, 0.0) == 0
+    assert governed(-20.0, 9.0) == 0
+    lights.set_state(0, LightState.YELLOW)
+    assert governed(-20.0, 0.0) == 0

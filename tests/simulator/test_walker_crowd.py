@@ -76,3 +76,18 @@ def test_the_mesh_is_the_only_file(session):
     assert name.startswith("Nav/fusiondrive-Town02-")
     with pytest.raises(RuntimeError, match="no such file"):
         session.client.request_file("Nav/other.bin")
+
+
+def test_a_led_walker_has_the_speed_of_its_places(session):
+    world = session.world
+    library = world.get_blueprint_library()
+    place = world.get_random_location_from_navigation() + carla.Location(z=1.5)
+    walker = world.spawn_actor(library.find("walker.pedestrian.0001"), carla.Transform(place))
+    walker.set_simulate_physics(False)
+    world.tick()
+    for n in range(3):
+        there = carla.Transform(carla.Location(place.x + 0.1 * n, place.y, place.z - 1.5))
+        state = carla.command.ApplyWalkerState(walker, there, 1.0)
+        session.client.apply_batch_sync([state], False)
+        world.tick()
+    assert walker.get_velocity().length() == pytest.approx(1.0, abs=0.05)

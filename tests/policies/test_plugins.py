@@ -113,3 +113,16 @@ def test_weights_for_a_class_without_any_are_refused(tmp_path: Path) -> None:
 def test_command_ends_with_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["--policy", "nowhere:Thing", "--out", str(tmp_path)]) == 2
     assert "error: policy 'nowhere:Thing': no module 'nowhere'" in capsys.readouterr().err
+
+
+def test_example_of_the_documentation_drives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (Path(__file__).parents[2] / "docs/policies.md").read_text()
+    code = text.split("```python\n")[1].split("```")[0]
+    assert len(code.splitlines()) <= 15
+    (tmp_path / "mine_of_docs.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    control = make_policy("mine_of_docs:Gentle").act(VIEW, None)
+    assert control.throttle > 0.0
+    assert control.steer == 0.0

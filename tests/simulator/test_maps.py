@@ -84,7 +84,10 @@ def test_traffic_keeps_right(carla_map: carla.Map) -> None:
 
 @pytest.mark.parametrize(
     "label",
-    [*(f"authored {name}" for name in sorted(AUTHORED)), *(f"carla {name}" for name in FILES)],
+    [
+        *(f"authored {name}" for name in (*sorted(AUTHORED), "random:1", "random:5", "random:7")),
+        *(f"carla {name}" for name in FILES),
+    ],
 )
 def test_spawn_points_lie_on_all_connected_lanes_outside_junctions(label: str) -> None:
     origin, name = label.split()

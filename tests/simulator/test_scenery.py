@@ -17,12 +17,20 @@ from simulator.scenery.plots import Plots
 from simulator.types import Mesh, Scenery, Tag, Town
 
 OFFICIAL = Path(__file__).parents[2].parent / "shared/maps"
-TOWNS = tuple(
-    f"{origin} {name}"
-    for origin in ("authored", "carla")
-    for name in ("Town01", "Town02", "Town03")
-)
-FACES = {"Town01": 400_000, "Town02": 250_000, "Town03": 450_000}
+RANDOM = ("random:1", "random:5", "random:7")  # with and without boulevard, roundabout, hill
+TOWNS = (
+    *(f"{origin} {name}" for origin in ("authored", "carla")
+      for name in ("Town01", "Town02", "Town03")),
+    "carla Town02_2020",  # the one with traffic lights
+    *(f"authored {name}" for name in RANDOM),
+)  # fmt: skip
+FACES = {
+    "Town01": 400_000,
+    "Town02": 250_000,
+    "Town02_2020": 250_000,
+    "Town03": 450_000,
+    **dict.fromkeys(RANDOM, 450_000),
+}
 
 
 @cache

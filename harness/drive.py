@@ -131,6 +131,7 @@ class Drive:
     def use_autopilot(self) -> None:
         """Let the Traffic Manager drive the ego along the route; `apply` leaves it alone."""
         port = self.setup.tm_port
+        self.setup.session.owns_manager(port)
         manager = synchronous_manager(self.setup.session.client, port, self.spec.seed)
         try:
             self.ego.set_autopilot(True, port)
@@ -160,8 +161,12 @@ class Drive:
         switch_lights(self.ego, self._weather)
         self.traffic = Traffic(session.client, session.world, setup.tm_port, spec.seed)
         self._owned.callback(self.traffic.close)
+        vehicles, walkers = traffic_counts(setup.town.name, spec.traffic)
+        if vehicles:
+            session.owns_manager(setup.tm_port)
         self.placed = self.traffic.spawn(
-            *traffic_counts(setup.town.name, spec.traffic),
+            vehicles,
+            walkers,
             start_pose(setup.route),
             is_night=self._weather.is_night,
         )

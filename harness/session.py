@@ -14,6 +14,7 @@ from harness.config import Timeouts
 from harness.errors import MapError, SimulatorError
 from harness.probe import Engine, check_version, engine_of, look_of
 from scenarios.route_files import is_random_town, town_name
+from scenarios.traffic import end_manager
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -56,6 +57,11 @@ class Session:
         self._settings: carla.WorldSettings | None = None
         self._map: carla.Map | None = None
         self._is_fresh = True
+        self._manager_ports: set[int] = set()
+
+    def owns_manager(self, port: int) -> None:
+        """A Traffic Manager is about to be made; it ends with the session."""
+        self._manager_ports.add(port)
 
     @property
     def map(self) -> carla.Map:
@@ -108,7 +114,9 @@ class Session:
         return snapshot
 
     def close(self) -> None:
-        """Give the clock back; a dead server is no obstacle."""
+        """End the Traffic Managers, give the clock back; a dead server is no obstacle."""
+        while self._manager_ports:
+            end_manager(self.client, self._manager_ports.pop())
         try:
             self._restore()
         except SimulatorError as err:

@@ -34,6 +34,7 @@ SPEED_KMH = 25.0  # the Traffic Manager's own choice takes corners at 30 km/h, o
 WALKER_LIFT_M = 1.0
 WALKER_SPEED_MPS = (0.9, 1.6)
 ARRIVAL_M = 0.6
+END_SETTLE_S = 0.05
 SETTLE_S = 0.02  # wall clock; no vehicle is registered yet
 
 
@@ -76,6 +77,19 @@ def synchronous_manager(client: carla.Client, port: int, seed: int) -> carla.Tra
     except RuntimeError as err:
         raise SimulatorError(f"Traffic Manager on port {port}: {err}") from err
     return manager
+
+
+def end_manager(client: carla.Client, port: int) -> None:
+    """Stop a Traffic Manager's thread, which otherwise lives as long as the process.
+
+    Every tick and every change of settings steps all managers of the process; one whose server
+    has gone throws in its own thread, and that aborts the process.
+    """
+    try:
+        time.sleep(END_SETTLE_S)  # the same lost wake-up as in `synchronous_manager`
+        client.get_trafficmanager(port).shut_down()
+    except RuntimeError as err:
+        logger.debug("Traffic Manager on port %d: %s", port, err)
 
 
 class Traffic:

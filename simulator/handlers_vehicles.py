@@ -20,6 +20,8 @@ _MASS, _DRAG, _WHEELS, _MAX_STEER, _FRICTION = 11, 12, 15, 2, 0
 _GEARS = ((3.59, 0.5, 0.65), (2.02, 0.5, 0.65), (1.38, 0.5, 0.65), (1.0, 0.5, 0.65))
 _FRONT_WHEELS = (0, 1)
 _TOP_GEAR = 20
+# The equations of motion divide by these.
+_LEAST_MASS_KG, _LEAST_FRICTION, _STEER_DEG = 1.0, 0.01, (0.1, 85.0)
 _ALL_LAMPS = 0xFFFFFFFF
 _FIELDS = 17
 
@@ -105,14 +107,16 @@ def apply_physics_control(context: Context, actor_id: int, values: list[Any]) ->
     if len(values) < _FIELDS or not values[_WHEELS]:
         raise ActorError(f"expected {_FIELDS} fields of VehiclePhysicsControl, with wheels")
     base, wheels = vehicle.model.spec(), values[_WHEELS]
-    if values[_MASS] <= 0.0:
-        raise ActorError(f"expected a mass above 0 kg, got {values[_MASS]}")
+    mass_kg, drag, friction = finite((values[_MASS], values[_DRAG], wheels[0][_FRICTION]))
+    if mass_kg < _LEAST_MASS_KG:
+        raise ActorError(f"expected a mass of at least {_LEAST_MASS_KG:g} kg, got {mass_kg:g}")
+    steer_deg = max(finite(wheel[_MAX_STEER] for wheel in wheels))
     vehicle.spec = replace(
         base,
-        mass_kg=float(values[_MASS]),
-        drag=base.drag * float(values[_DRAG]) / DRAG_COEFFICIENT,
-        max_steer_deg=max(float(wheel[_MAX_STEER]) for wheel in wheels),
-        grip=base.grip * float(wheels[0][_FRICTION]) / 3.5,
+        mass_kg=mass_kg,
+        drag=base.drag * max(drag, 0.0) / DRAG_COEFFICIENT,
+        max_steer_deg=min(max(steer_deg, _STEER_DEG[0]), _STEER_DEG[1]),
+        grip=base.grip * max(friction, _LEAST_FRICTION) / 3.5,
     )
     vehicle.physics_control = list(values)
     if vehicle.has_body:

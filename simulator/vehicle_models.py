@@ -46,8 +46,9 @@ class VehicleModel(NamedTuple):
         """What the physics needs to know."""
         frontal_m2 = 4.0 * self.half_extent[1] * self.half_extent[2] * 0.85
         is_heavy = self.mass_kg > 5000.0
+        half_x, half_y, half_z = self.half_extent
         return VehicleSpec(
-            half_extent=self.half_extent,
+            half_extent=(half_x, half_y * BODY_SHARE, half_z),
             box_center=self.box_center,
             mass_kg=self.mass_kg,
             wheelbase_m=self.wheelbase_m,
@@ -59,6 +60,7 @@ class VehicleModel(NamedTuple):
         )
 
 
+BODY_SHARE = 0.92  # of the bounding box's width; mirrors touch nothing in CARLA
 AIR_DENSITY = 1.2  # kg/m^3
 DRAG_COEFFICIENT = 0.3  # what CARLA reports for nearly every vehicle
 

@@ -20,9 +20,6 @@ REVERSE_TOP_SPEED = 8.0  # m/s
 CORNERING_STIFFNESS = 16.0  # 1/rad: lateral force per slip angle and load, passenger car tyre
 BLEND_FROM, BLEND_TO = 2.0, 4.0  # m/s: kinematic below, dynamic above
 STEER_RATE = 5.0  # full lock per second
-# The 70 degrees of CARLA's vehicles belong to the inner wheel. The bicycle model that World on
-# Rails (Chen et al. 2021) fitted to CARLA turns as a single front wheel of 46 degrees does.
-SINGLE_WHEEL_SHARE = 0.65
 WALKER_SLIDE_DECEL = 6.0  # m/s^2, of a walker that was hit
 WALKER_TURN_RATE = 2.0 * math.pi  # rad/s
 
@@ -45,7 +42,7 @@ def _steering_curve(speed: float) -> float:
 
 @compiled
 def _turn_wheel(state: F64, spec: F64, command: F64, speed: float, dt: float) -> float:
-    lock = spec[k.MAX_STEER] * SINGLE_WHEEL_SHARE * _steering_curve(speed)
+    lock = spec[k.MAX_STEER] * _steering_curve(speed)
     wanted = _clip(command[k.STEERING], -1.0, 1.0) * lock
     step = STEER_RATE * lock * dt
     state[k.STEER] += _clip(wanted - state[k.STEER], -step, step)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import av
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from harness.env import CarlaDrivingEnv
 from harness.errors import SimulatorError
 from harness.topdown import TopDown
-from harness.types import Command, Control
+from harness.types import Closing, Command, Control
 from sensors.inputs import Views
 
 U8 = NDArray[np.uint8]
@@ -86,7 +85,7 @@ def stamp_outcome(picture: U8, outcome: str) -> U8:
     return stamped
 
 
-class VideoRecorder:
+class VideoRecorder(Closing):
     """Writes an mp4 while the episode runs; the file appears at the end."""
 
     def __init__(self, path: Path) -> None:
@@ -120,16 +119,6 @@ class VideoRecorder:
             container.mux(self._stream.encode())  # what the encoder still holds
             container.close()
 
-    def __enter__(self) -> VideoRecorder:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
         self._draft.unlink(missing_ok=True)
 
     def _send(self, picture: U8) -> None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import wait
-from types import TracebackType
 from typing import Any
 
 from tqdm import tqdm
@@ -24,6 +23,7 @@ from harness.config import RunConfig
 from harness.errors import ConfigError, FusionDriveError, SimulatorError
 from harness.rows import driven_row, error_row
 from harness.slot import Job, Slot
+from harness.types import Closing
 from harness.worker import Describe, Driven, DriveTask, Failed, RouteFacts, TownFacts
 from results.identity import Identity
 from results.row import EpisodeRow
@@ -64,7 +64,7 @@ class Episode:
         return "_".join((*parts, policy, f"s{spec.seed}", self.digest[:6]))
 
 
-class Runner:
+class Runner(Closing):
     """Drives a configuration to its end; a context manager that leaves no process behind."""
 
     def __init__(self, config: RunConfig, drivers: Drivers, store: RowStore) -> None:
@@ -125,17 +125,6 @@ class Runner:
         with _undisturbed():
             for slot in self._slots:
                 slot.shut_down()
-
-    def __enter__(self) -> Runner:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _episode(self, spec: EpisodeSpec, route: RouteFacts, facts: TownFacts) -> Episode:
         is_fused = spec.input == "fused"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TypeVar
 
 import carla
@@ -13,6 +12,7 @@ import carla
 from harness.config import Timeouts
 from harness.errors import MapError, SimulatorError
 from harness.probe import Engine, check_version, engine_of, look_of
+from harness.types import Closing
 from scenarios.route_files import is_random_town, town_name
 from scenarios.traffic import end_manager
 
@@ -24,6 +24,9 @@ SUBSTEP_S = 0.01  # CARLA's documentation: at most 0.01 s for stable vehicle phy
 # One streaming thread per sensor and two to spare: with fewer, callbacks that wait for Python can
 # keep the world state from being read.
 WORKER_THREADS = 8
+# Traffic Managers of this process that have not ended. The client keeps them in a table of the
+# process, too, and steps all of them with every tick of any world.
+_live_managers: set[int] = set()
 BROKEN_S = 1.0  # for every call after one has failed
 
 
@@ -35,7 +38,7 @@ class Address:
     port: int
 
 
-class Session:
+class Session(Closing):
     """Owns the client's connection, the loaded map and the clock."""
 
     def __init__(self, address: Address, timeouts: Timeouts | None = None) -> None:
@@ -61,7 +64,12 @@ class Session:
 
     def owns_manager(self, port: int) -> None:
         """A Traffic Manager is about to be made; it ends with the session."""
+        if _live_managers - {port}:
+            logger.warning("two environments with traffic in one process: CARLA's client steps the "
+                           "cars of both with every tick, so that they do not repeat; use a "
+                           "process for each")  # fmt: skip
         self._manager_ports.add(port)
+        _live_managers.add(port)
 
     @property
     def map(self) -> carla.Map:
@@ -116,22 +124,13 @@ class Session:
     def close(self) -> None:
         """End the Traffic Managers, give the clock back; a dead server is no obstacle."""
         while self._manager_ports:
-            end_manager(self.client, self._manager_ports.pop())
+            port = self._manager_ports.pop()
+            end_manager(self.client, port)
+            _live_managers.discard(port)
         try:
             self._restore()
         except SimulatorError as err:
             logger.debug("settings were not restored: %s", err)
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _check_has(self, town: str) -> None:
         maps = self._call("list maps", self.client.get_available_maps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,3 +191,20 @@ class EpisodeContext:
     seed: int
     delta_s: float = 0.1
     extras: dict[str, object] = field(default_factory=dict)
+
+
+Entered = TypeVar("Entered", bound="Closing")
+
+
+class Closing:
+    """Something that a `with` block closes."""
+
+    def close(self) -> None:
+        """Give back what is held; may be called twice."""
+        raise NotImplementedError
+
+    def __enter__(self: Entered) -> Entered:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()

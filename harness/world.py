@@ -7,7 +7,6 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import carla
@@ -16,6 +15,7 @@ from harness.errors import SimulatorError
 from harness.types import (
     ActorKind,
     ActorState,
+    Closing,
     CollisionEvent,
     LightState,
     Pose,
@@ -98,7 +98,7 @@ class EventInbox:
         return sorted(due, key=lambda event: event.frame)
 
 
-class WorldReader:
+class WorldReader(Closing):
     """Reads the world around one ego vehicle; owns its event sensors."""
 
     def __init__(self, world: carla.World, lines: StopLines, ego: carla.Actor) -> None:
@@ -166,17 +166,6 @@ class WorldReader:
                 sensor.destroy()
             except RuntimeError as err:
                 logger.debug("sensor %s was not removed: %s", sensor.id, err)
-
-    def __enter__(self) -> WorldReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _attach(self, blueprint_id: str, callback: Callable[[Any], None]) -> None:
         blueprint = self._world.get_blueprint_library().find(blueprint_id)

@@ -8,9 +8,9 @@ import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 
 from harness.errors import ConfigError
+from harness.types import Closing
 from results.row import EpisodeRow
 
 logger = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 FILE_NAME = "rows.jsonl"
 
 
-class RowStore:
+class RowStore(Closing):
     """Append-only rows of one run directory, held by one writer at a time."""
 
     def __init__(self, directory: Path) -> None:
@@ -39,17 +39,6 @@ class RowStore:
             os.close(self._fd)
             raise ConfigError(f"another run is writing to {directory}; give another --out") from err
         self._is_open = True
-
-    def __enter__(self) -> RowStore:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def append(self, row: EpisodeRow) -> None:
         """Add one row in a single write, and wait until the disk has it."""

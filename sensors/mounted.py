@@ -6,12 +6,11 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 
 import carla
 
 from harness.errors import ConfigError, SimulatorError
-from harness.types import Reading, SensorSpec
+from harness.types import Closing, Reading, SensorSpec
 from sensors.rig import FIXED_ATTRIBUTES, FrameQueue
 
 logger = logging.getLogger(__name__)
@@ -19,7 +18,7 @@ logger = logging.getLogger(__name__)
 SPEEDOMETER, OPENDRIVE_MAP = "sensor.speedometer", "sensor.opendrive_map"  # no actors in CARLA
 
 
-class MountedSensors:
+class MountedSensors(Closing):
     """Spawns what is specified; `read` waits for all of a frame."""
 
     def __init__(
@@ -88,17 +87,6 @@ class MountedSensors:
                 actor.destroy()
             except RuntimeError as err:
                 logger.debug("sensor %s was not removed: %s", actor.id, err)
-
-    def __enter__(self) -> MountedSensors:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def forward_speed(ego: carla.Vehicle) -> float:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from types import TracebackType
 from typing import Any
 
 import carla
 
 from harness.errors import SimulatorError
-from harness.types import Pose
+from harness.types import Closing, Pose
 from sensors.config import CameraSpec
 from sensors.decode import bgra_pixels, decode_depth, decode_rgb, decode_tags
 from sensors.frame import RigFrame
@@ -78,7 +77,7 @@ class FrameQueue:
         )
 
 
-class SensorRig:
+class SensorRig(Closing):
     """An RGB camera and, for the thermal image, class and depth cameras at the same pose."""
 
     def __init__(
@@ -155,17 +154,6 @@ class SensorRig:
                 actor.destroy()
             except RuntimeError as err:
                 logger.debug("camera %s was not removed: %s", actor.id, err)
-
-    def __enter__(self) -> SensorRig:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _pixels(image: Any) -> Any:

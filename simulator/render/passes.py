@@ -20,6 +20,7 @@ from simulator.render.glare import compose_rows, gather_bright
 from simulator.render.ground_maps import GroundMaps
 from simulator.render.jit import kernel
 from simulator.render.normals import normal_rows
+from simulator.render.points import Points
 from simulator.render.raster import I32, Triangles, View, bin_records, draw_band, set_up
 from simulator.render.shade import Targets, label_rows, shade_rows
 from simulator.render.weather import Light
@@ -113,6 +114,15 @@ class Scratch(NamedTuple):
 
     inverse_depth: F32  # (samples, R, W) 1/m
     faces: I32  # (samples, R, W)
+    points: Points
+
+
+def new_scratch(samples: int, rows: int, width: int) -> Scratch:
+    """Room for bands of `rows` rows."""
+    shape, count = (samples, rows, width), samples * width
+    numbers = np.empty((8, count))
+    whole = np.empty((2, count), np.int32)
+    return Scratch(np.empty(shape, np.float32), np.empty(shape, np.int32), Points(*whole, *numbers))
 
 
 @kernel
@@ -162,7 +172,7 @@ def draw_bands(
         if is_shaded:
             shade_rows(
                 tri, maps, textures, light, beams, view, first, last, scratch.inverse_depth,
-                scratch.faces, targets,
+                scratch.faces, scratch.points, targets,
             )  # fmt: skip
 
 

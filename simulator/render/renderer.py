@@ -37,10 +37,10 @@ from simulator.render.moving import (
 )
 from simulator.render.passes import (
     Bins,
-    Scratch,
     compose_bands,
     draw_bands,
     gather_bands,
+    new_scratch,
     project_slices,
     sort_slices,
 )
@@ -283,11 +283,11 @@ class Renderer:
         """Visibility and shading, band by band."""
         maps = around.maps if around is not None else self._no_maps
         beams = around.beams if around is not None else _NO_BEAMS
-        shape = (len(SAMPLE_X) if around is not None else 1, bins.band_rows, view.width)
+        samples = len(SAMPLE_X) if around is not None else 1
         counter = np.zeros(1, np.int64)
 
         def work() -> None:
-            scratch = Scratch(np.empty(shape, np.float32), np.empty(shape, np.int32))
+            scratch = new_scratch(samples, bins.band_rows, view.width)
             draw_bands(
                 counter, tri, maps, self._textures, light, beams, view, bins,
                 around is not None, scratch, targets, directions,

@@ -8,7 +8,8 @@ import numpy as np
 
 from simulator.render.ground_maps import MOVING_CELL_M, GroundMaps
 from simulator.render.jit import inlined, kernel, small
-from simulator.render.raster import I32, SAMPLE_X, SAMPLE_Y, Triangles, View
+from simulator.render.points import Points, cast_rays, find_points
+from simulator.render.raster import I32, Triangles, View
 from simulator.render.sky import fade, fog_at, gradient, sky, transmittance
 from simulator.render.surface import CAR_PAINT, GLASS, LEAF, surface
 from simulator.render.weather import Light
@@ -264,21 +265,6 @@ def lamp_light(
     return float(max(nz, 0.0) * down + (1.0 - abs(nz)) * wall * high)
 
 
-@inlined
-def same_surface(tri: Triangles, a: int, b: int) -> bool:
-    """Whether two faces look alike, so that one of them can stand for both in a pixel."""
-    if a == b:
-        return True
-    if a < 0 or b < 0 or tri.materials[a] != tri.materials[b]:
-        return False
-    for c in range(4):
-        if tri.colors[a, c] != tri.colors[b, c]:
-            return False
-    dot = tri.normals[a, 0] * tri.normals[b, 0] + tri.normals[a, 1] * tri.normals[b, 1]
-    dot += tri.normals[a, 2] * tri.normals[b, 2]
-    return bool(abs(dot) > 0.97)
-
-
 @kernel
 def shade_rows(
     tri: Triangles,
@@ -291,11 +277,13 @@ def shade_rows(
     row_last: int,
     inverse_depth: F32,
     faces: I32,
+    points: Points,
     out: Targets,
 ) -> None:
-    """Shade rows of the image from their visibility samples (see `draw_records`)."""
-    samples = inverse_depth.shape[0]
-    share = 1.0 / samples
+    """Shade rows of the image from their visibility samples (see `draw_band`).
+
+    One loop for each kind of work, so that the compiler computes many rays at a time.
+    """
     pixel = 2.0 * np.sqrt(
         view.ray_x[0] * view.ray_x[0]
         + view.ray_x[1] * view.ray_x[1]
@@ -304,71 +292,39 @@ def shade_rows(
     pixel /= view.width
     ex, ey, ez = float(view.eye[0]), float(view.eye[1]), float(view.eye[2])
     fog = fog_at(light, ez)
-    to_x = 2.0 / view.width
-    to_y = 2.0 / view.height
     for row in range(row_first, row_last):
-        at = row - row_first
-        for x in range(view.width):
-            red = green = blue = 0.0
-            done = 0
-            for s in range(samples):
-                if done >> s & 1:
-                    continue
-                face = faces[s, at, x]
-                weight = share
-                for t in range(s + 1, samples):
-                    if not done >> t & 1 and same_surface(tri, face, faces[t, at, x]):
-                        weight += share
-                        done |= 1 << t
-                cx = (x + 0.5 + SAMPLE_X[s]) * to_x - 1.0
-                cy = 1.0 - (row + 0.5 + SAMPLE_Y[s]) * to_y
-                dx = view.ray_z[0] + cx * view.ray_x[0] + cy * view.ray_y[0]
-                dy = view.ray_z[1] + cx * view.ray_x[1] + cy * view.ray_y[1]
-                dz = view.ray_z[2] + cx * view.ray_x[2] + cy * view.ray_y[2]
-                length = np.sqrt(dx * dx + dy * dy + dz * dz)
-                depth = 1.0 / inverse_depth[s, at, x] if face >= 0 else SKY_DEPTH_M
-                distance = depth * length if face >= 0 else 2500.0
-                unit = 1.0 / length
-                dx *= unit
-                dy *= unit
-                dz *= unit
-                through = transmittance(
-                    fog,
-                    light.fog_falloff_per_m,
-                    light.fog_start_m,
-                    light.haze_per_m,
-                    dz,
-                    distance,
-                )
-                r = g = b = 0.0
-                if through > HIDDEN:
-                    if face < 0:
-                        r, g, b = sky(light, textures, dx, dy, dz, pixel)
-                        # The haze is part of the sky's own colour.
-                        through = min(through / fade(light.haze_per_m * distance), 1.0)
-                    else:
-                        r, g, b = shade_point(
-                            tri,
-                            maps,
-                            textures,
-                            light,
-                            beams,
-                            face,
-                            ex + dx * distance,
-                            ey + dy * distance,
-                            ez + dz * distance,
-                            dx,
-                            dy,
-                            dz,
-                            distance,
-                            pixel,
-                        )
-                red += weight * (r * through + light.air_r * (1.0 - through))
-                green += weight * (g * through + light.air_g * (1.0 - through))
-                blue += weight * (b * through + light.air_b * (1.0 - through))
-            out.radiance[row, x, 0] = red
-            out.radiance[row, x, 1] = green
-            out.radiance[row, x, 2] = blue
+        count = find_points(tri, row, row - row_first, inverse_depth, faces, points)
+        cast_rays(view, count, points)
+        red = green = blue = 0.0
+        for n in range(count):
+            face = points.face[n]
+            dx, dy, dz = points.dx[n], points.dy[n], points.dz[n]
+            distance = points.distance[n]
+            through = transmittance(
+                fog, light.fog_falloff_per_m, light.fog_start_m, light.haze_per_m, dz, distance
+            )
+            r = g = b = 0.0
+            if through > HIDDEN:
+                if face < 0:
+                    r, g, b = sky(light, textures, dx, dy, dz, pixel)
+                    # The haze is part of the sky's own colour.
+                    through = min(through / fade(light.haze_per_m * distance), 1.0)
+                else:
+                    px, py, pz = ex + dx * distance, ey + dy * distance, ez + dz * distance
+                    r, g, b = shade_point(
+                        tri, maps, textures, light, beams, face, px, py, pz, dx, dy, dz,
+                        distance, pixel,
+                    )  # fmt: skip
+            weight = points.weight[n]
+            red += weight * (r * through + light.air_r * (1.0 - through))
+            green += weight * (g * through + light.air_g * (1.0 - through))
+            blue += weight * (b * through + light.air_b * (1.0 - through))
+            x = points.pixel[n]
+            if n + 1 == count or points.pixel[n + 1] != x:
+                out.radiance[row, x, 0] = red
+                out.radiance[row, x, 1] = green
+                out.radiance[row, x, 2] = blue
+                red = green = blue = 0.0
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""`python tests/simulator/map_mutations.py COUNT SEED`: loads maps with one or two wrong values.
+"""`python -m tests.simulator.map_mutations COUNT SEED`: loads maps with one or two wrong values.
 
 Each map must load or be refused with a MapError within 20 s, in a process of its own: any other end
 is printed with what was changed, and the status is 1.

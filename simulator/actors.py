@@ -18,11 +18,27 @@ from simulator.vehicle_models import VehicleModel
 Vector = tuple[float, float, float]
 ZERO: Vector = (0.0, 0.0, 0.0)
 ORIGIN = Pose()
+_NOT_A = {
+    "Vehicle": "Actor is not a Vehicle",
+    "Walker": "Actor is not a Walker",
+    "TrafficLight": "Actor is not a traffic light",
+}
 _SAME_TIME_S = 1e-6  # sums of time steps differ by less
 
 
 class ActorError(Exception):
     """A call that cannot be done; its text is what the client's RuntimeError says."""
+
+
+class LookupFailed(ActorError):
+    """A call about an actor that there is not, or that is of another kind.
+
+    Its text is a line of CARLA's `CarlaServerResponse.cpp` and goes on in `named`.
+    """
+
+    def named(self, function: str) -> str:
+        """As CARLA's server says it: with the function's name."""
+        return f"Responding error from function {function}: {self}"
 
 
 @dataclass(slots=True, eq=False)
@@ -149,6 +165,7 @@ class TrafficLight(Actor):
 
     sign_id: str = field(kw_only=True)
     index: int = field(kw_only=True)
+    head: Pose = field(kw_only=True)  # foot of the pole, turned to where the lamps look
     state: int = 0
     times_s: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)  # green yellow red elapsed
     pole: int = 0  # its number within the group
@@ -250,14 +267,15 @@ class ActorRegistry:
         """The actor with that id.
 
         Raises:
-            ActorError: there is none, or it is of another kind.
+            LookupFailed: there is none, or it is of another kind.
         """
         actor = self._actors.get(actor_id)
         if actor is None:
-            raise ActorError(f"unable to find actor: actor not found: id {actor_id}")
+            text = "Actor could not be found in the registry"
+            raise LookupFailed(f"{text}.  Actor Id: {actor_id}")
         if not isinstance(actor, kind):
-            expected = kind.__name__.lower()
-            raise ActorError(f"expected a {expected}, but actor {actor_id} is {actor.blueprint}")
+            text = _NOT_A.get(kind.__name__, "Actor does not match the expected type")
+            raise LookupFailed(f"{text}.  Actor Id: {actor_id} ({actor.blueprint})")
         return actor
 
     def of(self, kind: type[_A]) -> Iterator[_A]:

@@ -8,7 +8,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from simulator import wire
-from simulator.actors import ActorError
+from simulator.actors import ActorError, LookupFailed
 from simulator.handlers import METHODS, UNSUPPORTED
 from simulator.listening import one_line
 from simulator.methods import Context
@@ -66,9 +66,10 @@ class Dispatcher:
                     return wire.wrap(method.form, method.function(context, *request.args))
             return wire.wrap(method.form, method.function(context, *request.args))
         except ActorError as err:
+            text = err.named(request.method) if isinstance(err, LookupFailed) else str(err)
             if request.is_asynchronous:
                 logger.info("%s: %s", request.method, one_line(err))
-            return wire.wrap_error(method.form, str(err))
+            return wire.wrap_error(method.form, text)
         except Exception as err:
             # Mostly arguments that do not have the shape the protocol gives them. Whatever it is,
             # the client must get an answer: it would wait for it until its timeout.

@@ -23,7 +23,7 @@ from simulator.actors import (
     Walker,
 )
 from simulator.attachment import PROBE_M, AttachmentType, SpringArm
-from simulator.lights import TrafficLights
+from simulator.lights import TrafficLights, trigger_box
 from simulator.physics import BodyState, Contact, Physics, VehicleInput
 from simulator.scene import Scene
 from simulator.types import F64, Drawable, Pose, Tag, Weather
@@ -31,7 +31,7 @@ from simulator.types import F64, Drawable, Pose, Tag, Weather
 _LIMIT_EVERY_TICKS = 5  # how often a vehicle looks up the speed limit below it
 _SPECTATOR = Pose(0.0, 0.0, 20.0, -20.0, 0.0, 0.0)
 _GONE_KEPT = 1000
-_LIGHT_BOX_HALF = (1.5, 0.3, 1.0)  # m; x and y grow with the lanes that the light governs
+_LIGHT_BOX_HALF = (1.5, 0.3, 1.0)  # m
 
 
 @dataclass
@@ -141,26 +141,25 @@ class Episode:
         self._show_lights()
 
     def _light_actor(self, index: int) -> TrafficLight:
-        """The actor of a signal; its box is the trigger volume in front of the stop line."""
+        """The actor of a signal; its box is the trigger volume in front of the stop line.
+
+        As CARLA's lights it is turned by 90 degrees against its head: clients look for the lanes
+        it governs along its own x axis.
+        """
         signal = self.scene.town.signals[index]
         actor = TrafficLight(
             next(self.ids.actors),
             "traffic.traffic_light",
-            pose=signal.pose,
+            pose=signal.pose._replace(yaw=_half_turn(signal.pose.yaw - 90.0)),
             half_extent=_LIGHT_BOX_HALF,
             tags=bytes([Tag.TRAFFIC_LIGHT]),
             sign_id=signal.signal_id,
             index=index,
+            head=signal.pose,
         )
         if signal.stop_lines:
-            lines = signal.stop_lines
-            x, y, z = (sum(line[i] for line in lines) / len(lines) for i in range(3))
-            spread = max(math.hypot(line.x - x, line.y - y) for line in lines)
-            local = signal.pose.rotation_matrix().T @ [c - p for c, p in zip(
-                (x, y, z), signal.pose[:3], strict=True)]  # fmt: skip
-            actor.box_center = (float(local[0]), float(local[1]), float(local[2]) + 1.0)
-            actor.box_rotation = (0.0, lines[0].yaw - signal.pose.yaw, 0.0)
-            actor.half_extent = (1.5, spread + 1.5, 1.0)
+            box = trigger_box(actor.pose, signal.stop_lines)
+            actor.box_center, actor.half_extent, actor.box_rotation = box
         self.actors.add(actor)
         return actor
 
@@ -304,7 +303,7 @@ class Episode:
             elif isinstance(actor, TrafficLight):
                 found.append(
                     Drawable(
-                        actor.blueprint, actor.pose,
+                        actor.blueprint, actor.head,
                         instance=actor.instance, signal_state=actor.state,
                         actor_id=actor.actor_id,
                     )
@@ -316,6 +315,11 @@ class Episode:
     def sensors(self) -> Iterator[Sensor]:
         """All sensors in order of creation."""
         return self.actors.of(Sensor)
+
+
+def _half_turn(degrees: float) -> float:
+    """An angle in (-180, 180]."""
+    return 180.0 - (180.0 - degrees) % 360.0
 
 
 def _vehicle_drawable(vehicle: Vehicle) -> Drawable:

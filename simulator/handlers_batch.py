@@ -10,7 +10,7 @@ from simulator import handlers_lights as lights
 from simulator import handlers_session as session
 from simulator import handlers_vehicles as vehicles
 from simulator import wire
-from simulator.actors import ActorError
+from simulator.actors import ActorError, LookupFailed
 from simulator.methods import Context, Method
 from simulator.wire import Form
 
@@ -65,6 +65,8 @@ def apply_batch(context: Context, commands: list[Any], do_tick: bool = False) ->
 def _answer(context: Context, command: list[Any]) -> list[Any]:
     try:
         return wire.ok(_run(context, command))
+    except LookupFailed as err:
+        return wire.failure(err.named(f"command::{COMMANDS[command[0]].name}"))
     except ActorError as err:
         return wire.failure(str(err))
     except (TypeError, ValueError, KeyError, IndexError) as err:

@@ -9,7 +9,7 @@ from simulator.actors import TrafficLight
 from simulator.methods import Context, Method
 from simulator.wire import Form
 
-# The heads of a light in its own frame, m: one on the pole, one on the arm above the lane.
+# Heads of a light, seen from its foot as it looks, m: on the pole, on the arm above the lane.
 _HEAD_CENTERS = ((0.10, 0.0, 3.1), (0.0, 4.2, 5.55))
 _HEAD_HALF_EXTENT = (0.1, 0.25, 0.6)
 
@@ -70,9 +70,9 @@ def group(context: Context, actor_id: int) -> list[int]:
 def boxes(context: Context, actor_id: int) -> list[Any]:
     """World boxes of its heads."""
     actor = context.server.episode.actors.get(actor_id, TrafficLight)
-    rotation = actor.pose.rotation_matrix()
-    centers = [rotation @ center + actor.pose[:3] for center in _HEAD_CENTERS]
-    turn = actor.pose[3:]
+    rotation = actor.head.rotation_matrix()
+    centers = [rotation @ center + actor.head[:3] for center in _HEAD_CENTERS]
+    turn = actor.head[3:]
     return [wire.bounding_box(c.tolist(), _HEAD_HALF_EXTENT, turn, actor_id) for c in centers]
 
 

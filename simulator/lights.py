@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import NamedTuple
 
-from simulator.types import SignalSpec
+from simulator.types import Pose, SignalSpec
 
 GREEN_S = 10.0  # CARLA's defaults, TrafficLightController 0.9.16
 YELLOW_S = 3.0
@@ -22,7 +22,11 @@ _STOPPING_MPS2 = 6.0
 _HALF_LANE_M = 1.75
 _MIN_HEADING_COS = math.cos(math.radians(50.0))
 _CELL_M = 16.0
+_BOX_HALF_M = 1.5
 _EPS_S = 1e-6
+
+
+_Vector = tuple[float, float, float]
 
 
 class LightState(IntEnum):
@@ -242,6 +246,24 @@ class TrafficLights:
 
     def _switch(self, index: int, state: LightState, elapsed_s: float = 0.0) -> None:
         self._states[index] = replace(self._states[index], state=state, elapsed_s=elapsed_s)
+
+
+def trigger_box(foot: Pose, lines: Sequence[Pose]) -> tuple[_Vector, _Vector, _Vector]:
+    """The box over the stop lines of a light: centre, half extents and rotation in its frame.
+
+    Its x axis crosses the lanes, one half lane beyond the outer lines: LibCarla's
+    `TrafficLight::GetStopWaypoints` walks along it.
+    """
+    yaw = lines[0].yaw + 90.0
+    across = (math.cos(math.radians(yaw)), math.sin(math.radians(yaw)))
+    offsets = [line.x * across[0] + line.y * across[1] for line in lines]
+    x, y, z = (sum(line[i] for line in lines) / len(lines) for i in range(3))
+    middle = 0.5 * (min(offsets) + max(offsets)) - (x * across[0] + y * across[1])
+    x, y = x + middle * across[0], y + middle * across[1]
+    local = foot.rotation_matrix().T @ (x - foot.x, y - foot.y, z - foot.z)
+    half = (0.5 * (max(offsets) - min(offsets)) + _BOX_HALF_M, _BOX_HALF_M, 1.0)
+    turn = (yaw - foot.yaw + 180.0) % 360.0 - 180.0
+    return (float(local[0]), float(local[1]), float(local[2]) + 1.0), half, (0.0, turn, 0.0)
 
 
 def _duration(name: str, wanted: float | None, current: float) -> float:

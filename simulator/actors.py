@@ -11,6 +11,7 @@ from simulator import wire
 from simulator.ackermann import AckermannControl, AckermannController
 from simulator.attachment import SpringArm
 from simulator.blueprints_sensors import default_of
+from simulator.bones import PoseControl
 from simulator.physics import VehicleInput, VehicleSpec
 from simulator.types import Pose
 from simulator.vehicle_models import VehicleModel
@@ -97,6 +98,15 @@ class Actor:
         )
 
 
+@dataclass(slots=True)
+class WheelAngles:
+    """How a client turned the wheels of a vehicle that has no physics, degrees by wheel."""
+
+    is_free: bool = False  # whether the physics leaves the wheels to the client
+    steer: dict[int, float] = field(default_factory=dict)
+    pitch: dict[int, float] = field(default_factory=dict)
+
+
 @dataclass(slots=True, eq=False)
 class Vehicle(Actor):
     """A car, truck, bus or two-wheeler."""
@@ -107,6 +117,7 @@ class Vehicle(Actor):
     control: VehicleInput = field(default_factory=VehicleInput)
     gear: int = 0
     wheel_steer_deg: float = 0.0
+    wheels: WheelAngles = field(default_factory=WheelAngles)
     speed_limit_kmh: float = 30.0
     light: tuple[int, int] | None = None  # state and actor id of the governing traffic light
     light_flags: int = 0  # VehicleLightState
@@ -136,6 +147,7 @@ class Walker(Actor):
     is_led: bool = False  # by a client's crowd, which places it once a step
     dead_since_s: float | None = None  # its age then
     place: Vector | None = None  # at the last step, while it is led
+    bones: PoseControl = field(default_factory=PoseControl)
 
     LIES_S: ClassVar[float] = 10.0  # CARLA takes the dead away after this time
     FASTEST_MPS: ClassVar[float] = 15.0  # what moves faster was teleported

@@ -116,6 +116,7 @@ class Episode:
 
     def __init__(self, scene: Scene, ids: Ids, previous: Episode | None = None) -> None:
         self.scene = scene
+        self.map_name = scene.town.name
         self.ids = ids
         self.episode_id = next(ids.episodes)
         self.weather = Weather()
@@ -162,6 +163,11 @@ class Episode:
             actor.box_center, actor.half_extent, actor.box_rotation = box
         self.actors.add(actor)
         return actor
+
+    def change_scene(self, scene: Scene) -> None:
+        """Go on in the same town with other things standing in it."""
+        self.scene = scene
+        self.physics.replace_obstacles(scene.obstacles)
 
     def step(self, settings: Settings) -> list[Contact]:
         """Let one step of time pass; returns what touched."""
@@ -213,7 +219,9 @@ class Episode:
         if isinstance(actor, Walker):
             actor.note_place(dt)
         if isinstance(actor, Vehicle):
-            actor.gear, actor.wheel_steer_deg = body.gear, body.wheel_steer_deg
+            actor.gear = body.gear
+            if not actor.wheels.is_free:
+                actor.wheel_steer_deg = body.wheel_steer_deg
 
     def _look_around(self, vehicle: Vehicle) -> None:
         """Which traffic light and which speed limit hold for a vehicle."""

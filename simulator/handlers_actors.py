@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from simulator.actors import Actor, ActorError, Sensor, Walker
+from simulator.actors import Actor, ActorError, Sensor, Vehicle, Walker
 from simulator.methods import Context, Method
 from simulator.spawning import finite, pose_of, spawn
 from simulator.wire import Form
@@ -142,10 +143,43 @@ def add_torque(context: Context, actor_id: int, torque: list[float]) -> None:
     add_angular_impulse(context, actor_id, scaled)
 
 
+def add_impulse_at(
+    context: Context, actor_id: int, impulse: list[float], place: list[float]
+) -> None:
+    """Push once at a place of the world, N s: beside the middle it also turns the body."""
+    add_impulse(context, actor_id, impulse)
+    twist = math.degrees(_lever(_any(context, actor_id), impulse, place))
+    add_angular_impulse(context, actor_id, [0.0, 0.0, twist])
+
+
+def add_force_at(context: Context, actor_id: int, force: list[float], place: list[float]) -> None:
+    """Push during the next step at a place of the world, N."""
+    add_force(context, actor_id, force)
+    twist = _lever(_any(context, actor_id), force, place)
+    add_torque(context, actor_id, [0.0, 0.0, twist])
+
+
+def _lever(actor: Actor, push: list[float], place: list[float]) -> float:
+    """Moment of a push around the vertical axis through an actor."""
+    (x, y, _), (push_x, push_y, _) = finite(place), finite(push)
+    return (x - actor.pose.x) * push_y - (y - actor.pose.y) * push_x
+
+
+def set_enable_gravity(context: Context, actor_id: int, on: bool) -> None:
+    """Give an actor its weight or take it; one without a body has none."""
+    if _any(context, actor_id).has_body:
+        context.server.episode.physics.set_gravity(actor_id, bool(on))
+
+
 def set_simulate_physics(context: Context, actor_id: int, on: bool) -> None:
     """Switch the physics of an actor; one without a body, or one that is gone, has none."""
-    if actor_id not in context.server.episode.gone and _any(context, actor_id).has_body:
+    if actor_id in context.server.episode.gone:
+        return
+    actor = _any(context, actor_id)
+    if actor.has_body:
         context.server.episode.physics.set_simulate(actor_id, bool(on))
+    if isinstance(actor, Vehicle):
+        actor.wheels.is_free = not on
 
 
 def set_collisions(context: Context, actor_id: int, on: bool) -> None:
@@ -205,6 +239,9 @@ METHODS = {
     "add_actor_force": Method(add_force, Form.VOID),
     "add_actor_angular_impulse": Method(add_angular_impulse, Form.VOID),
     "add_actor_torque": Method(add_torque, Form.VOID),
+    "add_actor_impulse_at_location": Method(add_impulse_at, Form.VOID),
+    "add_actor_force_at_location": Method(add_force_at, Form.VOID),
+    "set_actor_enable_gravity": Method(set_enable_gravity, Form.VOID),
     "set_actor_simulate_physics": Method(set_simulate_physics, Form.VOID),
     "set_actor_collisions": Method(set_collisions, Form.VOID),
     "apply_control_to_walker": Method(walk, Form.VOID),

@@ -16,10 +16,10 @@ from simulator.wire import Form
 
 
 class Command(NamedTuple):
-    """One alternative of the variant; `function` is None where there is nothing that does it."""
+    """One alternative of the variant."""
 
     name: str
-    function: Callable[..., Any] | None
+    function: Callable[..., Any]
 
 
 _SPAWN = 0
@@ -42,9 +42,9 @@ COMMANDS = (
     Command("ApplyAngularImpulse", actors.add_angular_impulse),
     Command("ApplyTorque", actors.add_torque),
     Command("SetSimulatePhysics", actors.set_simulate_physics),
-    Command("SetEnableGravity", None),
+    Command("SetEnableGravity", actors.set_enable_gravity),
     Command("SetAutopilot", vehicles.set_autopilot),
-    Command("ShowDebugTelemetry", None),
+    Command("ShowDebugTelemetry", vehicles.show_telemetry),
     Command("SetVehicleLightState", vehicles.set_light_state),
     Command("ApplyLocation", actors.set_location),
     Command("ConsoleCommand", session.console_command),
@@ -78,9 +78,7 @@ def _run(context: Context, command: list[Any]) -> int:
     number, fields = command
     if not 0 <= number < len(COMMANDS):
         raise ActorError(f"unknown batch command {number}")
-    name, function = COMMANDS[number]
-    if function is None:
-        raise ActorError(f"batch command {name} is not supported by this server")
+    function = COMMANDS[number].function
     if number == _SPAWN:
         return _spawn(context, fields)
     function(context, *fields)

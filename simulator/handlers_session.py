@@ -42,8 +42,9 @@ def available_maps(context: Context) -> list[str]:
 
 def map_info(context: Context) -> list[Any]:
     """MapInfo: name and spawn points."""
-    town = context.server.episode.scene.town
-    return [f"Carla/Maps/{town.name}", [wire.transform(p) for p in town.spawn_points]]
+    episode = context.server.episode
+    points = episode.scene.town.spawn_points
+    return [f"Carla/Maps/{episode.map_name}", [wire.transform(p) for p in points]]
 
 
 def map_data(context: Context) -> str:

@@ -18,7 +18,6 @@ from simulator.wire import Form
 # Positions in VehiclePhysicsControl and WheelPhysicsControl, `carla/rpc/*.h` 0.9.16.
 _MASS, _DRAG, _WHEELS, _MAX_STEER, _FRICTION = 11, 12, 15, 2, 0
 _GEARS = ((3.59, 0.5, 0.65), (2.02, 0.5, 0.65), (1.38, 0.5, 0.65), (1.0, 0.5, 0.65))
-_FRONT_WHEELS = (0, 1)
 _TOP_GEAR = 20
 # The equations of motion divide by these.
 _LEAST_MASS_KG, _LEAST_FRICTION, _STEER_DEG = 1.0, 0.01, (0.1, 85.0)
@@ -152,10 +151,65 @@ def telemetry(context: Context, actor_id: int) -> list[Any]:
     return [speed, order.steer, order.throttle, order.brake, rpm, vehicle.gear, drag, []]
 
 
-def wheel_steer_angle(context: Context, actor_id: int, wheel: int) -> float:
-    """How far a wheel is turned, degrees; rear wheels never are."""
+def _wheel(vehicle: Vehicle, wheel: int) -> int:
+    if not 0 <= wheel < vehicle.model.wheels:
+        known = f"0 to {vehicle.model.wheels - 1}"
+        raise ActorError(f"unknown wheel {wheel} of {vehicle.blueprint}; known: {known}")
+    return wheel
+
+
+def _free_wheel(context: Context, actor_id: int, wheel: int) -> tuple[Vehicle, int]:
+    """A wheel that a client may turn; CARLA, too, refuses while the physics turns it."""
     vehicle = _vehicle(context, actor_id)
-    return vehicle.wheel_steer_deg if wheel in _FRONT_WHEELS else 0.0
+    if not vehicle.wheels.is_free:
+        raise ActorError("Cannot set wheel direction. Physics are enabled.")
+    return vehicle, _wheel(vehicle, wheel)
+
+
+def wheel_steer_angle(context: Context, actor_id: int, wheel: int) -> float:
+    """How far a wheel is turned, degrees; rear wheels only by `set_wheel_steer_direction`."""
+    vehicle = _vehicle(context, actor_id)
+    if vehicle.wheels.is_free and wheel in vehicle.wheels.steer:
+        return vehicle.wheels.steer[wheel]
+    front = max(vehicle.model.wheels // 2, 1)
+    return vehicle.wheel_steer_deg if _wheel(vehicle, wheel) < front else 0.0
+
+
+def set_wheel_steer(context: Context, actor_id: int, wheel: int, angle_deg: float) -> None:
+    """Turn a wheel of a vehicle without physics; the front ones show in pictures."""
+    vehicle, wheel = _free_wheel(context, actor_id, wheel)
+    (vehicle.wheels.steer[wheel],) = finite([angle_deg])
+    front = [vehicle.wheels.steer.get(i, 0.0) for i in range(max(vehicle.model.wheels // 2, 1))]
+    vehicle.wheel_steer_deg = sum(front) / len(front)
+
+
+def wheel_pitch_angle(context: Context, actor_id: int, wheel: int) -> float:
+    """How far a wheel was rolled by `set_wheel_pitch_angle`, degrees."""
+    vehicle = _vehicle(context, actor_id)
+    return vehicle.wheels.pitch.get(_wheel(vehicle, wheel), 0.0)
+
+
+def set_wheel_pitch(context: Context, actor_id: int, wheel: int, angle_deg: float) -> None:
+    """Roll a wheel of a vehicle without physics; nothing shows in pictures."""
+    vehicle, wheel = _free_wheel(context, actor_id, wheel)
+    (vehicle.wheels.pitch[wheel],) = finite([angle_deg])
+
+
+def move_door(context: Context, actor_id: int, door: int) -> None:
+    """No vehicle here has doors that open, as the attribute `has_dynamic_doors` says."""
+    vehicle = _vehicle(context, actor_id)
+    raise ActorError(f"door {door} is not configured for {vehicle.blueprint}")
+
+
+def show_telemetry(context: Context, actor_id: int, on: bool) -> None:
+    """Accepted: CARLA writes these numbers into the server's window, and here is none."""
+    del on
+    _vehicle(context, actor_id)
+
+
+def restore_physx(context: Context, actor_id: int) -> None:
+    """Nothing to restore: no vehicle ever leaves the physics of this server."""
+    _vehicle(context, actor_id)
 
 
 def set_autopilot(context: Context, actor_id: int, on: bool) -> None:
@@ -176,5 +230,12 @@ METHODS = {
     "get_vehicle_light_states": Method(light_states),
     "get_telemetry_data": Method(telemetry),
     "get_wheel_steer_angle": Method(wheel_steer_angle),
+    "set_wheel_steer_direction": Method(set_wheel_steer, Form.VOID),
+    "get_wheel_pitch_angle": Method(wheel_pitch_angle),
+    "set_wheel_pitch_angle": Method(set_wheel_pitch, Form.VOID),
+    "open_vehicle_door": Method(move_door, Form.VOID),
+    "close_vehicle_door": Method(move_door, Form.VOID),
+    "show_vehicle_debug_telemetry": Method(show_telemetry, Form.VOID),
+    "restore_physx_physics": Method(restore_physx, Form.VOID),
     "set_actor_autopilot": Method(set_autopilot, Form.VOID),
 }

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import carla
 import numpy as np
 
 from simulator import rays, wire
+from simulator.actors import ActorError
+from simulator.maps import MapError
 from simulator.methods import Context, Method
+from simulator.outfit import EVERYTHING, missing
 from simulator.sensors import TAG_WORDS
 from simulator.spawning import finite
 from simulator.types import F64, Obstacle, Tag
+from simulator.wire import Form
 
 _ANY = 255
 _LONGEST_RAY_M = 2000.0
@@ -19,8 +24,11 @@ _SHORTEST_M = 1e-6  # of a direction
 
 
 def _chosen(context: Context, tag: int) -> list[tuple[int, Obstacle]]:
-    obstacles = context.server.episode.scene.obstacles
-    return [(i, o) for i, o in enumerate(obstacles) if tag in (_ANY, o.tag)]
+    """Things with a tag, in the layers that are loaded; those that were disabled count."""
+    scene = context.server.episode.scene
+    gone = missing(scene.listed, scene.outfit.layers)
+    found = enumerate(scene.listed)
+    return [(i, o) for i, o in found if tag in (_ANY, o.tag) and not gone[i]]
 
 
 def _box(obstacle: Obstacle) -> list[Any]:
@@ -97,6 +105,46 @@ def _ground_tag(context: Context, point: F64) -> int:
     return int(Tag.SIDEWALKS if is_walk else Tag.ROADS)
 
 
+def load_layer(context: Context, layer: int) -> None:
+    """Show the parts of the town that belong to some of CARLA's MapLayer flags."""
+    outfit = context.server.episode.scene.outfit
+    context.server.change_outfit(replace(outfit, layers=outfit.layers | _flags(layer)))
+
+
+def unload_layer(context: Context, layer: int) -> None:
+    """Hide them."""
+    outfit = context.server.episode.scene.outfit
+    context.server.change_outfit(replace(outfit, layers=outfit.layers & ~_flags(layer)))
+
+
+def _flags(layer: int) -> int:
+    return int(layer) & EVERYTHING.layers
+
+
+def enable_objects(context: Context, ids: list[int], on: bool) -> None:
+    """Show or hide single things; they neither show nor stand in the way while hidden."""
+    scene = context.server.episode.scene
+    chosen = frozenset(int(number) for number in ids)
+    if unknown := [i for i in sorted(chosen) if not 1 <= i <= len(scene.listed)]:
+        raise ActorError(f"no environment object {unknown[0]}; ids are 1 to {len(scene.listed)}")
+    hidden = scene.outfit.hidden
+    hidden = hidden - chosen if on else hidden | chosen
+    context.server.change_outfit(replace(scene.outfit, hidden=hidden))
+
+
+def copy_opendrive(context: Context, xodr: str, parameters: list[Any]) -> None:
+    """Keep an own OpenDRIVE text; the client loads it next, as the town `OpenDriveMap`.
+
+    A whole town grows from it as from any map, so that the parameters of CARLA's bare road mesh
+    change nothing.
+    """
+    del parameters
+    try:
+        context.server.store.keep_own(xodr)
+    except MapError as err:
+        raise ActorError(str(err)) from err
+
+
 def street_lights(_: Context, client: str) -> list[Any]:
     """None that a client could switch: the lamps of a town follow the sun."""
     del client
@@ -107,6 +155,10 @@ METHODS = {
     "get_all_level_BBs": Method(level_boxes),
     "get_environment_objects": Method(environment_objects),
     "get_names_of_all_objects": Method(object_names),
+    "load_map_layer": Method(load_layer, Form.VOID, is_locked=False),
+    "unload_map_layer": Method(unload_layer, Form.VOID, is_locked=False),
+    "enable_environment_objects": Method(enable_objects, Form.VOID, is_locked=False),
+    "copy_opendrive_to_file": Method(copy_opendrive, Form.VOID, is_locked=False),
     "cast_ray": Method(cast_ray),
     "project_point": Method(project_point),
     "query_lights_state": Method(street_lights, is_locked=False),

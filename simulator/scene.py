@@ -20,6 +20,8 @@ import numpy as np
 from defusedxml import ElementTree as SafeET
 
 from simulator import maps
+from simulator.maps.loading import build_town
+from simulator.outfit import EVERYTHING, Outfit, dress
 from simulator.raycast import RayCaster
 from simulator.render import Renderer
 from simulator.scenery import Ground, GrownStore, default_folder
@@ -27,6 +29,7 @@ from simulator.types import F64, Obstacle, Pose, Town
 
 logger = logging.getLogger(__name__)
 
+OWN_TOWN = "OpenDriveMap"  # as LibCarla calls the worlds of `generate_opendrive_world`
 DEFAULT_LIMIT_KMH = 30.0  # CARLA's vehicles start with it
 _KMH = {"mph": 1.609344, "km/h": 1.0, "m/s": 3.6}
 _SIGNS = {"206": "traffic.stop", "205": "traffic.yield"}  # German numbers, as in CARLA's maps
@@ -78,6 +81,8 @@ class Scene:
     town: Town
     carla_map: carla.Map
     obstacles: tuple[Obstacle, ...]  # the meshes are with the renderer and nowhere else
+    listed: tuple[Obstacle, ...]  # the same, with what is hidden where it would stand
+    outfit: Outfit
     ground: Ground
     renderer: Renderer
     caster: RayCaster
@@ -115,15 +120,31 @@ class SceneStore:
     def __init__(self, options: SceneOptions) -> None:
         self._options = options
         self._scenes: dict[str, Scene] = {}
+        self._own: Town | None = None  # from `generate_opendrive_world`
         self._lock = threading.Lock()  # impatient clients ask twice; a town is made once
+
+    def keep_own(self, xodr: str) -> None:
+        """Make an OpenDRIVE text of a client the town `OpenDriveMap`.
+
+        Raises:
+            maps.MapError: it is no map; says the line and the reason.
+        """
+        town = build_town(OWN_TOWN, "client", xodr, f"{OWN_TOWN}.xodr")
+        with self._lock:
+            self._own = town
+            self._scenes.pop(OWN_TOWN, None)
 
     def available(self) -> tuple[str, ...]:
         """Names of all towns; of the random ones those that are kept."""
         names = {*maps.available_towns(self._options.maps_dir), *tuple(self._scenes)}
         return tuple(sorted(names))
 
-    def scene(self, name: str) -> Scene:
+    def scene(self, name: str, outfit: Outfit = EVERYTHING) -> Scene:
         """The scene of a town, given by its name or its asset path.
+
+        Args:
+            name: of the town.
+            outfit: what of it is to be there; a town that is kept otherwise is made again.
 
         Raises:
             maps.MapError: no such town, or a broken map.
@@ -131,18 +152,27 @@ class SceneStore:
         key = name.rstrip("/").rsplit("/", 1)[-1].removesuffix("_Opt")
         with self._lock:
             scene = self._scenes.pop(key, None)
-            town = None if scene else maps.load_town(key, self._options.maps_dir)
+            town: Town | None = None
+            if scene is None:
+                town = self._town(key)
+            elif scene.outfit != outfit:
+                town, scene = scene.town, None
             # Make room first: growing takes more memory than a town does in the end.
             while len(self._scenes) >= self._KEPT:
                 del self._scenes[next(iter(self._scenes))]
             for idle in self._scenes.values():
                 idle.renderer.rest()
             if town is not None:
-                scene = make_scene(town, self._options)
+                scene = make_scene(town, self._options, outfit)
                 _return_memory()
             assert scene is not None  # it was kept, or else it has just been made
             self._scenes[key] = scene
             return scene
+
+    def _town(self, key: str) -> Town:
+        if key == OWN_TOWN and self._own is not None:
+            return self._own
+        return maps.load_town(key, self._options.maps_dir)
 
 
 def _return_memory() -> None:
@@ -153,18 +183,21 @@ def _return_memory() -> None:
         trim(0)
 
 
-def make_scene(town: Town, options: SceneOptions) -> Scene:
+def make_scene(town: Town, options: SceneOptions, outfit: Outfit = EVERYTHING) -> Scene:
     """Grow a town and prepare its renderer."""
     began = perf_counter()
     carla_map = carla.Map(town.name, town.xodr)
     folder = default_folder() if options.keeps_grown else None
-    scenery, ground, navigation = GrownStore(folder).grown(carla_map, town, options.seed)
+    grown, ground, navigation = GrownStore(folder).grown(carla_map, town, options.seed)
+    scenery = dress(grown, outfit, town.signals)
     _return_memory()
     renderer = Renderer(scenery, options.threads)
     scene = Scene(
         town=town,
         carla_map=carla_map,
         obstacles=scenery.obstacles,
+        listed=grown.obstacles,
+        outfit=outfit,
         ground=ground,
         renderer=renderer,
         caster=RayCaster(renderer),

@@ -18,6 +18,7 @@ from simulator.episode import Episode, Ids, Settings
 from simulator.listening import one_line
 from simulator.maps import MapError
 from simulator.moment import Moment
+from simulator.outfit import EVERYTHING, Outfit
 from simulator.profile import Profile
 from simulator.rpc import Connection, RpcServer
 from simulator.scene import Scene, SceneStore
@@ -52,6 +53,7 @@ class PendingMap:
     """A map that has been asked for and not switched to."""
 
     scene: Scene
+    name: str  # as the client calls it: Town02_Opt is Town02
     reset_settings: bool
 
 
@@ -262,7 +264,8 @@ class Server:
         """
         try:
             name, reset_settings = str(request.args[0]), bool(request.args[1])
-            scene = self._scene(name)
+            layers = int(request.args[2]) if len(request.args) > 2 else EVERYTHING.layers
+            scene = self._scene(name, Outfit(layers & EVERYTHING.layers))
         except Exception as err:
             # Whatever it is, the client waits for an answer.
             text = str(err) if isinstance(err, ActorError) else f"{LOAD}: {one_line(repr(err))}"
@@ -273,18 +276,26 @@ class Server:
             return
         with self._tick_lock, self.lock:
             self._is_loading = True
-            pending = self._pending = PendingMap(scene, reset_settings)
+            shown = name.rstrip("/").rsplit("/", 1)[-1] or self.episode.map_name
+            pending = self._pending = PendingMap(scene, shown, reset_settings)
         self._await_parked(connection)
         connection.answer(wire.response(request.message_id, wire.wrap(wire.Form.VOID, None)))
         sleep(_RESUBSCRIBE_WAIT_S)
         if self._pending is pending:  # the client has gone, or does not look at the world
             self._switch()
 
-    def _scene(self, name: str) -> Scene:
+    def change_outfit(self, outfit: Outfit) -> None:
+        """Show and hide parts of the town, in the running episode."""
+        with self._tick_lock, self.lock:
+            if outfit != self.episode.scene.outfit:
+                self._images.finish()
+                self.episode.change_scene(self._scene("", outfit))
+
+    def _scene(self, name: str, outfit: Outfit) -> Scene:
         short = name.rstrip("/").rsplit("/", 1)[-1] or self.episode.scene.town.name
         self.is_growing = True
         try:
-            return self.store.scene(short)
+            return self.store.scene(short, outfit)
         except MapError as err:
             if "unknown town" in str(err):
                 raise ActorError(f"Map '{name}' not found ({err})") from err
@@ -300,6 +311,7 @@ class Server:
             self._images.finish()
             pending, self._pending = self._pending, None
             self.episode = Episode(pending.scene, self._ids, self.episode)
+            self.episode.map_name = pending.name
             if pending.reset_settings:
                 self.settings = Settings()
             self._expected.clear()

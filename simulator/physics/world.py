@@ -36,6 +36,7 @@ LARGEST = 1e8  # of any number of a body's state
 # longer the wheel base, the less do inner and single wheel differ (Ackermann's geometry).
 SINGLE_WHEEL_SHARE = 0.65
 _SHARE_PER_M, _SHARE_FROM_M, _SHARE_MAX = 0.13, 3.0, 0.95
+LIFTS_S = 0.1  # what without weight is above the ground by then leaves it
 SETTLE_S = 0.1  # time constant with which height and tilt follow a step in the ground
 
 
@@ -89,6 +90,11 @@ class Physics:
         self._state = np.zeros((0, k.STATE_COLUMNS))
         self._spec = np.zeros((0, k.SPEC_COLUMNS))
         self._command = np.zeros((0, k.INPUT_COLUMNS))
+        self._weightless: set[int] = set()  # keys
+
+    def replace_obstacles(self, obstacles: Sequence[Obstacle]) -> None:
+        """From now on others stand in the way; bodies stay as they are."""
+        self._grid = bx.build_grid(obstacles)
 
     def add_vehicle(self, key: int, pose: Pose, spec: VehicleSpec) -> None:
         """Add a vehicle at rest; above the ground it falls in the next steps."""
@@ -118,6 +124,7 @@ class Physics:
     def remove(self, key: int) -> None:
         """Forget a body."""
         row = self._rows.pop(key)
+        self._weightless.discard(key)
         self._state = np.delete(self._state, row, axis=0)
         self._spec = np.delete(self._spec, row, axis=0)
         self._command = np.delete(self._command, row, axis=0)
@@ -169,6 +176,13 @@ class Physics:
     def set_simulate(self, key: int, on: bool) -> None:
         """Switch physics of a body; without it the body holds its place, teleports still work."""
         self._command[self._rows[key], k.SIMULATED] = float(on)
+
+    def set_gravity(self, key: int, on: bool) -> None:
+        """Switch the weight of a body: without it, what is in the air keeps its vertical speed."""
+        if on:
+            self._weightless.discard(key)
+        else:
+            self._weightless.add(key)
 
     def set_collisions(self, key: int, on: bool) -> None:
         """Switch the contacts of a body with everything but the ground."""
@@ -243,19 +257,35 @@ class Physics:
         start = self._state.copy()
         before = start[:, k.VX : k.VZ + 1]
         pairs = find_pairs(self._state, self._spec, self._command, self._grid, dt)
+        floating = self._floating()
         args = (self._state, self._spec, self._command, self._grid, pairs)
         totals = advance(*args, dt, max(substeps, 1))
+        for lifted in floating:
+            self._state[lifted, k.VZ] = start[lifted, k.VZ]
+            self._state[lifted, k.Z] = start[lifted, k.Z] + start[lifted, k.VZ] * dt
         self._command[:, k.FORCE_X : k.FORCE_Y + 1] = 0.0
         if not np.abs(self._state).max(initial=0.0) < LARGEST:
             self._hold_back(start)
         moved = np.abs(self._state[:, k.VX : k.YAW_RATE + 1]).max(axis=1, initial=0.0) > 1e-4
         raised = self._state[:, k.Z] > self._state[:, k.GROUND] + 1e-4
         for row in np.flatnonzero(moved | raised):
-            self._settle(int(row), dt)
+            if row not in floating:
+                self._settle(int(row), dt)
         gained = ((self._state[:, k.VX : k.VZ + 1] - before) / dt).tolist()
         for i, (x, y, z) in enumerate(gained):
             self._extras[i] = self._extras[i]._replace(acceleration=(x, y, z))
         return self._contacts(pairs, totals)
+
+    def _floating(self) -> tuple[int, ...]:
+        """Rows of the weightless bodies that are in the air or about to leave the ground."""
+        rows = [self._rows[key] for key in sorted(self._weightless)]
+        above = self._state[:, k.Z] - self._state[:, k.GROUND]
+        return tuple(
+            row
+            for row in rows
+            if self._command[row, k.SIMULATED] != 0.0
+            and above[row] + self._state[row, k.VZ] * LIFTS_S > DROP_M
+        )
 
     def _hold_back(self, start: F64) -> None:
         """Stop bodies whose numbers overflow, where they were: a NaN would spread to the others."""

@@ -134,7 +134,7 @@ def load_own(state: Mapping[str, Any], path: Path) -> LoadedNetwork:
         preprocessing=preprocessing_from(facts, str(path)),
         branches=BRANCHES,
         weights_hash=file_hash(path),
-        resumes=True,
+        resumes=bool(facts.get("resumes", True)),
     )
 
 

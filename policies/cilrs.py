@@ -178,6 +178,6 @@ def _load_onnx(path: Path) -> LoadedNetwork:
         preprocessing=preprocessing_from(card, str(card_path)),
         branches=BRANCHES,
         weights_hash=file_hash(path),
-        resumes=True,
+        resumes=bool(card.get("resumes", True)),
         looks=tuple(card.get("looks", ())),
     )

@@ -33,9 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m policies.export", description=__doc__)
     parser.add_argument("run", type=Path, help="run directory of policies.train")
     parser.add_argument("--out", type=Path, required=True, help="the .onnx file to write")
+    parser.add_argument(
+        "--resume-rule", action="store_true", help="drive with the rule `policies.cilrs.resume`"
+    )
     options = parser.parse_args(arguments)
     try:
-        parity = export(options.run / "last.pth", options.out)
+        parity = export(options.run / "last.pth", options.out, resumes=options.resume_rule)
     except FusionDriveError as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
@@ -43,11 +46,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def export(checkpoint: Path, out: Path) -> float:
+def export(checkpoint: Path, out: Path, *, resumes: bool = False) -> float:
     """Write `out`, and beside it .safetensors, .json and .md.
 
     Matrices are stored in half precision and computed in single: half the download, and both
-    files hold the same rounded values.
+    files hold the same rounded values. `resumes` is kept in the card: whether the policy drives
+    with the rule `policies.cilrs.resume`.
 
     Returns:
         The largest difference between ONNX and torch on random inputs.
@@ -68,7 +72,7 @@ def export(checkpoint: Path, out: Path) -> float:
     parity = measure_parity(net, out)
     if parity > PARITY_LIMIT:
         raise WeightsError(f"{out}: differs from torch by {parity:.2e}; limit {PARITY_LIMIT}")
-    card = {"family": FAMILY, "looks": [], **facts, "parity": parity}
+    card = {"family": FAMILY, "looks": [], **facts, "resumes": resumes, "parity": parity}
     text = json.dumps(card, indent=2)
     save_file(halved, out.with_suffix(".safetensors"), metadata={"fusiondrive_cilrs": text})
     out.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
@@ -171,6 +175,7 @@ harness measures.
 - Look of the pictures: {", ".join(map(str, card["looks"])) or "unknown"}
 - Training: {card["minutes"]} minutes, {card["step"]} steps of {train["batch"]},
   seed {train["seed"]}, commit `{card["commit"]}`, torch {card["torch"]}
+- Rule `policies.cilrs.resume`: {"on" if card["resumes"] else "off"}
 - Largest difference between ONNX and torch: {card["parity"]:.1e}
 - Weights are stored in half precision and computed in single.
 

@@ -1,7 +1,7 @@
 """Background traffic: Traffic Manager cars, and walkers that this module walks itself.
 
-The embedded server has no navigation mesh, so CARLA's walker controllers would stand still; the
-same code walks them on a CARLA server, so that both backends have the same pedestrians.
+CARLA's own walker controllers run in a crowd whose timing does not repeat; this module's walks
+depend on the seed alone, and are the same on both backends.
 """
 
 from __future__ import annotations

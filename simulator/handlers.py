@@ -36,7 +36,6 @@ UNSUPPORTED: dict[str, Form] = {
     "update_day_night_cycle": Form.VOID,
     "enable_sensor_for_ros": Form.VOID,
     "disable_sensor_for_ros": Form.VOID,
-    "is_sensor_enabled_for_ros": Form.VALUE,
     "enable_gbuffers": Form.VOID,
     "are_gbuffers_enabled": Form.VALUE,
     "get_gbuffer_token": Form.VALUE,

@@ -11,6 +11,7 @@ from simulator import handlers_session as session
 from simulator import handlers_vehicles as vehicles
 from simulator import wire
 from simulator.actors import ActorError, LookupFailed
+from simulator.listening import one_line
 from simulator.methods import Context, Method
 from simulator.wire import Form
 
@@ -70,7 +71,15 @@ def _answer(context: Context, command: list[Any]) -> list[Any]:
     except ActorError as err:
         return wire.failure(str(err))
     except (TypeError, ValueError, KeyError, IndexError) as err:
-        return wire.failure(f"malformed command {str(command)[:60]}: {err!r}")
+        return wire.failure(f"malformed command {_named(command)}: {one_line(repr(err))}")
+
+
+def _named(command: Any) -> str:
+    """What to call a command that cannot be run."""
+    try:
+        return f"{COMMANDS[command[0]].name} {one_line(command[1], 60)}"
+    except (TypeError, IndexError):
+        return one_line(command, 60)
 
 
 def _run(context: Context, command: list[Any]) -> int:

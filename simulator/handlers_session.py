@@ -150,6 +150,12 @@ def console_command(_: Context, command: str) -> bool:
     raise ActorError(f"console_command is not supported by this server: {command!r}")
 
 
+def is_enabled_for_ros(_: Context, stream_id: int) -> bool:
+    """Never: this server does not speak ROS."""
+    del stream_id
+    return False
+
+
 def profile(context: Context) -> dict[str, float]:
     """Mean milliseconds per tick of each stage since the last call, and the number of ticks.
 
@@ -189,6 +195,7 @@ METHODS = {
     "clear_debug_shape": Method(clear_debug, Form.VOID, is_locked=False),
     "clear_debug_string": Method(clear_debug, Form.VOID, is_locked=False),
     "console_command": Method(console_command, is_locked=False),
+    "is_sensor_enabled_for_ros": Method(is_enabled_for_ros, is_locked=False),
     "fusiondrive_profile": Method(profile, Form.BARE, is_locked=False),
     "fusiondrive_look": Method(look, Form.BARE, is_locked=False),
 }

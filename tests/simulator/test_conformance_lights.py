@@ -1,0 +1,133 @@
+"""Every call of TrafficLight, LightManager and Light."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import carla
+import pytest
+
+from simulator.lights import trigger_box
+from simulator.types import Pose
+
+GREEN = carla.TrafficLightState.Green
+
+
+def _light(stage) -> carla.TrafficLight:
+    return stage.world.get_actors().filter("traffic.traffic_light")[0]
+
+
+def switching(stage) -> None:
+    light = _light(stage)
+    light.freeze(True)
+    for state in (carla.TrafficLightState.Off, carla.TrafficLightState.Yellow, GREEN):
+        light.set_state(state)
+        stage.world.tick()
+        assert light.state == light.get_state() == state
+        assert light.is_frozen()
+    stage.ticks(200)
+    assert light.state == GREEN
+    assert light.get_elapsed_time() == pytest.approx(0.0, abs=0.2)  # its clock stands, too
+    light.freeze(False)
+    stage.world.tick()
+    assert not light.is_frozen()
+    stage.world.reset_all_traffic_lights()
+
+
+def timing(stage) -> None:
+    light = _light(stage)
+    group = light.get_group_traffic_lights()
+    for one in group:
+        one.set_green_time(4.0)
+        one.set_yellow_time(1.0)
+        one.set_red_time(0.5)
+    stage.world.tick()
+    assert light.get_green_time() == pytest.approx(4.0)
+    assert light.get_yellow_time() == pytest.approx(1.0)
+    assert light.get_red_time() == pytest.approx(0.5)
+    light.reset_group()
+    stage.world.tick()
+    first = [one.id for one in group if one.state == GREEN]
+    assert first
+    stage.ticks(60)  # 4 + 1 + 0.5 s later the next phase has its green
+    assert [one.id for one in group if one.state == GREEN] != first
+    stage.world.reset_all_traffic_lights()
+    stage.world.tick()
+    assert light.get_green_time() == pytest.approx(10.0)
+
+
+def places(stage) -> None:
+    town = stage.world.get_map()
+    for light in stage.world.get_actors().filter("traffic.traffic_light"):
+        lanes = {(w.road_id, w.lane_id) for w in light.get_affected_lane_waypoints()}
+        stops = {(w.road_id, w.lane_id) for w in light.get_stop_waypoints()}
+        assert len(stops) >= 1
+        assert len(stops) == len(lanes)
+        box = light.trigger_volume
+        center = light.get_transform().transform(box.location)
+        nearest = town.get_waypoint(center)
+        assert nearest.transform.location.distance(center) < 4.0
+        group = light.get_group_traffic_lights()
+        assert light.id in [one.id for one in group]
+        assert light.get_pole_index() < len(group)
+        assert town.get_all_landmarks_from_id(light.get_opendrive_id())
+        for head in light.get_light_boxes():
+            assert head.location.distance(light.get_location()) < 10.0
+            assert head.extent.z > 0.2
+
+
+def street_lamps(stage) -> None:
+    manager = stage.world.get_lightmanager()
+    lights = manager.get_all_lights()
+    assert list(lights) == list(manager.get_all_lights(carla.LightGroup.Street)) == []
+    assert list(manager.get_turned_on_lights()) == list(manager.get_turned_off_lights()) == []
+    manager.set_day_night_cycle(True)
+    for call in ("turn_on", "turn_off"):
+        getattr(manager, call)([])
+    manager.set_active([], [])
+    manager.set_color([], carla.Color(1, 2, 3))
+    manager.set_colors([], [])
+    manager.set_intensity([], 1.0)
+    manager.set_intensities([], [])
+    manager.set_light_group([], carla.LightGroup.Street)
+    manager.set_light_groups([], [])
+    state = carla.LightState(10.0, carla.Color(1, 2, 3), carla.LightGroup.Street, True)
+    manager.set_light_state([], state)
+    manager.set_light_states([], [])
+    for call in ("is_active", "get_color", "get_intensity", "get_light_group", "get_light_state"):
+        assert list(getattr(manager, call)([])) == []
+    stage.world.tick()
+
+
+CASES: dict[str, Callable] = {
+    **{f"TrafficLight.{name}": switching for name in (
+        "state", "get_state", "set_state", "freeze", "is_frozen", "get_elapsed_time")},
+    **{f"TrafficLight.{name}": timing for name in (
+        "get_green_time", "get_yellow_time", "get_red_time", "set_green_time", "set_yellow_time",
+        "set_red_time", "reset_group", "get_group_traffic_lights")},
+    **{f"TrafficLight.{name}": places for name in (
+        "get_affected_lane_waypoints", "get_stop_waypoints", "get_light_boxes",
+        "get_opendrive_id", "get_pole_index")},
+    "World.get_lightmanager": street_lamps,
+    **{f"LightManager.{name}": street_lamps for name in (
+        "get_all_lights", "get_turned_on_lights", "get_turned_off_lights", "turn_on", "turn_off",
+        "is_active", "set_active", "get_color", "set_color", "set_colors", "get_intensity",
+        "set_intensity", "set_intensities", "get_light_group", "set_light_group",
+        "set_light_groups", "get_light_state", "set_light_state", "set_light_states",
+        "set_day_night_cycle")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("check", dict.fromkeys(CASES.values()), ids=lambda f: f.__name__)
+def test_calls(stage, check):
+    check(stage)
+
+
+def test_the_trigger_volume_of_three_lanes_crosses_them_all():
+    lines = tuple(Pose(10.0, y, 1.0, yaw=0.0) for y in (2.0, 5.5, 9.0))
+    foot = Pose(12.0, 12.0, 1.0, yaw=90.0)
+    center, half, turn = trigger_box(foot, lines)
+    world = foot.compose(Pose(*center))
+    assert world[:3] == pytest.approx((10.0, 5.5, 2.0))
+    assert half == pytest.approx((5.0, 1.5, 1.0))
+    assert turn == pytest.approx((0.0, 0.0, 0.0))

@@ -125,7 +125,7 @@ def _stir(client: carla.Client) -> None:
         prop.destroy()
 
 
-def _run_child(address: tuple[str, int], script: Script, repeats: int) -> list[list[str]]:
+def run_apart(address: tuple[str, int], script: Script, repeats: int) -> list[list[str]]:
     """Drive in a process of its own: the client library keeps threads until a process ends."""
     command = [
         sys.executable,
@@ -169,17 +169,17 @@ def determinism(script: Script, reloads: int) -> list[Check]:
     """All comparisons."""
     arguments = ("--town", script.town, "--seed", "5")
     with EmbeddedServer(*arguments, "--threads", "2") as server:
-        runs = _run_child(server.address, script, reloads + 1)
+        runs = run_apart(server.address, script, reloads + 1)
         first = runs[0]
         checks = [
             equal(f"after reload {i}", first_difference(first, run), "same")
             for i, run in enumerate(runs[1:], 1)
         ]
-        other = _run_child(server.address, script._replace(seed=script.seed + 1), 1)[0]
+        other = run_apart(server.address, script._replace(seed=script.seed + 1), 1)[0]
         differs = first_difference(first, other) != "same"
         checks.append(equal("another seed differs", differs, True))
         with Ticker(server.address), EmbeddedServer(*arguments, "--threads", "1") as second:
-            beside = _run_child(second.address, script, 1)[0]
+            beside = run_apart(second.address, script, 1)[0]
         checks.append(
             equal("1 thread, beside a busy server", first_difference(first, beside), "same")
         )

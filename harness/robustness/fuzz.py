@@ -147,7 +147,7 @@ def fuzz(count: int, seed: int, town: str) -> list[Check]:
             if number == int(WARM_UP * count):
                 run.clean()
                 before_mb = server.rss_mb()
-            if not server.is_alive:
+            if not (server.is_alive and ticker.is_alive):
                 break
         if server.is_alive:
             run.finish()

@@ -150,6 +150,10 @@ def soak(amounts: Amounts, towns: Sequence[str]) -> list[Check]:
         before = server.rss_mb()
         load_maps(address, towns, amounts.loads)
         checks.append(grows_at_most(f"{amounts.loads} map loads", before, server.rss_mb()))
+        # The odd readers ask for the world's state, which is too small to fill their buffers.
+        stalled = sum("takes no data" in line for line in server.log())
+        wanted = (amounts.readers + 1) // 2
+        checks.append(equal("stalled readers of images dropped", stalled, wanted))
         traces = sum("Traceback" in line for line in server.log())
         checks.append(equal("stack traces in the log", traces, 0))
         checks.append(equal("server lives", server.is_alive, True))

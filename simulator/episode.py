@@ -98,7 +98,9 @@ class Settings:
         for name, default in zip(self.__dataclass_fields__, Settings().as_list(), strict=True):
             value = getattr(self, name)
             numbers = (int, float) if isinstance(default, float) else type(default)
-            if name != "fixed_delta_seconds" and not isinstance(value, numbers):
+            if name == "fixed_delta_seconds":
+                continue
+            if not isinstance(value, numbers) or not math.isfinite(value):
                 raise ActorError(f"{name}: expected a {type(default).__name__}, got {value!r}")
 
 

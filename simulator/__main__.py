@@ -16,7 +16,7 @@ from types import FrameType
 
 from simulator.maps import MapError
 from simulator.scene import SceneOptions, SceneStore
-from simulator.server import Options, Server, bind_ports
+from simulator.server import DEFAULT_RECORDINGS, Options, Server, bind_ports
 
 logger = logging.getLogger("simulator")
 
@@ -42,6 +42,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
                         "(default: %(default)s)")  # fmt: skip
     parser.add_argument("--threads", type=int, metavar="N", help="threads that draw images "
                         "(default: 2)")  # fmt: skip
+    parser.add_argument("--recordings", type=Path, metavar="DIR", default=DEFAULT_RECORDINGS,
+                        help="where start_recorder writes (default: %(default)s)")  # fmt: skip
     parser.add_argument("--log-level", default="WARNING", type=str.upper,
                         choices=["DEBUG", "INFO", "WARNING", "ERROR"])  # fmt: skip
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="exit when this process "
@@ -90,7 +92,7 @@ def _make_server(given: argparse.Namespace) -> Server:
     socks = bind_ports(given.host, given.port)
     store = SceneStore(SceneOptions(given.maps, given.seed, given.threads))
     port = socks[0].getsockname()[1]
-    options = Options(given.host, port, given.town, given.seed)
+    options = Options(given.host, port, given.town, given.seed, given.recordings)
     return Server(options, store, socks)
 
 

@@ -7,6 +7,7 @@ from simulator import (
     handlers_batch,
     handlers_bones,
     handlers_lights,
+    handlers_recorder,
     handlers_session,
     handlers_vehicles,
     handlers_world,
@@ -22,6 +23,7 @@ METHODS: dict[str, Method] = {
     **handlers_world.METHODS,
     **handlers_batch.METHODS,
     **handlers_bones.METHODS,
+    **handlers_recorder.METHODS,
 }
 
 # Their callers get an error that names the method, in the form in which the client expects it.
@@ -41,14 +43,4 @@ UNSUPPORTED: dict[str, Form] = {
     "get_gbuffer_token": Form.VALUE,
     "set_ignored_vehicles": Form.VOID,
     "send": Form.VOID,
-    "start_recorder": Form.VALUE,
-    "stop_recorder": Form.VOID,
-    "show_recorder_file_info": Form.VALUE,
-    "show_recorder_collisions": Form.VALUE,
-    "show_recorder_actors_blocked": Form.VALUE,
-    "replay_file": Form.VALUE,
-    "stop_replayer": Form.VOID,
-    "set_replayer_time_factor": Form.VOID,
-    "set_replayer_ignore_hero": Form.VOID,
-    "set_replayer_ignore_spectator": Form.VOID,
 }

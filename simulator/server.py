@@ -7,7 +7,10 @@ import logging
 import socket
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic, sleep
+
+import platformdirs
 
 from simulator import sensors, wire
 from simulator.actors import ActorError, Sensor
@@ -23,6 +26,7 @@ from simulator.profile import Profile
 from simulator.rpc import Connection, RpcServer
 from simulator.scene import Scene, SceneStore
 from simulator.streaming import Session, StreamServer
+from simulator.tape import Tape
 from simulator.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
@@ -38,6 +42,9 @@ _MAP_CHANGED_FRAMES = 2
 _NEVER_PARKED = ("version", "get_episode_info", "get_sensor_token", LOAD)
 
 
+DEFAULT_RECORDINGS = Path(platformdirs.user_data_dir("fusiondrive")) / "recordings"
+
+
 @dataclass(frozen=True)
 class Options:
     """What the command line says."""
@@ -46,6 +53,7 @@ class Options:
     port: int = 2000
     town: str = "Town02"
     seed: int = 0  # of scenery and sensor noise
+    recordings: Path = DEFAULT_RECORDINGS  # folder of the recorder's files
 
 
 @dataclass
@@ -104,6 +112,7 @@ class Server:
         self.gravity = 9.81
         self.traffic_managers: dict[int, tuple[str, Connection]] = {}
         self.profile = Profile()
+        self.tape = Tape()
         self.lock = threading.RLock()  # around the episode
         self.frame = 0
         self.time_s = 0.0
@@ -140,6 +149,8 @@ class Server:
         """Accept nobody any more."""
         self._rpc.close()
         self.streams.close()
+        with self.lock:
+            self.tape.eject()
 
     def tick(self) -> int:
         """Let one step pass and send it: the world state first, then the sensors.
@@ -164,6 +175,7 @@ class Server:
         delta = self.settings.delta_s
         with self.profile.stage("physics"):
             contacts = self.episode.step(self.settings)
+            self.tape.note(delta, contacts)
         self.time_s += delta
         follows_batch = monotonic() - self._last_batch < _BATCH_WINDOW_S
         self._compose_state(delta)
@@ -309,6 +321,7 @@ class Server:
             if self._pending is None:
                 return
             self._images.finish()
+            self.tape.eject()
             pending, self._pending = self._pending, None
             self.episode = Episode(pending.scene, self._ids, self.episode)
             self.episode.map_name = pending.name

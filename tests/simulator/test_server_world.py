@@ -113,8 +113,9 @@ def test_a_ray_downwards_meets_the_road(session):
 
 
 def test_what_is_not_supported_is_named(session):
-    with pytest.raises(RuntimeError, match="start_recorder is not supported"):
-        session.client.start_recorder("file.log")
+    texture = carla.TextureColor(2, 2)
+    with pytest.raises(RuntimeError, match="apply_color_texture_to_objects is not supported"):
+        session.world.apply_color_texture_to_object("x", carla.MaterialParameter.Diffuse, texture)
 
 
 def test_a_foreign_method_and_garbage_do_no_harm(session, carla_server):

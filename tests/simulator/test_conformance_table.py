@@ -1,0 +1,93 @@
+"""The table of client calls, the checks and the carla package name the same calls."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import carla
+import pytest
+import test_conformance_actor
+import test_conformance_client
+import test_conformance_commands
+import test_conformance_lights
+import test_conformance_map
+import test_conformance_sensor
+import test_conformance_world
+
+from simulator.handlers import METHODS, UNSUPPORTED
+
+PAGE = Path(__file__).parents[2] / "docs/simulator.md"
+MODULES = (
+    test_conformance_actor,
+    test_conformance_client,
+    test_conformance_commands,
+    test_conformance_lights,
+    test_conformance_map,
+    test_conformance_sensor,
+    test_conformance_world,
+)
+CLASSES = (
+    "Client", "World", "WorldSnapshot", "ActorSnapshot", "ActorList", "Actor", "Vehicle", "Walker",
+    "WalkerAIController", "TrafficSign", "TrafficLight", "Sensor", "ServerSideSensor", "Map",
+    "Waypoint", "LaneMarking", "Junction", "Landmark", "LightManager", "DebugHelper",
+    "BlueprintLibrary", "ActorBlueprint", "ActorAttribute",
+)  # fmt: skip
+BROKEN_IN_THE_WHEEL = {"ServerSideSensor.get_ignored_vehicles", "command.ShowDebugTelemetry"}
+
+
+def checked() -> list[str]:
+    return [call for module in MODULES for call in module.CASES]
+
+
+def offered() -> set[str]:
+    """Every public method and property of the client's classes, where it is defined."""
+    found = {f"command.{name}" for name in dir(carla.command) if not name.startswith("_")}
+    for name in CLASSES:
+        own = getattr(carla, name)
+        inherited = {member for base in own.__bases__ for member in dir(base)}
+        found |= {f"{name}.{m}" for m in set(dir(own)) - inherited if not m.startswith("_")}
+    return found
+
+
+def rows() -> dict[str, str]:
+    """Calls of the page's table with what it says about them."""
+    text = PAGE.read_text().split("## Every client call")[1].split("\n## ")[0]
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("| `") or len(cells) < 2:
+            continue
+        owner = ""
+        for call in re.findall(r"`([\w.]+)`", cells[0]):
+            owner = call.rsplit(".", 1)[0] if "." in call else owner
+            full = call if "." in call else f"{owner}.{call}"
+            assert full not in found, f"{full} stands twice in the table"
+            found[full] = cells[1]
+    return found
+
+
+def test_every_call_that_the_client_offers_is_checked():
+    assert offered() - set(checked()) == set()
+
+
+def test_every_check_is_of_a_call_that_exists_and_stands_once():
+    assert set(checked()) - offered() == set()
+    assert len(checked()) == len(set(checked()))
+
+
+def test_the_table_has_exactly_the_checked_calls():
+    assert sorted(rows()) == sorted(checked())
+
+
+def test_each_row_says_one_of_three_things():
+    known = {"works", "differs", "answers an error", "no effect", "broken in the wheel"}
+    assert set(rows().values()) <= known
+    broken = {call for call, how in rows().items() if how == "broken in the wheel"}
+    assert broken == BROKEN_IN_THE_WHEEL
+
+
+@pytest.mark.parametrize("name", sorted(UNSUPPORTED))
+def test_what_is_not_simulated_is_named_on_the_page(name):
+    assert name not in METHODS
+    assert f"`{name}`" in PAGE.read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import faulthandler
+import ipaddress
 import logging
 import os
 import signal
@@ -91,7 +92,10 @@ def _use_few_arenas() -> None:
 def _make_server(given: argparse.Namespace) -> Server:
     socks = bind_ports(given.host, given.port)
     store = SceneStore(SceneOptions(given.maps, given.seed, given.threads))
-    port = socks[0].getsockname()[1]
+    address, port = socks[0].getsockname()[:2]
+    if not ipaddress.ip_address(address).is_loopback:
+        logger.warning("%s: CARLA's protocol has no authentication, whoever reaches port %d or %d "
+                       "commands this server", address, port, port + 1)  # fmt: skip
     options = Options(given.host, port, given.town, given.seed, given.recordings)
     return Server(options, store, socks)
 

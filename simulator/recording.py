@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple
 
 import msgpack
 
+from simulator import wire
 from simulator.actors import Actor, ActorError, Sensor, TrafficLight, Vehicle, Walker
 from simulator.episode import Episode
 from simulator.physics import Contact, VehicleInput
@@ -88,7 +89,7 @@ class Recorder:
         self._pack([self._time_s, created, destroyed, rows, touched])
 
     def _pack(self, value: Any) -> None:
-        self._file.write(msgpack.packb(value))
+        self._file.write(wire.pack(value))
 
     def close(self) -> None:
         """End the file."""
@@ -172,7 +173,9 @@ def open_recording(path: Path) -> Recording:
 def _objects(path: Path) -> Iterator[Any]:
     with path.open("rb") as file:
         file.seek(len(MAGIC))
-        unpacker = msgpack.Unpacker(file, read_size=_READ_BYTES, strict_map_key=False)
+        unpacker = msgpack.Unpacker(
+            file, read_size=_READ_BYTES, strict_map_key=False, unicode_errors="surrogateescape"
+        )
         yield from unpacker
 
 

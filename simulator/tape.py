@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simulator.physics import Contact
 from simulator.recording import Recorder
 from simulator.replayer import Replayer
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -27,7 +30,15 @@ class Tape:
             if self.replayer.is_over:
                 self.replayer = None
         if self.recorder is not None:
-            self.recorder.note(delta_s, contacts)
+            self._write(self.recorder, delta_s, contacts)
+
+    def _write(self, recorder: Recorder, delta_s: float, contacts: Sequence[Contact]) -> None:
+        """A full disk ends the recording, not the world."""
+        try:
+            recorder.note(delta_s, contacts)
+        except OSError as err:
+            logger.warning("recording %r ends: %s", str(recorder.path), err)
+            self.recorder = None
 
     def eject(self) -> None:
         """The episode ends, and both with it."""

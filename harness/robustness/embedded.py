@@ -27,9 +27,10 @@ class EmbeddedServer:
     def __init__(self, *arguments: str) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
         command = [sys.executable, "-m", "simulator", "--port", "0", "--log-level", "INFO"]
-        parent = ["--parent-pid", str(os.getpid())]
+        self._recordings = tempfile.TemporaryDirectory()
+        command += ["--recordings", self._recordings.name, "--parent-pid", str(os.getpid())]
         self._process = subprocess.Popen(
-            [*command, *parent, *arguments], stdout=subprocess.PIPE, stderr=self._log, text=True
+            [*command, *arguments], stdout=subprocess.PIPE, stderr=self._log, text=True
         )
         assert self._process.stdout is not None  # it is a pipe
         words = self._process.stdout.readline().split()  # "listening on HOST:PORT"
@@ -76,6 +77,7 @@ class EmbeddedServer:
         assert self._process.stdout is not None  # it is a pipe
         self._process.stdout.close()
         self._log.close()
+        self._recordings.cleanup()
 
 
 class PlainClient:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from simulator import wire
 from simulator.ackermann import AckermannControl, AckermannController
@@ -15,6 +15,9 @@ from simulator.bones import PoseControl
 from simulator.physics import VehicleInput, VehicleSpec
 from simulator.types import Pose
 from simulator.vehicle_models import VehicleModel
+
+if TYPE_CHECKING:
+    from simulator.vehicle_physics import SteeringCurve
 
 Vector = tuple[float, float, float]
 ZERO: Vector = (0.0, 0.0, 0.0)
@@ -121,6 +124,7 @@ class Vehicle(Actor):
     speed_limit_kmh: float = 30.0
     light: tuple[int, int] | None = None  # state and actor id of the governing traffic light
     light_flags: int = 0  # VehicleLightState
+    steering_curve: SteeringCurve | None = None  # None for the one that the physics knows
     physics_control: list[Any] | None = None  # what the client applied, in wire order
     ackermann: AckermannControl | None = None
     controller: AckermannController = field(default_factory=AckermannController)

@@ -175,6 +175,7 @@ class Episode:
         """Let one step of time pass; returns what touched."""
         dt = settings.delta_s
         self._drive_ackermann(dt)
+        self._apply_steering_curves()
         contacts = self.physics.step(dt, settings.substeps)
         self.lights.advance(dt)
         self._show_lights()
@@ -206,6 +207,13 @@ class Episode:
             order = vehicle.controller.advance(vehicle.ackermann, motion, dt)
             vehicle.control = order
             self.physics.control(vehicle.actor_id, order)
+
+    def _apply_steering_curves(self) -> None:
+        for vehicle in self.actors.of(Vehicle):
+            if vehicle.steering_curve is not None and vehicle.has_body:
+                speed = math.hypot(vehicle.velocity[0], vehicle.velocity[1])
+                share = vehicle.steering_curve.at(3.6 * speed)
+                self.physics.set_lock_share(vehicle.actor_id, vehicle.spec, share)
 
     def drive(self, vehicle: Vehicle, order: VehicleInput) -> None:
         """Give a vehicle its pedals and steering until the next order."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
 from typing import Any
 
 from simulator.ackermann import AckermannControl, AckermannGains
@@ -11,18 +9,11 @@ from simulator.actors import ActorError, Vehicle
 from simulator.methods import Context, Method
 from simulator.physics import VehicleInput
 from simulator.spawning import finite
-from simulator.types import Pose
-from simulator.vehicle_models import DRAG_COEFFICIENT
+from simulator.vehicle_physics import current_control, spec_of, steering_curve_of, telemetry
 from simulator.wire import Form
 
-# Positions in VehiclePhysicsControl and WheelPhysicsControl, `carla/rpc/*.h` 0.9.16.
-_MASS, _DRAG, _WHEELS, _MAX_STEER, _FRICTION = 11, 12, 15, 2, 0
-_GEARS = ((3.59, 0.5, 0.65), (2.02, 0.5, 0.65), (1.38, 0.5, 0.65), (1.0, 0.5, 0.65))
 _TOP_GEAR = 20
-# The equations of motion divide by these.
-_LEAST_MASS_KG, _LEAST_FRICTION, _STEER_DEG = 1.0, 0.01, (0.1, 85.0)
 _ALL_LAMPS = 0xFFFFFFFF
-_FIELDS = 17
 
 
 def _vehicle(context: Context, actor_id: int) -> Vehicle:
@@ -64,59 +55,14 @@ def set_ackermann_settings(context: Context, actor_id: int, values: list[float])
 
 def physics_control(context: Context, actor_id: int) -> list[Any]:
     """VehiclePhysicsControl: what the client applied last, with the wheels where they are now."""
-    vehicle = _vehicle(context, actor_id)
-    values = list(vehicle.physics_control or _default_physics(vehicle))
-    places = _wheel_positions(vehicle)
-    values[_WHEELS] = [
-        [*wheel[:-1], place] for wheel, place in zip(values[_WHEELS], places, strict=False)
-    ]
-    return values
-
-
-def _default_physics(vehicle: Vehicle) -> list[Any]:
-    spec = vehicle.spec
-    force = spec.mass_kg * spec.peak_accel
-    wheels: list[list[Any]] = []
-    count = vehicle.model.wheels
-    for i in range(count):
-        is_front = i < count // 2
-        steer = spec.max_steer_deg if is_front else 0.0
-        hand_brake = 0.0 if is_front else 3000.0
-        wheels.append(
-            [3.5 * spec.grip, 0.25, steer, 35.0, 1500.0, hand_brake, 2.0, 17.0, 1000.0, []]
-        )
-    torque = [[0.0, 0.1 * force], [1900.0, 0.1 * force], [5800.0, 0.08 * force]]
-    gears = [list(gear) for gear in _GEARS]
-    center, steering = [0.0, 0.0, 0.0], [[0.0, 1.0], [20.0, 0.9], [60.0, 0.8], [120.0, 0.7]]
-    engine = [torque, 5800.0, 1.0, 0.15, 2.0, 0.35, True, 0.0, 10.0, 4.0, gears]
-    return [*engine, spec.mass_kg, DRAG_COEFFICIENT, center, steering, wheels, False]
-
-
-def _wheel_positions(vehicle: Vehicle) -> list[list[float]]:
-    """Where the wheels touch the world, cm: front left, front right, then the rear ones."""
-    axle, side = 0.5 * vehicle.spec.wheelbase_m, 0.85 * vehicle.half_extent[1]
-    sides = (0.0,) if vehicle.model.wheels == 2 else (-side, side)
-    places = [vehicle.pose.compose(Pose(x, y, 0.35)) for x in (axle, -axle) for y in sides]
-    return [[100.0 * v for v in place[:3]] for place in places]
+    return current_control(_vehicle(context, actor_id))
 
 
 def apply_physics_control(context: Context, actor_id: int, values: list[Any]) -> None:
-    """Keep what is given; mass, drag, steering angle and tyre friction change the driving."""
+    """Keep what is given, and drive as far as our equations know of it."""
     vehicle = _vehicle(context, actor_id)
-    if len(values) < _FIELDS or not values[_WHEELS]:
-        raise ActorError(f"expected {_FIELDS} fields of VehiclePhysicsControl, with wheels")
-    base, wheels = vehicle.model.spec(), values[_WHEELS]
-    mass_kg, drag, friction = finite((values[_MASS], values[_DRAG], wheels[0][_FRICTION]))
-    if mass_kg < _LEAST_MASS_KG:
-        raise ActorError(f"expected a mass of at least {_LEAST_MASS_KG:g} kg, got {mass_kg:g}")
-    steer_deg = max(finite(wheel[_MAX_STEER] for wheel in wheels))
-    vehicle.spec = replace(
-        base,
-        mass_kg=mass_kg,
-        drag=base.drag * max(drag, 0.0) / DRAG_COEFFICIENT,
-        max_steer_deg=min(max(steer_deg, _STEER_DEG[0]), _STEER_DEG[1]),
-        grip=base.grip * max(friction, _LEAST_FRICTION) / 3.5,
-    )
+    vehicle.spec = spec_of(vehicle.model, values)
+    vehicle.steering_curve = steering_curve_of(values)
     vehicle.physics_control = list(values)
     if vehicle.has_body:
         context.server.episode.physics.set_spec(actor_id, vehicle.spec)
@@ -140,15 +86,9 @@ def light_states(context: Context) -> list[list[int]]:
     return [[vehicle.actor_id, vehicle.light_flags] for vehicle in vehicles]
 
 
-def telemetry(context: Context, actor_id: int) -> list[Any]:
-    """VehicleTelemetryData; forces of single wheels are not modelled and not listed."""
-    vehicle = _vehicle(context, actor_id)
-    order = vehicle.control
-    speed = math.hypot(*vehicle.velocity[:2])
-    ratio = _GEARS[min(max(vehicle.gear, 1), len(_GEARS)) - 1][0] * 4.0
-    rpm = max(800.0, speed / 0.35 * ratio * 60.0 / (2.0 * math.pi))
-    drag = vehicle.spec.drag * speed * speed
-    return [speed, order.steer, order.throttle, order.brake, rpm, vehicle.gear, drag, []]
+def telemetry_data(context: Context, actor_id: int) -> list[Any]:
+    """VehicleTelemetryData."""
+    return telemetry(_vehicle(context, actor_id))
 
 
 def _wheel(vehicle: Vehicle, wheel: int) -> int:
@@ -228,7 +168,7 @@ METHODS = {
     "get_vehicle_light_state": Method(light_state),
     "set_vehicle_light_state": Method(set_light_state, Form.VOID),
     "get_vehicle_light_states": Method(light_states),
-    "get_telemetry_data": Method(telemetry),
+    "get_telemetry_data": Method(telemetry_data),
     "get_wheel_steer_angle": Method(wheel_steer_angle),
     "set_wheel_steer_direction": Method(set_wheel_steer, Form.VOID),
     "get_wheel_pitch_angle": Method(wheel_pitch_angle),

@@ -30,7 +30,7 @@ def _clip(value: float, low: float, high: float) -> float:
 
 
 @compiled
-def _steering_curve(speed: float) -> float:
+def steering_curve(speed: float) -> float:
     """Share of the full lock at a speed (m/s); CARLA's model3: 1, .9, .8, .7 at 0, 20, 60, 120."""
     kmh = speed * 3.6
     if kmh < 20.0:
@@ -42,7 +42,7 @@ def _steering_curve(speed: float) -> float:
 
 @compiled
 def _turn_wheel(state: F64, spec: F64, command: F64, speed: float, dt: float) -> float:
-    lock = spec[k.MAX_STEER] * _steering_curve(speed)
+    lock = spec[k.MAX_STEER] * steering_curve(speed)
     wanted = _clip(command[k.STEERING], -1.0, 1.0) * lock
     step = STEER_RATE * lock * dt
     state[k.STEER] += _clip(wanted - state[k.STEER], -step, step)

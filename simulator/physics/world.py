@@ -22,6 +22,7 @@ from simulator.physics.collisions import (
     box_of,
     find_pairs,
 )
+from simulator.physics.motion import steering_curve
 from simulator.types import Obstacle, Pose
 
 F64 = NDArray[np.float64]
@@ -134,6 +135,18 @@ class Physics:
     def set_spec(self, key: int, spec: VehicleSpec) -> None:
         """Give a vehicle other properties."""
         self._spec[self._rows[key]] = _vehicle_row(spec)
+
+    def set_lock_share(self, key: int, spec: VehicleSpec, share: float) -> None:
+        """Let a vehicle turn its wheels to a share of the full lock at its present speed.
+
+        Args:
+            key: of the vehicle.
+            spec: its properties.
+            share: in place of the built-in steering curve's.
+        """
+        row = self._rows[key]
+        u = math.hypot(self._state[row, k.VX], self._state[row, k.VY])
+        self._spec[row, k.MAX_STEER] = _lock(spec) * share / steering_curve(u)
 
     def control(self, key: int, order: VehicleInput) -> None:
         """Set what the driver does until the next order."""

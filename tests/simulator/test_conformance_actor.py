@@ -267,6 +267,53 @@ def physics_control(stage) -> None:
     assert reached[1] < reached[0] - 1.0, "a heavier car gains speed more slowly"
 
 
+def parameters(stage) -> None:
+    """What was read and applied again changes nothing; each parameter of the table does."""
+
+    def reached(change: Callable) -> tuple[float, float]:
+        car = stage.car()
+        control = car.get_physics_control()
+        change(control)
+        car.apply_physics_control(control)
+        stage.ticks(4)
+        before = car.get_transform()
+        car.apply_control(carla.VehicleControl(throttle=0.8, steer=0.4))
+        stage.ticks(20)
+        speed, after = car.get_velocity().length(), car.get_transform()
+        car.destroy()
+        stage.world.tick()
+        return speed, abs((after.rotation.yaw - before.rotation.yaw + 180.0) % 360.0 - 180.0)
+
+    def nothing(control) -> None:
+        assert control.wheels[0].tire_friction == pytest.approx(3.5)
+
+    def weak(control) -> None:
+        control.torque_curve = [carla.Vector2D(p.x, 0.4 * p.y) for p in control.torque_curve]
+
+    def narrow(control) -> None:
+        control.steering_curve = [carla.Vector2D(0.0, 0.3), carla.Vector2D(120.0, 0.3)]
+
+    def slippery(control) -> None:
+        wheels = list(control.wheels)
+        for wheel in wheels:
+            wheel.tire_friction = 0.2
+        control.wheels = wheels
+
+    car = stage.car()
+    stage.ticks(4)
+    before = car.get_transform()
+    car.apply_control(carla.VehicleControl(throttle=0.8, steer=0.4))
+    stage.ticks(20)
+    plain, heading = car.get_velocity().length(), car.get_transform().rotation.yaw
+    car.destroy()
+    stage.world.tick()
+    turn = abs((heading - before.rotation.yaw + 180.0) % 360.0 - 180.0)
+    assert reached(nothing) == pytest.approx((plain, turn), rel=1e-4)
+    assert reached(weak)[0] < 0.8 * plain
+    assert reached(narrow)[1] < 0.7 * turn
+    assert reached(slippery)[1] < 0.85 * turn
+
+
 def doors(stage) -> None:
     car = stage.car()
     assert car.attributes["has_dynamic_doors"] == "false"
@@ -324,6 +371,10 @@ def telemetry(stage) -> None:
     assert data.throttle == pytest.approx(0.7)
     assert data.engine_rpm > 500.0
     assert data.drag >= 0.0
+    assert len(data.wheels) == 4
+    load = sum(wheel.tire_load for wheel in data.wheels)
+    assert load == pytest.approx(9.81 * car.get_physics_control().mass, rel=0.01)
+    assert data.wheels[0].omega == pytest.approx(data.speed / 0.35, rel=0.05)
 
 
 def limits(stage) -> None:
@@ -488,6 +539,9 @@ CASES: dict[str, Callable] = {
 }
 
 
-@pytest.mark.parametrize("check", dict.fromkeys(CASES.values()), ids=lambda f: f.__name__)
+CHECKS = (*dict.fromkeys(CASES.values()), parameters)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda f: f.__name__)
 def test_calls(stage, check):
     check(stage)

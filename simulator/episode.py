@@ -26,6 +26,7 @@ from simulator.attachment import PROBE_M, AttachmentType, SpringArm
 from simulator.lights import TrafficLights, trigger_box
 from simulator.physics import BodyState, Contact, Physics, VehicleInput
 from simulator.scene import Scene
+from simulator.street_lights import StreetLights
 from simulator.types import F64, Drawable, Pose, Tag, Weather
 
 _LIMIT_EVERY_TICKS = 5  # how often a vehicle looks up the speed limit below it
@@ -132,6 +133,7 @@ class Episode:
             self.gone = dict(kept)
         self.physics = Physics(scene.obstacles, scene.ground.height)
         self.lights = TrafficLights(scene.town.signals)
+        self.street_lights = StreetLights(scene.lamps, self.weather)
         self.spectator = Actor(next(ids.actors), "spectator", pose=_SPECTATOR)
         self.actors.add(self.spectator)
         self.light_actors = [self._light_actor(i) for i in range(len(scene.town.signals))]
@@ -307,6 +309,7 @@ class Episode:
         names = list(self.weather.__dataclass_fields__)
         given = {name: float(v) for name, v in zip(names, values, strict=False)}
         self.weather = replace(self.weather, **given)
+        self.street_lights.follow(self.weather)
 
     def records(self) -> bytes:
         """The records of all actors."""

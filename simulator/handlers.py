@@ -34,8 +34,6 @@ UNSUPPORTED: dict[str, Form] = {
     "enable_carsim": Form.VOID,
     "use_carsim_road": Form.VOID,
     "enable_chrono_physics": Form.VOID,
-    "update_lights_state": Form.VOID,
-    "update_day_night_cycle": Form.VOID,
     "enable_sensor_for_ros": Form.VOID,
     "disable_sensor_for_ros": Form.VOID,
     "enable_gbuffers": Form.VOID,

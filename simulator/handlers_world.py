@@ -12,7 +12,7 @@ from simulator import rays, wire
 from simulator.actors import ActorError
 from simulator.maps import MapError
 from simulator.methods import Context, Method
-from simulator.outfit import EVERYTHING, missing
+from simulator.outfit import EVERYTHING, STREET_LIGHTS, missing
 from simulator.sensors import TAG_WORDS
 from simulator.spawning import finite
 from simulator.types import F64, Obstacle, Tag
@@ -145,10 +145,34 @@ def copy_opendrive(context: Context, xodr: str, parameters: list[Any]) -> None:
         raise ActorError(str(err)) from err
 
 
-def street_lights(_: Context, client: str) -> list[Any]:
-    """None that a client could switch: the lamps of a town follow the sun."""
+def street_lights(context: Context, client: str) -> list[Any]:
+    """LightState of all street lamps."""
     del client
-    return []
+    episode = context.server.episode
+    has_any = episode.scene.outfit.layers & STREET_LIGHTS
+    return episode.street_lights.states() if has_any else []
+
+
+def update_lights(context: Context, client: str, rows: list[Any], discard: bool = False) -> None:
+    """Switch and tune street lamps; pictures show which ones are off."""
+    del client, discard
+    with context.server.lock:
+        context.server.episode.street_lights.update(rows)
+    _show_lamps(context)
+
+
+def update_cycle(context: Context, client: str, active: bool) -> None:
+    """Whether the sun switches the lamps."""
+    del client
+    with context.server.lock:
+        context.server.episode.street_lights.set_cycle(active=bool(active))
+    _show_lamps(context)
+
+
+def _show_lamps(context: Context) -> None:
+    episode = context.server.episode
+    outfit = replace(episode.scene.outfit, dark=episode.street_lights.dark())
+    context.server.change_outfit(outfit)
 
 
 METHODS = {
@@ -161,5 +185,7 @@ METHODS = {
     "copy_opendrive_to_file": Method(copy_opendrive, Form.VOID, is_locked=False),
     "cast_ray": Method(cast_ray),
     "project_point": Method(project_point),
-    "query_lights_state": Method(street_lights, is_locked=False),
+    "query_lights_state": Method(street_lights),
+    "update_lights_state": Method(update_lights, Form.VOID, is_locked=False),
+    "update_day_night_cycle": Method(update_cycle, Form.VOID, is_locked=False),
 }

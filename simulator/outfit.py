@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.types import F64, Layer, Mesh, Obstacle, Scenery, SignalSpec, Tag
+from simulator.types import F64, Layer, Material, Mesh, Obstacle, Scenery, SignalSpec, Tag
 
 Mask = NDArray[np.bool_]
 
@@ -24,6 +24,7 @@ _TAGS: dict[int, tuple[Tag, ...]] = {
 }
 _LAMP_REACH_M = 2.6  # from the bulb to the foot of its pole, in the plan
 _LAMP_HALF_M = 3.0  # poles of signs and signals are lower
+_BULB_M = 0.6
 _SIGNAL_M = 0.8  # around the pole of a traffic light
 _BOX_MARGIN_M = 0.2
 _CROWN_M = 4.0  # around a trunk, whose box is all that is known of a plant
@@ -32,10 +33,11 @@ _UNDER_M = -10_000.0  # where hidden obstacles go, so that the others keep their
 
 @dataclass(frozen=True)
 class Outfit:
-    """Loaded layers, and ids of the environment objects that are switched off."""
+    """Loaded layers, and ids of the objects and of the street lamps that are switched off."""
 
     layers: int = ALL_LAYERS
     hidden: frozenset[int] = frozenset()
+    dark: frozenset[int] = frozenset()
 
 
 EVERYTHING = Outfit()
@@ -58,18 +60,20 @@ def dress(scenery: Scenery, outfit: Outfit, signals: Sequence[SignalSpec]) -> Sc
     gone = missing(scenery.obstacles, outfit.layers)
     gone[[number - 1 for number in outfit.hidden]] = True
     hidden = [scenery.obstacles[number - 1] for number in sorted(outfit.hidden)]
-    has_lamps = bool(outfit.layers & STREET_LIGHTS)
-    lamps = scenery.lamps if has_lamps else scenery.lamps[:0]
+    lit: Mask = np.full(len(scenery.lamps), bool(outfit.layers & STREET_LIGHTS))
+    lit[[number - 1 for number in outfit.dark]] = False
+    lamps = scenery.lamps[lit]
     layers = []
     for layer in scenery.layers:
         mesh = _without(layer.mesh, scenery, outfit, hidden, signals)
+        mesh = _unlit(mesh, scenery.lamps[~lit].astype(np.float64))
         if len(mesh.faces):
             layers.append(Layer(mesh, layer.near_m, layer.far_m))
     boxes = tuple(
         box._replace(z=_UNDER_M) if is_gone else box
         for box, is_gone in zip(scenery.obstacles, gone, strict=True)
     )
-    return Scenery(tuple(layers), boxes, lamps, scenery.lamp_directions[: len(lamps)])
+    return Scenery(tuple(layers), boxes, lamps, scenery.lamp_directions[lit])
 
 
 def _tags_without(layers: int) -> list[int]:
@@ -108,6 +112,17 @@ def _without(
         mesh, faces=mesh.faces[kept], colors=mesh.colors[kept],
         materials=mesh.materials[kept], tags=mesh.tags[kept],
     )  # fmt: skip
+
+
+def _unlit(mesh: Mesh, bulbs: F64) -> Mesh:
+    """Glass that does not glow, where bulbs are off."""
+    glowing = np.flatnonzero(mesh.materials == Material.LAMP)
+    if not len(bulbs) or not len(glowing):
+        return mesh
+    middle = mesh.positions[mesh.faces[glowing]].astype(np.float64).mean(axis=1)
+    materials = mesh.materials.copy()
+    materials[glowing[_near(middle[:, :2], bulbs[:, :2], _BULB_M)]] = Material.METAL
+    return replace(mesh, materials=materials)
 
 
 def _part_of(thing: Obstacle, corners: F64, tags: NDArray[np.uint8]) -> Mask:

@@ -25,7 +25,7 @@ from simulator.outfit import EVERYTHING, Outfit, dress
 from simulator.raycast import RayCaster
 from simulator.render import Renderer
 from simulator.scenery import Ground, GrownStore, default_folder
-from simulator.types import F64, Obstacle, Pose, Town
+from simulator.types import F32, F64, Obstacle, Pose, Town
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ class Scene:
     carla_map: carla.Map
     obstacles: tuple[Obstacle, ...]  # the meshes are with the renderer and nowhere else
     listed: tuple[Obstacle, ...]  # the same, with what is hidden where it would stand
+    lamps: F32  # (L, 3) bulbs of all street lamps, m
     outfit: Outfit
     ground: Ground
     renderer: Renderer
@@ -197,6 +198,7 @@ def make_scene(town: Town, options: SceneOptions, outfit: Outfit = EVERYTHING) -
         carla_map=carla_map,
         obstacles=scenery.obstacles,
         listed=grown.obstacles,
+        lamps=grown.lamps.reshape(-1, 3),
         outfit=outfit,
         ground=ground,
         renderer=renderer,

@@ -207,6 +207,7 @@ class Server:
                 monotonic() - self._began,
                 delta_s,
                 is_map_changed=self._map_changed > 0,
+                are_lights_changed=self.episode.street_lights.take_change(),
             )
             self._map_changed -= 1
             self._last_state = [header, world, self.episode.records()]

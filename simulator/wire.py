@@ -186,7 +186,7 @@ LENGTH_BYTES = _LENGTH.size
 RECORD_BYTES = _RECORD.size + _UNION_BYTES  # 119
 
 _ACTIVE = 1
-_MAP_CHANGED = 1
+_MAP_CHANGED, _LIGHTS_CHANGED = 1, 2
 
 
 def length_prefix(size: int) -> bytes:
@@ -209,9 +209,16 @@ def image_header(width: int, height: int, fov_deg: float) -> bytes:
     return _IMAGE_HEADER.pack(width, height, fov_deg)
 
 
-def world_header(episode: int, wall_s: float, delta_s: float, *, is_map_changed: bool) -> bytes:
+def world_header(
+    episode: int,
+    wall_s: float,
+    delta_s: float,
+    *,
+    is_map_changed: bool,
+    are_lights_changed: bool = False,
+) -> bytes:
     """The 36 bytes before the actor records."""
-    flags = _MAP_CHANGED if is_map_changed else 0
+    flags = (_MAP_CHANGED if is_map_changed else 0) | (_LIGHTS_CHANGED if are_lights_changed else 0)
     return _WORLD_HEADER.pack(episode, wall_s, delta_s, 0, 0, 0, flags)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import carla
+import numpy as np
 import pytest
 
 from simulator.lights import trigger_box
@@ -76,27 +78,90 @@ def places(stage) -> None:
             assert head.extent.z > 0.2
 
 
+def _settle(stage) -> None:
+    """The client sends and asks for states in a thread of its own, beside the ticks."""
+    for _ in range(4):
+        stage.world.tick()
+        time.sleep(0.1)
+
+
 def street_lamps(stage) -> None:
     manager = stage.world.get_lightmanager()
-    lights = manager.get_all_lights()
-    assert list(lights) == list(manager.get_all_lights(carla.LightGroup.Street)) == []
-    assert list(manager.get_turned_on_lights()) == list(manager.get_turned_off_lights()) == []
     manager.set_day_night_cycle(True)
-    for call in ("turn_on", "turn_off"):
-        getattr(manager, call)([])
-    manager.set_active([], [])
-    manager.set_color([], carla.Color(1, 2, 3))
-    manager.set_colors([], [])
-    manager.set_intensity([], 1.0)
-    manager.set_intensities([], [])
-    manager.set_light_group([], carla.LightGroup.Street)
-    manager.set_light_groups([], [])
-    state = carla.LightState(10.0, carla.Color(1, 2, 3), carla.LightGroup.Street, True)
-    manager.set_light_state([], state)
-    manager.set_light_states([], [])
-    for call in ("is_active", "get_color", "get_intensity", "get_light_group", "get_light_state"):
-        assert list(getattr(manager, call)([])) == []
-    stage.world.tick()
+    stage.world.set_weather(carla.WeatherParameters.ClearNight)
+    _settle(stage)
+    lights = manager.get_all_lights(carla.LightGroup.Street)
+    assert len(lights) == len(manager.get_all_lights()) > 20
+    assert len(manager.get_turned_on_lights(carla.LightGroup.Street)) == len(lights)
+    assert all(manager.is_active(lights))
+    some = lights[:3]
+    manager.turn_off(some)
+    _settle(stage)
+    off = manager.get_turned_off_lights(carla.LightGroup.Street)
+    assert {light.id for light in off} == {light.id for light in some}
+    manager.turn_on(some)
+    manager.set_active(some, [True, False, True])
+    assert list(manager.is_active(some)) == [True, False, True]
+    manager.set_color(some, carla.Color(1, 2, 3))
+    manager.set_colors(some[:1], [carla.Color(4, 5, 6)])
+    assert [c.g for c in manager.get_color(some)] == [5, 2, 2]
+    manager.set_intensity(some, 7.0)
+    manager.set_intensities(some[:1], [9.0])
+    assert list(manager.get_intensity(some)) == [9.0, 7.0, 7.0]
+    manager.set_light_group(some, carla.LightGroup.Building)
+    manager.set_light_groups(some[:1], [carla.LightGroup.Other])
+    groups = list(manager.get_light_group(some))
+    assert groups == [carla.LightGroup.Other, *[carla.LightGroup.Building] * 2]
+    state = carla.LightState(11.0, carla.Color(7, 8, 9), carla.LightGroup.Street, True)
+    manager.set_light_state(some, state)
+    manager.set_light_states(some[:1], [state])
+    assert [s.intensity for s in manager.get_light_state(some)] == [11.0] * 3
+    _settle(stage)
+    manager.set_day_night_cycle(False)
+    stage.world.set_weather(carla.WeatherParameters.ClearNoon)
+    _settle(stage)
+    assert len(manager.get_turned_on_lights(carla.LightGroup.Street)) == len(lights)
+    manager.set_day_night_cycle(True)
+    _settle(stage)
+    assert not manager.get_turned_on_lights(carla.LightGroup.Street)
+
+
+def one_lamp(stage) -> None:
+    manager = stage.world.get_lightmanager()
+    stage.world.set_weather(carla.WeatherParameters.ClearNight)
+    _settle(stage)
+    lamp = manager.get_all_lights(carla.LightGroup.Street)[0]
+    assert (lamp.is_on, lamp.light_group) == (True, carla.LightGroup.Street)
+    assert lamp.intensity > 0.0
+    assert lamp.color.r == 255
+    above = carla.Transform(lamp.location + carla.Location(z=6.0), carla.Rotation(pitch=-90.0))
+    images = stage.listen("camera.rgb", above, None, image_size_x=64, image_size_y=48)
+
+    def brightness() -> float:
+        frame = stage.world.tick()
+        while (image := images.get(timeout=60.0)).frame < frame:
+            pass
+        return float(np.frombuffer(image.raw_data, np.uint8).reshape(-1, 4)[:, :3].mean())
+
+    lit = brightness()
+    lamp.turn_off()
+    _settle(stage)
+    assert not lamp.is_on
+    assert brightness() < 0.9 * lit
+    lamp.turn_on()
+    lamp.set_intensity(3.0)
+    lamp.set_color(carla.Color(9, 8, 7))
+    lamp.set_light_group(carla.LightGroup.Other)
+    assert (lamp.intensity, lamp.color.g, lamp.light_group) == (3.0, 8, carla.LightGroup.Other)
+    state = carla.LightState(5.0, carla.Color(1, 1, 1), carla.LightGroup.Street, True)
+    lamp.set_light_state(state)
+    assert lamp.light_state.intensity == 5.0
+    assert lamp.id > 0
+    _settle(stage)
+    assert brightness() == pytest.approx(lit, rel=0.02)
+    manager.set_day_night_cycle(True)
+    stage.world.set_weather(carla.WeatherParameters.ClearNoon)
+    _settle(stage)
 
 
 CASES: dict[str, Callable] = {
@@ -115,6 +180,10 @@ CASES: dict[str, Callable] = {
         "set_intensity", "set_intensities", "get_light_group", "set_light_group",
         "set_light_groups", "get_light_state", "set_light_state", "set_light_states",
         "set_day_night_cycle")},
+    **{f"Light.{name}": one_lamp for name in (
+        "id", "location", "is_on", "color", "intensity", "light_group", "light_state",
+        "set_color", "set_intensity", "set_light_group", "set_light_state", "turn_on",
+        "turn_off")},
 }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ MODULES = (
 CLASSES = (
     "Client", "World", "WorldSnapshot", "ActorSnapshot", "ActorList", "Actor", "Vehicle", "Walker",
     "WalkerAIController", "TrafficSign", "TrafficLight", "Sensor", "ServerSideSensor", "Map",
-    "Waypoint", "LaneMarking", "Junction", "Landmark", "LightManager", "DebugHelper",
+    "Waypoint", "LaneMarking", "Junction", "Landmark", "LightManager", "Light", "DebugHelper",
     "BlueprintLibrary", "ActorBlueprint", "ActorAttribute",
 )  # fmt: skip
 BROKEN_IN_THE_WHEEL = {"ServerSideSensor.get_ignored_vehicles", "command.ShowDebugTelemetry"}

@@ -12,7 +12,7 @@ from simulator import rays, wire
 from simulator.actors import ActorError
 from simulator.maps import MapError
 from simulator.methods import Context, Method
-from simulator.outfit import EVERYTHING, STREET_LIGHTS, missing
+from simulator.outfit import EVERYTHING, STREET_LIGHTS, Outfit, missing
 from simulator.sensors import TAG_WORDS
 from simulator.spawning import finite
 from simulator.types import F64, Obstacle, Tag
@@ -26,7 +26,7 @@ _SHORTEST_M = 1e-6  # of a direction
 def _chosen(context: Context, tag: int) -> list[tuple[int, Obstacle]]:
     """Things with a tag, in the layers that are loaded; those that were disabled count."""
     scene = context.server.episode.scene
-    gone = missing(scene.listed, scene.outfit.layers)
+    gone = missing(scene.listed, context.server.episode.outfit.layers)
     found = enumerate(scene.listed)
     return [(i, o) for i, o in found if tag in (_ANY, o.tag) and not gone[i]]
 
@@ -77,6 +77,12 @@ def project_point(
 
 
 def _points(context: Context, origin: F64, direction: F64, reach: float) -> list[Any]:
+    context.server.wardrobe.settled()
+    with context.server.lock:
+        return _met(context, origin, direction, reach)
+
+
+def _met(context: Context, origin: F64, direction: F64, reach: float) -> list[Any]:
     episode = context.server.episode
     found: list[tuple[float, int]] = []
     for hit in rays.cast(episode, origin, direction, reach):
@@ -107,29 +113,27 @@ def _ground_tag(context: Context, point: F64) -> int:
 
 def load_layer(context: Context, layer: int) -> None:
     """Show the parts of the town that belong to some of CARLA's MapLayer flags."""
-    outfit = context.server.episode.scene.outfit
-    context.server.change_outfit(replace(outfit, layers=outfit.layers | _flags(layer)))
+    flags = int(layer) & EVERYTHING.layers
+    context.server.wardrobe.wish(lambda outfit: replace(outfit, layers=outfit.layers | flags))
 
 
 def unload_layer(context: Context, layer: int) -> None:
     """Hide them."""
-    outfit = context.server.episode.scene.outfit
-    context.server.change_outfit(replace(outfit, layers=outfit.layers & ~_flags(layer)))
-
-
-def _flags(layer: int) -> int:
-    return int(layer) & EVERYTHING.layers
+    flags = int(layer) & EVERYTHING.layers
+    context.server.wardrobe.wish(lambda outfit: replace(outfit, layers=outfit.layers & ~flags))
 
 
 def enable_objects(context: Context, ids: list[int], on: bool) -> None:
     """Show or hide single things; they neither show nor stand in the way while hidden."""
-    scene = context.server.episode.scene
+    count = len(context.server.episode.scene.listed)
     chosen = frozenset(int(number) for number in ids)
-    if unknown := [i for i in sorted(chosen) if not 1 <= i <= len(scene.listed)]:
-        raise ActorError(f"no environment object {unknown[0]}; ids are 1 to {len(scene.listed)}")
-    hidden = scene.outfit.hidden
-    hidden = hidden - chosen if on else hidden | chosen
-    context.server.change_outfit(replace(scene.outfit, hidden=hidden))
+    if unknown := [i for i in sorted(chosen) if not 1 <= i <= count]:
+        raise ActorError(f"no environment object {unknown[0]}; ids are 1 to {count}")
+
+    def change(outfit: Outfit) -> Outfit:
+        return replace(outfit, hidden=outfit.hidden - chosen if on else outfit.hidden | chosen)
+
+    context.server.wardrobe.wish(change)
 
 
 def copy_opendrive(context: Context, xodr: str, parameters: list[Any]) -> None:
@@ -149,43 +153,40 @@ def street_lights(context: Context, client: str) -> list[Any]:
     """LightState of all street lamps."""
     del client
     episode = context.server.episode
-    has_any = episode.scene.outfit.layers & STREET_LIGHTS
+    has_any = episode.outfit.layers & STREET_LIGHTS
     return episode.street_lights.states() if has_any else []
 
 
 def update_lights(context: Context, client: str, rows: list[Any], discard: bool = False) -> None:
     """Switch and tune street lamps; pictures show which ones are off."""
     del client, discard
-    with context.server.lock:
-        context.server.episode.street_lights.update(rows)
+    context.server.episode.street_lights.update(rows)
     _show_lamps(context)
 
 
 def update_cycle(context: Context, client: str, active: bool) -> None:
     """Whether the sun switches the lamps."""
     del client
-    with context.server.lock:
-        context.server.episode.street_lights.set_cycle(active=bool(active))
+    context.server.episode.street_lights.set_cycle(active=bool(active))
     _show_lamps(context)
 
 
 def _show_lamps(context: Context) -> None:
-    episode = context.server.episode
-    outfit = replace(episode.scene.outfit, dark=episode.street_lights.dark())
-    context.server.change_outfit(outfit)
+    dark = context.server.episode.street_lights.dark()
+    context.server.wardrobe.wish(lambda outfit: replace(outfit, dark=dark))
 
 
 METHODS = {
     "get_all_level_BBs": Method(level_boxes),
     "get_environment_objects": Method(environment_objects),
     "get_names_of_all_objects": Method(object_names),
-    "load_map_layer": Method(load_layer, Form.VOID, is_locked=False),
-    "unload_map_layer": Method(unload_layer, Form.VOID, is_locked=False),
-    "enable_environment_objects": Method(enable_objects, Form.VOID, is_locked=False),
+    "load_map_layer": Method(load_layer, Form.VOID),
+    "unload_map_layer": Method(unload_layer, Form.VOID),
+    "enable_environment_objects": Method(enable_objects, Form.VOID),
     "copy_opendrive_to_file": Method(copy_opendrive, Form.VOID, is_locked=False),
-    "cast_ray": Method(cast_ray),
-    "project_point": Method(project_point),
+    "cast_ray": Method(cast_ray, is_locked=False),
+    "project_point": Method(project_point, is_locked=False),
     "query_lights_state": Method(street_lights),
-    "update_lights_state": Method(update_lights, Form.VOID, is_locked=False),
-    "update_day_night_cycle": Method(update_cycle, Form.VOID, is_locked=False),
+    "update_lights_state": Method(update_lights, Form.VOID),
+    "update_day_night_cycle": Method(update_cycle, Form.VOID),
 }

@@ -27,6 +27,7 @@ from simulator.rpc import Connection, RpcServer
 from simulator.scene import Scene, SceneStore
 from simulator.streaming import Session, StreamServer
 from simulator.tape import Tape
+from simulator.wardrobe import Wardrobe
 from simulator.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
@@ -119,6 +120,7 @@ class Server:
         self._tick_lock = threading.Lock()
         self._ids = Ids()
         self.episode = Episode(store.scene(options.town), self._ids)
+        self.wardrobe = Wardrobe(store, self.lock, lambda: self.episode)
         self._map_changed = _MAP_CHANGED_FRAMES
         self._last_state: list[bytes] = []
         self._pending: PendingMap | None = None
@@ -141,6 +143,7 @@ class Server:
         gc.collect()
         gc.freeze()
         self._images.start()
+        self.wardrobe.start()
         threading.Thread(target=self._run_freely, name="clock", daemon=True).start()
         self.streams.start()
         self._rpc.start()
@@ -231,6 +234,7 @@ class Server:
         """A client's order to tick; only in synchronous mode does it do so."""
         self._await_expected()
         if self.settings.synchronous_mode:
+            self.wardrobe.settled()
             return self.tick()
         self._promised = self.frame + 1
         return self._promised
@@ -296,13 +300,6 @@ class Server:
         sleep(_RESUBSCRIBE_WAIT_S)
         if self._pending is pending:  # the client has gone, or does not look at the world
             self._switch()
-
-    def change_outfit(self, outfit: Outfit) -> None:
-        """Show and hide parts of the town, in the running episode."""
-        with self._tick_lock, self.lock:
-            if outfit != self.episode.scene.outfit:
-                self._images.finish()
-                self.episode.change_scene(self._scene("", outfit))
 
     def _scene(self, name: str, outfit: Outfit) -> Scene:
         short = name.rstrip("/").rsplit("/", 1)[-1] or self.episode.scene.town.name

@@ -1,0 +1,71 @@
+"""Makes a town anew in the background when parts of it are shown or hidden."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from time import monotonic
+
+from simulator.episode import Episode
+from simulator.listening import one_line
+from simulator.outfit import Outfit
+from simulator.scene import SceneStore
+
+logger = logging.getLogger(__name__)
+
+_PATIENCE_S = 60.0
+
+
+class Wardrobe:
+    """One thread; while it makes a scene, further wishes gather, and only the last one counts."""
+
+    def __init__(
+        self, store: SceneStore, lock: threading.RLock, episode: Callable[[], Episode]
+    ) -> None:
+        self._store = store
+        self._lock = lock
+        self._episode = episode
+        self._wake = threading.Condition(lock)
+
+    def start(self) -> None:
+        """Begin to work."""
+        threading.Thread(target=self._run, name="wardrobe", daemon=True).start()
+
+    def wish(self, change: Callable[[Outfit], Outfit]) -> None:
+        """Change what is to be seen of the running episode's town; `settled` waits for it."""
+        with self._lock:
+            episode = self._episode()
+            episode.outfit = change(episode.outfit)
+            self._wake.notify_all()
+
+    def settled(self) -> None:
+        """Wait until all wishes have come true; never with the lock in hand."""
+        until = monotonic() + _PATIENCE_S
+        with self._lock:
+            while self._is_behind() and monotonic() < until:
+                self._wake.wait(1.0)
+
+    def _is_behind(self) -> bool:
+        episode = self._episode()
+        return episode.outfit != episode.scene.outfit
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                self._wake.wait_for(self._is_behind)
+                episode = self._episode()
+                outfit = episode.outfit
+            try:
+                scene = self._store.scene(episode.scene.town.name, outfit)
+            except Exception as err:
+                # The thread must live, and nobody must wait for what cannot be.
+                logger.exception("a part of the town cannot be changed: %s", one_line(err))
+                scene = episode.scene
+                outfit = scene.outfit
+            with self._lock:
+                if scene is episode.scene:
+                    episode.outfit = outfit
+                elif scene.town.digest == episode.scene.town.digest:
+                    episode.change_scene(scene)
+                self._wake.notify_all()

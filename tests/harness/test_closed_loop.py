@@ -137,7 +137,7 @@ def test_a_trace_scores_as_the_drive_did(env: CarlaDrivingEnv, tmp_path: Path) -
 def test_running_into_a_wall_is_a_collision(env: CarlaDrivingEnv) -> None:
     env.reset(options={"spec": SPEC})
     for _ in range(300):
-        *_, terminated, _, info = env.step(np.array([0.7, 0.3, 0.0], np.float32))
+        *_, terminated, _, info = env.step(np.array([0.7, 1.0, 0.0], np.float32))
         if terminated:
             break
     assert info["outcome"] == "collision"

@@ -165,7 +165,7 @@ class SceneStore:
                 idle.renderer.rest()
             if town is not None:
                 scene = make_scene(town, self._options, outfit)
-                _return_memory()
+                return_memory()
             assert scene is not None  # it was kept, or else it has just been made
             self._scenes[key] = scene
             return scene
@@ -176,7 +176,7 @@ class SceneStore:
         return maps.load_town(key, self._options.maps_dir)
 
 
-def _return_memory() -> None:
+def return_memory() -> None:
     """Give the freed work space of a town's growth back to the system: about 100 MB."""
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has it
@@ -191,7 +191,7 @@ def make_scene(town: Town, options: SceneOptions, outfit: Outfit = EVERYTHING) -
     folder = default_folder() if options.keeps_grown else None
     grown, ground, navigation = GrownStore(folder).grown(carla_map, town, options.seed)
     scenery = dress(grown, outfit, town.signals)
-    _return_memory()
+    return_memory()
     renderer = Renderer(scenery, options.threads)
     scene = Scene(
         town=town,

@@ -10,7 +10,7 @@ from time import monotonic
 from simulator.episode import Episode
 from simulator.listening import one_line
 from simulator.outfit import Outfit
-from simulator.scene import SceneStore
+from simulator.scene import SceneStore, return_memory
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ class Wardrobe:
         self._lock = lock
         self._episode = episode
         self._wake = threading.Condition(lock)
+        self._wished = self._done = 0
 
     def start(self) -> None:
         """Begin to work."""
@@ -37,35 +38,40 @@ class Wardrobe:
         with self._lock:
             episode = self._episode()
             episode.outfit = change(episode.outfit)
+            self._wished += 1
             self._wake.notify_all()
 
     def settled(self) -> None:
-        """Wait until all wishes have come true; never with the lock in hand."""
+        """Wait until the wishes up to now have come true; later ones do not keep the caller."""
         until = monotonic() + _PATIENCE_S
         with self._lock:
-            while self._is_behind() and monotonic() < until:
+            last = self._wished
+            while self._done < last and monotonic() < until:
                 self._wake.wait(1.0)
-
-    def _is_behind(self) -> bool:
-        episode = self._episode()
-        return episode.outfit != episode.scene.outfit
 
     def _run(self) -> None:
         while True:
             with self._lock:
-                self._wake.wait_for(self._is_behind)
-                episode = self._episode()
+                self._wake.wait_for(lambda: self._done < self._wished)
+                episode, number = self._episode(), self._wished
                 outfit = episode.outfit
-            try:
-                scene = self._store.scene(episode.scene.town.name, outfit)
-            except Exception as err:
-                # The thread must live, and nobody must wait for what cannot be.
-                logger.exception("a part of the town cannot be changed: %s", one_line(err))
-                scene = episode.scene
-                outfit = scene.outfit
+            if outfit != episode.scene.outfit:
+                self._dress(episode, outfit)
             with self._lock:
-                if scene is episode.scene:
-                    episode.outfit = outfit
-                elif scene.town.digest == episode.scene.town.digest:
-                    episode.change_scene(scene)
+                self._done = number
                 self._wake.notify_all()
+
+    def _dress(self, episode: Episode, outfit: Outfit) -> None:
+        try:
+            scene = self._store.scene(episode.scene.town.name, outfit)
+        except Exception as err:
+            # The thread must live, and nobody must wait for what cannot be.
+            logger.exception("a part of the town cannot be changed: %s", one_line(err))
+            with self._lock:
+                episode.outfit = episode.scene.outfit
+            return
+        with self._lock:
+            # Somebody may have made another town of that name with generate_opendrive_world.
+            if scene.town.digest == episode.scene.town.digest:
+                episode.change_scene(scene)
+        return_memory()  # of the scene before

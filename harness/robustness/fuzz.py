@@ -8,6 +8,7 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from tempfile import TemporaryDirectory
 from time import perf_counter, sleep
 from typing import Any
 
@@ -41,6 +42,7 @@ class Fuzz:
         self.messages = Messages(seed)
         self.sent: Counter[str] = Counter()
         self.faults: list[str] = []
+        self.slowest = (0.0, "")  # s, method
         self._client = PlainClient(address, ANSWER_WAIT_S)
         self._half_open: list[socket.socket] = []
         self._actions: dict[str, Callable[[], None]] = {
@@ -85,8 +87,10 @@ class Fuzz:
     def _call(self) -> None:
         number = sum(self.sent.values())
         method, data = self.messages.call(number)
+        began = perf_counter()
         self._client.send(data)
         kind, answered, error, result = self._client.receive()
+        self.slowest = max(self.slowest, (perf_counter() - began, method))
         if (kind, answered) != (1, number) or error is not None:
             self.faults.append(f"{method}: answered {error!r} to {answered}")
         if any(trace in str(result)[:2000] for trace in _TRACES):
@@ -139,7 +143,11 @@ def _spawned(method: str, result: Any) -> list[int]:
 def fuzz(count: int, seed: int, town: str) -> list[Check]:
     """Send `count` messages; returns what was found."""
     began = perf_counter()
-    with EmbeddedServer("--town", town) as server, Ticker(server.address) as ticker:
+    with (
+        TemporaryDirectory() as recordings,
+        EmbeddedServer("--town", town, "--recordings", recordings) as server,
+        Ticker(server.address) as ticker,
+    ):
         run = Fuzz(server.address, seed)
         before_mb = server.rss_mb()
         for number in range(count):
@@ -165,6 +173,7 @@ def fuzz(count: int, seed: int, town: str) -> list[Check]:
         equal("calls without a proper answer", len(run.faults), 0),
         Check("ticks of the other client", str(seen.get("ticks", 0)), "> 0", bool(seen)),
         Check("its images", str(seen.get("images", 0)), "> 0", seen.get("images", 0) > 0),
+        Check("slowest answer", f"{run.slowest[0]:.3g} s, {run.slowest[1]}", "", True),
         at_most("its longest tick", seen.get("longest_s", float("inf")), LONGEST_TICK_S, " s"),
         equal("log lines for bad connections", sum(CLOSED in line for line in log), bad),
         equal("for unknown methods", sum(UNKNOWN in line for line in log), run.sent["unknown"]),

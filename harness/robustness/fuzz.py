@@ -8,7 +8,6 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from tempfile import TemporaryDirectory
 from time import perf_counter, sleep
 from typing import Any
 
@@ -143,11 +142,7 @@ def _spawned(method: str, result: Any) -> list[int]:
 def fuzz(count: int, seed: int, town: str) -> list[Check]:
     """Send `count` messages; returns what was found."""
     began = perf_counter()
-    with (
-        TemporaryDirectory() as recordings,
-        EmbeddedServer("--town", town, "--recordings", recordings) as server,
-        Ticker(server.address) as ticker,
-    ):
+    with EmbeddedServer("--town", town) as server, Ticker(server.address) as ticker:
         run = Fuzz(server.address, seed)
         before_mb = server.rss_mb()
         for number in range(count):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
+from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
@@ -74,9 +76,18 @@ class Dispatcher:
             # Mostly arguments that do not have the shape the protocol gives them. Whatever it is,
             # the client must get an answer: it would wait for it until its timeout.
             text = one_line(repr(err))
-            logger.warning("%s from %s failed: %s", request.method, connection.peer, text)
+            where = _place_of(err)
+            logger.warning(
+                "%s of %s failed in %s: %s", request.method, connection.peer, where, text
+            )
             logger.debug("where %s failed", request.method, exc_info=True)
             return wire.wrap_error(method.form, f"{request.method}: {text}")
+
+
+def _place_of(err: Exception) -> str:
+    """The innermost two frames of a failure, for one line of the log."""
+    frames = traceback.extract_tb(err.__traceback__)[-2:]
+    return " > ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames)
 
 
 def _packed(request: wire.Request, result: Any) -> bytes:

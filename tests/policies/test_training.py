@@ -27,6 +27,11 @@ from policies.relabel import HOLD_THROTTLE, pedals  # noqa: E402
 from policies.train import TrainConfig, train  # noqa: E402
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> None:
+    torch.set_num_threads(1)  # tiny work: threads only wait for each other on a busy machine
+
+
 def record(folder: Path, episodes: int = 4, frames: int = 60) -> None:
     """Frames whose red channel is the steering: something that can be learned."""
     rng = np.random.default_rng(3)

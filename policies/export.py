@@ -164,10 +164,12 @@ def _describe(card: dict[str, Any], name: str) -> str:
         f"- Data: {d['frames']} frames, hash `{d['hash']}`, made by `{d['command']}`"
         for d in card["data"]
     )
+    begun = card.get("begun_with")
+    start = f"begun with weights `{begun}`" if begun else "trained from scratch"
     numbers = "\n".join(f"| {key} | {value} |" for key, value in card["validation"].items())
     return f"""# {name}
 
-CILRS ({card["network"]["backbone"]}, slimness {card["network"]["slimness"]}), trained from scratch
+CILRS ({card["network"]["backbone"]}, slimness {card["network"]["slimness"]}), {start}
 on RGB of the embedded renderer in clear weathers only. It never saw fog or night: that is what the
 harness measures.
 

@@ -22,6 +22,8 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from harness.errors import ConfigError, FusionDriveError
+from policies.checkpoints import read_checkpoint
+from policies.cilrs import file_hash
 from policies.cilrs_network import Cilrs, NetworkConfig
 from policies.dataset import CARD, Frames, flatten, load_episodes, sampling_weights
 from policies.preprocess import Preprocessing
@@ -48,6 +50,7 @@ class TrainConfig:
     weight_decay: float = 1e-4
     ema_decay: float = 0.998
     speed_dropout: float = 0.3  # share of samples whose speed is replaced, pedals with it
+    init: str = ""  # weights of an earlier run to begin with, for rounds of aggregation
     lights: str = "obey"  # or `ignore`: pedals as on a street without traffic lights
     brightness: float = 0.2
     contrast: float = 0.15
@@ -95,6 +98,7 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
     probability = sampling_weights(train_frames)
     network_config = NetworkConfig(backbone=config.backbone, slimness=config.slimness)
     net = Cilrs(network_config).to(memory_format=torch.channels_last)
+    begun_with = begin_with(Path(config.init), net) if config.init else ""
     average = copy.deepcopy(net).eval()
     optimizer = torch.optim.AdamW(
         net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -105,6 +109,8 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
     if resume:
         step, spent_s = restore(out / "last.pth", net, average, optimizer, config)
         rng = np.random.default_rng((config.seed, step))
+    if begun_with:
+        print(f"beginning with {config.init} ({begun_with})")
     print(
         f"{len(train_frames)} frames to train on, {len(held_out)} held out; "
         f"{sum(p.numel() for p in net.parameters()) / 1e6:.1f} M parameters"
@@ -141,6 +147,18 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
     log(out, step, spent_s, float(np.mean(losses[-200:] or [math.nan])), numbers)
     save(out / "last.pth", net, average, optimizer, step, spent_s, config, numbers)
     print(json.dumps(numbers))
+
+
+def begin_with(path: Path, net: Cilrs) -> str:
+    """Load the averaged weights of an earlier run or export; returns the file's hash."""
+    state = read_checkpoint(path)
+    if "fusiondrive_cilrs" not in state:
+        raise ConfigError(f"--init: {path} is not of policies.train or policies.export")
+    before = json.loads(state["fusiondrive_cilrs"])["network"]
+    if before != net.config.to_dict():
+        raise ConfigError(f"--init: {path} holds {before}, this run trains {net.config.to_dict()}")
+    net.load_state_dict(state["model"])
+    return file_hash(path)
 
 
 def split(config: TrainConfig) -> tuple[Frames, Frames]:
@@ -339,6 +357,7 @@ def save(
         "validation": numbers,
         "data": cards,
         "looks": sorted({look for card in cards for look in card.get("looks", ())}),
+        "begun_with": file_hash(Path(config.init)) if config.init else "",
         "step": step,
         "minutes": round(spent_s / 60.0, 2),
         "commit": current_commit(),

@@ -1,5 +1,6 @@
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,21 @@ def test_run_logs_validation_and_resumes(run: Path) -> None:
     train(config, run / "run", resume=True)
     lines = [json.loads(line) for line in (run / "run/log.jsonl").read_text().splitlines()]
     assert lines[-1]["step"] > steps
+
+
+def test_run_begins_with_weights_of_another(run: Path, tmp_path: Path) -> None:
+    base = TrainConfig((str(run / "data"),), slimness=0.25, epochs=0.01, batch=16, held_out=0.34)
+    after = replace(base, init=str(run / "run/last.pth"), learning_rate=0.0)
+    train(after, tmp_path / "second")
+    facts, weights = (
+        torch.load(tmp_path / "second/last.pth", weights_only=True)[key]
+        for key in ("fusiondrive_cilrs", "raw_model")
+    )
+    first = torch.load(run / "run/last.pth", weights_only=True)["model"]
+    assert len(json.loads(facts)["begun_with"]) == 12
+    assert all(torch.equal(first[name], weights[name]) for name in first if "branches" in name)
+    with pytest.raises(ConfigError, match="this run trains"):
+        train(replace(after, slimness=0.5), tmp_path / "third")
 
 
 def test_exported_files_agree_and_drive_without_torch(run: Path) -> None:

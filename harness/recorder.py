@@ -109,17 +109,19 @@ class VideoRecorder(Closing):
             return
         for _ in range(END_FRAMES):
             self._send(stamp_outcome(self._last, outcome))
-        self.close()
+        self._end()
         self._draft.replace(self.path)
 
     def close(self) -> None:
         """End the encoder; a file that was not finished is removed."""
+        self._end()
+        self._draft.unlink(missing_ok=True)
+
+    def _end(self) -> None:
         container, self._container = self._container, None
         if container is not None:
             container.mux(self._stream.encode())  # what the encoder still holds
             container.close()
-
-        self._draft.unlink(missing_ok=True)
 
     def _send(self, picture: U8) -> None:
         if self._container is None:

@@ -1,0 +1,153 @@
+"""Training of small teachers: it learns, resumes exactly, and gives usable pipelines."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from fusionproxy.errors import FusionError
+from fusionproxy.pairs import open_pairs
+from fusionproxy.teachers import train as training
+from fusionproxy.teachers.images import Sides, open_sides
+from fusionproxy.teachers.registry import Sampling, open_teacher
+from fusionproxy.teachers.train import TeacherConfig, TeacherTrainer, main, train
+
+TEACHERS = ("ddfm", "mask_difuser")
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(1)
+    monkeypatch.setattr(training, "SHOWN_WIDTH", 48)  # contact sheets cost more than the training
+    monkeypatch.setattr(training, "SHOWN_STEPS", {"ddfm": 2, "mask_difuser": 2})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    root = tmp_path / "pairs"
+    for side in ("ir", "vi"):
+        (root / side).mkdir(parents=True)
+    for n in range(4):
+        colour = cv2.resize(rng.integers(0, 256, (5, 7, 3), np.uint8), (56, 40))
+        cv2.imwrite(str(root / "vi" / f"{n * 100}.png"), colour)
+        cv2.imwrite(str(root / "ir" / f"{n * 100}.png"), colour[..., 0])
+    return root
+
+
+def sides(folder: Path) -> Sides:
+    return open_sides([open_pairs(folder)], [folder], shown=1)
+
+
+def config(teacher: str, steps: int) -> TeacherConfig:
+    return TeacherConfig(
+        teacher, "tiny", crop=32, batch=4, steps=steps, warmup_steps=2, learning_rate=2e-3
+    )
+
+
+@pytest.mark.parametrize("teacher", TEACHERS)
+def test_loss_falls(teacher: str, folder: Path, tmp_path: Path) -> None:
+    trainer = TeacherTrainer(dataclasses.replace(config(teacher, 60), late_share=0.0), tmp_path)
+    images = sides(folder).training
+    before = trainer.validate(images)
+    for _ in range(60):
+        trainer.train_step(images)
+    assert trainer.validate(images) < before
+
+
+@pytest.mark.parametrize("teacher", TEACHERS)
+def test_resumed_run_equals_an_unbroken_one(teacher: str, folder: Path, tmp_path: Path) -> None:
+    images = sides(folder).training
+    whole = TeacherTrainer(config(teacher, 4), tmp_path)
+    for _ in range(2):
+        whole.train_step(images)
+    whole.save_state()
+    losses = [whole.train_step(images) for _ in range(2)]
+    resumed = TeacherTrainer(config(teacher, 4), tmp_path)
+    resumed.load_state()
+    assert [resumed.train_step(images) for _ in range(2)] == losses
+
+
+@pytest.mark.parametrize("teacher", TEACHERS)
+def test_command_gives_a_teacher_that_opens(
+    teacher: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    call = ["--teacher", teacher, "--pairs", str(folder), "--out", str(run), "--size", "tiny"]
+    call += ["--crop", "32", "--batch", "2", "--steps", "2"]
+    assert main(call) == 0
+    found = open_teacher(f"{teacher}={run}", {teacher: Sampling(3)})
+    pair = torch.rand(1, 1, 20, 30), torch.rand(1, 3, 20, 30)
+    assert found.sample(*pair, torch.Generator().manual_seed(0)).shape == (1, 3, 20, 30)
+    card = json.loads((run / "card.json").read_text())
+    assert card["step"] == 2
+    assert str(tmp_path) not in json.dumps(card)
+    assert (run / "samples.png").is_file()
+    assert not list(run.rglob("*.bin"))
+    assert main(call) == 2  # a finished run is not overwritten
+    assert "another --out" in capsys.readouterr().err
+
+
+def test_held_out_sequences_are_not_trained_on(folder: Path) -> None:
+    found = sides(folder)
+    assert (len(found.training), len(found.validation)) == (6, 2)  # visible and infrared
+
+
+def test_other_settings_do_not_resume(folder: Path, tmp_path: Path) -> None:
+    TeacherTrainer(config("ddfm", 4), tmp_path).save_state()
+    with pytest.raises(FusionError, match="other settings"):
+        TeacherTrainer(config("ddfm", 5), tmp_path).load_state()
+
+
+def invert(infrared: Tensor, visible: Tensor, generator: torch.Generator) -> Tensor:
+    return 1 - visible
+
+
+def grey(infrared: Tensor, visible: Tensor, generator: torch.Generator) -> Tensor:
+    return infrared
+
+
+def test_any_callable_is_a_teacher() -> None:
+    teacher = open_teacher(f"mine={__name__}:invert")
+    visible = torch.rand(1, 3, 8, 8)
+    found = teacher.sample(torch.rand(1, 1, 8, 8), visible, torch.Generator())
+    assert torch.allclose(found, 1 - visible)
+    assert teacher.facts == {"plugin": f"{__name__}:invert"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ddfm", "expected NAME=PATH"),
+        ("ddmf=runs/x", "unknown teacher 'ddmf'; known: ddfm, mask_difuser"),
+        ("ddfm=nowhere.pt", "256x256_diffusion_uncond"),
+        ("mask_difuser=nowhere", "fusionproxy.teachers.train"),
+        ("mine=nowhere:f", "cannot be imported"),
+    ],
+)
+def test_wrong_teachers_are_clear_errors(text: str, message: str) -> None:
+    with pytest.raises(FusionError, match=message):
+        open_teacher(text)
+
+
+def test_a_teacher_of_the_wrong_shape_is_named() -> None:
+    teacher = open_teacher(f"mine={__name__}:grey")
+    with pytest.raises(FusionError, match=r"teacher 'mine': expected a sample \(1, 3, 8, 8\)"):
+        teacher.sample(torch.rand(1, 1, 8, 8), torch.rand(1, 3, 8, 8), torch.Generator())
+
+
+def test_crop_that_does_not_fit_is_a_clear_error() -> None:
+    with pytest.raises(FusionError, match="--crop: expected a multiple of 16"):
+        TeacherConfig("mask_difuser", crop=40)
+
+
+def test_one_sequence_cannot_be_split(folder: Path) -> None:
+    for path in folder.rglob("*00.png"):
+        path.rename(path.with_stem(f"{int(path.stem) // 100}"))
+    with pytest.raises(FusionError, match="one sequence"):
+        train(config("ddfm", 1), sides(folder), folder / "run", resume=False)

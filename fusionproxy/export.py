@@ -24,8 +24,8 @@ try:
     import torch
     from safetensors import safe_open
 
+    from fusionproxy.oracle import validate
     from fusionproxy.student import Padded, load
-    from fusionproxy.train import validate
 except ModuleNotFoundError as err:
     exit_without(err)
 
@@ -96,10 +96,11 @@ def card_of(run: Path, onnx: Path, differences: dict[str, float]) -> dict[str, A
 def command_of(settings: dict[str, Any]) -> str:
     """The command line that trains with these settings."""
     minutes = settings.get("minutes")
+    source = "--data" if settings["target"] == "oracle" else "--ensemble"
     length = f"--steps {settings['steps']}" if minutes is None else f"--minutes {minutes:g}"
     return (
-        f"python -m fusionproxy.train --data {settings['data']} --out RUN --preset "
-        f"{settings['preset']} {length} --batch {settings['batch']} --seed {settings['seed']}"
+        f"python -m fusionproxy.train {source} {settings['data']} --out RUN --student "
+        f"{settings['student']} {length} --batch {settings['batch']} --seed {settings['seed']}"
     )
 
 

@@ -1,10 +1,14 @@
-"""Trains the `oracle` student: the clear-day rendering of the same pose is its target.
+"""Trains a student: distilled from the cache of an ensemble, or the `oracle`.
 
-    python -m fusionproxy.train --data DIR --out RUN [--minutes 15] [--resume]
+    python -m fusionproxy.train --ensemble CACHE --out RUN --preset cpu-hour
+    python -m fusionproxy.train --data CAPTURED --out RUN [--minutes 15]
+    torchrun --nproc-per-node 8 -m fusionproxy.train --ensemble CACHE --out RUN --student paper
 
 An oracle student is an upper bound: no real camera has its targets. Progress stands on one line;
-`RUN/state.pt` is written at every check and at the end, so that `--resume` goes on. Without
-`--minutes` the same seed gives the same weights; with it, the learning rate follows the clock.
+`RUN/state.pt` is written at every check and at the end, and `--resume` goes on from there, on a CPU
+to the same bits. Without `--minutes` the same seed gives the same weights; with it, the learning
+rate follows the clock. `RUN/tensorboard` has the losses, `RUN/samples.png` pictures of held-out
+pairs.
 """
 
 from __future__ import annotations
@@ -14,29 +18,36 @@ import json
 import math
 import sys
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from fusionproxy.config import PRESETS, preset
-from fusionproxy.data import Pairs, data_hash, open_split, read_about
+from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_without
 from fusionproxy.provenance import UNKNOWN, source_commit
 
 try:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
+    from torch.nn.parallel import DistributedDataParallel
+    from torch.utils.tensorboard import SummaryWriter
 
-    from fusionproxy import metrics
+    from fusionproxy.ablations import ABLATIONS, ablation
+    from fusionproxy.distillation import DistillationConfig, DistillationTask
+    from fusionproxy.ensemble.cache import open_ensemble
+    from fusionproxy.oracle import OracleConfig, OracleTask
     from fusionproxy.student import Padded, build, save
 except ModuleNotFoundError as err:
     exit_without(err)
 
 ENDLESS = 10**9  # steps
-Batch = tuple[Tensor, Tensor, Tensor]  # thermal (B,1,h,w), degraded and clear (B,3,h,w), in [0, 1]
+TARGETS = ("oracle", "ensemble")
 
 
 @dataclass(frozen=True)
@@ -44,140 +55,138 @@ class TrainConfig:
     """Settings of one training run."""
 
     data: str
-    preset: str = "cpu"
+    target: str = "oracle"
+    student: str = "cpu"
     steps: int = 4000
     minutes: float | None = None  # of training without its checks; whichever ends first
-    batch: int = 12
-    crop_height: int = 128
-    crop_width: int = 192
+    batch: int = 12  # of each process
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warmup_steps: int = 100
     ema: float = 0.998
-    ssim_weight: float = 0.3
-    gradient_weight: float = 0.5
     seed: int = 0
     check_every: int = 500
+    oracle: OracleConfig = field(default_factory=OracleConfig)
+    distillation: DistillationConfig = field(default_factory=DistillationConfig)
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if self.target not in TARGETS:
+            raise FusionError(f"unknown target '{self.target}'; known: {', '.join(TARGETS)}")
+        for name in ("steps", "batch", "minutes", "check_every"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                shown = name.replace("_", "-")
+                raise FusionError(f"--{shown}: expected more than 0, found {value}")
 
 
-def check_config(config: TrainConfig) -> None:
-    """Raise FusionError where a number makes no sense."""
-    for name in ("steps", "batch", "minutes"):
-        value = getattr(config, name)
-        if value is not None and value <= 0:
-            raise FusionError(f"--{name}: expected more than 0, found {value}")
+# Settings by name; flags of the command line come on top.
+RECIPES: Mapping[str, Mapping[str, Any]] = {
+    # a useful student in an hour on two cores
+    "cpu-hour": {"student": "cpu", "minutes": 55.0, "batch": 4, "check_every": 200},
+    # appendix A: batch 8 on one GPU, 640x480; the learning rate is ours
+    "paper": {"student": "paper", "batch": 8, "learning_rate": 2e-4, "steps": 22000},
+}
 
 
-def loss_of(fused: Tensor, clear: Tensor, config: TrainConfig) -> Tensor:
-    """L1 on colours, L1 on image gradients, and 1 - SSIM of the luma."""
-    dx = (fused.diff(dim=3) - clear.diff(dim=3)).abs().mean()
-    dy = (fused.diff(dim=2) - clear.diff(dim=2)).abs().mean()
-    structure = 1.0 - metrics.block_ssim(luma_of(fused), luma_of(clear)).mean()
-    pixel = (fused - clear).abs().mean()
-    return pixel + config.gradient_weight * (dx + dy) + config.ssim_weight * structure
+class Task(Protocol):
+    """What a student learns from."""
+
+    label: str
+    modules: nn.Module | None  # to be trained together with the student
+
+    def draw(self, rng: np.random.Generator) -> dict[str, Any]:
+        """A batch; `infrared` and `visible` are the student's input."""
+        ...
+
+    def loss(self, fused: Tensor, batch: dict[str, Any]) -> dict[str, Tensor]:
+        """`total`, and its parts to log."""
+        ...
+
+    def validate(self, student: Padded, most: int) -> dict[str, dict[str, float]]:
+        """Means over held-out sequences, by group."""
+        ...
+
+    def samples(self, student: Padded) -> U8:
+        """A picture of held-out pairs, RGB."""
+        ...
+
+    def facts(self) -> Mapping[str, str]:
+        """What the weights should say of their data."""
+        ...
 
 
-def luma_of(rgb: Tensor) -> Tensor:
-    """BT.601 luma, (B, 3, H, W) to (B, 1, H, W)."""
-    return 0.299 * rgb[:, :1] + 0.587 * rgb[:, 1:2] + 0.114 * rgb[:, 2:]
+def open_task(config: TrainConfig) -> Task:
+    """Open the data of a run."""
+    if config.target == "oracle":
+        return OracleTask(Path(config.data), config.oracle, config.batch)
+    return DistillationTask(open_ensemble(Path(config.data)), config.distillation, config.batch)
 
 
-def draw_batch(pairs: Pairs, rng: np.random.Generator, config: TrainConfig) -> Batch:
-    """Random crops, half of them mirrored."""
-    thermal, degraded, clear = [], [], []
-    for index in rng.integers(len(pairs), size=config.batch):
-        low, heat, high = pairs.sample(int(index))
-        if heat.shape[0] < config.crop_height or heat.shape[1] < config.crop_width:
-            crop = (config.crop_height, config.crop_width)
-            raise FusionError(f"captured images are {heat.shape}, smaller than the crop {crop}")
-        y = int(rng.integers(heat.shape[0] - config.crop_height + 1))
-        x = int(rng.integers(heat.shape[1] - config.crop_width + 1))
-        step = -1 if rng.random() < 0.5 else 1
-        window = (slice(y, y + config.crop_height), slice(x, x + config.crop_width))
-        thermal.append(heat[window][:, ::step])
-        degraded.append(low[window][:, ::step])
-        clear.append(high[window][:, ::step])
-    return to_tensors(np.stack(thermal), np.stack(degraded), np.stack(clear))
+@dataclass(frozen=True)
+class Place:
+    """Where a process computes, and which of how many it is."""
+
+    device: str = "cpu"
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes the files."""
+        return self.rank == 0
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """bf16 on GPUs; single precision on CPUs, where it is the faster one."""
+        if self.device == "cpu":
+            return nullcontext()
+        return torch.autocast("cuda", dtype=torch.bfloat16)
 
 
-def to_tensors(
-    thermal: NDArray[np.uint8], degraded: NDArray[np.uint8], clear: NDArray[np.uint8]
-) -> Batch:
-    """Bytes (B, H, W[, 3]) to planes in [0, 1]."""
-    heat = torch.from_numpy(thermal[:, None].astype(np.float32) / 255)
-    low, high = (
-        torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32) / 255)
-        for x in (degraded, clear)
-    )
-    return heat, low, high
-
-
-@torch.no_grad()
-def validate(student: Padded, pairs: Pairs, most: int = 80) -> dict[str, dict[str, float]]:
-    """Mean L1, PSNR and SSIM by weather for the student, the input and average fusion."""
-    student.eval()
-    sums: dict[str, dict[str, list[float]]] = {}
-    for index in range(0, len(pairs), max(1, len(pairs) // most)):
-        low, heat, high = pairs.sample(index)
-        thermal, degraded, clear = to_tensors(heat[None], low[None], high[None])
-        images = {
-            "student": student(thermal, degraded),
-            "input": degraded,
-            "average": (degraded + 0.5 * (thermal - luma_of(degraded))).clamp(0, 1),
-        }
-        entry = sums.setdefault(pairs.weathers[index], {})
-        for name, image in images.items():
-            for metric in (metrics.l1, metrics.psnr, metrics.ssim):
-                key = f"{name}_{metric.__name__}"
-                entry.setdefault(key, []).append(float(metric(image, clear)))
-    student.train()
-    return {
-        weather: {"n": float(len(next(iter(entry.values())))), **_means(entry)}
-        for weather, entry in sorted(sums.items())
-    }
-
-
-def _means(entry: dict[str, list[float]]) -> dict[str, float]:
-    return {key: round(float(np.mean(values)), 5) for key, values in entry.items()}
-
-
-@torch.no_grad()
-def sample_grid(student: Padded, pairs: Pairs, path: Path, rows: int = 6) -> None:
-    """Write a picture with a row per sample: degraded, thermal, fused, clear."""
-    student.eval()
-    lines = []
-    for index in np.linspace(0, len(pairs) - 1, rows).astype(int):
-        low, heat, high = pairs.sample(int(index))
-        thermal, degraded, _ = to_tensors(heat[None], low[None], high[None])
-        fused = (student(thermal, degraded)[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
-        grey = np.repeat(np.asarray(heat)[:, :, None], 3, 2)
-        lines.append(np.hstack([low, grey, fused, high]))
-    cv2.imwrite(str(path), np.vstack(lines)[:, :, ::-1])
-    student.train()
+def find_place(device: str) -> Place:
+    """This process's place; under torchrun one of several."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if not torch.distributed.is_torchelastic_launched():
+        return Place(device)
+    torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+    rank = torch.distributed.get_rank()
+    if device == "cuda":
+        device = f"cuda:{rank % torch.cuda.device_count()}"
+        torch.cuda.set_device(device)
+    return Place(device, rank, torch.distributed.get_world_size())
 
 
 class Trainer:
     """Everything that changes during a run and is saved in its state file."""
 
-    def __init__(self, config: TrainConfig, run: Path) -> None:
+    def __init__(self, config: TrainConfig, run: Path, place: Place | None = None) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.run = config, run
-        self.student = build(preset(config.preset)).train()
-        self.average = build(preset(config.preset))
+        self.config, self.run, self.place = config, run, place or Place()
+        self.task = open_task(config)
+        self.student = build(preset(config.student)).train().to(self.place.device)
+        self.average = build(preset(config.student)).eval().to(self.place.device)
         self.average.load_state_dict(self.student.state_dict())
         self.student.to(memory_format=torch.channels_last)  # faster on CPUs
+        self.model: nn.Module = self.student
+        if self.place.world > 1:
+            self.model = DistributedDataParallel(self.student)
+        own = [] if self.task.modules is None else list(self.task.modules.parameters())
         self.optimizer = torch.optim.AdamW(
-            self.student.parameters(), config.learning_rate, weight_decay=config.weight_decay
+            [*self.student.parameters(), *own],
+            config.learning_rate,
+            weight_decay=config.weight_decay,
         )
-        self.rng = np.random.default_rng(config.seed)
+        seed = config.seed if self.place.world == 1 else (config.seed, self.place.rank)
+        self.rng = np.random.default_rng(seed)
         self.step = 0
         self.seconds = 0.0
         self.commit = source_commit()
 
     @property
     def state_path(self) -> Path:
-        """Where the run is kept."""
-        return self.run / "state.pt"
+        """Where the run is kept; other processes than the first keep their random state beside."""
+        return self.run / ("state.pt" if self.place.first else f"state.rank{self.place.rank}.pt")
 
     @property
     def done(self) -> float:
@@ -192,22 +201,30 @@ class Trainer:
         cosine = 0.01 + 0.495 * (1.0 + math.cos(math.pi * self.done))
         return self.config.learning_rate * warm * cosine
 
-    def train_step(self, pairs: Pairs) -> float:
-        """One batch; returns its loss."""
+    def train_step(self) -> dict[str, float]:
+        """One batch; returns its losses."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
-        thermal, degraded, clear = draw_batch(pairs, self.rng, self.config)
-        loss = loss_of(self.student(thermal, degraded), clear, self.config)
-        if not torch.isfinite(loss):
-            np.savez(self.run / "nan_batch.npz", thermal=thermal, degraded=degraded, clear=clear)
-            raise FusionError(f"the loss is {loss.item()} at step {self.step}; see nan_batch.npz")
+        batch = self.task.draw(self.rng)
+        device = self.place.device
+        with self.place.autocast():
+            fused = self.model(batch["infrared"].to(device), batch["visible"].to(device))
+        losses = self.task.loss(fused.float(), batch)
+        if not torch.isfinite(losses["total"]):
+            self._give_up(batch, float(losses["total"].detach()))
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        losses["total"].backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
         self._follow()
-        return float(loss.detach())
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def _give_up(self, batch: dict[str, Any], loss: float) -> None:
+        path = self.run / "nan_batch.npz"
+        arrays = {k: v.numpy() for k, v in batch.items() if isinstance(v, Tensor)}
+        np.savez(path, **arrays)  # type: ignore[arg-type]
+        raise FusionError(f"the loss is {loss} at step {self.step}; the batch is in {path.name}")
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -221,15 +238,17 @@ class Trainer:
 
     def save_state(self) -> None:
         """Write the state file atomically."""
+        own = self.task.modules
         state = {
             "student": self.student.state_dict(),
             "average": self.average.state_dict(),
+            "task": {} if own is None else own.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "rng": json.dumps(self.rng.bit_generator.state),
             "step": self.step,
             "seconds": self.seconds,
             "commit": self.commit,
-            "config": asdict(self.config),
+            "config": json.dumps(asdict(self.config)),
         }
         partial = self.state_path.with_suffix(".partial")
         torch.save(state, partial)
@@ -237,11 +256,13 @@ class Trainer:
 
     def load_state(self) -> None:
         """Go on from the state file; the settings must be the same."""
-        state = torch.load(self.state_path, weights_only=True)
-        if TrainConfig(**state["config"]) != self.config:
+        state = torch.load(self.state_path, map_location=self.place.device, weights_only=True)
+        if state["config"] != json.dumps(asdict(self.config)):
             raise FusionError(f"{self.state_path} was made with other settings: {state['config']}")
         self.student.load_state_dict(state["student"])
         self.average.load_state_dict(state["average"])
+        if self.task.modules is not None:
+            self.task.modules.load_state_dict(state["task"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.rng.bit_generator.state = json.loads(state["rng"])
         self.step, self.seconds = state["step"], state["seconds"]
@@ -250,25 +271,34 @@ class Trainer:
             self.commit = f"{earlier}, resumed at {self.commit}"
 
 
-def train(config: TrainConfig, run: Path, *, resume: bool) -> Path:
-    """Train to the last step; returns the student's file."""
+def train(config: TrainConfig, run: Path, *, resume: bool, place: Place | None = None) -> Path:
+    """Train to the last step; returns the student's file.
+
+    Raises:
+        FusionError: the data cannot be used, the run exists already, or a loss is not finite.
+    """
     torch.set_flush_denormal(True)  # denormals slow a CPU down by an order of magnitude
-    training, validation = open_split(Path(config.data))
+    if (run / "student.safetensors").is_file() and not resume:
+        raise FusionError(f"{run} holds a trained student; give --resume or another --out")
+    trainer = Trainer(config, run, place)
     run.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(config, run)
     if resume and trainer.state_path.is_file():
         trainer.load_state()
     smooth = float("nan")
-    while trainer.done < 1.0:
-        started = time.perf_counter()
-        loss = trainer.train_step(training)
-        trainer.seconds += time.perf_counter() - started
-        smooth = loss if smooth != smooth else 0.98 * smooth + 0.02 * loss
-        if trainer.step % 20 == 0:
-            show_progress(trainer, smooth)
-        if trainer.step % config.check_every == 0 or trainer.done >= 1.0:
-            check(trainer, validation, smooth)
-    return finish(trainer, validation)
+    with SummaryWriter(str(run / "tensorboard"), purge_step=trainer.step) as board:
+        while trainer.done < 1.0:
+            started = time.perf_counter()
+            losses = trainer.train_step()
+            trainer.seconds += time.perf_counter() - started
+            total = losses["total"]
+            smooth = total if smooth != smooth else 0.98 * smooth + 0.02 * total
+            if trainer.step % 20 == 0 and trainer.place.first:
+                show_progress(trainer, smooth)
+                for name, value in losses.items():
+                    board.add_scalar(f"loss/{name}", value, trainer.step)
+            if trainer.step % config.check_every == 0 or trainer.done >= 1.0:
+                check(trainer, smooth, board)
+    return finish(trainer)
 
 
 def show_progress(trainer: Trainer, smooth: float) -> None:
@@ -279,69 +309,106 @@ def show_progress(trainer: Trainer, smooth: float) -> None:
     print(f"\r{line}", end="", file=sys.stderr, flush=True)
 
 
-def check(trainer: Trainer, validation: Pairs, smooth: float) -> None:
+def check(trainer: Trainer, smooth: float, board: SummaryWriter) -> None:
     """Save, measure on held-out sequences and log one line."""
     trainer.save_state()
-    result = validate(trainer.average, validation)
+    if not trainer.place.first:
+        return
+    result = trainer.task.validate(trainer.average, 80)
     line = {"step": trainer.step, "loss": smooth, "seconds": trainer.seconds, "validation": result}
     with (trainer.run / "log.jsonl").open("a") as log:
         log.write(json.dumps(line) + "\n")
-    sample_grid(trainer.average, validation, trainer.run / "samples.png")
+    for group, row in result.items():
+        for name, value in row.items():
+            board.add_scalar(f"{group}/{name}", value, trainer.step)
+    picture = trainer.task.samples(trainer.average)
+    cv2.imwrite(str(trainer.run / "samples.png"), picture[:, :, ::-1])
 
 
-def finish(trainer: Trainer, validation: Pairs) -> Path:
+def finish(trainer: Trainer) -> Path:
     """Write the averaged weights and what is known of them."""
     path = trainer.run / "student.safetensors"
+    if not trainer.place.first:
+        return path
     facts = {
-        "label": "oracle",
+        "label": trainer.task.label,
         "commit": trainer.commit,
         "train_config": json.dumps(asdict(trainer.config)),
-        "data_hash": data_hash(Path(trainer.config.data)),
-        "looks": json.dumps(looks_of(Path(trainer.config.data))),
         "seconds": f"{trainer.seconds:.0f}",
-        "validation": json.dumps(validate(trainer.average, validation, most=400)),
+        "validation": json.dumps(trainer.task.validate(trainer.average, 400)),
+        **trainer.task.facts(),
     }
-    save(trainer.average.eval(), path, facts)
+    save(trainer.average, path, facts)
     return path
 
 
-def looks_of(folder: Path) -> list[int]:
-    """Version of the look of captured pictures, as a list; empty where it is unknown."""
-    look = (read_about(folder) or {}).get("look")
-    return [] if look is None else [int(look)]
+def parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    made = argparse.ArgumentParser(
+        prog="fusionproxy.train",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    source = made.add_mutually_exclusive_group(required=True)
+    source.add_argument("--ensemble", help="cache of `fusionproxy.ensemble`: distil it")
+    source.add_argument("--data", help="folder of `fusionproxy.capture`: train the oracle")
+    made.add_argument("--out", required=True, type=Path, help="folder of the run")
+    made.add_argument(
+        "--preset", choices=sorted(RECIPES), help="settings that flags come on top of"
+    )
+    made.add_argument("--student", choices=sorted(PRESETS), help="network; default cpu")
+    made.add_argument("--ablation", choices=list(ABLATIONS), help="row of Table 4 or 7")
+    made.add_argument("--steps", type=int, help=f"default {TrainConfig.steps}, or by --minutes")
+    made.add_argument("--minutes", type=float, help="stop by the clock instead of by steps")
+    made.add_argument("--batch", type=int, help="of each process")
+    made.add_argument("--learning-rate", type=float)
+    made.add_argument("--check-every", type=int, help="steps between checks")
+    made.add_argument("--seed", type=int)
+    made.add_argument("--no-misalignment", action="store_true", help="distil without Eq. 14")
+    made.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    made.add_argument("--resume", action="store_true")
+    return made
+
+
+FLAGS = ("student", "steps", "minutes", "batch", "learning_rate", "check_every", "seed")
+
+
+def config_of(options: argparse.Namespace) -> TrainConfig:
+    """Settings of a command line."""
+    settings: dict[str, Any] = dict(RECIPES.get(options.preset or "", {}))
+    distillation = DistillationConfig()
+    if options.ablation is not None:
+        if options.ensemble is None:
+            raise FusionError("--ablation is of distillation; give --ensemble instead of --data")
+        row = ablation(options.ablation)
+        settings["student"] = row.student
+        distillation = replace(distillation, loss=row.loss, teachers=row.teachers)
+        distillation = replace(distillation, samples=row.samples)
+    if options.no_misalignment:
+        distillation = replace(distillation, misalignment=None)
+    given = {name: getattr(options, name) for name in FLAGS}
+    settings.update({name: value for name, value in given.items() if value is not None})
+    if settings.get("minutes") is not None:
+        settings.setdefault("steps", ENDLESS)
+    target = "oracle" if options.ensemble is None else "ensemble"
+    data = options.data or options.ensemble
+    return TrainConfig(data=data, target=target, distillation=distillation, **settings)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="fusionproxy.train", description=__doc__)
-    parser.add_argument("--data", required=True, help="folder of `fusionproxy.capture`")
-    parser.add_argument("--out", required=True, type=Path, help="folder of the run")
-    parser.add_argument("--preset", default="cpu", choices=sorted(PRESETS))
-    parser.add_argument("--steps", type=int, help=f"default {TrainConfig.steps}, or by --minutes")
-    parser.add_argument("--minutes", type=float, help="stop by the clock instead of by steps")
-    parser.add_argument("--batch", type=int, default=TrainConfig.batch)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--resume", action="store_true")
-    options = parser.parse_args(arguments)
-    by_steps = TrainConfig.steps if options.minutes is None else ENDLESS
-    config = TrainConfig(
-        data=options.data,
-        preset=options.preset,
-        steps=by_steps if options.steps is None else options.steps,
-        minutes=options.minutes,
-        batch=options.batch,
-        seed=options.seed,
-    )
+    options = parser().parse_args(arguments)
     try:
-        check_config(config)
-        path = train(config, options.out, resume=options.resume)
+        place = find_place(options.device)
+        path = train(config_of(options), options.out, resume=options.resume, place=place)
     except FusionError as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nstopped; --resume goes on from the last check", file=sys.stderr)
         return 130
-    print(f"\nwrote {path}; export it with `python -m fusionproxy.export {options.out}`")
+    if place.first:
+        print(f"\nwrote {path}; export it with `python -m fusionproxy.export {options.out}`")
     return 0
 
 

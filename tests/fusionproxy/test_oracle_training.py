@@ -10,6 +10,7 @@ import torch
 from fusionproxy.data import PARTS, Shard, open_split, read_index, split, write_shard
 from fusionproxy.errors import FusionError
 from fusionproxy.export import export
+from fusionproxy.oracle import OracleConfig
 from fusionproxy.train import TrainConfig, Trainer, train
 
 
@@ -30,9 +31,8 @@ def pairs(tmp_path: Path) -> Path:
 
 
 def config(folder: Path, steps: int) -> TrainConfig:
-    return TrainConfig(
-        str(folder), steps=steps, batch=2, crop_height=64, crop_width=64, warmup_steps=2
-    )
+    crops = OracleConfig(crop_height=64, crop_width=64)
+    return TrainConfig(str(folder), steps=steps, batch=2, warmup_steps=2, oracle=crops)
 
 
 def test_split_keeps_a_sequence_together(pairs: Path) -> None:
@@ -45,8 +45,7 @@ def test_loss_falls_and_the_run_exports(pairs: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
     trainer = Trainer(config(pairs, 12), run)
-    training, _ = open_split(pairs)
-    losses = [trainer.train_step(training) for _ in range(12)]
+    losses = [trainer.train_step()["total"] for _ in range(12)]
     assert np.mean(losses[-4:]) < np.mean(losses[:4])
     train(config(pairs, 2), tmp_path / "short", resume=False)
     card = export(tmp_path / "short", tmp_path / "weights" / "student.onnx")
@@ -79,21 +78,19 @@ def test_other_settings_do_not_resume(pairs: Path, tmp_path: Path) -> None:
 
 
 def test_crop_larger_than_the_images_is_a_clear_error(pairs: Path, tmp_path: Path) -> None:
-    training, _ = open_split(pairs)
     trainer = Trainer(TrainConfig(str(pairs)), tmp_path)
     with pytest.raises(FusionError, match="smaller than the crop"):
-        trainer.train_step(training)
+        trainer.train_step()
 
 
 def test_resumed_run_equals_an_unbroken_one(pairs: Path, tmp_path: Path) -> None:
-    training, _ = open_split(pairs)
     whole = Trainer(config(pairs, 4), tmp_path)
-    losses = [whole.train_step(training) for _ in range(2)]
+    losses = [whole.train_step() for _ in range(2)]
     whole.save_state()
-    losses = [whole.train_step(training) for _ in range(2)]
+    losses = [whole.train_step() for _ in range(2)]
     resumed = Trainer(config(pairs, 4), tmp_path)
     resumed.load_state()
-    assert [resumed.train_step(training) for _ in range(2)] == losses
+    assert [resumed.train_step() for _ in range(2)] == losses
 
 
 def test_broken_shard_is_a_clear_error(pairs: Path) -> None:

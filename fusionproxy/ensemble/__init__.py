@@ -1,0 +1,1 @@
+"""The cached ensemble of teachers: samples, their mean and variance, features (Eqs. 3 to 6, 9)."""

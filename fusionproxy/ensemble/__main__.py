@@ -1,0 +1,113 @@
+r"""Caches what an ensemble of teachers says of pairs, for distillation.
+
+    python -m fusionproxy.ensemble --pairs DIR... --teacher ddfm=RUN --teacher mask_difuser=RUN \
+        --panel standin --out CACHE --workers 2
+
+Run it again after a break: only what is missing or broken is made. On several machines with a
+shared folder give each `--part I/N` once one of them has written the manifest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from fusionproxy.errors import FusionError, exit_without
+from fusionproxy.foundations.specs import PANELS, panel_specs, parse_weights
+from fusionproxy.pairs import add_arguments, from_arguments
+
+try:
+    import torch  # noqa: F401  the extra `train`
+
+    from fusionproxy.ensemble.build import EnsembleConfig, PairList, build_ensemble
+except ModuleNotFoundError as err:
+    exit_without(err)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    made = argparse.ArgumentParser(
+        prog="fusionproxy.ensemble",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--pairs", required=True, nargs="+", type=Path, metavar="DIR")
+    add_arguments(made)
+    made.add_argument("--limit", type=int, help="take so many pairs, evenly chosen")
+    made.add_argument(
+        "--teacher",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="ddfm=RUN, mask_difuser=RUN or NAME=package.module:function; may be repeated",
+    )
+    made.add_argument("--samples", type=int, default=EnsembleConfig.samples, help="K, a teacher")
+    made.add_argument("--size", default="320x240", help="width x height; default 320x240")
+    made.add_argument("--panel", default=EnsembleConfig.panel, choices=sorted(PANELS))
+    made.add_argument("--weights", action="append", metavar="BACKBONE=FILE")
+    made.add_argument("--ddfm-steps", type=int, default=EnsembleConfig.ddfm_steps)
+    made.add_argument("--compat", action="store_true", help="DDFM with its repository's quirks")
+    made.add_argument("--seed", type=int, default=0)
+    made.add_argument("--workers", type=int, default=1)
+    made.add_argument("--part", default="1/1", help="of several machines: 1/3, 2/3, 3/3")
+    made.add_argument("--out", required=True, type=Path)
+    return made
+
+
+def size_of(text: str) -> tuple[int, int]:
+    """Width and height."""
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise FusionError(f"--size: expected WIDTHxHEIGHT such as 320x240, found '{text}'")
+    return int(width), int(height)
+
+
+def part_of(text: str) -> tuple[int, int]:
+    """Number, from 0, and count of machines."""
+    number, _, count = text.partition("/")
+    if not (number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
+        raise FusionError(f"--part: expected I/N such as 1/3, found '{text}'")
+    return int(number) - 1, int(count)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make the cache; returns how many files were made."""
+    width, height = size_of(options.size)
+    config = EnsembleConfig(
+        tuple(options.teacher),
+        options.samples,
+        width,
+        height,
+        options.panel,
+        ddfm_steps=options.ddfm_steps,
+        compat=options.compat,
+        seed=options.seed,
+    )
+    weights = parse_weights(options.weights)
+    panel_specs(options.panel, weights)
+    sources = [from_arguments(folder, options) for folder in options.pairs]
+    pairs = PairList(sources, [folder.name for folder in options.pairs], options.limit)
+    part = part_of(options.part)
+    return build_ensemble(config, pairs, options.out, weights, options.workers, part)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line."""
+    options = parser().parse_args(arguments)
+    try:
+        made = run(options)
+    except FusionError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on", file=sys.stderr)
+        return 130
+    print(
+        f"\nmade {made} pairs; distil with `python -m fusionproxy.train --ensemble {options.out}`"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,347 @@
+"""Draws the samples of all teachers and reduces them, pair by pair, in one or more processes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionproxy.ensemble.cache import (
+    FORMAT,
+    MANIFEST,
+    SCALES,
+    Member,
+    digest,
+    member_path,
+    read_facts,
+    read_manifest,
+    read_member,
+    read_scales,
+    save_tensors,
+    write_member,
+)
+from fusionproxy.errors import FusionError, missing_extra
+from fusionproxy.foundations.specs import panel_specs
+from fusionproxy.pairs import Pair, PairSource
+
+try:
+    import torch
+    from torch import Tensor
+
+    from fusionproxy.foundations.panel import Panel, ScaleEstimate
+    from fusionproxy.teachers.registry import Sampling, Teacher, open_teacher
+except ModuleNotFoundError as err:
+    raise missing_extra(err) from err
+
+
+@dataclass(frozen=True)
+class EnsembleConfig:
+    """Everything that changes the cache, apart from the pairs."""
+
+    teachers: tuple[str, ...]  # as `open_teacher` takes them
+    samples: int = 4  # K, of each teacher
+    width: int = 320
+    height: int = 240
+    panel: str = "paper"
+    stride: int = 16  # of the features' grid
+    ddfm_steps: int = 100
+    compat: bool = False  # of DDFM
+    scale_images: int = 64  # whose features give the scales
+    keep_samples: int = 4  # pairs whose samples are kept, for pictures
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        names = [text.partition("=")[0] for text in self.teachers]
+        if not names or len(set(names)) != len(names):
+            found = ", ".join(names) or "none"
+            raise FusionError(f"--teacher: expected one or more different teachers, found {found}")
+        for name in ("samples", "stride", "ddfm_steps", "scale_images"):
+            if getattr(self, name) < 1:
+                raise FusionError(f"{name}: expected 1 or more, found {getattr(self, name)}")
+        if min(self.width, self.height) < 2 * self.stride:
+            least = 2 * self.stride
+            raise FusionError(f"--size: expected at least {least}x{least}, found {self.size}")
+
+    @property
+    def size(self) -> str:
+        """Width x height."""
+        return f"{self.width}x{self.height}"
+
+    @property
+    def sampling(self) -> Mapping[str, Sampling]:
+        """How teachers of this package sample."""
+        return {"ddfm": Sampling(self.ddfm_steps, self.compat)}
+
+
+@dataclass(frozen=True)
+class PairList:
+    """Pairs of several sets, in one order."""
+
+    sources: Sequence[PairSource]
+    labels: Sequence[str]
+    limit: int | None = None  # spread over all
+
+    def __post_init__(self) -> None:
+        """Check that there is something to do."""
+        if not self.where():
+            raise FusionError("no pairs; give --pairs DIR")
+
+    def where(self) -> list[tuple[int, int]]:
+        """Set and index of each pair."""
+        every = [(s, i) for s, source in enumerate(self.sources) for i in range(len(source))]
+        if self.limit is None or self.limit >= len(every):
+            return every
+        return [every[int(k)] for k in np.linspace(0, len(every) - 1, self.limit).round()]
+
+    def load(self, index: int, config: EnsembleConfig) -> Pair:
+        """One pair at the cache's size."""
+        source, i = self.where()[index]
+        return self.sources[source].load(i).resized(config.width, config.height)
+
+    def table(self) -> list[dict[str, str]]:
+        """Name and sequence of each pair, unique over the sets."""
+        return [
+            {
+                "name": f"{self.labels[s]}/{self.sources[s].names[i]}",
+                "sequence": f"{self.labels[s]}/{self.sources[s].sequences[i]}",
+            }
+            for s, i in self.where()
+        ]
+
+
+class Builder:
+    """Teachers and panel of one process."""
+
+    def __init__(
+        self, config: EnsembleConfig, pairs: PairList, weights: Mapping[str, Path]
+    ) -> None:
+        self.config, self.pairs = config, pairs
+        self.teachers: list[Teacher] = [open_teacher(t, config.sampling) for t in config.teachers]
+        self.panel = Panel(panel_specs(config.panel, weights), config.stride)
+
+    def manifest(self) -> dict[str, Any]:
+        """What makes the cache; no path of this machine."""
+        settings = {k: v for k, v in asdict(self.config).items() if k != "teachers"}
+        cards = [source.card() for source in self.pairs.sources]
+        hashes = json.dumps([card["sha256_12"] for card in cards] + [self.pairs.limit])
+        made = {
+            "format": FORMAT,
+            "settings": settings,
+            "samples": self.config.samples,
+            "teachers": [{"name": t.name, **t.facts} for t in self.teachers],
+            "panel": {
+                "name": self.config.panel,
+                "stride": self.config.stride,
+                "backbones": self.panel.card(),
+            },
+            "data": cards,
+            "data_sha256_12": hashlib.sha256(hashes.encode()).hexdigest()[:12],
+            "pairs": self.pairs.table(),
+        }
+        text = json.dumps(made, sort_keys=True)
+        made = json.loads(text)  # as it comes back from a file
+        return {**made, "identity": hashlib.sha256(text.encode()).hexdigest()[:16]}
+
+    def estimate_scales(self) -> dict[str, Tensor]:
+        """Standard deviation of each channel over visible images, evenly chosen."""
+        estimate = ScaleEstimate()
+        count = min(self.config.scale_images, len(self.pairs.where()))
+        for index in np.linspace(0, len(self.pairs.where()) - 1, count).round():
+            _, visible = planes(self.pairs.load(int(index), self.config))
+            estimate.add(self.panel.raw(visible))
+        return estimate.scales()
+
+    @torch.no_grad()
+    def member(self, index: int) -> Member:
+        """Samples of one pair, reduced one after the other (Welford 1962)."""
+        infrared, visible = planes(self.pairs.load(index, self.config))
+        moments: dict[str, tuple[Tensor, Tensor]] = {}
+        kept, count = [], 0
+        for t, teacher in enumerate(self.teachers):
+            for k in range(self.config.samples):
+                seed = [self.config.seed, index, t, k]
+                state = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> 1)
+                sample = teacher.sample(infrared, visible, torch.Generator().manual_seed(state))
+                count += 1
+                for name, x in {"": sample, **self.panel(sample)}.items():
+                    mean, squares = moments.get(name, (torch.zeros_like(x), x.new_zeros(1)))
+                    change = x - mean
+                    mean = mean + change / count
+                    both = change * (x - mean)
+                    # images average over channels (Eq. 5), features sum (Eq. 6)
+                    folded = both.mean(1) if name == "" else both.sum(1)
+                    moments[name] = (mean, squares + folded)
+                if index < self.config.keep_samples:
+                    kept.append((sample[0] * 255).round().to(torch.uint8))
+        mean, squares = moments.pop("")
+        return Member(
+            infrared[0],
+            visible[0],
+            mean[0],
+            squares / count,
+            {slot: m[0] for slot, (m, _) in moments.items()},
+            {slot: s / count for slot, (_, s) in moments.items()},
+            torch.stack(kept) if kept else None,
+        )
+
+    def build(self, folder: Path, index: int, identity: str) -> None:
+        """Make one file."""
+        member = self.member(index)
+        levels = {slot: float(x.mean()) for slot, x in member.feature_variances.items()}
+        facts = {
+            "identity": identity,
+            "name": self.pairs.table()[index]["name"],
+            "height": str(self.config.height),
+            "width": str(self.config.width),
+            "mean_variances": json.dumps(levels),
+        }
+        write_member(member_path(folder, index), member, facts)
+
+
+def planes(pair: Pair) -> tuple[Tensor, Tensor]:
+    """Infrared (1, 1, H, W) and visible (1, 3, H, W) in [0, 1]."""
+    infrared = torch.from_numpy(np.array(pair.infrared))[None, None].float() / 255
+    visible = torch.from_numpy(pair.visible.transpose(2, 0, 1).copy())[None].float() / 255
+    return infrared, visible
+
+
+def prepare(builder: Builder, folder: Path) -> str:
+    """Write manifest and scales, or check that those in the folder are of the same cache.
+
+    Returns:
+        The cache's identity.
+
+    Raises:
+        FusionError: the folder holds another cache.
+    """
+    manifest = builder.manifest()
+    if (folder / MANIFEST).is_file():
+        earlier = read_manifest(folder)
+        if earlier["identity"] != manifest["identity"]:
+            changed = [k for k in manifest if manifest[k] != earlier.get(k) and k != "identity"]
+            raise FusionError(
+                f"{folder} holds another ensemble (it differs in: {', '.join(changed)}); "
+                "give another --out"
+            )
+    if not _intact(folder / SCALES):
+        folder.mkdir(parents=True, exist_ok=True)
+        scales = builder.estimate_scales()
+        save_tensors(folder / SCALES, scales, {"format": FORMAT, "sha256": digest(scales)})
+    partial = folder / "manifest.partial"
+    partial.write_text(json.dumps(manifest, indent=1) + "\n")
+    partial.replace(folder / MANIFEST)
+    return str(manifest["identity"])
+
+
+def _intact(scales: Path) -> bool:
+    if not scales.is_file():
+        return False
+    try:
+        read_scales(scales.parent)
+    except FusionError as err:
+        print(f"making anew: {err}", file=sys.stderr)
+        return False
+    return True
+
+
+def to_make(folder: Path, count: int, identity: str) -> list[int]:
+    """Pairs whose file is missing, broken, damaged or of another cache."""
+    found = []
+    for index in range(count):
+        path = member_path(folder, index)
+        if not path.is_file():
+            found.append(index)
+            continue
+        try:
+            intact = read_facts(path)["identity"] == identity
+            read_member(path)
+        except FusionError as err:
+            print(f"making anew: {err}", file=sys.stderr)
+            intact = False
+        if not intact:
+            found.append(index)
+    return found
+
+
+_builder: Builder | None = None  # of a worker process
+_target: tuple[Path, str] = (Path(), "")
+
+
+def _start_worker(
+    config: EnsembleConfig,
+    pairs: PairList,
+    weights: Mapping[str, Path],
+    target: tuple[Path, str],
+    threads: int,
+) -> None:
+    global _builder, _target
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    _builder, _target = Builder(config, pairs, weights), target
+    _builder.panel.set_scales(read_scales(target[0]))
+
+
+def _work(index: int) -> int:
+    assert _builder is not None
+    _builder.build(_target[0], index, _target[1])
+    return index
+
+
+def build_ensemble(
+    config: EnsembleConfig,
+    pairs: PairList,
+    folder: Path,
+    weights: Mapping[str, Path],
+    workers: int = 1,
+    part: tuple[int, int] = (0, 1),
+) -> int:
+    """Make what is missing of a cache; returns how many files were made.
+
+    Args:
+        config: settings.
+        pairs: which ones.
+        folder: of the cache.
+        weights: local files of the panel's backbones by slot.
+        workers: processes; they share the cores.
+        part: this machine's number and how many share the folder.
+    """
+    torch.set_flush_denormal(True)
+    builder = Builder(config, pairs, weights)
+    identity = prepare(builder, folder)
+    indices = to_make(folder, len(pairs.where()), identity)[part[0] :: part[1]]
+    if workers <= 1:
+        builder.panel.set_scales(read_scales(folder))
+        made = (_build_here(builder, folder, index, identity) for index in indices)
+        return _follow(made, len(indices))
+    del builder
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    start = (config, pairs, weights, (folder, identity), threads)
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(workers, _start_worker, start) as pool:
+        return _follow(pool.imap_unordered(_work, indices), len(indices))
+
+
+def _build_here(builder: Builder, folder: Path, index: int, identity: str) -> int:
+    builder.build(folder, index, identity)
+    return index
+
+
+def _follow(made: Iterable[int], count: int) -> int:
+    """Count what comes, with one line of progress."""
+    started, done = time.monotonic(), 0
+    for _ in made:
+        done += 1
+        left = (time.monotonic() - started) / done * (count - done) / 60
+        line = f"{done} of {count} pairs, {left:.1f} min left "
+        print(f"\r{line}", end="", file=sys.stderr, flush=True)
+    return done

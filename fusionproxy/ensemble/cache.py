@@ -1,0 +1,237 @@
+"""The cache on disk: one verified safetensors file a pair, and a manifest of what made them.
+
+Every file carries the SHA-256 of its tensors; reading checks it. Files appear whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fusionproxy.errors import FusionError, missing_extra
+from fusionproxy.foundations.specs import panel_specs
+
+try:
+    import torch
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load_file, save_file
+    from torch import Tensor
+
+    from fusionproxy.foundations.panel import Panel
+except ModuleNotFoundError as err:
+    raise missing_extra(err) from err
+
+FORMAT = "fusionproxy-ensemble-1"
+MANIFEST = "manifest.json"
+SCALES = "scales.safetensors"
+REBUILD = "run the command that made the cache again: only what is broken is made anew"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One pair and what the ensemble says of it; images in [0, 1], features scaled."""
+
+    infrared: Tensor  # (1, H, W)
+    visible: Tensor  # (3, H, W)
+    mean: Tensor  # (3, H, W), Eq. 4
+    variance: Tensor  # (1, H, W), Eq. 5
+    features: Mapping[str, Tensor]  # (C_m, h, w) by backbone, Eq. 9
+    feature_variances: Mapping[str, Tensor]  # (1, h, w) by backbone, Eq. 6
+    samples: Tensor | None = None  # (2K, 3, H, W) uint8, of the pairs that keep them
+
+
+def member_path(folder: Path, index: int) -> Path:
+    """File of a pair."""
+    return folder / f"pair_{index:06d}.safetensors"
+
+
+def write_member(path: Path, member: Member, facts: Mapping[str, str]) -> None:
+    """Write a pair; atomic.
+
+    Raises:
+        FusionError: the disk is full or cannot be written.
+    """
+    tensors = {
+        "infrared": (member.infrared * 255).round().to(torch.uint8),
+        "visible": (member.visible * 255).round().to(torch.uint8),
+        "mean": member.mean.half(),  # to 2.5e-4 of the range
+        "variance": member.variance.float(),
+        **{f"features.{slot}": x.half() for slot, x in member.features.items()},
+        **{f"variances.{slot}": x.float() for slot, x in member.feature_variances.items()},
+    }
+    if member.samples is not None:
+        tensors["samples"] = member.samples
+    tensors = {name: x.contiguous() for name, x in tensors.items()}
+    save_tensors(path, tensors, {"format": FORMAT, "sha256": digest(tensors), **facts})
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file that appears whole or not at all."""
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        save_file(tensors, str(partial), metadata)
+        partial.replace(path)
+    except (OSError, SafetensorError) as err:
+        partial.unlink(missing_ok=True)
+        raise FusionError(f"{path} cannot be written ({err}); what is there stays") from err
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, shapes and bytes."""
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        found.update(tensor.numpy().tobytes())
+    return found.hexdigest()
+
+
+def read_facts(path: Path) -> dict[str, str]:
+    """What a file says of itself; its tensors are not read.
+
+    Raises:
+        FusionError: it is truncated or foreign.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            facts = dict(file.metadata() or {})
+    except (SafetensorError, OSError) as err:
+        raise FusionError(f"{path} is broken ({err}); {REBUILD}") from err
+    if facts.get("format") != FORMAT:
+        raise FusionError(f"{path}: expected format '{FORMAT}', found {facts.get('format')!r}")
+    return facts
+
+
+def read_member(path: Path) -> Member:
+    """Read and verify a pair.
+
+    Raises:
+        FusionError: it is truncated, or its bytes are not those that were written.
+    """
+    facts = read_facts(path)
+    try:
+        tensors = load_file(str(path))
+    except (SafetensorError, OSError) as err:
+        raise FusionError(f"{path} is broken ({err}); {REBUILD}") from err
+    if digest(tensors) != facts["sha256"]:
+        raise FusionError(f"{path} is damaged: its checksum differs; {REBUILD}")
+
+    def by_backbone(prefix: str) -> dict[str, Tensor]:
+        keys = [key for key in tensors if key.startswith(prefix)]
+        return {key.removeprefix(prefix): tensors[key].float() for key in keys}
+
+    return Member(
+        tensors["infrared"].float() / 255,
+        tensors["visible"].float() / 255,
+        tensors["mean"].float(),
+        tensors["variance"],
+        by_backbone("features."),
+        by_backbone("variances."),
+        tensors.get("samples"),
+    )
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What made the cache.
+
+    Raises:
+        FusionError: there is none, or it is broken or foreign.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise FusionError(
+            f"no ensemble in {folder}; make one with `python -m fusionproxy.ensemble`"
+        )
+    try:
+        manifest = json.loads(path.read_text())
+    except ValueError as err:
+        raise FusionError(f"{path} is broken ({err}); make the cache in a new folder") from err
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise FusionError(f"{path}: expected format '{FORMAT}'")
+    return manifest
+
+
+def read_scales(folder: Path) -> dict[str, Tensor]:
+    """Standard deviation of each channel, (C,) by backbone."""
+    path = folder / SCALES
+    facts = read_facts(path)
+    scales: dict[str, Tensor] = load_file(str(path))
+    if digest(scales) != facts["sha256"]:
+        raise FusionError(f"{path} is damaged: its checksum differs; make the cache anew")
+    return scales
+
+
+class CachedEnsemble:
+    """A complete cache, opened for training."""
+
+    def __init__(self, folder: Path, weights: Mapping[str, Path] | None = None) -> None:
+        manifest = read_manifest(folder)
+        self.folder, self._manifest, self._weights = folder, manifest, weights
+        names = manifest["pairs"]
+        missing = [i for i in range(len(names)) if not member_path(folder, i).is_file()]
+        if missing:
+            raise FusionError(
+                f"{folder} is not complete: {len(missing)} of {len(names)} pairs are missing, "
+                f"such as '{names[missing[0]]['name']}'; {REBUILD}"
+            )
+        facts = [read_facts(member_path(folder, i)) for i in range(len(names))]
+        for i, fact in enumerate(facts):
+            if fact["identity"] != manifest["identity"]:
+                raise FusionError(f"{member_path(folder, i)} is of another cache; {REBUILD}")
+        self.sequences = [pair["sequence"] for pair in names]
+        self.sizes = [(int(f["height"]), int(f["width"])) for f in facts]
+        self.teachers = tuple(teacher["name"] for teacher in manifest["teachers"])
+        self.samples = int(manifest["samples"])
+        self.data_hash = str(manifest["data_sha256_12"])
+        levels = [json.loads(fact["mean_variances"]) for fact in facts]
+        self.mean_variances = {
+            slot: sum(level[slot] for level in levels) / len(levels) for slot in levels[0]
+        }
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return len(self.sequences)
+
+    def __getitem__(self, index: int) -> Member:
+        """One pair, verified."""
+        return read_member(member_path(self.folder, index))
+
+    def panel(self) -> Panel:
+        """The backbones that made the features, with their scales.
+
+        Raises:
+            FusionError: their weights are not those of the cache.
+        """
+        recorded = self._manifest["panel"]
+        panel = Panel(panel_specs(recorded["name"], self._weights), recorded["stride"])
+        hashes = [item["weights_sha256_12"] for item in panel.card()]
+        wanted = [item["weights_sha256_12"] for item in recorded["backbones"]]
+        if hashes != wanted:
+            raise FusionError(
+                f"panel '{recorded['name']}' has weights {', '.join(hashes)}; the cache was made "
+                f"with {', '.join(wanted)}"
+            )
+        panel.set_scales(read_scales(self.folder))
+        return panel
+
+    def card(self) -> dict[str, Any]:
+        """What the cache is made of, without the list of pairs."""
+        return {key: value for key, value in self._manifest.items() if key != "pairs"}
+
+
+def open_ensemble(folder: Path, weights: Mapping[str, Path] | None = None) -> CachedEnsemble:
+    """Open a complete cache.
+
+    Args:
+        folder: of `python -m fusionproxy.ensemble`.
+        weights: local files of the panel's backbones by slot, where they are not from the hub.
+
+    Raises:
+        FusionError: it is missing, incomplete, broken or foreign.
+    """
+    return CachedEnsemble(folder, weights)

@@ -1,0 +1,211 @@
+"""The ensemble's cache: right numbers, whatever breaks is found and only that is made anew."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from fusionproxy.ensemble.__main__ import main
+from fusionproxy.ensemble.build import Builder, EnsembleConfig, PairList, planes
+from fusionproxy.ensemble.cache import (
+    member_path,
+    open_ensemble,
+    read_facts,
+    read_manifest,
+    read_member,
+    read_scales,
+)
+from fusionproxy.errors import FusionError
+from fusionproxy.pairs import open_pairs
+from fusionproxy.train import main as train_main
+
+COUNT = 5
+
+
+def noisy(infrared: Tensor, visible: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.maximum(infrared, visible) + 0.1 * torch.rand(visible.shape, generator=generator)
+
+
+def average(infrared: Tensor, visible: Tensor, generator: torch.Generator) -> Tensor:
+    return (infrared + visible) / 2
+
+
+TEACHERS = [f"--teacher=first={__name__}:noisy", f"--teacher=second={__name__}:average"]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = np.random.default_rng(0)
+    root = tmp_path_factory.mktemp("pairs")
+    for side in ("ir", "vi"):
+        (root / side).mkdir()
+    for n in range(COUNT):
+        image = cv2.resize(rng.integers(0, 256, (5, 7, 3), np.uint8), (96, 72))
+        cv2.imwrite(str(root / "vi" / f"{n * 100}.png"), image)
+        cv2.imwrite(str(root / "ir" / f"{n * 100}.png"), image[..., 0])
+    return root
+
+
+def make(folder: Path, out: Path, *more: str) -> int:
+    line = ["--pairs", str(folder), "--out", str(out), "--size", "64x48", "--samples", "3"]
+    return main([*line, "--panel", "tiny", *TEACHERS, *more])
+
+
+def contents(folder: Path, index: int) -> dict[str, str]:
+    """Checksum of the tensors, and the facts; their order in the file is safetensors' own."""
+    read_member(member_path(folder, index))
+    return read_facts(member_path(folder, index))
+
+
+@pytest.fixture(scope="module")
+def cache(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("ensemble") / "cache"
+    assert make(folder, out) == 0
+    return out
+
+
+def test_moments_are_those_of_the_samples(folder: Path, cache: Path) -> None:
+    member = open_ensemble(cache)[0]
+    assert member.samples is not None
+    drawn = member.samples.float() / 255  # (2K, 3, H, W), rounded
+    assert len(drawn) == 6
+    assert torch.allclose(member.mean, drawn.mean(0), atol=3e-3)
+    assert torch.allclose(
+        member.variance[0], drawn.var(0, correction=0).mean(0), atol=1e-4, rtol=0.1
+    )
+    panel = open_ensemble(cache).panel()
+    for slot, x in panel(drawn).items():
+        assert torch.allclose(member.features[slot], x.mean(0), atol=0.05)
+        expected = (x - x.mean(0)).square().sum(1).mean(0)
+        assert torch.allclose(member.feature_variances[slot][0], expected, rtol=0.1, atol=0.05)
+
+
+def test_one_process_and_two_machines_make_the_same_files(
+    folder: Path, cache: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "cache"
+    assert make(folder, out, "--part", "2/2") == 0
+    assert 0 < len(list(out.glob("pair_*"))) < COUNT
+    with pytest.raises(FusionError, match="is not complete"):
+        open_ensemble(out)
+    assert make(folder, out, "--part", "1/1") == 0
+    for index in range(COUNT):
+        assert contents(out, index) == contents(cache, index)
+
+
+@pytest.mark.slow
+def test_worker_processes_make_the_same_files(folder: Path, cache: Path, tmp_path: Path) -> None:
+    out = tmp_path / "cache"
+    assert make(folder, out, "--workers", "2") == 0
+    for index in range(COUNT):
+        assert contents(out, index) == contents(cache, index)
+
+
+@pytest.mark.parametrize("how", ["truncated", "flipped", "missing"])
+def test_only_what_is_broken_is_made_anew(
+    folder: Path, tmp_path: Path, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "cache"
+    assert make(folder, out) == 0
+    paths = [member_path(out, i) for i in range(COUNT)]
+    whole, before = paths[2].read_bytes(), contents(out, 2)
+    times = [p.stat().st_mtime_ns for p in paths]
+    if how == "missing":
+        paths[2].unlink()
+    elif how == "truncated":
+        paths[2].write_bytes(whole[: len(whole) // 2])
+    else:
+        paths[2].write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    if how == "flipped":
+        with pytest.raises(FusionError, match="checksum differs"):
+            open_ensemble(out)[2]
+    else:
+        with pytest.raises(FusionError, match=r"not complete|is broken"):
+            open_ensemble(out)
+    capsys.readouterr()
+    assert make(folder, out) == 0
+    assert "made 1 pairs" in capsys.readouterr().out
+    assert contents(out, 2) == before
+    untouched = [p.stat().st_mtime_ns for p in paths]
+    assert untouched[:2] + untouched[3:] == times[:2] + times[3:]
+
+
+def test_another_ensemble_is_not_overwritten(
+    folder: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {p.name: p.read_bytes() for p in cache.iterdir()}
+    assert make(folder, cache, "--seed", "1") == 2
+    assert "holds another ensemble (it differs in: settings)" in capsys.readouterr().err
+    assert {p.name: p.read_bytes() for p in cache.iterdir()} == before
+
+
+def test_full_disk_is_a_clear_error_and_leaves_nothing(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("fusionproxy.ensemble.cache.save_file", full)
+    assert make(folder, tmp_path / "cache") == 2
+    assert "No space left" in capsys.readouterr().err
+    assert not list((tmp_path / "cache").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ([TEACHERS[0]], "expected one or more different teachers, found first, second, first"),
+        (["--size", "20x20"], "--size: expected at least 32x32"),
+        (["--size", "wide"], "--size: expected WIDTHxHEIGHT"),
+        (["--part", "3/2"], "--part: expected I/N"),
+        (["--weights", "vgg16=nowhere"], "no weights of 'vgg16'"),
+    ],
+)
+def test_wrong_settings_are_clear_errors(
+    folder: Path, tmp_path: Path, more: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert make(folder, tmp_path / "cache", *more) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "cache").exists()
+
+
+def test_manifest_says_what_made_it_without_paths(folder: Path, cache: Path) -> None:
+    manifest = read_manifest(cache)
+    assert [teacher["name"] for teacher in manifest["teachers"]] == ["first", "second"]
+    assert [b["stands_for"] for b in manifest["panel"]["backbones"]] == ["VGG-16", "DINOv2-B/14"]
+    assert str(folder.parent) not in json.dumps(manifest)
+    assert set(read_scales(cache)) == {"vgg16", "dinov2"}
+
+
+def test_samples_do_not_depend_on_the_order_of_pairs(folder: Path, cache: Path) -> None:
+    config = EnsembleConfig(
+        (f"first={__name__}:noisy", f"second={__name__}:average"),
+        samples=3,
+        width=64,
+        height=48,
+        panel="tiny",
+    )
+    builder = Builder(config, PairList([open_pairs(folder)], ["x"]), {})
+    builder.panel.set_scales(read_scales(cache))
+    last = builder.member(COUNT - 1)
+    assert torch.allclose(last.mean, open_ensemble(cache)[COUNT - 1].mean, atol=5e-4)
+    infrared, visible = planes(builder.pairs.load(0, config))
+    assert (infrared.shape, visible.shape) == ((1, 1, 48, 64), (1, 3, 48, 64))
+
+
+def test_a_cache_is_distilled(cache: Path, tmp_path: Path) -> None:
+    line = ["--ensemble", str(cache), "--out", str(tmp_path / "run"), "--steps", "2"]
+    assert train_main([*line, "--batch", "2", "--device", "cpu"]) == 0
+    assert (tmp_path / "run" / "student.safetensors").is_file()

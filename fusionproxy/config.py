@@ -23,18 +23,27 @@ class StudentConfig:
     expansion: int = 4
     output: str = "rgb"
     residual_scale: float = 1.0  # of the luma residual; the luma preset of the method uses 0.1
-    backbone: str = "convnextv2_atto"  # timm name, for the preset `paper`
+    backbone: str = "convnextv2_atto"  # timm name, for the preset `paper` and its ablations
+    encoder_size: tuple[int, int] | None = None  # (H, W) of a backbone that takes one size only
 
     @property
     def multiple(self) -> int:
         """Image sides are padded to multiples of this."""
-        return 32 if self.preset == "paper" else self.stem * 4
+        return {"paper": 32, "ultralight": self.stem}.get(self.preset, self.stem * 4)
 
 
 PRESETS: dict[str, StudentConfig] = {
     "cpu": StudentConfig(),
     "cpu_luma": StudentConfig(output="luma", residual_scale=0.1),
     "paper": StudentConfig(preset="paper"),
+    # Table 4, block C: the same heads and decoder on other encoders, and a small CNN
+    "ultralight": StudentConfig(
+        preset="ultralight", widths=(24,), depths=(3,), stem=2, expansion=2, output="luma"
+    ),
+    "efficientformerv2_s1": StudentConfig(
+        preset="paper", backbone="efficientformerv2_s1", encoder_size=(256, 320)
+    ),
+    "mobilenetv4_conv_m": StudentConfig(preset="paper", backbone="mobilenetv4_conv_medium"),
 }
 
 

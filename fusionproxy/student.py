@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from fusionproxy.config import StudentConfig
 from fusionproxy.errors import FusionError, missing_extra
@@ -165,18 +167,53 @@ class CpuStudent(nn.Module):
         return F.interpolate(F.conv2d(mixed, self.to_rgb[:, 1:]), scale_factor=2.0, mode="nearest")
 
 
-class PaperStudent(nn.Module):
-    """The `paper` preset: two timm ConvNeXt V2 encoders, full-resolution RGB decoder."""
+class UltralightStudent(nn.Module):
+    """The `ultralight` preset: one small CNN on both images, a mask and a residual of the luma."""
 
     def __init__(self, config: StudentConfig) -> None:
         super().__init__()
+        self.config = config
+        width, square = config.widths[0], config.stem**2
+        self.unshuffle = nn.PixelUnshuffle(config.stem)
+        self.stem = nn.Conv2d(2 * square, width, 1)
+        self.blocks = nn.Sequential(
+            *(Block(width, config.kernel, config.expansion) for _ in range(config.depths[0]))
+        )
+        self.out = nn.Conv2d(width, 2 * square, 3, padding=1)
+        self.shuffle = nn.PixelShuffle(config.stem)
+        self.to_luma: Tensor
+        luma = torch.tensor(_TO_YCC[0]).reshape(1, 3, 1, 1)
+        self.register_buffer("to_luma", luma, persistent=False)
+
+    def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
+        """Fuse (B, 1, H, W) and RGB (B, 3, H, W) in [0, 1]; sides are multiples of the stem."""
+        luma = F.conv2d(visible, self.to_luma)
+        x = self.blocks(self.stem(self.unshuffle(torch.cat([infrared, luma], 1))))
+        planes = self.shuffle(self.out(x))  # (B, 2, H, W)
+        mask, residual = torch.sigmoid(planes[:, :1]), torch.tanh(planes[:, 1:])
+        change = mask * (infrared - luma) + self.config.residual_scale * residual
+        return (visible + change).clamp(0.0, 1.0)
+
+
+class PaperStudent(nn.Module):
+    """The `paper` preset: two timm encoders, ConvNeXt V2 by default, full-resolution RGB decoder.
+
+    A backbone whose attention is bound to one image size (`encoder_size`) sees resampled images;
+    what the decoder makes of them is brought back to the image's size before its last layers.
+    """
+
+    def __init__(self, config: StudentConfig) -> None:
         import timm
 
+        super().__init__()
         self.config = config
-        options = {"pretrained": False, "features_only": True}
+        options: dict[str, Any] = {"pretrained": False, "features_only": True}
+        if config.encoder_size is not None:
+            options["img_size"] = config.encoder_size
         self.infrared = timm.create_model(config.backbone, in_chans=1, **options)
         self.visible = timm.create_model(config.backbone, in_chans=3, **options)
         widths = self.visible.feature_info.channels()
+        self.doublings = int(math.log2(self.visible.feature_info.reduction()[0]))
         self.heads = nn.ModuleList(FusionHead(w) for w in widths)
         self.up = nn.ModuleList(
             nn.Sequential(nn.Conv2d(a + b, a, 3, padding=1), nn.GELU())
@@ -189,12 +226,27 @@ class PaperStudent(nn.Module):
 
     def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Fuse (B, 1, H, W) and RGB (B, 3, H, W) in [0, 1]; sides are multiples of 32."""
-        pairs = zip(self.heads, self.infrared(infrared), self.visible(visible), strict=True)
-        fused = [head(a, b) for head, a, b in pairs]
+        size = [int(infrared.shape[2]), int(infrared.shape[3])]
+        encoded = [self._seen(x) for x in (infrared, visible)]
+        features = zip(self.infrared(encoded[0]), self.visible(encoded[1]), strict=True)
+        fused = [head(a, b) for head, (a, b) in zip(self.heads, features, strict=True)]
         x = fused[-1]
         for up, skip in zip(self.up, fused[-2::-1], strict=True):
             x = up(torch.cat([_twice(x), skip], 1))
-        return torch.sigmoid(self.full(_twice(self.refine(_twice(x)))))
+        for _ in range(self.doublings - 1):
+            x = _twice(x)
+        x = self.refine(x)
+        if self.config.encoder_size is None:
+            return torch.sigmoid(self.full(_twice(x)))
+        return torch.sigmoid(
+            self.full(F.interpolate(x, size, mode="bilinear", align_corners=False))
+        )
+
+    def _seen(self, image: Tensor) -> Tensor:
+        if self.config.encoder_size is None:
+            return image
+        size = list(self.config.encoder_size)
+        return F.interpolate(image, size, mode="bilinear", align_corners=False)
 
 
 def _twice(x: Tensor) -> Tensor:
@@ -204,7 +256,7 @@ def _twice(x: Tensor) -> Tensor:
 class Padded(nn.Module):
     """Any image size: reflects the borders up to the student's multiple and crops back."""
 
-    def __init__(self, student: CpuStudent | PaperStudent) -> None:
+    def __init__(self, student: CpuStudent | PaperStudent | UltralightStudent) -> None:
         super().__init__()
         self.student = student
         self.config = student.config
@@ -229,7 +281,11 @@ class Padded(nn.Module):
 
 def build(config: StudentConfig) -> Padded:
     """Make an untrained student."""
-    return Padded(PaperStudent(config) if config.preset == "paper" else CpuStudent(config))
+    if config.preset == "paper":
+        return Padded(PaperStudent(config))
+    if config.preset == "ultralight":
+        return Padded(UltralightStudent(config))
+    return Padded(CpuStudent(config))
 
 
 def save(student: Padded, path: Path, metadata: dict[str, str]) -> None:

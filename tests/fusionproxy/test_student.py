@@ -42,6 +42,17 @@ def test_fuses_any_size_into_rgb_of_the_same_size(name: str, size: tuple[int, in
     assert float(fused.max()) <= 1.0
 
 
+def test_ablation_students_are_of_the_size_that_their_names_say() -> None:
+    millions = {
+        name: sum(p.numel() for p in students.build(preset(name)).parameters()) / 1e6
+        for name in ("ultralight", "cpu", "efficientformerv2_s1", "mobilenetv4_conv_m")
+    }
+    assert millions["ultralight"] < 0.02
+    assert 0.5 < millions["cpu"] < 2
+    assert 11 < millions["efficientformerv2_s1"] < 14  # two encoders of 5.7
+    assert 14 < millions["mobilenetv4_conv_m"] < 35
+
+
 def test_luma_preset_keeps_the_visible_colour() -> None:
     model = students.build(preset("cpu_luma")).eval()
     grey = torch.full((1, 3, 32, 32), 0.5)
@@ -61,10 +72,13 @@ def test_same_images_give_the_same_bytes(exported: Path) -> None:
     assert np.array_equal(first, fuser.fuse(rgb, thermal))
 
 
-@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
-def test_export_equals_torch(tmp_path: Path, runtime: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "runtime"),
+    [("cpu", "openvino"), ("cpu", "onnxruntime"), ("ultralight", "openvino")],
+)
+def test_export_equals_torch(tmp_path: Path, name: str, runtime: str) -> None:
     pytest.importorskip(runtime)
-    model = students.build(preset("cpu")).eval()
+    model = students.build(preset(name)).eval()
     write_onnx(model, tmp_path / "s.onnx")
     assert parity(model, tmp_path / "s.onnx", runtime) < PARITY
 
@@ -156,5 +170,5 @@ def test_block_ssim_is_one_for_equal_images_and_falls_with_noise() -> None:
 
 
 def test_unknown_preset_names_the_known() -> None:
-    with pytest.raises(FusionError, match="known: cpu, cpu_luma, paper"):
+    with pytest.raises(FusionError, match=r"known: cpu, cpu_luma, .*paper"):
         preset("big")

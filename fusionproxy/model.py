@@ -1,0 +1,241 @@
+"""A student in one object: by name or file, for numpy or torch, of any type.
+
+from fusionproxy import FusionProxy
+fused = FusionProxy.from_pretrained("student_oracle").fuse(rgb, thermal)
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusionproxy.errors import FusionError
+from fusionproxy.runtime import OnnxModel, weights_hash
+
+F32 = NDArray[np.float32]
+Range = tuple[float, float]
+SHIPPED = Path(__file__).parent / "weights"
+FILES = (".onnx", ".safetensors")
+SMALLEST = 2  # pixels a side
+
+
+def shipped_names() -> tuple[str, ...]:
+    """Names of the weights that come with the package."""
+    return tuple(sorted(path.stem for path in SHIPPED.glob("*.onnx")))
+
+
+class FusionProxy:
+    """A frozen fusion student."""
+
+    def __init__(self, path: Path, run: Callable[[F32, F32], F32]) -> None:
+        self.path = path
+        self._run = run  # infrared (B, 1, H, W), visible (B, 3, H, W) to (B, 3, H, W)
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, threads: int = 2) -> FusionProxy:
+        """Open shipped weights by name, a file, or a folder of `save_pretrained`.
+
+        ONNX files run on OpenVINO or ONNX Runtime without torch; safetensors need torch.
+
+        Raises:
+            FusionError: the name is unknown, or the file is missing, foreign or a pickle.
+        """
+        path = _find(name)
+        if path.suffix == ".onnx":
+            model = OnnxModel(path, threads)
+            return cls(path, lambda infrared, visible: model(infrared, visible)[0])
+        return cls(path, _torch_runner(path))
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Copy the weights and what stands beside them (card, other formats); returns the folder.
+
+        Raises:
+            FusionError: the folder holds other weights.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        held = [p for p in folder.iterdir() if p.suffix in FILES and p.stem != self.path.stem]
+        if held:
+            raise FusionError(f"{folder} holds other weights ({held[0].name}); take another folder")
+        for path in sorted(self.path.parent.glob(f"{self.path.stem}.*")):
+            if path.parent.resolve() != folder.resolve():
+                shutil.copyfile(path, folder / path.name)
+        return folder
+
+    def weights_hash(self) -> str:
+        """SHA-256 of the file, first 12 hex digits."""
+        return weights_hash(self.path)
+
+    def fuse(
+        self,
+        rgb: Any,
+        thermal: Any,
+        *,
+        rgb_range: Range | None = None,
+        thermal_range: Range | None = None,
+    ) -> Any:
+        """Fuse aligned images of one size; what comes out is as `rgb` in type, layout and range.
+
+        Args:
+            rgb: numpy (H, W, 3) or (B, H, W, 3), or torch (3, H, W) or (B, 3, H, W).
+            thermal: numpy (H, W), (H, W, 1) or with B first, or torch (1, H, W) or (B, 1, H, W).
+            rgb_range: values that mean black and white. By default 0 to 255 for 8 bits and 0 to 1
+                for floats; 16-bit images need it.
+            thermal_range: likewise of the thermal image; values beyond are clipped.
+
+        Raises:
+            FusionError: a shape, type or value is not the expected one, or the sizes differ.
+        """
+        torch = sys.modules.get("torch")
+        if torch is not None and isinstance(rgb, torch.Tensor):
+            if not isinstance(thermal, torch.Tensor):
+                raise FusionError("rgb is a torch tensor but thermal is not; give two of a kind")
+            arrays = [x.detach().cpu() for x in (rgb, thermal)]
+            arrays = [x.float() if x.is_floating_point() else x for x in arrays]
+            planes = self._fuse(
+                arrays[0].numpy(),
+                arrays[1].numpy(),
+                (rgb_range, thermal_range),
+                channels_first=True,
+            )
+            return torch.from_numpy(planes).to(dtype=rgb.dtype, device=rgb.device)
+        return self._fuse(
+            np.asarray(rgb), np.asarray(thermal), (rgb_range, thermal_range), channels_first=False
+        )
+
+    def _fuse(
+        self,
+        rgb: NDArray[Any],
+        thermal: NDArray[Any],
+        ranges: tuple[Range | None, Range | None],
+        *,
+        channels_first: bool,
+    ) -> NDArray[Any]:
+        visible = _visible_planes(rgb, channels_first)
+        infrared = _infrared_planes(thermal, channels_first)
+        if visible.shape[0] != infrared.shape[0] or visible.shape[2:] != infrared.shape[2:]:
+            a, b = visible.shape, infrared.shape
+            raise FusionError(
+                f"rgb is {a[0]} x {a[2]} x {a[3]} but thermal is {b[0]} x {b[2]} x {b[3]} (images "
+                "x rows x columns); align and resize one"
+            )
+        if min(visible.shape[2:]) < SMALLEST:
+            size = f"{visible.shape[2]} x {visible.shape[3]}"
+            raise FusionError(f"{size} pixels; expected {SMALLEST} x {SMALLEST} or more")
+        low, high = _range_of("rgb", rgb, ranges[0])
+        fused = self._run(
+            _unit("thermal", infrared, _range_of("thermal", thermal, ranges[1])),
+            _unit("rgb", visible, (low, high)),
+        )
+        if not channels_first:
+            fused = fused.transpose(0, 2, 3, 1)
+        if rgb.ndim == 3:
+            fused = fused[0]
+        scaled = np.clip(fused, 0, 1) * np.float32(high - low) + np.float32(low)
+        if np.issubdtype(rgb.dtype, np.integer):
+            scaled = np.rint(scaled)
+        return np.ascontiguousarray(scaled.astype(rgb.dtype))
+
+
+def _find(name: str | Path) -> Path:
+    path = Path(name)
+    if str(name) in shipped_names():
+        return SHIPPED / f"{name}.onnx"
+    if path.is_dir():
+        found = [p for suffix in FILES for p in sorted(path.glob(f"*{suffix}"))]
+        if not found:
+            raise FusionError(f"no .onnx or .safetensors in {path}")
+        return found[0]
+    if path.suffix in (".pt", ".pth", ".pkl", ".bin", ".ckpt"):
+        raise FusionError(
+            f"{path}: pickled checkpoints are refused, since they can run code; export the student "
+            "with `python -m fusionproxy.export` or save it as safetensors"
+        )
+    if not path.is_file():
+        known = ", ".join(shipped_names())
+        raise FusionError(f"no student '{name}'; known names: {known}; or give a file or folder")
+    if path.suffix not in FILES:
+        raise FusionError(f"{path}: expected .onnx or .safetensors")
+    return path
+
+
+def _torch_runner(path: Path) -> Callable[[F32, F32], F32]:
+    import torch
+
+    from fusionproxy.student import load  # torch takes seconds to import
+
+    student = load(path)
+
+    def run(infrared: F32, visible: F32) -> F32:
+        with torch.no_grad():
+            fused: F32 = student(torch.from_numpy(infrared), torch.from_numpy(visible)).numpy()
+        return fused
+
+    return run
+
+
+def _visible_planes(rgb: NDArray[Any], channels_first: bool) -> NDArray[Any]:
+    """(B, 3, H, W)."""
+    axis = -3 if channels_first else -1
+    if rgb.ndim not in (3, 4) or rgb.shape[axis] != 3:
+        layout = "(3, H, W) or (B, 3, H, W)" if channels_first else "(H, W, 3) or (B, H, W, 3)"
+        kind = "a grey image" if rgb.ndim == 2 else f"shape {rgb.shape}"
+        raise FusionError(f"rgb: expected {layout}, found {kind}")
+    batch = rgb if rgb.ndim == 4 else rgb[None]
+    return batch if channels_first else batch.transpose(0, 3, 1, 2)
+
+
+def _infrared_planes(thermal: NDArray[Any], channels_first: bool) -> NDArray[Any]:
+    """(B, 1, H, W)."""
+    if channels_first:
+        if thermal.ndim in (3, 4) and thermal.shape[-3] == 1:
+            return thermal if thermal.ndim == 4 else thermal[None]
+        raise FusionError(
+            f"thermal: expected (1, H, W) or (B, 1, H, W), found shape {thermal.shape}"
+        )
+    if thermal.ndim == 2:
+        return thermal[None, None]
+    if thermal.ndim in (3, 4) and thermal.shape[-1] == 1:
+        batch = thermal if thermal.ndim == 4 else thermal[None]
+        return batch.transpose(0, 3, 1, 2)
+    if thermal.ndim == 3 and thermal.shape[-1] != 3:
+        return thermal[:, None]
+    raise FusionError(
+        "thermal: expected one channel, (H, W), (H, W, 1) or (B, H, W), found shape "
+        f"{thermal.shape}"
+    )
+
+
+def _range_of(name: str, image: NDArray[Any], given: Range | None) -> Range:
+    if given is not None:
+        if not given[0] < given[1]:
+            raise FusionError(f"{name}_range: expected low < high, found {given[0]} {given[1]}")
+        return given
+    if image.dtype == np.uint8:
+        return 0.0, 255.0
+    if np.issubdtype(image.dtype, np.floating):
+        return 0.0, 1.0
+    raise FusionError(
+        f"{name}: {image.dtype} values have no declared range; give {name}_range=(low, high)"
+    )
+
+
+def _unit(name: str, planes: NDArray[Any], limits: Range) -> F32:
+    """Float planes in [0, 1]."""
+    low, high = limits
+    values = planes.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise FusionError(f"{name}: {np.count_nonzero(~np.isfinite(values))} values are NaN or inf")
+    if np.issubdtype(planes.dtype, np.floating) and limits == (0.0, 1.0):
+        worst = float(max(-values.min(), values.max() - 1.0))
+        if worst > 1e-3:
+            span = f"{values.min():g} to {values.max():g}"
+            raise FusionError(f"{name}: floats of {span}; expected 0 to 1, or give {name}_range")
+    unit = (values - np.float32(low)) / np.float32(high - low)
+    return np.ascontiguousarray(np.clip(unit, 0.0, 1.0))

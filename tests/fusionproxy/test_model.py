@@ -1,0 +1,106 @@
+"""One call fuses any type and layout; wrong input and foreign files are named."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fusionproxy import FusionError, FusionProxy, student
+from fusionproxy.config import preset
+from fusionproxy.inference import OnnxStudent
+from fusionproxy.model import SHIPPED, shipped_names
+
+RGB = np.random.default_rng(0).integers(0, 256, (45, 61, 3), np.uint8)
+THERMAL = np.random.default_rng(1).integers(0, 256, (45, 61), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def oracle() -> FusionProxy:
+    return FusionProxy.from_pretrained("student_oracle")
+
+
+def test_bytes_are_those_of_the_harness(oracle: FusionProxy) -> None:
+    expected = OnnxStudent(SHIPPED / "student_oracle.onnx").fuse(RGB, THERMAL)
+    assert np.array_equal(oracle.fuse(RGB, THERMAL), expected)
+
+
+def test_type_layout_and_range_come_back(oracle: FusionProxy) -> None:
+    expected = oracle.fuse(RGB, THERMAL).astype(np.float32) / 255
+    rgb, thermal = RGB.astype(np.float32) / 255, THERMAL.astype(np.float32) / 255
+    cases: list[tuple[Any, Any, dict[str, Any]]] = [
+        (rgb, thermal[..., None], {}),
+        (rgb.astype(np.float64), thermal, {}),
+        (rgb[None], thermal[None], {}),
+        (torch.from_numpy(rgb).permute(2, 0, 1), torch.from_numpy(thermal)[None], {}),
+        (torch.from_numpy(RGB).permute(2, 0, 1)[None], torch.from_numpy(THERMAL)[None, None], {}),
+        (
+            RGB.astype(np.uint16) * 16,
+            THERMAL.astype(np.uint16) + 7000,
+            {"rgb_range": (0, 4080), "thermal_range": (7000, 7255)},
+        ),
+    ]
+    for image, heat, ranges in cases:
+        fused = oracle.fuse(image, heat, **ranges)
+        assert type(fused) is type(image)
+        assert fused.dtype == image.dtype
+        assert fused.shape == image.shape
+        values = np.asarray(fused, np.float32) / {"uint8": 255, "torch.uint8": 255}.get(
+            str(fused.dtype), 4080 if "rgb_range" in ranges else 1
+        )
+        values = values[0] if values.ndim == 4 else values
+        values = values.transpose(1, 2, 0) if isinstance(image, torch.Tensor) else values
+        assert np.abs(values - expected).max() < 0.51 / 255 + 1e-5
+
+
+def test_a_saved_student_comes_back(oracle: FusionProxy, tmp_path: Path) -> None:
+    again = FusionProxy.from_pretrained(oracle.save_pretrained(tmp_path / "mine"))
+    assert again.weights_hash() == oracle.weights_hash()
+    assert (tmp_path / "mine/student_oracle.json").is_file()
+    weights = FusionProxy.from_pretrained(tmp_path / "mine/student_oracle.safetensors")
+    a, b = weights.fuse(RGB, THERMAL), oracle.fuse(RGB, THERMAL)
+    assert np.abs(a.astype(int) - b.astype(int)).max() <= 1
+    student.save(student.build(preset("ultralight")), tmp_path / "other.safetensors", {})
+    other = FusionProxy.from_pretrained(tmp_path / "other.safetensors")
+    with pytest.raises(FusionError, match="holds other weights"):
+        other.save_pretrained(tmp_path / "mine")
+
+
+@pytest.mark.parametrize(
+    ("rgb", "thermal", "message"),
+    [
+        (RGB, THERMAL[:40], "align and resize"),
+        (RGB[..., 0], THERMAL, "found a grey image"),
+        (RGB, RGB, "thermal: expected one channel"),
+        (RGB[:1, :1], THERMAL[:1, :1], "1 x 1 pixels"),
+        (RGB.astype(np.uint16), THERMAL, "give rgb_range"),
+        (RGB, THERMAL.astype(np.uint16), "give thermal_range"),
+        (RGB / 1.0, THERMAL, "floats of 0 to 255"),
+        (np.full((8, 8, 3), np.nan), THERMAL[:8, :8], "192 values are NaN"),
+        (torch.zeros(3, 8, 8), THERMAL[:8, :8], "two of a kind"),
+        (torch.zeros(8, 8, 3), torch.zeros(1, 8, 8), r"expected \(3, H, W\)"),
+    ],
+)
+def test_wrong_images_are_clear_errors(
+    oracle: FusionProxy, rgb: Any, thermal: Any, message: str
+) -> None:
+    with pytest.raises(FusionError, match=message):
+        oracle.fuse(rgb, thermal)
+
+
+def test_wrong_files_are_clear_errors(tmp_path: Path) -> None:
+    assert "student_oracle" in shipped_names()
+    torch.save({"a": torch.zeros(1)}, tmp_path / "net.pth")
+    (tmp_path / "foreign.safetensors").write_bytes(b"no")
+    (tmp_path / "net.txt").write_text("x")
+    (tmp_path / "empty").mkdir()
+    for name, message in {
+        "net.pth": "pickled checkpoints are refused",
+        "foreign.safetensors": "is not a safetensors file",
+        "net.txt": r"expected \.onnx or \.safetensors",
+        "empty": "no .onnx or .safetensors in",
+        "nothing": "known names: student_oracle",
+    }.items():
+        with pytest.raises(FusionError, match=message):
+            FusionProxy.from_pretrained(tmp_path / name)

@@ -1,6 +1,6 @@
 """Exports a trained student: ONNX, safetensors and a model card.
 
-python -m fusionproxy.export RUN [--out fusionproxy/weights/student_oracle.onnx] [--unseen DIR]
+python -m fusionproxy.export RUN [--out fusionproxy/weights/student_LABEL.onnx] [--unseen DIR]
 """
 
 from __future__ import annotations
@@ -29,13 +29,21 @@ try:
 except ModuleNotFoundError as err:
     exit_without(err)
 
-DEFAULT_OUT = Path(__file__).parent / "weights" / "student_oracle.onnx"
+SHIPPED = Path(__file__).parent / "weights"
 PARITY = 1e-3
-ORACLE_NOTE = (
-    "oracle: trained on clear-day renderings of the same pose, which no real camera has; "
+NOTES = {
+    "oracle": "oracle: trained on clear-day renderings of the same pose, which no real camera has; "
     "an upper bound, not a deployable sensor. Its thermal input is derived from semantic "
-    "segmentation and depth (privileged)."
-)
+    "segmentation and depth (privileged).",
+    "distilled": "distilled: trained on the mean and the features of an ensemble of diffusion "
+    "teachers, which its card names.",
+}
+MEASURED = {
+    "oracle": "Distance to the clear-day picture of the same pose (SSIM: Gaussian 11, range 1, "
+    "RGB); `validation`: other routes of the training town.",
+    "distilled": "Losses of Eq. 12 against the ensemble; `validation`: held-out sequences.",
+}
+IMAGES = ("input", "average", "student")
 
 
 def write_onnx(student: Padded, path: Path) -> None:
@@ -70,6 +78,15 @@ def parity(student: Padded, path: Path, runtime: str) -> float:
     return worst
 
 
+def label_of(source: Path) -> str:
+    """What a student was trained for: `oracle` or `distilled`."""
+    with safe_open(str(source), framework="pt") as file:
+        label = str(file.metadata().get("label"))
+    if label not in NOTES:
+        raise FusionError(f"{source}: unknown label '{label}'; known: {', '.join(NOTES)}")
+    return label
+
+
 def card_of(run: Path, onnx: Path, differences: dict[str, float]) -> dict[str, Any]:
     """What is known of the weights."""
     with safe_open(str(run / "student.safetensors"), framework="pt") as file:
@@ -79,7 +96,7 @@ def card_of(run: Path, onnx: Path, differences: dict[str, float]) -> dict[str, A
     return {
         "name": onnx.stem,
         "label": facts["label"],
-        "note": ORACLE_NOTE,
+        "note": NOTES[facts["label"]],
         "onnx_sha256_12": weights_hash(onnx),
         "student": json.loads(facts["config"]),
         "training": settings,
@@ -90,6 +107,7 @@ def card_of(run: Path, onnx: Path, differences: dict[str, float]) -> dict[str, A
         "training_seconds": int(facts["seconds"]),
         "validation_by_weather": json.loads(facts["validation"]),
         "parity_with_torch": differences,
+        **({"ensemble": json.loads(facts["ensemble"])} if "ensemble" in facts else {}),
     }
 
 
@@ -119,25 +137,40 @@ def describe(card: dict[str, Any]) -> str:
         f"- made by `{card['command']}` at commit {card['commit']}",
         f"- data {card['data_sha256_12']}, ONNX {card['onnx_sha256_12']} (SHA-256, 12 digits)",
         f"- look of the pictures: {', '.join(map(str, card['looks'])) or 'unknown'}",
-        "- input: thermal (1, 1, H, W) and RGB (1, 3, H, W) in [0, 1], any size; output: RGB", "",
-        "Distance to the clear-day picture of the same pose (SSIM: Gaussian 11, range 1, RGB):", "",
-        "| data | weather | n | image | L1 | PSNR dB | SSIM |", "|---|---|---|---|---|---|---|",
+        "- input: thermal (1, 1, H, W) and RGB (1, 3, H, W) in [0, 1], any size; output: RGB",
     ]  # fmt: skip
-    for data in ("validation", "unseen"):
-        for weather, row in card.get(f"{data}_by_weather", {}).items():
-            for image in ("input", "average", "student"):
-                l1, psnr, ssim = (row[f"{image}_{metric}"] for metric in ("l1", "psnr", "ssim"))
-                numbers = f"{l1:.4f} | {psnr:.2f} | {ssim:.3f}"
-                lines.append(f"| {data} | {weather} | {row['n']:.0f} | {image} | {numbers} |")
-    return "\n".join([*lines, "", "`validation`: other routes of the training town."]) + "\n"
+    for teacher in card.get("ensemble", {}).get("teachers", ()):
+        lines.append(f"- teacher `{teacher['name']}`: {json.dumps(teacher)}")
+    for backbone in card.get("ensemble", {}).get("panel", {}).get("backbones", ()):
+        stands = f", stands for {backbone['stands_for']}" if backbone["stands_for"] else ""
+        lines.append(f"- backbone `{backbone['slot']}`: {backbone['architecture']}{stands}")
+    return "\n".join([*lines, "", MEASURED[card["label"]], "", *_numbers(card)]) + "\n"
 
 
-def export(run: Path, out: Path, unseen: Path | None = None) -> dict[str, Any]:
+def _numbers(card: dict[str, Any]) -> list[str]:
+    """A table row for each image and group."""
+    groups = [
+        (data, group, row)
+        for data in ("validation", "unseen")
+        for group, row in card.get(f"{data}_by_weather", {}).items()
+    ]
+    metrics = list(dict.fromkeys(key.partition("_")[2] for key in groups[0][2] if key != "n"))
+    lines = [f"| data | group | n | image | {' | '.join(metrics)} |", "|---" * (4 + len(metrics))]
+    lines[1] += "|"
+    for data, group, row in groups:
+        for image in (name for name in IMAGES if f"{name}_{metrics[0]}" in row):
+            numbers = " | ".join(f"{row[f'{image}_{metric}']:.4g}" for metric in metrics)
+            lines.append(f"| {data} | {group} | {row['n']:.0f} | {image} | {numbers} |")
+    return lines
+
+
+def export(run: Path, out: Path | None, unseen: Path | None = None) -> dict[str, Any]:
     """Write ONNX, safetensors and card; returns the card.
 
     Args:
         run: folder of a training run.
-        out: the `.onnx` file; its neighbours have the same stem.
+        out: the `.onnx` file; its neighbours have the same stem. None takes the shipped one of
+            the student's label.
         unseen: captured pairs of another town, to be measured for the card.
 
     Raises:
@@ -145,6 +178,8 @@ def export(run: Path, out: Path, unseen: Path | None = None) -> dict[str, Any]:
     """
     source = run / "student.safetensors"
     student = load(source)
+    if out is None:
+        out = SHIPPED / f"student_{label_of(source)}.onnx"
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_suffix(".partial.onnx")
     write_onnx(student, partial)
@@ -157,6 +192,8 @@ def export(run: Path, out: Path, unseen: Path | None = None) -> dict[str, Any]:
     shutil.copyfile(source, out.with_suffix(".safetensors"))
     card = card_of(run, out, differences)
     if unseen is not None:
+        if card["label"] != "oracle":
+            raise FusionError("--unseen measures an oracle; use `python -m fusionproxy.evaluate`")
         card["unseen_data_sha256_12"] = data_hash(unseen)
         card["unseen_by_weather"] = measure(student, unseen)
     out.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
@@ -168,7 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="fusionproxy.export", description=__doc__)
     parser.add_argument("run", type=Path, help="folder of `fusionproxy.train`")
-    parser.add_argument("--out", type=Path, default=DEFAULT_OUT)
+    parser.add_argument("--out", type=Path, help="default: the shipped file of its label")
     parser.add_argument("--unseen", type=Path, help="captured pairs of a town not trained on")
     options = parser.parse_args(arguments)
     try:

@@ -226,7 +226,6 @@ class PaperStudent(nn.Module):
 
     def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Fuse (B, 1, H, W) and RGB (B, 3, H, W) in [0, 1]; sides are multiples of 32."""
-        size = [int(infrared.shape[2]), int(infrared.shape[3])]
         encoded = [self._seen(x) for x in (infrared, visible)]
         features = zip(self.infrared(encoded[0]), self.visible(encoded[1]), strict=True)
         fused = [head(a, b) for head, (a, b) in zip(self.heads, features, strict=True)]
@@ -238,9 +237,8 @@ class PaperStudent(nn.Module):
         x = self.refine(x)
         if self.config.encoder_size is None:
             return torch.sigmoid(self.full(_twice(x)))
-        return torch.sigmoid(
-            self.full(F.interpolate(x, size, mode="bilinear", align_corners=False))
-        )
+        x = F.interpolate(x, infrared.shape[2:], mode="bilinear", align_corners=False)
+        return torch.sigmoid(self.full(x))
 
     def _seen(self, image: Tensor) -> Tensor:
         if self.config.encoder_size is None:

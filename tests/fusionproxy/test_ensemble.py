@@ -20,6 +20,7 @@ from fusionproxy.ensemble.cache import (
     read_scales,
 )
 from fusionproxy.errors import FusionError
+from fusionproxy.export import export
 from fusionproxy.pairs import open_pairs
 from fusionproxy.train import main as train_main
 
@@ -208,4 +209,11 @@ def test_samples_do_not_depend_on_the_order_of_pairs(folder: Path, cache: Path) 
 def test_a_cache_is_distilled(cache: Path, tmp_path: Path) -> None:
     line = ["--ensemble", str(cache), "--out", str(tmp_path / "run"), "--steps", "2"]
     assert train_main([*line, "--batch", "2", "--device", "cpu"]) == 0
-    assert (tmp_path / "run" / "student.safetensors").is_file()
+    card = export(tmp_path / "run", tmp_path / "student_distilled.onnx")
+    assert card["label"] == "distilled"
+    assert [teacher["name"] for teacher in card["ensemble"]["teachers"]] == ["first", "second"]
+    text = (tmp_path / "student_distilled.md").read_text()
+    assert "| validation | held-out | 1 | student |" in text
+    assert "stands for VGG-16" in text
+    with pytest.raises(FusionError, match="--unseen measures an oracle"):
+        export(tmp_path / "run", tmp_path / "student_distilled.onnx", tmp_path)

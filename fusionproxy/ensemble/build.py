@@ -9,6 +9,8 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from fusionproxy.ensemble.cache import (
     read_member,
     read_scales,
     save_tensors,
+    write_manifest,
     write_member,
 )
 from fusionproxy.errors import FusionError, missing_extra
@@ -233,31 +236,34 @@ def prepare(builder: Builder, folder: Path) -> str:
                 f"{folder} holds another ensemble (it differs in: {', '.join(changed)}); "
                 "give another --out"
             )
-    if not _intact(folder / SCALES):
+    identity = str(manifest["identity"])
+    try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise FusionError(f"--out: {folder} cannot be a folder ({err})") from err
+    if not _scales_intact(folder, identity):
         scales = builder.estimate_scales()
-        save_tensors(folder / SCALES, scales, {"format": FORMAT, "sha256": digest(scales)})
-    partial = folder / "manifest.partial"
-    partial.write_text(json.dumps(manifest, indent=1) + "\n")
-    partial.replace(folder / MANIFEST)
-    return str(manifest["identity"])
+        facts = {"format": FORMAT, "sha256": digest(scales), "identity": identity}
+        save_tensors(folder / SCALES, scales, facts)
+    write_manifest(folder, manifest)
+    return identity
 
 
-def _intact(scales: Path) -> bool:
-    if not scales.is_file():
+def _scales_intact(folder: Path, identity: str) -> bool:
+    if not (folder / SCALES).is_file():
         return False
     try:
-        read_scales(scales.parent)
+        read_scales(folder, identity)
     except FusionError as err:
         print(f"making anew: {err}", file=sys.stderr)
         return False
     return True
 
 
-def to_make(folder: Path, count: int, identity: str) -> list[int]:
-    """Pairs whose file is missing, broken, damaged or of another cache."""
+def to_make(folder: Path, indices: Iterable[int], identity: str) -> list[int]:
+    """Those of the pairs whose file is missing, broken, damaged or of another cache."""
     found = []
-    for index in range(count):
+    for index in indices:
         path = member_path(folder, index)
         if not path.is_file():
             found.append(index)
@@ -288,7 +294,7 @@ def _start_worker(
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     _builder, _target = Builder(config, pairs, weights), target
-    _builder.panel.set_scales(read_scales(target[0]))
+    _builder.panel.set_scales(read_scales(*target))
 
 
 def _work(index: int) -> int:
@@ -314,21 +320,35 @@ def build_ensemble(
         weights: local files of the panel's backbones by slot.
         workers: processes; they share the cores.
         part: this machine's number and how many share the folder.
+
+    Raises:
+        FusionError: a teacher or the folder cannot be used, or a worker process died.
     """
     torch.set_flush_denormal(True)
     builder = Builder(config, pairs, weights)
     identity = prepare(builder, folder)
-    indices = to_make(folder, len(pairs.where()), identity)[part[0] :: part[1]]
+    if part[1] == 1:  # nobody else writes here: these are of runs that were killed
+        for left in folder.glob("*.partial"):
+            left.unlink(missing_ok=True)
+    indices = to_make(folder, range(part[0], len(pairs.where()), part[1]), identity)
     if workers <= 1:
-        builder.panel.set_scales(read_scales(folder))
+        builder.panel.set_scales(read_scales(folder, identity))
         made = (_build_here(builder, folder, index, identity) for index in indices)
         return _follow(made, len(indices))
     del builder
     threads = max(1, (os.cpu_count() or 1) // workers)
     start = (config, pairs, weights, (folder, identity), threads)
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _start_worker, start) as pool:
-        return _follow(pool.imap_unordered(_work, indices), len(indices))
+    with ProcessPoolExecutor(workers, context, _start_worker, start) as pool:
+        try:
+            return _follow(pool.map(_work, indices), len(indices))
+        except BrokenProcessPool as err:
+            raise FusionError(
+                "a worker process died (memory may be short: give fewer --workers); "
+                "the same command goes on"
+            ) from err
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _build_here(builder: Builder, folder: Path, index: int, identity: str) -> int:

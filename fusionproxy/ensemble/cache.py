@@ -136,6 +136,21 @@ def read_member(path: Path) -> Member:
     )
 
 
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write what made the cache; atomic.
+
+    Raises:
+        FusionError: the disk is full or cannot be written.
+    """
+    partial = folder / f"manifest.{os.getpid()}.partial"
+    try:
+        partial.write_text(json.dumps(manifest, indent=1) + "\n")
+        partial.replace(folder / MANIFEST)
+    except OSError as err:
+        partial.unlink(missing_ok=True)
+        raise FusionError(f"{folder / MANIFEST} cannot be written ({err})") from err
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
     """What made the cache.
 
@@ -156,10 +171,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def read_scales(folder: Path) -> dict[str, Tensor]:
-    """Standard deviation of each channel, (C,) by backbone."""
+def read_scales(folder: Path, identity: str) -> dict[str, Tensor]:
+    """Standard deviation of each channel, (C,) by backbone.
+
+    Raises:
+        FusionError: the file is missing, broken, or of another cache than `identity`.
+    """
     path = folder / SCALES
     facts = read_facts(path)
+    if facts.get("identity") != identity:
+        raise FusionError(f"{path} is of another cache; {REBUILD}")
     scales: dict[str, Tensor] = load_file(str(path))
     if digest(scales) != facts["sha256"]:
         raise FusionError(f"{path} is damaged: its checksum differs; make the cache anew")
@@ -216,7 +237,7 @@ class CachedEnsemble:
                 f"panel '{recorded['name']}' has weights {', '.join(hashes)}; the cache was made "
                 f"with {', '.join(wanted)}"
             )
-        panel.set_scales(read_scales(self.folder))
+        panel.set_scales(read_scales(self.folder, self._manifest["identity"]))
         return panel
 
     def card(self) -> dict[str, Any]:

@@ -102,12 +102,16 @@ def open_plugin(name: str, target: str) -> Teacher:
     """Anybody's callable `package.module:function` of the type `Sampler`."""
     module, _, attribute = target.partition(":")
     try:
-        sampler = getattr(importlib.import_module(module), attribute)
+        source = importlib.import_module(module)
+        sampler = getattr(source, attribute)
     except (ImportError, AttributeError) as err:
         raise FusionError(f"teacher '{name}': {target} cannot be imported ({err})") from err
     if not callable(sampler):
         raise FusionError(f"teacher '{name}': {target} is not callable")
-    return Teacher(name, sampler, {"plugin": target})
+    file = getattr(source, "__file__", None)
+    code = Path(file).read_bytes() if file and Path(file).is_file() else b""
+    facts = {"plugin": target, "source_sha256_12": hashlib.sha256(code).hexdigest()[:12]}
+    return Teacher(name, sampler, facts)
 
 
 TEACHERS: Mapping[str, Callable[[Path, Sampling], Teacher]] = {

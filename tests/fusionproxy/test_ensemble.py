@@ -1,6 +1,8 @@
 """The ensemble's cache: right numbers, whatever breaks is found and only that is made anew."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -12,6 +14,7 @@ from torch import Tensor
 from fusionproxy.ensemble.__main__ import main
 from fusionproxy.ensemble.build import Builder, EnsembleConfig, PairList, planes
 from fusionproxy.ensemble.cache import (
+    SCALES,
     member_path,
     open_ensemble,
     read_facts,
@@ -22,6 +25,7 @@ from fusionproxy.ensemble.cache import (
 from fusionproxy.errors import FusionError
 from fusionproxy.export import export
 from fusionproxy.pairs import open_pairs
+from fusionproxy.teachers.registry import open_teacher
 from fusionproxy.train import main as train_main
 
 COUNT = 5
@@ -95,7 +99,9 @@ def test_one_process_and_two_machines_make_the_same_files(
 ) -> None:
     out = tmp_path / "cache"
     assert make(folder, out, "--part", "2/2") == 0
-    assert 0 < len(list(out.glob("pair_*"))) < COUNT
+    assert [path.stem for path in sorted(out.glob("pair_*"))] == ["pair_000001", "pair_000003"]
+    assert make(folder, out, "--part", "2/2") == 0, "a second time makes nothing of the others"
+    assert len(list(out.glob("pair_*"))) == 2
     with pytest.raises(FusionError, match="is not complete"):
         open_ensemble(out)
     assert make(folder, out, "--part", "1/1") == 0
@@ -109,6 +115,52 @@ def test_worker_processes_make_the_same_files(folder: Path, cache: Path, tmp_pat
     assert make(folder, out, "--workers", "2") == 0
     for index in range(COUNT):
         assert contents(out, index) == contents(cache, index)
+
+
+def dies(infrared: Tensor, visible: Tensor, generator: torch.Generator) -> Tensor:
+    os._exit(9)
+
+
+@pytest.mark.slow
+def test_death_of_a_worker_is_a_clear_error(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = [f"--teacher=third={__name__}:dies", "--workers", "2"]
+    assert make(folder, tmp_path / "cache", *more) == 2
+    assert "a worker process died" in capsys.readouterr().err
+
+
+def test_scales_of_a_broken_start_are_not_taken_for_other_settings(
+    folder: Path, cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "cache"
+    out.mkdir()
+    shutil.copy(cache / SCALES, out)  # a start that was killed before its manifest
+    (out / "pair_000000.7.partial").write_bytes(b"left")
+    assert make(folder, out, "--size", "96x64") == 0
+    assert "of another cache" in capsys.readouterr().err
+    assert not list(out.glob("*.partial"))
+    assert open_ensemble(out).panel()
+
+
+def test_source_of_a_plugin_belongs_to_the_identity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    code = "def fuse(infrared, visible, generator):\n    return visible"
+    (tmp_path / "some_teacher.py").write_text(code)
+    first = open_teacher("mine=some_teacher:fuse").facts
+    (tmp_path / "some_teacher.py").write_text(code + " * 0.5")
+    assert open_teacher("mine=some_teacher:fuse").facts != first
+
+
+def test_out_that_is_a_file_is_a_clear_error(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cache").write_text("mine")
+    assert make(folder, tmp_path / "cache") == 2
+    assert "--out:" in capsys.readouterr().err
+    assert (tmp_path / "cache").read_text() == "mine"
 
 
 @pytest.mark.parametrize("how", ["truncated", "flipped", "missing"])
@@ -187,7 +239,7 @@ def test_manifest_says_what_made_it_without_paths(folder: Path, cache: Path) -> 
     assert [teacher["name"] for teacher in manifest["teachers"]] == ["first", "second"]
     assert [b["stands_for"] for b in manifest["panel"]["backbones"]] == ["VGG-16", "DINOv2-B/14"]
     assert str(folder.parent) not in json.dumps(manifest)
-    assert set(read_scales(cache)) == {"vgg16", "dinov2"}
+    assert set(read_scales(cache, manifest["identity"])) == {"vgg16", "dinov2"}
 
 
 def test_samples_do_not_depend_on_the_order_of_pairs(folder: Path, cache: Path) -> None:
@@ -199,7 +251,7 @@ def test_samples_do_not_depend_on_the_order_of_pairs(folder: Path, cache: Path) 
         panel="tiny",
     )
     builder = Builder(config, PairList([open_pairs(folder)], ["x"]), {})
-    builder.panel.set_scales(read_scales(cache))
+    builder.panel.set_scales(read_scales(cache, read_manifest(cache)["identity"]))
     last = builder.member(COUNT - 1)
     assert torch.allclose(last.mean, open_ensemble(cache)[COUNT - 1].mean, atol=5e-4)
     infrared, visible = planes(builder.pairs.load(0, config))

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import time
 from collections.abc import Mapping
@@ -38,6 +37,7 @@ try:
     from torch.nn.parallel import DistributedDataParallel
     from torch.utils.tensorboard import SummaryWriter
 
+    from fusionproxy import training
     from fusionproxy.ablations import ABLATIONS, ablation
     from fusionproxy.distillation import DistillationConfig, DistillationTask
     from fusionproxy.ensemble.cache import open_ensemble
@@ -46,7 +46,6 @@ try:
 except ModuleNotFoundError as err:
     exit_without(err)
 
-ENDLESS = 10**9  # steps
 TARGETS = ("oracle", "ensemble")
 
 
@@ -191,20 +190,14 @@ class Trainer:
     @property
     def done(self) -> float:
         """Share of the run that is behind, 0 to 1, by steps or by the clock."""
-        minutes = self.config.minutes
-        by_clock = 0.0 if minutes is None else self.seconds / (60.0 * minutes)
-        return min(max(self.step / self.config.steps, by_clock), 1.0)
-
-    def rate(self) -> float:
-        """Learning rate of this step: linear warm-up, cosine to 1 %."""
-        warm = min((self.step + 1) / self.config.warmup_steps, 1.0)
-        cosine = 0.01 + 0.495 * (1.0 + math.cos(math.pi * self.done))
-        return self.config.learning_rate * warm * cosine
+        config = self.config
+        return training.share_done(self.step, config.steps, self.seconds, config.minutes)
 
     def train_step(self) -> dict[str, float]:
         """One batch; returns its losses."""
+        factor = training.rate_factor(self.step, self.config.warmup_steps, self.done)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate()
+            group["lr"] = self.config.learning_rate * factor
         batch = self.task.draw(self.rng)
         device = self.place.device
         with self.place.autocast():
@@ -217,7 +210,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
-        self._follow()
+        training.follow(self.average, self.student, self.step, self.config.ema)
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def _give_up(self, batch: dict[str, Any], loss: float) -> None:
@@ -225,16 +218,6 @@ class Trainer:
         arrays = {k: v.numpy() for k, v in batch.items() if isinstance(v, Tensor)}
         np.savez(path, **arrays)  # type: ignore[arg-type]
         raise FusionError(f"the loss is {loss} at step {self.step}; the batch is in {path.name}")
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        keep = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        ours = self.student.state_dict()
-        for key, slow in self.average.state_dict().items():
-            if slow.is_floating_point():
-                slow.lerp_(ours[key], 1.0 - keep)
-            else:
-                slow.copy_(ours[key])
 
     def save_state(self) -> None:
         """Write the state file atomically."""
@@ -250,15 +233,13 @@ class Trainer:
             "commit": self.commit,
             "config": json.dumps(asdict(self.config)),
         }
-        partial = self.state_path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(self.state_path)
+        training.save_state(self.state_path, state)
 
     def load_state(self) -> None:
         """Go on from the state file; the settings must be the same."""
-        state = torch.load(self.state_path, map_location=self.place.device, weights_only=True)
-        if state["config"] != json.dumps(asdict(self.config)):
-            raise FusionError(f"{self.state_path} was made with other settings: {state['config']}")
+        state = training.load_state(
+            self.state_path, json.dumps(asdict(self.config)), self.place.device
+        )
         self.student.load_state_dict(state["student"])
         self.average.load_state_dict(state["average"])
         if self.task.modules is not None:
@@ -389,7 +370,7 @@ def config_of(options: argparse.Namespace) -> TrainConfig:
     given = {name: getattr(options, name) for name in FLAGS}
     settings.update({name: value for name, value in given.items() if value is not None})
     if settings.get("minutes") is not None:
-        settings.setdefault("steps", ENDLESS)
+        settings.setdefault("steps", training.ENDLESS)
     target = "oracle" if options.ensemble is None else "ensemble"
     data = options.data or options.ensemble
     return TrainConfig(data=data, target=target, distillation=distillation, **settings)

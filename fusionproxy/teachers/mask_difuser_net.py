@@ -261,6 +261,15 @@ NETWORKS: Mapping[str, dict[str, Any]] = {
         "blocks": 1,
         "cross_levels": (2, 3),
     },
+    "cpu": {
+        "width": 16,
+        "content_widths": (16, 16, 16),
+        "semantic_width": 64,
+        "semantic_layers": 2,
+        "heads": 4,
+        "blocks": 1,
+        "cross_levels": (2, 3),
+    },
     "tiny": {
         "width": 8,
         "content_widths": (8, 8, 8),

@@ -138,7 +138,7 @@ def _network(size: str) -> nn.Module:
 
 
 OBJECTIVES: Mapping[str, Objective] = {
-    "ddfm": Objective(_prior, ddfm_batch, ddfm_loss, ddfm.pipeline_of, 8),
+    "ddfm": Objective(_prior, ddfm_batch, ddfm_loss, ddfm.pipeline_of, 16),
     "mask_difuser": Objective(_network, mask_batch, mask_loss, mask_difuser.pipeline_of, 16),
 }
 

@@ -64,6 +64,7 @@ def unet_config(
 PRIORS: Mapping[str, dict[str, Any]] = {
     "openai256": unet_config((256, 256, 512, 512, 1024, 1024), 3),
     "small": unet_config((32, 64, 96, 128), 1, layers=1, head=32, groups=8) | {"out_channels": 3},
+    "cpu": unet_config((16, 32, 64, 96, 128), 1, layers=1, head=32, groups=8) | {"out_channels": 3},
     "tiny": unet_config((8, 16), 1, layers=1, head=8, groups=4) | {"out_channels": 3},
 }
 

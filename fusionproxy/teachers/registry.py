@@ -152,7 +152,9 @@ def _pretrained(kind: Any, folder: Path) -> Any:
         found = kind.from_pretrained(folder, local_files_only=True, **options)
     except Exception as err:  # diffusers raises OSError, ValueError and safetensors' own
         raise FusionError(f"{folder} cannot be loaded as {kind.__name__}: {err}") from err
-    return found if kind is DDIMScheduler else found.eval()
+    if kind is DDIMScheduler:
+        return found
+    return found.eval().to(memory_format=torch.channels_last)  # up to four times as fast on CPUs
 
 
 def _facts(path: Path) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -28,8 +27,9 @@ from fusionproxy.provenance import source_commit
 
 try:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
+    from fusionproxy import training
     from fusionproxy.teachers.diffusion import PREDICTIONS, Schedule, make_scheduler
     from fusionproxy.teachers.images import CleanImages, Sides, open_sides
     from fusionproxy.teachers.objectives import OBJECTIVES, CropConfig, at_random_times, objective
@@ -37,7 +37,6 @@ try:
 except ModuleNotFoundError as err:
     exit_without(err)
 
-ENDLESS = 10**9  # steps
 SHOWN_WIDTH = 256
 SHOWN_STEPS = {"ddfm": 25, "mask_difuser": 5}  # of a contact sheet during training
 
@@ -88,6 +87,7 @@ class TeacherTrainer:
         self.network = self.objective.build(config.size).train()
         self.average = self.objective.build(config.size).eval()
         self.average.load_state_dict(self.network.state_dict())
+        self.network.to(memory_format=torch.channels_last)  # faster on CPUs
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
@@ -104,16 +104,14 @@ class TeacherTrainer:
     @property
     def done(self) -> float:
         """Share of the run that is behind, by steps or by the clock."""
-        minutes = self.config.minutes
-        by_clock = 0.0 if minutes is None else self.seconds / (60.0 * minutes)
-        return min(max(self.step / self.config.steps, by_clock), 1.0)
+        config = self.config
+        return training.share_done(self.step, config.steps, self.seconds, config.minutes)
 
     def train_step(self, images: CleanImages) -> float:
         """One batch; returns its loss."""
-        warm = min((self.step + 1) / self.config.warmup_steps, 1.0)
-        cosine = 0.01 + 0.495 * (1.0 + math.cos(math.pi * self.done))
+        factor = training.rate_factor(self.step, self.config.warmup_steps, self.done)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * warm * cosine
+            group["lr"] = self.config.learning_rate * factor
         loss = self.loss(self.network, images, self.rng, self.generator)
         if not torch.isfinite(loss):
             raise FusionError(f"the loss is {loss.item()} at step {self.step}; lower the rate")
@@ -122,12 +120,12 @@ class TeacherTrainer:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
-        self._follow()
+        training.follow(self.average, self.network, self.step, self.config.ema)
         return float(loss.detach())
 
     def loss(
         self,
-        network: torch.nn.Module,
+        network: nn.Module,
         images: CleanImages,
         rng: np.random.Generator,
         generator: torch.Generator,
@@ -145,13 +143,6 @@ class TeacherTrainer:
         found = [self.loss(self.average, images, rng, generator) for _ in range(batches)]
         return float(torch.stack(found).mean())
 
-    @torch.no_grad()
-    def _follow(self) -> None:
-        keep = min(self.config.ema, (1 + self.step) / (10 + self.step))
-        ours = self.network.parameters()
-        for slow, fast in zip(self.average.parameters(), ours, strict=True):
-            slow.lerp_(fast, 1.0 - keep)
-
     def save_state(self) -> None:
         """Write the state file atomically."""
         state = {
@@ -164,15 +155,11 @@ class TeacherTrainer:
             "seconds": self.seconds,
             "config": asdict(self.config),
         }
-        partial = self.state_path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(self.state_path)
+        training.save_state(self.state_path, state)
 
     def load_state(self) -> None:
         """Go on from the state file; the settings must be the same."""
-        state = torch.load(self.state_path, weights_only=True)
-        if state["config"] != asdict(self.config):
-            raise FusionError(f"{self.state_path} was made with other settings: {state['config']}")
+        state = training.load_state(self.state_path, asdict(self.config))
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -290,7 +277,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--pairs", required=True, nargs="+", type=Path, metavar="DIR")
     add_arguments(made)
     made.add_argument("--out", required=True, type=Path, help="folder of the run")
-    made.add_argument("--size", default="small", help="small, tiny; openai256 or paper: large")
+    made.add_argument("--size", default="small", help="cpu, small, tiny; openai256 or paper: large")
     made.add_argument("--prediction", default="epsilon", choices=PREDICTIONS)
     made.add_argument("--steps", type=int, help=f"default {TeacherConfig.steps}, or by --minutes")
     made.add_argument("--minutes", type=float, help="stop by the clock instead of by steps")
@@ -309,7 +296,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    by_steps = TeacherConfig.steps if options.minutes is None else ENDLESS
+    by_steps = TeacherConfig.steps if options.minutes is None else training.ENDLESS
     given = {
         n: getattr(options, n) for n in TeacherConfig.__dataclass_fields__ if hasattr(options, n)
     }

@@ -12,6 +12,7 @@ from fusionproxy.errors import FusionError
 from fusionproxy.export import export
 from fusionproxy.oracle import OracleConfig
 from fusionproxy.train import TrainConfig, Trainer, train
+from fusionproxy.training import rate_factor
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +60,7 @@ def test_minutes_end_the_run_and_the_cosine(pairs: Path, tmp_path: Path) -> None
     trainer = Trainer(settings, tmp_path)
     trainer.step, trainer.seconds = 500, 60.0
     assert trainer.done == 1.0
-    assert trainer.rate() == pytest.approx(0.01 * settings.learning_rate)
+    assert rate_factor(trainer.step, 100, trainer.done) == pytest.approx(0.01)
 
 
 def test_card_names_the_commit_that_trained_not_the_one_that_exports(

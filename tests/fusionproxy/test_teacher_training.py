@@ -1,6 +1,7 @@
 """Training of small teachers: it learns, resumes exactly, and gives usable pipelines."""
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
@@ -117,7 +118,11 @@ def test_any_callable_is_a_teacher() -> None:
     visible = torch.rand(1, 3, 8, 8)
     found = teacher.sample(torch.rand(1, 1, 8, 8), visible, torch.Generator())
     assert torch.allclose(found, 1 - visible)
-    assert teacher.facts == {"plugin": f"{__name__}:invert"}
+    assert teacher.facts["plugin"] == f"{__name__}:invert"
+    assert (
+        teacher.facts["source_sha256_12"]
+        == hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
+    )
 
 
 @pytest.mark.parametrize(

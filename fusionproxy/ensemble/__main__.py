@@ -48,6 +48,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--weights", action="append", metavar="BACKBONE=FILE")
     made.add_argument("--ddfm-steps", type=int, default=EnsembleConfig.ddfm_steps)
     made.add_argument("--compat", action="store_true", help="DDFM with its repository's quirks")
+    made.add_argument(
+        "--keep-samples",
+        type=int,
+        default=EnsembleConfig.keep_samples,
+        help="of so many pairs, for pictures; chosen evenly",
+    )
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--workers", type=int, default=1)
     made.add_argument("--part", default="1/1", help="of several machines: 1/3, 2/3, 3/3")
@@ -82,6 +88,7 @@ def run(options: argparse.Namespace) -> int:
         options.panel,
         ddfm_steps=options.ddfm_steps,
         compat=options.compat,
+        keep_samples=options.keep_samples,
         seed=options.seed,
     )
     weights = parse_weights(options.weights)

@@ -59,7 +59,7 @@ class EnsembleConfig:
     ddfm_steps: int = 100
     compat: bool = False  # of DDFM
     scale_images: int = 64  # whose features give the scales
-    keep_samples: int = 4  # pairs whose samples are kept, for pictures
+    keep_samples: int = 4  # pairs whose samples are kept, for pictures; evenly spread
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -104,7 +104,7 @@ class PairList:
         every = [(s, i) for s, source in enumerate(self.sources) for i in range(len(source))]
         if self.limit is None or self.limit >= len(every):
             return every
-        return [every[int(k)] for k in np.linspace(0, len(every) - 1, self.limit).round()]
+        return [every[k] for k in evenly(len(every), self.limit)]
 
     def load(self, index: int, config: EnsembleConfig) -> Pair:
         """One pair at the cache's size."""
@@ -131,6 +131,7 @@ class Builder:
         self.config, self.pairs = config, pairs
         self.teachers: list[Teacher] = [open_teacher(t, config.sampling) for t in config.teachers]
         self.panel = Panel(panel_specs(config.panel, weights), config.stride)
+        self.shown = set(evenly(len(pairs.where()), config.keep_samples))
 
     def manifest(self) -> dict[str, Any]:
         """What makes the cache; no path of this machine."""
@@ -158,9 +159,8 @@ class Builder:
     def estimate_scales(self) -> dict[str, Tensor]:
         """Standard deviation of each channel over visible images, evenly chosen."""
         estimate = ScaleEstimate()
-        count = min(self.config.scale_images, len(self.pairs.where()))
-        for index in np.linspace(0, len(self.pairs.where()) - 1, count).round():
-            _, visible = planes(self.pairs.load(int(index), self.config))
+        for index in evenly(len(self.pairs.where()), self.config.scale_images):
+            _, visible = planes(self.pairs.load(index, self.config))
             estimate.add(self.panel.raw(visible))
         return estimate.scales()
 
@@ -184,7 +184,7 @@ class Builder:
                     # images average over channels (Eq. 5), features sum (Eq. 6)
                     folded = both.mean(1) if name == "" else both.sum(1)
                     moments[name] = (mean, squares + folded)
-                if index < self.config.keep_samples:
+                if index in self.shown:
                     kept.append((sample[0] * 255).round().to(torch.uint8))
         mean, squares = moments.pop("")
         return Member(
@@ -209,6 +209,11 @@ class Builder:
             "mean_variances": json.dumps(levels),
         }
         write_member(member_path(folder, index), member, facts)
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """At most so many of `count` indices, evenly spread, the first and the last among them."""
+    return [int(k) for k in np.linspace(0, count - 1, min(count, most)).round()]
 
 
 def planes(pair: Pair) -> tuple[Tensor, Tensor]:

@@ -252,9 +252,10 @@ def contact_sheet(trainer: TeacherTrainer, pairs: list[Pair], samples: int = 2) 
     name = trainer.config.teacher
     teacher = open_teacher(f"{name}={trainer.run}", {name: Sampling(SHOWN_STEPS[name])})
     rows = []
+    width = min(SHOWN_WIDTH, *(pair.infrared.shape[1] for pair in pairs))
     for pair in pairs:
-        height = max(32, round(pair.infrared.shape[0] * SHOWN_WIDTH / pair.infrared.shape[1]))
-        small = pair.resized(SHOWN_WIDTH, min(height, 2 * SHOWN_WIDTH))
+        height = max(32, round(pair.infrared.shape[0] * width / pair.infrared.shape[1]))
+        small = pair.resized(width, min(height, 2 * width))
         heat = np.repeat(small.infrared[..., None], 3, 2)
         luma = cv2.cvtColor(small.visible, cv2.COLOR_RGB2GRAY).astype(np.float32)
         half = (small.infrared.astype(np.float32) - luma)[..., None] / 2

@@ -1,0 +1,163 @@
+r"""Draws what an ensemble says of some pairs, so that a person can judge it.
+
+    python -m fusionproxy.ensemble.pictures --ensemble CACHE --student FILE --out PICTURE.jpg
+
+One row a pair, of those whose samples the cache keeps: thermal, visible, their average, a sample of
+each teacher, the ensemble's mean, the deviation between samples (Eq. 5), which backbone the feature
+loss listens to (Eq. 8), and the student's image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from fusionproxy.data import U8
+from fusionproxy.errors import FusionError, exit_without
+from fusionproxy.model import FusionProxy
+
+try:
+    import torch
+    from torch import Tensor
+
+    from fusionproxy.ensemble.cache import CachedEnsemble, Member, open_ensemble
+    from fusionproxy.losses import LossConfig, routing_weights
+except ModuleNotFoundError as err:
+    exit_without(err)
+
+WIDTH = 240  # of a picture
+CAPTION = 22
+# one colour a backbone, RGB in [0, 1]: orange, sky blue, green, violet (of Okabe and Ito)
+COLOURS = ((0.90, 0.62, 0.0), (0.34, 0.71, 0.91), (0.0, 0.62, 0.45), (0.80, 0.47, 0.65))
+MOST_DEVIATION = 0.1  # of the range; white
+
+
+def planes_to_rgb(image: Tensor) -> U8:
+    """(1 or 3, H, W) in [0, 1] to RGB (H, W, 3)."""
+    bytes_ = (image.expand(3, -1, -1).clamp(0, 1) * 255).round().to(torch.uint8)
+    return np.ascontiguousarray(bytes_.permute(1, 2, 0).numpy())
+
+
+def deviation_map(member: Member) -> U8:
+    """Square root of Eq. 5 in false colours; the brightest is `MOST_DEVIATION` and above."""
+    level = (member.variance[0].clamp_min(0).sqrt() / MOST_DEVIATION).clamp(0, 1)
+    grey = (level * 255).round().to(torch.uint8).numpy()
+    return np.ascontiguousarray(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO)[..., ::-1])
+
+
+def routing_map(member: Member, ensemble: CachedEnsemble) -> U8:
+    """Eq. 8 at tau 1, colours of backbones mixed by their weights."""
+    variances = {slot: x[None] for slot, x in member.feature_variances.items()}
+    weights = routing_weights(variances, ensemble.mean_variances, LossConfig())
+    if len(weights) > len(COLOURS):
+        raise FusionError(f"{len(weights)} backbones; there are colours for {len(COLOURS)}")
+    mixed = sum(
+        weight[0] * torch.tensor(colour)[:, None, None]
+        for weight, colour in zip(weights.values(), COLOURS, strict=False)
+    )
+    small = planes_to_rgb(torch.as_tensor(mixed))
+    height, width = member.visible.shape[1:]
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST))
+
+
+def columns(
+    member: Member, ensemble: CachedEnsemble, student: FusionProxy | None
+) -> list[tuple[str, U8]]:
+    """Captions and pictures of one pair."""
+    if member.samples is None:
+        raise FusionError("this pair keeps no samples")
+    visible, thermal = planes_to_rgb(member.visible), planes_to_rgb(member.infrared)
+    luma = cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    average = visible + (thermal[..., 0].astype(np.float32) - luma)[..., None] / 2
+    found = [
+        ("thermal", thermal),
+        ("visible", visible),
+        ("average", np.clip(average, 0, 255).astype(np.uint8)),
+    ]
+    for t, name in enumerate(ensemble.teachers):
+        sample = member.samples[t * ensemble.samples].float() / 255
+        found.append((f"{name}, one sample", planes_to_rgb(sample)))
+    found.append(("mean of samples", planes_to_rgb(member.mean)))
+    found.append((f"deviation, 0 to {MOST_DEVIATION:g}", deviation_map(member)))
+    found.append(("routing: " + " ".join(member.features), routing_map(member, ensemble)))
+    if student is not None:
+        fused: Any = student.fuse(visible, thermal[..., 0])
+        found.append((f"student {student.weights_hash()[:6]}", fused))
+    return found
+
+
+def captioned(caption: str, picture: U8, colours: int) -> U8:
+    """A picture of `WIDTH` below its caption; `colours` words of it in the backbones' colours."""
+    height = round(picture.shape[0] * WIDTH / picture.shape[1])
+    small = cv2.resize(picture, (WIDTH, height), interpolation=cv2.INTER_AREA)
+    strip = np.full((CAPTION, WIDTH, 3), 255, np.uint8)
+    x, words = 3, caption.split(" ") if colours else [caption]
+    for i, word in enumerate(words):
+        shade = (0.0, 0.0, 0.0) if i == 0 else COLOURS[(i - 1) % len(COLOURS)]
+        ink = tuple(int(200 * c) for c in shade)
+        cv2.putText(strip, word, (x, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.4, ink, 1, cv2.LINE_AA)
+        x += cv2.getTextSize(word + " ", cv2.FONT_HERSHEY_SIMPLEX, 0.4, 1)[0][0]
+    return np.vstack([strip, small])
+
+
+def contact_sheet(
+    ensemble: CachedEnsemble, student: FusionProxy | None, indices: Sequence[int]
+) -> U8:
+    """RGB picture with a row a pair."""
+    rows = []
+    for index in indices:
+        cells = columns(ensemble[index], ensemble, student)
+        rows.append(np.hstack([captioned(c, p, int(c.startswith("routing"))) for c, p in cells]))
+    return np.asarray(np.vstack(rows), dtype=np.uint8)
+
+
+def with_samples(ensemble: CachedEnsemble, most: int) -> list[int]:
+    """Pairs whose samples are kept, the first ones.
+
+    Raises:
+        FusionError: there is none.
+    """
+    found = [i for i in range(len(ensemble)) if ensemble[i].samples is not None]
+    if not found:
+        raise FusionError(
+            f"{ensemble.folder} keeps no samples; make the cache with --keep-samples above 0"
+        )
+    return found[:most]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line."""
+    made = argparse.ArgumentParser(
+        prog="fusionproxy.ensemble.pictures",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--ensemble", required=True, type=Path, help="a complete cache")
+    made.add_argument("--student", help="name or file of weights, for the last column")
+    made.add_argument("--rows", type=int, default=4)
+    made.add_argument("--out", required=True, type=Path, help=".jpg or .png")
+    options = made.parse_args(arguments)
+    try:
+        if options.out.suffix not in (".jpg", ".png"):
+            raise FusionError(f"--out: expected a .jpg or .png, found {options.out}")
+        ensemble = open_ensemble(options.ensemble)
+        student = FusionProxy.from_pretrained(options.student) if options.student else None
+        picture = contact_sheet(ensemble, student, with_samples(ensemble, options.rows))
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        if not cv2.imwrite(str(options.out), picture[..., ::-1]):
+            raise FusionError(f"{options.out} cannot be written")
+    except (FusionError, OSError) as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    print(f"wrote {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

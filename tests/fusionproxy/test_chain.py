@@ -1,0 +1,63 @@
+"""The documented chain, from pairs to a picture, at tiny size."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from fusionproxy import evaluate, export
+from fusionproxy.ensemble import __main__ as ensemble
+from fusionproxy.ensemble import pictures
+from fusionproxy.model import FusionProxy
+from fusionproxy.teachers import train as teachers
+from fusionproxy.train import main as train_main
+
+SIZE = (64, 96)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = np.random.default_rng(0)
+    root = tmp_path_factory.mktemp("chain") / "pairs"
+    for side, channels in (("ir", 1), ("vi", 3)):
+        (root / side).mkdir(parents=True)
+        for n in range(10):
+            small = rng.integers(0, 256, (6, 8, channels), np.uint8)
+            image = cv2.resize(small, SIZE[::-1], interpolation=cv2.INTER_CUBIC)
+            cv2.imwrite(str(root / side / f"{n * 100}.png"), image)
+    return root
+
+
+@pytest.mark.slow
+def test_from_pairs_to_a_picture(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.set_num_threads(1)
+    work = folder.parent
+    for name in ("ddfm", "mask_difuser"):
+        line = ["--teacher", name, "--pairs", str(folder), "--out", str(work / name)]
+        line += ["--size", "tiny", "--steps", "4", "--batch", "2", "--crop", "32"]
+        assert teachers.main(line) == 0
+    cache = work / "cache"
+    line = ["--pairs", str(folder), "--out", str(cache), "--size", "96x64", "--samples", "2"]
+    line += [f"--teacher=ddfm={work / 'ddfm'}", f"--teacher=mask_difuser={work / 'mask_difuser'}"]
+    assert ensemble.main([*line, "--panel", "tiny", "--ddfm-steps", "3", "--workers", "2"]) == 0
+    line = ["--ensemble", str(cache), "--out", str(work / "run"), "--student", "ultralight"]
+    assert train_main([*line, "--steps", "4", "--batch", "2", "--device", "cpu"]) == 0
+    weights = work / "student_distilled.onnx"
+    assert export.main([str(work / "run"), "--out", str(weights)]) == 0
+    capsys.readouterr()
+    line = ["--pairs", str(folder), "--methods", f"onnx:{weights}", "average"]
+    line += ["--metrics", "EN", "SF", "SSIM"]  # MS-SSIM needs larger images
+    assert evaluate.main(line) == 0
+    table = capsys.readouterr().out
+    assert "student_distilled" in table
+    assert "average" in table
+    line = ["--ensemble", str(cache), "--student", str(weights), "--rows", "2"]
+    assert pictures.main([*line, "--out", str(work / "sheet.png")]) == 0
+    sheet = cv2.imread(str(work / "sheet.png"))
+    assert sheet is not None
+    assert sheet.shape == (2 * (pictures.CAPTION + 160), 9 * pictures.WIDTH, 3)
+    student = FusionProxy.from_pretrained(weights)
+    fused = student.fuse(np.zeros((*SIZE, 3), np.uint8), np.zeros(SIZE, np.uint8))
+    assert fused.shape == (*SIZE, 3)

@@ -132,7 +132,7 @@ class Episode:
             self.gone = {**previous.gone, **{a.actor_id: a.box() for a in previous.actors}}
             kept = list(self.gone.items())[-_GONE_KEPT:]
             self.gone = dict(kept)
-        self.physics = Physics(scene.obstacles, scene.ground.height)
+        self.physics = Physics(scene.obstacles, scene.ground.heights)
         self.lights = TrafficLights(scene.town.signals)
         self.street_lights = StreetLights(scene.lamps, self.weather)
         self.spectator = Actor(next(ids.actors), "spectator", pose=_SPECTATOR)

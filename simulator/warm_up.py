@@ -26,7 +26,7 @@ def warm_up(scene: Scene) -> None:
     began = perf_counter()
     place = scene.town.spawn_points[0]
     behind = place.compose(Pose(x=-3.0))
-    physics = Physics(scene.obstacles, scene.ground)
+    physics = Physics(scene.obstacles, scene.ground.heights)
     physics.add_vehicle(1, place, VehicleSpec())
     physics.add_vehicle(2, behind, VehicleSpec())
     physics.add_walker(3, place.compose(Pose(x=2.5, z=0.9)), (0.2, 0.2, 0.9))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +22,14 @@ from simulator.physics.collisions import (
     find_pairs,
 )
 from simulator.physics.motion import steering_curve
+from simulator.physics.settling import DROP_M, SETTLE_S, settle, sides_of
 from simulator.types import Obstacle, Pose
 
 F64 = NDArray[np.float64]
-Ground = Callable[[float, float, float], float]
+Ground = Callable[[F64], F64]  # heights at points (N, 3): x, y, and z near which to look; m
 
 WALKER_MASS_KG = 75.0
 GEAR_SPEEDS = (4.5, 9.0, 15.0, 22.0)  # m/s where the automatic shifts up
-DROP_M = 0.02  # what lies higher above the ground than this falls
 LARGEST = 1e8  # of any number of a body's state
 # The 70 degrees of CARLA's vehicles belong to the inner wheel. The bicycle model that World on
 # Rails (Chen et al. 2021) fitted to CARLA turns as a single front wheel of 46 degrees does. The
@@ -38,15 +37,6 @@ LARGEST = 1e8  # of any number of a body's state
 SINGLE_WHEEL_SHARE = 0.65
 _SHARE_PER_M, _SHARE_FROM_M, _SHARE_MAX = 0.13, 3.0, 0.95
 LIFTS_S = 0.1  # what without weight is above the ground by then leaves it
-SETTLE_S = 0.1  # time constant with which height and tilt follow a step in the ground
-
-
-class _Extra(NamedTuple):
-    """What a body has besides its rows in the arrays."""
-
-    input: VehicleInput
-    velocity_before: Vector  # m/s, at the start of the last step
-    acceleration: Vector  # m/s^2
 
 
 def _inertia(spec: VehicleSpec) -> float:
@@ -87,10 +77,11 @@ class Physics:
         self._grid = bx.build_grid(obstacles)
         self._ground = ground
         self._rows: dict[int, int] = {}
-        self._extras: list[_Extra] = []
+        self._orders: list[VehicleInput] = []
         self._state = np.zeros((0, k.STATE_COLUMNS))
         self._spec = np.zeros((0, k.SPEC_COLUMNS))
         self._command = np.zeros((0, k.INPUT_COLUMNS))
+        self._acceleration = np.zeros((0, 3))  # m/s^2, in the last step
         self._weightless: set[int] = set()  # keys
 
     def replace_obstacles(self, obstacles: Sequence[Obstacle]) -> None:
@@ -118,8 +109,8 @@ class Physics:
         command = np.zeros((1, k.INPUT_COLUMNS))
         command[0, [k.GEAR_SIGN, k.SIMULATED, k.COLLIDES]] = 1.0
         self._command = np.vstack([self._command, command])
-        zero = (0.0, 0.0, 0.0)
-        self._extras.append(_Extra(VehicleInput(), zero, zero))
+        self._acceleration = np.vstack([self._acceleration, np.zeros((1, 3))])
+        self._orders.append(VehicleInput())
         self.teleport(key, pose)
 
     def remove(self, key: int) -> None:
@@ -129,7 +120,8 @@ class Physics:
         self._state = np.delete(self._state, row, axis=0)
         self._spec = np.delete(self._spec, row, axis=0)
         self._command = np.delete(self._command, row, axis=0)
-        del self._extras[row]
+        self._acceleration = np.delete(self._acceleration, row, axis=0)
+        del self._orders[row]
         self._rows = {key: i for i, key in enumerate(self._rows)}
 
     def set_spec(self, key: int, spec: VehicleSpec) -> None:
@@ -151,7 +143,7 @@ class Physics:
     def control(self, key: int, order: VehicleInput) -> None:
         """Set what the driver does until the next order."""
         row = self._rows[key]
-        self._extras[row] = self._extras[row]._replace(input=order)
+        self._orders[row] = order
         sign = -1.0 if order.reverse else 1.0
         if order.manual_gear_shift:
             sign = float(np.sign(order.gear))
@@ -170,7 +162,7 @@ class Physics:
         state = self._state[self._rows[key]]
         state[k.X], state[k.Y], state[k.Z] = pose.x, pose.y, pose.z
         state[k.PITCH], state[k.YAW], state[k.ROLL] = np.radians([pose.pitch, pose.yaw, pose.roll])
-        self._settle(self._rows[key], None)
+        self._settle(np.array([self._rows[key]]), 1.0)
 
     def set_velocity(self, key: int, velocity: Vector) -> None:
         """Set the velocity in the world frame, m/s."""
@@ -222,14 +214,14 @@ class Physics:
     def body(self, key: int) -> BodyState:
         """Where a body is and how it moves."""
         row = self._rows[key]
-        s, extra = self._state[row].tolist(), self._extras[row]
+        s, acceleration = self._state[row].tolist(), tuple(self._acceleration[row].tolist())
         pitch, yaw, roll = (math.degrees(s[c]) for c in (k.PITCH, k.YAW, k.ROLL))
         yaw = (yaw + 180.0) % 360.0 - 180.0
         velocity = (s[k.VX], s[k.VY], s[k.VZ])
         spin = (0.0, 0.0, math.degrees(s[k.YAW_RATE]))
         pose = Pose(s[k.X], s[k.Y], s[k.Z], pitch, yaw, roll)
-        gear = self._gear(extra.input, math.hypot(s[k.VX], s[k.VY]))
-        return BodyState(pose, velocity, spin, extra.acceleration, gear, math.degrees(s[k.STEER]))
+        gear = self._gear(self._orders[row], math.hypot(s[k.VX], s[k.VY]))
+        return BodyState(pose, velocity, spin, acceleration, gear, math.degrees(s[k.STEER]))
 
     @staticmethod
     def _gear(order: VehicleInput, speed: float) -> int:
@@ -281,12 +273,10 @@ class Physics:
             self._hold_back(start)
         moved = np.abs(self._state[:, k.VX : k.YAW_RATE + 1]).max(axis=1, initial=0.0) > 1e-4
         raised = self._state[:, k.Z] > self._state[:, k.GROUND] + 1e-4
-        for row in np.flatnonzero(moved | raised):
-            if row not in floating:
-                self._settle(int(row), dt)
-        gained = ((self._state[:, k.VX : k.VZ + 1] - before) / dt).tolist()
-        for i, (x, y, z) in enumerate(gained):
-            self._extras[i] = self._extras[i]._replace(acceleration=(x, y, z))
+        moved |= raised
+        moved[list(floating)] = False
+        self._settle(np.flatnonzero(moved), 1.0 - math.exp(-dt / SETTLE_S))
+        self._acceleration = (self._state[:, k.VX : k.VZ + 1] - before) / dt
         return self._contacts(pairs, totals)
 
     def _floating(self) -> tuple[int, ...]:
@@ -322,41 +312,7 @@ class Physics:
             found.append(Contact(keys[j], keys[i], None, (-x, -y, 0.0), point))
         return found
 
-    def _settle(self, row: int, dt: float | None) -> None:
-        """Read the ground below a body; let height and tilt follow it (at once without `dt`)."""
-        state, spec = self._state[row], self._spec[row]
-        if spec[k.KIND] == k.VEHICLE:
-            height, grade_x, grade_y, pitch, roll = self._ground_plane(state, spec)
-        else:
-            foot = spec[k.HALF_Z] if spec[k.KIND] == k.WALKER else 0.0
-            x, y, z = float(state[k.X]), float(state[k.Y]), float(state[k.Z] - foot)
-            height = self._ground(x, y, z) + foot
-            grade_x = grade_y = 0.0
-            pitch, roll = float(state[k.PITCH]), float(state[k.ROLL])
-        if not math.isfinite(height):
-            return
-        state[k.GROUND], state[k.GRADE_X], state[k.GRADE_Y] = height, grade_x, grade_y
-        if spec[k.KIND] == k.PROP or self._command[row, k.SIMULATED] == 0.0:
-            return
-        share = 1.0 if dt is None else 1.0 - math.exp(-dt / SETTLE_S)
-        if state[k.Z] < height:
-            state[k.Z] += share * (height - state[k.Z])
-        elif state[k.Z] < height + 10.0 * DROP_M and abs(state[k.VZ]) < 1.0:
-            state[k.Z] -= share * (state[k.Z] - height)
-        if spec[k.KIND] == k.VEHICLE and state[k.Z] < height + 0.3:
-            state[k.PITCH] += share * (pitch - state[k.PITCH])
-            state[k.ROLL] += share * (roll - state[k.ROLL])
-
-    def _ground_plane(self, state: F64, spec: F64) -> tuple[float, float, float, float, float]:
-        """Mean height, slope along world x and y, pitch and roll from below the four sides."""
-        x, y, z, yaw = (float(state[c]) for c in (k.X, k.Y, k.Z, k.YAW))
-        cos, sin = math.cos(yaw), math.sin(yaw)
-        a, b = 0.5 * float(spec[k.WHEELBASE]), 0.8 * float(spec[k.HALF_Y])
-        front = self._ground(x + a * cos, y + a * sin, z)
-        rear = self._ground(x - a * cos, y - a * sin, z)
-        left = self._ground(x + b * sin, y - b * cos, z)
-        right = self._ground(x - b * sin, y + b * cos, z)
-        ahead, across = (front - rear) / (2.0 * a), (right - left) / (2.0 * b)
-        grade_x, grade_y = ahead * cos - across * sin, ahead * sin + across * cos
-        height = 0.25 * (front + rear + left + right)
-        return height, grade_x, grade_y, math.atan(ahead), -math.atan(across)
+    def _settle(self, rows: NDArray[np.int64], share: float) -> None:
+        """Read the ground below bodies; let height and tilt go a share of the way to it."""
+        heights = self._ground(sides_of(self._state, self._spec, rows))
+        settle(self._state, self._spec, self._command, rows, heights, share)

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from simulator.scenery.drivable import CELL_M, KERB_HEIGHT_M, RoadField
-from simulator.types import F32
+from simulator.types import F32, F64
 
 _WHEEL_BASE_M = 2.6
 _TRACK_M = 1.5
@@ -45,9 +45,10 @@ class Ground:
         """Height in metres at a point, on the level nearest to `z_hint`."""
         return float(_height(self.low, self.high, self.x0, self.y0, x, y, z_hint))
 
-    def __call__(self, x: float, y: float, z_hint: float = 0.0) -> float:
-        """Same as `height`."""
-        return self.height(x, y, z_hint)
+    def heights(self, points: F64) -> F64:
+        """Heights (N,) at points (N, 3), each on the level nearest to its z; m."""
+        found: F64 = _heights(self.low, self.high, self.x0, self.y0, points)
+        return found
 
     def pitch_roll(self, x: float, y: float, z_hint: float, yaw_deg: float) -> tuple[float, float]:
         """Pitch and roll in degrees, as CARLA signs them, of a car that stands there."""
@@ -75,6 +76,14 @@ def _height(low: F32, high: F32, x0: float, y0: float, x: float, y: float, z: fl
         if not np.isnan(bridge) and abs(z - bridge) < abs(z - ground):
             return float(bridge)
     return float(ground)
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _heights(low: F32, high: F32, x0: float, y0: float, points: F64) -> F64:
+    found = np.empty(len(points))
+    for n in range(len(points)):
+        found[n] = _height(low, high, x0, y0, points[n, 0], points[n, 1], points[n, 2])
+    return found
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]

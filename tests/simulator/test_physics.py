@@ -14,8 +14,8 @@ ORIGIN = Pose()
 WALL = Obstacle(30.0, 0.0, 2.0, 0.0, 0.1, 20.0, 2.0, int(Tag.WALLS))
 
 
-def flat(x, y, z_hint):
-    return 0.0
+def flat(points):
+    return np.zeros(len(points))
 
 
 def run(physics, seconds, key=1):
@@ -108,15 +108,15 @@ def test_cornering_saturates_at_the_grip():
 
 @pytest.mark.parametrize("pull", [-0.08, 0.08])
 def test_height_and_pitch_follow_a_slope(pull):
-    physics = car(throttle=0.5, ground=lambda x, y, z: pull * x)
+    physics = car(throttle=0.5, ground=lambda at: pull * at[:, 0])
     state = run(physics, 3.0)[0][-1]
     assert state.pose.z == pytest.approx(pull * state.pose.x, abs=0.02)
     assert state.pose.pitch == pytest.approx(math.degrees(math.atan(pull)), abs=0.5)
 
 
 def test_uphill_is_slower_than_downhill():
-    up = run(car(throttle=0.5, ground=lambda x, y, z: 0.1 * x), 3.0)[0][-1]
-    down = run(car(throttle=0.5, ground=lambda x, y, z: -0.1 * x), 3.0)[0][-1]
+    up = run(car(throttle=0.5, ground=lambda at: 0.1 * at[:, 0]), 3.0)[0][-1]
+    down = run(car(throttle=0.5, ground=lambda at: -0.1 * at[:, 0]), 3.0)[0][-1]
     assert speed(down) > speed(up) + 3.0
 
 

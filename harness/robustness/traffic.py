@@ -160,6 +160,7 @@ def observe(people: Population) -> tuple[TrafficWatch, Contacts]:
     lights = list(world.get_actors().filter("traffic.traffic_light"))
     watch = TrafficWatch(stop_lines(lights), len(people.vehicles))
     places, speeds = np.zeros((len(people.vehicles), 3)), np.zeros(len(people.vehicles))
+    is_there = np.zeros(len(people.vehicles), np.bool_)
     contacts = Contacts()
     begin_s = world.get_snapshot().timestamp.elapsed_seconds
     for _ in range(round(people.options.minutes * 60.0 / DELTA_S)):
@@ -167,15 +168,15 @@ def observe(people: Population) -> tuple[TrafficWatch, Contacts]:
         snapshot = world.get_snapshot()
         for row, vehicle in enumerate(people.vehicles):
             state = snapshot.find(vehicle.id)
+            is_there[row] = state is not None
             if state is None:  # the Traffic Manager takes away what is stuck
-                speeds[row] = 0.0
                 continue
             pose, velocity = state.get_transform(), state.get_velocity()
             yaw = math.radians(pose.rotation.yaw)
             places[row] = pose.location.x, pose.location.y, yaw
             speeds[row] = math.hypot(velocity.x, velocity.y)
         red = np.array([light.state == carla.TrafficLightState.Red for light in lights], np.bool_)
-        watch.advance(DELTA_S, places, speeds, red)
+        watch.advance(DELTA_S, places, speeds, red, is_there)
         while not people.events.empty():
             _note(contacts, people.events.get(), begin_s)
     return watch, contacts
@@ -200,7 +201,8 @@ def judge(people: Population, watch: TrafficWatch, contacts: Contacts) -> list[C
         if stood_s > DEADLOCK_S:
             x, y = watch.places[row, :2]
             logger.info("%s stood for %.0f s at (%.1f, %.1f)", vehicle.type_id, stood_s, x, y)
-    hours = cars * options.minutes / 60.0
+    hours = max(float(watch.alive_s.sum()) / 3600.0, 1e-9)
+    gone = int((watch.alive_s < watch.alive_s.max(initial=0.0) - 1.0).sum())
     stuck = int((watch.longest_stand_s > DEADLOCK_S).sum())
     passes = watch.passed_green + len(watch.passed_red)
     return [
@@ -209,6 +211,7 @@ def judge(people: Population, watch: TrafficWatch, contacts: Contacts) -> list[C
               len(people.walkers) >= 0.9 * options.walkers),
         at_most("collisions per car-hour", len(contacts.found) / hours, COLLISIONS_PER_CAR_HOUR),
         at_most("cars that stood > 90 s", stuck, 0),
+        at_most("cars that the manager took away", gone, 0),
         at_most("longest stand", float(watch.longest_stand_s.max(initial=0.0)), DEADLOCK_S, " s"),
         at_most(f"lights passed at red, of {passes}", len(watch.passed_red), RED_SHARE * passes),
         Check("mean speed", f"{3.6 * watch.mean_speed_mps:.1f} km/h", "", True),

@@ -62,7 +62,8 @@ class TrafficWatch:
         self._ahead: F64 | None = None  # (cars, lines) m to each line at the last step
         self._red: Bool = np.zeros(0, np.bool_)
         self._standing_s = np.zeros(cars)
-        self._speed_sum, self._steps = 0.0, 0
+        self._distance_m = 0.0
+        self.alive_s = np.zeros(cars)  # the Traffic Manager takes away what is stuck
         self.longest_stand_s = np.zeros(cars)
         self.places = np.zeros((cars, 3))  # of the longest stand
         self.passed_green = 0
@@ -70,10 +71,12 @@ class TrafficWatch:
 
     @property
     def mean_speed_mps(self) -> float:
-        """Over all cars and steps, standing included."""
-        return self._speed_sum / max(self._steps, 1)
+        """Over the time of all cars while they were there, standing included."""
+        return self._distance_m / max(float(self.alive_s.sum()), 1e-9)
 
-    def advance(self, delta_s: float, places: F64, speeds: F64, is_red: Bool) -> None:
+    def advance(
+        self, delta_s: float, places: F64, speeds: F64, is_red: Bool, is_there: Bool
+    ) -> None:
         """One step.
 
         Args:
@@ -81,10 +84,11 @@ class TrafficWatch:
             places: x, y (m) and yaw (rad) of the cars' centres, (cars, 3).
             speeds: m/s, (cars,).
             is_red: of the lights, (lights,).
+            is_there: whether the car exists (still), (cars,).
         """
-        self._speed_sum += float(speeds.mean()) if len(speeds) else 0.0
-        self._steps += 1
-        stands = speeds < STANDS_BELOW_MPS
+        self._distance_m += delta_s * float(speeds[is_there].sum())
+        self.alive_s += np.where(is_there, delta_s, 0.0)
+        stands = (speeds < STANDS_BELOW_MPS) & is_there
         self._standing_s = np.where(stands, self._standing_s + delta_s, 0.0)
         is_longest = self._standing_s > self.longest_stand_s
         self.places[is_longest] = places[is_longest]

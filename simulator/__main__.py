@@ -16,6 +16,8 @@ from pathlib import Path
 from types import FrameType
 
 from simulator.maps import MapError
+from simulator.render.choice import DEFAULT, RENDERERS, check_renderer
+from simulator.render.gl_window import GlError
 from simulator.scene import SceneOptions, SceneStore
 from simulator.server import DEFAULT_RECORDINGS, Options, Server, bind_ports
 
@@ -43,6 +45,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
                         "(default: %(default)s)")  # fmt: skip
     parser.add_argument("--threads", type=int, metavar="N", help="threads that draw images "
                         "(default: 2)")  # fmt: skip
+    parser.add_argument("--renderer", default=DEFAULT, choices=sorted(RENDERERS), help="gl finds "
+                        "what is visible with OpenGL (default: %(default)s)")  # fmt: skip
     parser.add_argument("--recordings", type=Path, metavar="DIR", default=DEFAULT_RECORDINGS,
                         help="where start_recorder writes (default: %(default)s)")  # fmt: skip
     parser.add_argument("--log-level", default="WARNING", type=str.upper,
@@ -70,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         server = _make_server(given)
         server.start()
-    except (MapError, OSError) as err:
+    except (MapError, OSError, GlError) as err:
         print(f"simulator: {err}", file=sys.stderr)
         return EXIT_BAD_INPUT
     signal.signal(signal.SIGUSR1, lambda *_: logger.info("%s", server.profile.line()))
@@ -90,8 +94,9 @@ def _use_few_arenas() -> None:
 
 
 def _make_server(given: argparse.Namespace) -> Server:
+    check_renderer(given.renderer)
     socks = bind_ports(given.host, given.port)
-    store = SceneStore(SceneOptions(given.maps, given.seed, given.threads))
+    store = SceneStore(SceneOptions(given.maps, given.seed, given.threads, renderer=given.renderer))
     address, port = socks[0].getsockname()[:2]
     if not ipaddress.ip_address(address).is_loopback:
         logger.warning("%s: CARLA's protocol has no authentication, whoever reaches port %d or %d "

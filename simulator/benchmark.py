@@ -18,6 +18,8 @@ from time import perf_counter
 import carla
 import numpy as np
 
+from simulator.render.choice import DEFAULT, RENDERERS
+
 KINDS = ("rgb", "semantic_segmentation", "depth")
 RESOLUTIONS = ((200, 88), (400, 300), (800, 600))
 WEATHERS = {
@@ -31,9 +33,10 @@ WAIT_S = 30.0
 
 
 @contextmanager
-def own_server(town: str) -> Iterator[int]:
+def own_server(town: str, renderer: str) -> Iterator[int]:
     """A server in a process of its own; gives its port."""
     command = [sys.executable, "-m", "simulator", "--port", "0", "--town", town]
+    command += ["--renderer", renderer]
     process = subprocess.Popen(
         [*command, "--parent-pid", str(os.getpid())], stdout=subprocess.PIPE, text=True
     )
@@ -106,8 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--town", default="Town02")
     parser.add_argument("--ticks", type=int, default=60)
+    parser.add_argument("--renderer", default=DEFAULT, choices=sorted(RENDERERS))
     chosen = parser.parse_args(arguments)
-    with own_server(chosen.town) as port:
+    with own_server(chosen.town, chosen.renderer) as port:
         client = carla.Client("127.0.0.1", port, worker_threads=8)
         client.set_timeout(60.0)
         world = client.get_world()

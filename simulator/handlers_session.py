@@ -9,6 +9,7 @@ from simulator import wire
 from simulator.actors import ActorError
 from simulator.episode import Settings
 from simulator.methods import Context, Method
+from simulator.render.choice import describe
 from simulator.render.look import LOOK_VERSION
 from simulator.spawning import finite
 from simulator.wire import Form
@@ -169,6 +170,11 @@ def look(_: Context) -> int:
     return LOOK_VERSION
 
 
+def renderer(context: Context) -> str:
+    """What draws the pictures, such as `numba`. Not part of CARLA's protocol: for benchmarks."""
+    return describe(context.server.episode.scene.renderer)
+
+
 METHODS = {
     "version": Method(version, is_locked=False),
     "get_episode_info": Method(episode_info, is_locked=False),
@@ -198,4 +204,5 @@ METHODS = {
     "is_sensor_enabled_for_ros": Method(is_enabled_for_ros, is_locked=False),
     "fusiondrive_profile": Method(profile, Form.BARE, is_locked=False),
     "fusiondrive_look": Method(look, Form.BARE, is_locked=False),
+    "fusiondrive_renderer": Method(renderer, Form.BARE, is_locked=False),
 }

@@ -24,6 +24,7 @@ from simulator.maps.loading import build_town
 from simulator.outfit import EVERYTHING, Outfit, dress
 from simulator.raycast import RayCaster
 from simulator.render import Renderer
+from simulator.render.choice import DEFAULT, make_renderer
 from simulator.scenery import Ground, GrownStore, default_folder
 from simulator.types import F32, F64, Obstacle, Pose, Town
 
@@ -111,6 +112,7 @@ class SceneOptions:
     seed: int = 0
     threads: int | None = None
     keeps_grown: bool = True  # in the user's cache folder
+    renderer: str = DEFAULT  # see `render.choice`
 
 
 class SceneStore:
@@ -192,7 +194,7 @@ def make_scene(town: Town, options: SceneOptions, outfit: Outfit = EVERYTHING) -
     grown, ground, navigation = GrownStore(folder).grown(carla_map, town, options.seed)
     scenery = dress(grown, outfit, town.signals)
     return_memory()
-    renderer = Renderer(scenery, options.threads)
+    renderer = make_renderer(options.renderer, scenery, options.threads)
     scene = Scene(
         town=town,
         carla_map=carla_map,

@@ -11,6 +11,7 @@ import carla
 import numpy as np
 
 from simulator.maps import load_town
+from simulator.render.choice import DEFAULT, RENDERERS, describe, make_renderer
 from simulator.render.renderer import Renderer
 from simulator.scenery import grow
 from simulator.types import Camera, Drawable, Pose, Town, Weather
@@ -79,12 +80,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--town", default="Town02")
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--renderer", default=DEFAULT, choices=sorted(RENDERERS))
     chosen = parser.parse_args(arguments)
     town = load_town(chosen.town, chosen.maps)
     scenery = grow(carla.Map(town.name, town.xodr), town)
-    renderer = Renderer(scenery, chosen.threads)
+    renderer = make_renderer(chosen.renderer, scenery, chosen.threads)
     faces = sum(len(layer.mesh.faces) for layer in scenery.layers)
-    print(f"{town.name}: {faces} faces, {renderer.threads} threads; median ms over places")
+    drawn_by = f"{describe(renderer)}, {renderer.threads} threads"
+    print(f"{town.name}: {faces} faces, {drawn_by}; median ms over places")
     heads = "".join(f"{name:>10s}" for name in ("cull", "project", "draw", "glare", "total"))
     print(" " * 15 + heads)
     for line in measure(renderer, town, chosen.frames):

@@ -1,0 +1,153 @@
+"""Command: one street of each town in every weather, with tags and depth, on one picture.
+
+`python -m harness.contact_sheet docs/pictures/contact_sheet.jpg` starts servers of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import queue
+from collections.abc import Sequence
+from pathlib import Path
+
+import carla
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.server import RunningServer, ServerSpec
+
+WIDTH, HEIGHT = 320, 180
+COLUMNS = 3
+QUALITY = 88
+WAIT_S = 60.0
+RGB = "sensor.camera.rgb"
+# What is seen of each town: title, weather, whether an oncoming car dazzles.
+PICTURES: tuple[tuple[str, dict[str, float], bool], ...] = (
+    ("day", {"cloudiness": 10.0, "sun_altitude_angle": 50.0, "sun_azimuth_angle": 60.0}, False),
+    ("cloudy", {"cloudiness": 95.0, "sun_altitude_angle": 45.0}, False),
+    ("sunset", {"cloudiness": 30.0, "sun_altitude_angle": 6.0, "sun_azimuth_angle": 60.0}, False),
+    (
+        "rain",
+        {
+            "cloudiness": 90.0,
+            "sun_altitude_angle": 40.0,
+            "precipitation": 80.0,
+            "precipitation_deposits": 80.0,
+            "wetness": 100.0,
+        },
+        False,
+    ),
+    ("fog", {"cloudiness": 70.0, "sun_altitude_angle": 40.0, "fog_density": 60.0}, False),
+    ("night", {"sun_altitude_angle": -30.0}, False),
+    ("night, glare", {"sun_altitude_angle": -30.0, "fog_density": 15.0}, True),
+)
+LABELS = (
+    ("tags", "sensor.camera.semantic_segmentation", carla.ColorConverter.CityScapesPalette),
+    ("depth, logarithmic", "sensor.camera.depth", carla.ColorConverter.LogarithmicDepth),
+)
+_EYE = carla.Transform(carla.Location(x=1.5, z=1.6), carla.Rotation(pitch=-4.0))
+_HIGH_BEAM = carla.VehicleLightState(
+    carla.VehicleLightState.LowBeam | carla.VehicleLightState.HighBeam
+)
+_LOW_BEAM = carla.VehicleLightState(
+    carla.VehicleLightState.Position | carla.VehicleLightState.LowBeam
+)
+
+
+def _beside(start: carla.Transform, ahead_m: float, right_m: float, turn: float) -> carla.Transform:
+    """A place seen from another one; `turn` is in degrees."""
+    forward, right = start.get_forward_vector(), start.get_right_vector()
+    place = start.location + ahead_m * forward + right_m * right
+    return carla.Transform(place, carla.Rotation(yaw=start.rotation.yaw + turn))
+
+
+def _populate(world: carla.World, spot: int) -> tuple[carla.Vehicle, carla.Vehicle]:
+    """The ego, a car ahead, an oncoming one and a walker; gives the first and the oncoming."""
+    library = world.get_blueprint_library()
+    start = world.get_map().get_spawn_points()[spot]
+    ego = world.spawn_actor(library.find("vehicle.tesla.model3"), start)
+    leader = world.spawn_actor(library.find("vehicle.audi.tt"), _beside(start, 16.0, 0.0, 0.0))
+    oncoming = library.find("vehicle.mini.cooper_s")
+    dazzler = world.spawn_actor(oncoming, _beside(start, 21.0, -4.0, 180.0))
+    walker = _beside(start, 11.0, 4.2, -60.0)
+    walker.location.z += 0.6
+    world.spawn_actor(library.find("walker.pedestrian.0005"), walker)
+    leader.set_light_state(_LOW_BEAM)
+    return ego, dazzler
+
+
+def _picture(
+    world: carla.World, ego: carla.Vehicle, kind: str, converter: carla.ColorConverter
+) -> NDArray[np.uint8]:
+    """What one camera sees on the next frame, BGR (H, W, 3)."""
+    blueprint = world.get_blueprint_library().find(kind)
+    blueprint.set_attribute("image_size_x", str(2 * WIDTH))
+    blueprint.set_attribute("image_size_y", str(2 * HEIGHT))
+    images: queue.Queue[carla.Image] = queue.Queue()
+    sensor = world.spawn_actor(blueprint, _EYE, attach_to=ego)
+    sensor.listen(images.put)
+    frame = world.tick()
+    image = images.get(timeout=WAIT_S)
+    while image.frame < frame:
+        image = images.get(timeout=WAIT_S)
+    sensor.stop()
+    sensor.destroy()
+    image.convert(converter)
+    pixels = np.frombuffer(image.raw_data, np.uint8).reshape(2 * HEIGHT, 2 * WIDTH, 4)
+    return np.asarray(
+        cv2.resize(pixels[..., :3], (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8
+    )
+
+
+def _titled(picture: NDArray[np.uint8], title: str) -> NDArray[np.uint8]:
+    for color, thick in ((0, 3), (255, 1)):
+        cv2.putText(
+            picture, title, (8, HEIGHT - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (color,) * 3, thick,
+            cv2.LINE_AA,
+        )  # fmt: skip
+    return picture
+
+
+def draw_town(town: str, spot: int) -> NDArray[np.uint8]:
+    """All pictures of a town from one pose, in rows of three."""
+    cells = []
+    with RunningServer(ServerSpec(town=town)) as server:
+        client = carla.Client(server.host, server.port)
+        client.set_timeout(WAIT_S)
+        world = client.get_world()
+        settings = world.get_settings()
+        settings.synchronous_mode, settings.fixed_delta_seconds = True, 0.05
+        world.apply_settings(settings)
+        ego, dazzler = _populate(world, spot)
+        for title, values, dazzles in PICTURES:
+            world.set_weather(carla.WeatherParameters(**values))
+            is_dark = values.get("sun_altitude_angle", 90.0) < 0.0
+            dark = _LOW_BEAM if is_dark else carla.VehicleLightState(0)
+            ego.set_light_state(dark)
+            dazzler.set_light_state(_HIGH_BEAM if dazzles else dark)
+            world.tick()
+            cells.append(
+                _titled(_picture(world, ego, RGB, carla.ColorConverter.Raw), f"{town} {title}")
+            )
+        for title, kind, converter in LABELS:
+            cells.append(_titled(_picture(world, ego, kind, converter), f"{town} {title}"))
+    rows = [np.hstack(cells[n : n + COLUMNS]) for n in range(0, len(cells), COLUMNS)]
+    return np.vstack(rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draw the towns side by side and write the picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("output", type=Path, help="a .jpg file")
+    parser.add_argument("--towns", nargs="+", default=["Town02", "Town03"])
+    parser.add_argument("--spot", type=int, default=5, help="number of the spawn point")
+    chosen = parser.parse_args(arguments)
+    sheet = np.hstack([draw_town(town, chosen.spot) for town in chosen.towns])
+    if not cv2.imwrite(str(chosen.output), sheet, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
+        raise SystemExit(f"cannot write {chosen.output}")
+    print(f"wrote {chosen.output}: {chosen.output.stat().st_size / 1e3:.0f} KB")
+
+
+if __name__ == "__main__":
+    main()

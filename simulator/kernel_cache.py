@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numba
+import platformdirs
 
 PACKAGE = Path(__file__).parent
 # all that kernels are made of: their files and the constants that are compiled into them
@@ -36,18 +38,14 @@ def sources_hash(package: Path = PACKAGE) -> str:
 
 
 def cache_folder(package: Path = PACKAGE) -> Path:
-    """The folder for the present sources: in the package, or in the user's cache.
+    """The folder for the present sources: in the package, or else in the user's cache.
 
-    Folders of other states of the same package are removed.
+    Folders in the package that are of other states are removed.
     """
-    beside = package / "__pycache__"
-    try:
-        beside.mkdir(exist_ok=True)
-    except OSError:
-        beside = Path.home() / ".cache" / "fusiondrive"
-    if not os.access(beside, os.W_OK):
-        beside = Path.home() / ".cache" / "fusiondrive"
-    folder = beside / (NAME + sources_hash(package))
+    name, beside = NAME + sources_hash(package), package / "__pycache__"
+    if not os.access(beside if beside.is_dir() else package, os.W_OK):
+        return Path(platformdirs.user_cache_dir("fusiondrive")) / name
+    folder = beside / name
     for other in beside.glob(NAME + "*"):
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)
@@ -57,3 +55,9 @@ def cache_folder(package: Path = PACKAGE) -> Path:
 def keep_by_source() -> None:
     """Let numba keep what it compiles from now on in `cache_folder`."""
     numba.config.CACHE_DIR = str(cache_folder())
+
+
+def is_kept(kernel: Callable[..., object]) -> bool:
+    """Whether a kernel's machine code is on disk, so that it need not be compiled."""
+    folder = Path(kernel.stats.cache_path)  # type: ignore[attr-defined]
+    return any(folder.glob(f"*.{kernel.__name__}-*.nbi"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.render.passes import Visibility
 from simulator.render.raster import I32, NEAR_M, SAMPLE_X, SAMPLE_Y, Triangles, View
 from simulator.types import F32
 
@@ -17,6 +18,7 @@ _EGL: dict[str, Any] = {"backend": "egl"}
 _GL_VERSION = 430  # many ranges of faces in one call
 _CORNER_BYTES = 36  # of a face
 _KEPT_SIZES = 8  # of images
+_BAND_ROWS = 8  # shaded at a time
 # OpenGL rounds corners to 1/256 pixel. Tags, depth and instances come from the first sample alone:
 # small images draw that one three times as large and take each third pixel of each third row, the
 # middle of what was one pixel.
@@ -73,13 +75,6 @@ void main() {
 
 class GlError(RuntimeError):
     """OpenGL cannot be had on this machine."""
-
-
-class Visibility(NamedTuple):
-    """What the samples of an image see."""
-
-    inverse_depth: F32  # (samples, H, W) 1/m, 0 for the sky
-    faces: I32  # (samples, H, W), -1 for the sky
 
 
 class _Target(NamedTuple):
@@ -151,7 +146,7 @@ class GlWindow:
         self._set("eye", tuple(view.eye))
         self._set("to_clip", tuple(view.to_clip.ravel()))
         shape = (samples, view.height, view.width)
-        seen = Visibility(np.empty(shape, np.float32), np.empty(shape, np.int32))
+        seen = Visibility(np.empty(shape, np.float32), np.empty(shape, np.int32), _BAND_ROWS)
         for s in range(samples):
             fine = _FINE if s == 0 and view.width * view.height < _FINE_BELOW else 1
             target = self._target(fine * view.width, fine * view.height)

@@ -109,6 +109,14 @@ def sort_slices(counter: I64, height: int, bins: Bins, place: I32) -> None:
         )  # fmt: skip
 
 
+class Visibility(NamedTuple):
+    """What the samples of a whole image see, where that is known before its bands are drawn."""
+
+    inverse_depth: F32  # (samples, H, W) 1/m, 0 for the sky
+    faces: I32  # (samples, H, W), -1 for the sky
+    band_rows: int
+
+
 class Scratch(NamedTuple):
     """What one thread draws a band into."""
 
@@ -123,6 +131,32 @@ def new_scratch(samples: int, rows: int, width: int) -> Scratch:
     numbers = np.empty((8, count))
     whole = np.empty((2, count), np.int32)
     return Scratch(np.empty(shape, np.float32), np.empty(shape, np.int32), Points(*whole, *numbers))
+
+
+@kernel
+def paint_rows(
+    tri: Triangles,
+    maps: GroundMaps,
+    textures: U8,
+    light: Light,
+    beams: F64,
+    view: View,
+    first: int,
+    last: int,
+    is_shaded: bool,
+    scratch: Scratch,
+    targets: Targets,
+    normals: F32,
+) -> None:
+    """Labels and, where wanted, shading and normals of the rows that `scratch` has seen."""
+    label_rows(tri, first, last, scratch.inverse_depth, scratch.faces, targets)
+    if len(normals) > 0:
+        normal_rows(tri, view, first, last, scratch.faces, normals)
+    if is_shaded:
+        shade_rows(
+            tri, maps, textures, light, beams, view, first, last, scratch.inverse_depth,
+            scratch.faces, scratch.points, targets,
+        )  # fmt: skip
 
 
 @kernel
@@ -166,14 +200,10 @@ def draw_bands(
             bins.records, bins.owners, bins.slices, bins.begin, bins.items, band, first, last,
             scratch.inverse_depth, scratch.faces,
         )  # fmt: skip
-        label_rows(tri, first, last, scratch.inverse_depth, scratch.faces, targets)
-        if len(normals) > 0:
-            normal_rows(tri, view, first, last, scratch.faces, normals)
-        if is_shaded:
-            shade_rows(
-                tri, maps, textures, light, beams, view, first, last, scratch.inverse_depth,
-                scratch.faces, scratch.points, targets,
-            )  # fmt: skip
+        paint_rows(
+            tri, maps, textures, light, beams, view, first, last, is_shaded, scratch, targets,
+            normals,
+        )  # fmt: skip
 
 
 @kernel

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from simulator.kernel_cache import is_kept
 from simulator.render import glare
 from simulator.render.chunks import Static, cut, empty_triangles, visible
 from simulator.render.crew import Crew
@@ -24,7 +25,6 @@ from simulator.render.ground_maps import (
     stamp_moving,
     sweep_shadow,
 )
-from simulator.render.jit import discard_stale_cache
 from simulator.render.moving import (
     Placed,
     beams_of,
@@ -37,6 +37,7 @@ from simulator.render.moving import (
 )
 from simulator.render.passes import (
     Bins,
+    Visibility,
     compose_bands,
     draw_bands,
     gather_bands,
@@ -91,6 +92,9 @@ class Surroundings(NamedTuple):
 class Renderer:
     """Draws one town. Not for use by several threads at once; threads of its own it has."""
 
+    # draws bands from what `_transform` gives
+    _draw_bands: Callable[..., None] = staticmethod(draw_bands)
+
     def __init__(self, scenery: Scenery, threads: int | None = None) -> None:
         """Prepare a town for drawing.
 
@@ -98,7 +102,7 @@ class Renderer:
             scenery: what stands still.
             threads: how many draw; two by default, or one on a machine with a single core.
         """
-        self._fresh = discard_stale_cache(set_up)
+        self._fresh = not is_kept(set_up)
         self._started = False
         self.threads = max(1, threads if threads is not None else min(2, os.cpu_count() or 1))
         self._crew = Crew(self.threads)
@@ -151,7 +155,8 @@ class Renderer:
         about = self._begin(placed, light, view, reach) if color else None
         tri, starts, stops = self._collect(view, placed, light, reach)
         culled = perf_counter()
-        bins = self._transform(tri, starts, stops, view)
+        samples = len(SAMPLE_X) if color else 1
+        bands = self._transform(tri, starts, stops, view, samples)
         transformed = perf_counter()
         targets = Targets(
             np.empty((camera.height, camera.width, 3), np.float32),
@@ -161,7 +166,7 @@ class Renderer:
         )
         directions = np.empty((camera.height if normals else 0, camera.width, 3), np.float32)
         around = about() if about is not None else None
-        self._draw(tri, around, light, view, bins, targets, directions)
+        self._draw(tri, around, light, view, bands, samples, targets, directions)
         drawn = perf_counter()
         bgra = np.zeros((camera.height, camera.width, 4), np.uint8)
         if around is not None:
@@ -233,8 +238,10 @@ class Renderer:
         self._static = Static(tri, chunks, first)
         return tri
 
-    def _transform(self, tri: Triangles, starts: I32, stops: I32, view: View) -> Bins:
-        """Project all faces and sort what is left of them by band."""
+    def _transform(
+        self, tri: Triangles, starts: I32, stops: I32, view: View, samples: int
+    ) -> Bins | Visibility:
+        """Project all faces and sort what is left of them by band, whatever the samples."""
         total = int((stops - starts).sum())
         if 2 * total > len(self._owners):
             self._records = np.empty((3 * total, RECORD_FLOATS), np.float32)
@@ -276,20 +283,20 @@ class Renderer:
         around: Surroundings | None,
         light: Light,
         view: View,
-        bins: Bins,
+        bands: Bins | Visibility,
+        samples: int,
         targets: Targets,
         directions: F32,
     ) -> None:
         """Visibility and shading, band by band."""
         maps = around.maps if around is not None else self._no_maps
         beams = around.beams if around is not None else _NO_BEAMS
-        samples = len(SAMPLE_X) if around is not None else 1
         counter = np.zeros(1, np.int64)
 
         def work() -> None:
-            scratch = new_scratch(samples, bins.band_rows, view.width)
-            draw_bands(
-                counter, tri, maps, self._textures, light, beams, view, bins,
+            scratch = new_scratch(samples, bands.band_rows, view.width)
+            self._draw_bands(
+                counter, tri, maps, self._textures, light, beams, view, bands,
                 around is not None, scratch, targets, directions,
             )  # fmt: skip
 

@@ -12,7 +12,7 @@ def test_a_change_of_any_kernel_file_gives_another_folder(tmp_path: Path) -> Non
     source = tmp_path / "physics" / "motion.py"
     source.write_text("RATE = 1")
     first = cache_folder(tmp_path)
-    first.mkdir()
+    first.mkdir(parents=True)
     assert cache_folder(tmp_path) == first
     assert first.is_dir()
     source.write_text("RATE = 2")

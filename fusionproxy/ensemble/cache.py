@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,16 @@ def write_member(path: Path, member: Member, facts: Mapping[str, str]) -> None:
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """Write a safetensors file that appears whole or not at all."""
+    with _whole(path) as partial:
+        save_file(tensors, str(partial), metadata)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A file to write that takes the place of `path` at the end, or is gone."""
     partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
-        save_file(tensors, str(partial), metadata)
+        yield partial
         partial.replace(path)
     except (OSError, SafetensorError) as err:
         partial.unlink(missing_ok=True)
@@ -142,13 +150,8 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     Raises:
         FusionError: the disk is full or cannot be written.
     """
-    partial = folder / f"manifest.{os.getpid()}.partial"
-    try:
+    with _whole(folder / MANIFEST) as partial:
         partial.write_text(json.dumps(manifest, indent=1) + "\n")
-        partial.replace(folder / MANIFEST)
-    except OSError as err:
-        partial.unlink(missing_ok=True)
-        raise FusionError(f"{folder / MANIFEST} cannot be written ({err})") from err
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from fusionproxy.classical import average, fuse_luma
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_without
 from fusionproxy.model import FusionProxy
@@ -73,12 +74,10 @@ def columns(
     if member.samples is None:
         raise FusionError("this pair keeps no samples")
     visible, thermal = planes_to_rgb(member.visible), planes_to_rgb(member.infrared)
-    luma = cv2.cvtColor(visible, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    average = visible + (thermal[..., 0].astype(np.float32) - luma)[..., None] / 2
     found = [
         ("thermal", thermal),
         ("visible", visible),
-        ("average", np.clip(average, 0, 255).astype(np.uint8)),
+        ("average", fuse_luma(visible, thermal[..., 0], average)),
     ]
     for t, name in enumerate(ensemble.teachers):
         sample = member.samples[t * ensemble.samples].float() / 255

@@ -250,26 +250,19 @@ class MaskDiFuserNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         return out
 
 
+_SMALL: Mapping[str, Any] = {
+    "width": 32,
+    "content_widths": (16, 32, 32),
+    "semantic_width": 64,
+    "semantic_layers": 2,
+    "heads": 4,
+    "blocks": 1,
+    "cross_levels": (2, 3),
+}
 NETWORKS: Mapping[str, dict[str, Any]] = {
     "paper": {},
-    "small": {
-        "width": 32,
-        "content_widths": (16, 32, 32),
-        "semantic_width": 64,
-        "semantic_layers": 2,
-        "heads": 4,
-        "blocks": 1,
-        "cross_levels": (2, 3),
-    },
-    "cpu": {
-        "width": 16,
-        "content_widths": (16, 16, 16),
-        "semantic_width": 64,
-        "semantic_layers": 2,
-        "heads": 4,
-        "blocks": 1,
-        "cross_levels": (2, 3),
-    },
+    "small": {**_SMALL},
+    "cpu": {**_SMALL, "width": 16, "content_widths": (16, 16, 16)},
     "tiny": {
         "width": 8,
         "content_widths": (8, 8, 8),

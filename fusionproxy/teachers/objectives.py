@@ -25,6 +25,8 @@ try:
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
+CROP_MULTIPLE = 16  # how far the networks shrink an image
+
 
 class Batch(NamedTuple):
     """Clean crops and, for Mask-DiFuser, their corrupted views; (B, 3, h, w) in [-1, 1]."""
@@ -124,7 +126,6 @@ class Objective:
     draw: Callable[[CleanImages, np.random.Generator, CropConfig], Batch]
     loss: Callable[..., Tensor]
     pipeline: Callable[[Any, Any], Any]
-    crop_multiple: int
 
 
 def _prior(size: str) -> nn.Module:
@@ -138,8 +139,8 @@ def _network(size: str) -> nn.Module:
 
 
 OBJECTIVES: Mapping[str, Objective] = {
-    "ddfm": Objective(_prior, ddfm_batch, ddfm_loss, ddfm.pipeline_of, 16),
-    "mask_difuser": Objective(_network, mask_batch, mask_loss, mask_difuser.pipeline_of, 16),
+    "ddfm": Objective(_prior, ddfm_batch, ddfm_loss, ddfm.pipeline_of),
+    "mask_difuser": Objective(_network, mask_batch, mask_loss, mask_difuser.pipeline_of),
 }
 
 

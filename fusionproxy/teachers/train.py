@@ -20,6 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from fusionproxy.classical import average, fuse_luma
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_without
 from fusionproxy.pairs import Pair, add_arguments, from_arguments
@@ -32,7 +33,13 @@ try:
     from fusionproxy import training
     from fusionproxy.teachers.diffusion import PREDICTIONS, Schedule, make_scheduler
     from fusionproxy.teachers.images import CleanImages, Sides, open_sides
-    from fusionproxy.teachers.objectives import OBJECTIVES, CropConfig, at_random_times, objective
+    from fusionproxy.teachers.objectives import (
+        CROP_MULTIPLE,
+        OBJECTIVES,
+        CropConfig,
+        at_random_times,
+        objective,
+    )
     from fusionproxy.teachers.registry import Sampling, open_teacher
 except ModuleNotFoundError as err:
     exit_without(err)
@@ -63,9 +70,9 @@ class TeacherConfig:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        multiple = objective(self.teacher).crop_multiple
-        if self.crop <= 0 or self.crop % multiple:
-            raise FusionError(f"--crop: expected a multiple of {multiple}, found {self.crop}")
+        objective(self.teacher)  # whether there is one
+        if self.crop <= 0 or self.crop % CROP_MULTIPLE:
+            raise FusionError(f"--crop: expected a multiple of {CROP_MULTIPLE}, found {self.crop}")
         for name in ("steps", "batch", "minutes"):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -257,9 +264,7 @@ def contact_sheet(trainer: TeacherTrainer, pairs: list[Pair], samples: int = 2) 
         height = max(32, round(pair.infrared.shape[0] * width / pair.infrared.shape[1]))
         small = pair.resized(width, min(height, 2 * width))
         heat = np.repeat(small.infrared[..., None], 3, 2)
-        luma = cv2.cvtColor(small.visible, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        half = (small.infrared.astype(np.float32) - luma)[..., None] / 2
-        images = [heat, small.visible, np.clip(small.visible + half, 0, 255).astype(np.uint8)]
+        images = [heat, small.visible, fuse_luma(small.visible, small.infrared, average)]
         planes = (
             torch.from_numpy(small.infrared)[None, None] / 255,
             torch.from_numpy(small.visible.transpose(2, 0, 1).copy())[None] / 255,

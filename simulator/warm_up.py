@@ -15,7 +15,11 @@ from simulator.types import Camera, Drawable, Pose, Weather
 logger = logging.getLogger(__name__)
 
 SLOW_S = 5.0  # a start from compiled kernels takes about a second
-WEATHERS = (Weather(), Weather(fog_density=80.0, wetness=50.0), Weather(sun_altitude_angle=-60.0))
+WEATHERS = (
+    Weather(),
+    Weather(fog_density=80.0, wetness=50.0, precipitation=50.0),
+    Weather(sun_altitude_angle=-60.0),
+)
 
 
 def warm_up(scene: Scene) -> None:

@@ -7,4 +7,7 @@ from __future__ import annotations
 # along the streets (houses, trees, lamps, markings). Then draw the reference pictures anew with
 # `python -m simulator.render.reference`, and train and evaluate what ships again. A change of the
 # road network itself is not one of the look: results name the map by its own digest.
+#
+# Look 1 got streaks of rain later (`rain.py`). They are there only where `precipitation` is above
+# 0; all other pictures stayed equal to the byte, and no weight was trained or judged on rain.
 LOOK_VERSION = 1

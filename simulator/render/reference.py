@@ -28,6 +28,7 @@ SCENES = {
     "fog": (40, Weather(cloudiness=70.0, fog_density=60.0, fog_distance=5.0)),
     "night": (5, Weather(sun_altitude_angle=-30.0)),
     "wet": (71, Weather(cloudiness=60.0, wetness=90.0, precipitation_deposits=60.0)),
+    "rain": (71, Weather(cloudiness=95.0, precipitation=70.0, precipitation_deposits=60.0)),
     "sunset": (20, Weather(sun_altitude_angle=8.0, sun_azimuth_angle=120.0)),
 }
 

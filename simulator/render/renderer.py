@@ -45,6 +45,7 @@ from simulator.render.passes import (
     project_slices,
     sort_slices,
 )
+from simulator.render.rain import add_rain
 from simulator.render.raster import (
     I32,
     RECORD_FLOATS,
@@ -170,7 +171,7 @@ class Renderer:
         drawn = perf_counter()
         bgra = np.zeros((camera.height, camera.width, 4), np.uint8)
         if around is not None:
-            self._finish(targets, around.sources, light, view, shot_noise_seed, bgra)
+            self._finish(targets, around.sources, light, view, time_s, shot_noise_seed, bgra)
         self.stages = Stages(
             culled - began, transformed - culled, drawn - transformed, perf_counter() - drawn
         )
@@ -303,10 +304,19 @@ class Renderer:
         self._crew.together(work)
 
     def _finish(
-        self, targets: Targets, sources: F64, light: Light, view: View, seed: int, bgra: U8
+        self,
+        targets: Targets,
+        sources: F64,
+        light: Light,
+        view: View,
+        time_s: float,
+        seed: int,
+        bgra: U8,
     ) -> None:
-        """Glare, exposure, noise and tone curve."""
+        """Rain, glare, exposure, noise and tone curve."""
         focal = 0.5 * view.width / float(np.linalg.norm(view.ray_x))
+        if light.rain > 0.0:
+            add_rain(targets, view, light, focal, time_s)
         screen = glare.project(sources, view)
         if len(sources):
             glare.add_sources(targets, sources, screen, focal)

@@ -27,6 +27,7 @@ from simulator.types import (
 CAMERA = Camera(200, 100, 90.0, Pose(0.0, 0.0, 1.5))
 DAY = Weather(cloudiness=0.0, sun_altitude_angle=45.0, sun_azimuth_angle=180.0, fog_density=0.0)
 NIGHT = replace(DAY, sun_altitude_angle=-30.0)
+RAIN = replace(DAY, cloudiness=90.0, precipitation=100.0)
 WALL_X = 60.0
 CAR = Drawable("vehicle.tesla.model3", Pose(12.0, 0.0, 0.0), instance=321)
 
@@ -140,7 +141,7 @@ def test_every_kind_of_thing_is_drawn(renderer, kind, half, tag):
     assert (renderer.render(CAMERA, [thing], DAY, 0.0).tags == tag).sum() > 5
 
 
-@pytest.mark.parametrize("weather", [DAY, NIGHT, replace(DAY, fog_density=90.0)])
+@pytest.mark.parametrize("weather", [DAY, NIGHT, replace(DAY, fog_density=90.0), RAIN])
 def test_threads_do_not_change_a_single_byte(renderer, weather):
     things = [CAR, replace(CAR, pose=Pose(25.0, -3.0, 0.0, 0.0, 180.0), lights=3)]
     alone = Renderer(street(), threads=1)
@@ -218,6 +219,28 @@ def test_oncoming_headlights_at_night_veil_the_dark_around_them(renderer):
     assert luma(glare)[sky].mean() > luma(dark)[sky].mean() + 10.0
     turned = replace(oncoming, lights=3, pose=Pose(15.0, -2.0, 0.0))
     assert luma(glare).mean() > luma(renderer.render(CAMERA, [turned], NIGHT, 0.0)).mean()
+
+
+def test_rain_falls_past_the_camera_and_leaves_labels_alone(renderer):
+    first, later = (renderer.render(CAMERA, [CAR], RAIN, t) for t in (1.0, 1.1))
+    dry = renderer.render(CAMERA, [CAR], replace(RAIN, precipitation=0.0), 1.0)
+    moved = np.abs(luma(first) - luma(later)) > 4.0
+    assert 0.002 < moved.mean() < 0.2
+    np.testing.assert_array_equal(first.tags, dry.tags)
+    np.testing.assert_array_equal(first.depth_m, dry.depth_m)
+
+
+def test_drops_stay_where_they_are_in_the_world(renderer):
+    """A camera a little to the side sees the same streaks, at another time it sees others."""
+
+    def streaks(y: float, time_s: float) -> np.ndarray:
+        camera = CAMERA._replace(pose=Pose(0.0, y, 1.5))
+        usual = np.median([luma(renderer.render(camera, [], RAIN, t)) for t in range(20, 25)], 0)
+        return (luma(renderer.render(camera, [], RAIN, time_s)) - usual).ravel()
+
+    here = streaks(0.0, 1.0)
+    assert np.corrcoef(here, streaks(0.005, 1.0))[0, 1] > 0.5
+    assert np.corrcoef(here, streaks(0.0, 7.0))[0, 1] < 0.2
 
 
 def test_low_beams_light_the_road_ahead(renderer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from fusionproxy.errors import FusionError
 from fusionproxy.runtime import OnnxModel, weights_hash
 
 U8 = NDArray[np.uint8]
+BORDER = 32  # a network file reflects sides up to a multiple of this
 
 
 class OnnxStudent:
@@ -45,6 +47,9 @@ class OnnxStudent:
             FusionError: a shape or type is not the expected one, or the sizes differ.
         """
         check_pair(rgb, thermal)
+        height, width = thermal.shape
+        if is_tiny(height, width):
+            return self.fuse(grown(rgb, 0), grown(thermal, 0))[:height, :width]
         if self._buffers.size != thermal.shape:
             self._buffers = _Buffers((thermal.shape[0], thermal.shape[1]))
         buffers, scale = self._buffers, np.float32(1 / 255)
@@ -62,6 +67,24 @@ class _Buffers:
         self.size = size
         self.visible = np.empty((1, 3, *size), np.float32)
         self.infrared = np.empty((1, 1, *size), np.float32)
+
+
+def is_tiny(height: int, width: int) -> bool:
+    """Whether an image is too small for the border that a network file reflects."""
+    return -height % BORDER >= height or -width % BORDER >= width
+
+
+def grown(image: NDArray[Any], axis: int) -> NDArray[Any]:
+    """Repeat the edge up to a multiple of `BORDER`, as students in torch do with tiny images.
+
+    Args:
+        image: rows along `axis`, columns along the next.
+        axis: from 0.
+    """
+    more = [(0, 0)] * image.ndim
+    for side in (axis, axis + 1):
+        more[side] = (0, -image.shape[side] % BORDER)
+    return np.pad(image, more, mode="edge")
 
 
 def check_pair(rgb: U8, thermal: U8) -> None:

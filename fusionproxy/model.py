@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusionproxy.errors import FusionError
+from fusionproxy.inference import grown, is_tiny
 from fusionproxy.runtime import OnnxModel, weights_hash
 
 F32 = NDArray[np.float32]
@@ -49,7 +50,7 @@ class FusionProxy:
         path = _find(name)
         if path.suffix == ".onnx":
             model = OnnxModel(path, threads)
-            return cls(path, lambda infrared, visible: model(infrared, visible)[0])
+            return cls(path, lambda infrared, visible: _run_any_size(model, infrared, visible))
         return cls(path, _torch_runner(path))
 
     def save_pretrained(self, folder: str | Path) -> Path:
@@ -163,6 +164,14 @@ def _find(name: str | Path) -> Path:
     if path.suffix not in FILES:
         raise FusionError(f"{path}: expected .onnx or .safetensors")
     return path
+
+
+def _run_any_size(model: OnnxModel, infrared: F32, visible: F32) -> F32:
+    height, width = infrared.shape[2:]
+    if is_tiny(height, width):
+        fused = model(grown(infrared, 2), grown(visible, 2))[0]
+        return fused[..., :height, :width]
+    return model(infrared, visible)[0]
 
 
 def _torch_runner(path: Path) -> Callable[[F32, F32], F32]:

@@ -240,13 +240,23 @@ def read_infrared(path: Path, limits: tuple[float, float] | None = None) -> F32:
     Raises:
         FusionError: the file cannot be read, is in colour, or needs a range.
     """
-    image = _unit(path, limits, "infrared")
+    return grey_of(_unit(path, limits, "infrared"), str(path), white=1.0)
+
+
+def grey_of(image: NDArray[Any], where: str, white: float = 255.0) -> NDArray[Any]:
+    """(H, W) of an infrared image (H, W) or RGB (H, W, 3) whose channels are equal.
+
+    Raises:
+        FusionError: it is in colour; the text begins with `where`.
+    """
     if image.ndim == 2:
         return image
-    spread = 255 * float((image.max(axis=2) - image.min(axis=2)).mean())
+    red, green, blue = cv2.split(image)
+    most, least = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    spread = 255 / white * float(cv2.absdiff(most, least).mean())
     if spread > GREY_TOLERANCE:
         raise FusionError(
-            f"{path}: expected a grey infrared image, found colour (channels differ by "
+            f"{where}: expected a grey infrared image, found colour (channels differ by "
             f"{spread:.0f} of 255 on average); convert its false colours first"
         )
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
@@ -330,14 +340,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rgb", action="store_true", help="refuse grey visible images")
 
 
-def from_arguments(folder: Path, options: argparse.Namespace) -> PairSource:
-    """Open the pairs that `add_arguments` describes."""
-    read_as = ReadAs(
+def reading(options: argparse.Namespace) -> ReadAs:
+    """How files are read, as `add_arguments` describes."""
+    return ReadAs(
         infrared_range=_limits(options.infrared_range),
         visible_range=_limits(options.visible_range),
         visible="rgb" if options.rgb else "any",
     )
-    return open_pairs(folder, options.layout, options.split, read_as)
+
+
+def from_arguments(folder: Path, options: argparse.Namespace) -> PairSource:
+    """Open the pairs that `add_arguments` describes."""
+    return open_pairs(folder, options.layout, options.split, reading(options))
 
 
 def _limits(values: list[float] | None) -> tuple[float, float] | None:

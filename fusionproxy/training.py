@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionproxy.errors import FusionError, missing_extra
+from fusionproxy.whole import whole_file
 
 try:
     import torch
@@ -47,13 +48,8 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
     Raises:
         FusionError: the disk is full or cannot be written.
     """
-    partial = path.with_suffix(".partial")
-    try:
+    with whole_file(path, RuntimeError) as partial:  # torch's writer raises RuntimeError
         torch.save(state, partial)
-        partial.replace(path)
-    except (OSError, RuntimeError) as err:  # torch's writer raises RuntimeError
-        partial.unlink(missing_ok=True)
-        raise FusionError(f"{path} cannot be written ({err}); what is there stays") from err
 
 
 def load_state(path: Path, config: object, device: str = "cpu") -> dict[str, Any]:

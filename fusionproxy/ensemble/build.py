@@ -35,6 +35,7 @@ from fusionproxy.ensemble.cache import (
 from fusionproxy.errors import FusionError, missing_extra
 from fusionproxy.foundations.specs import panel_specs
 from fusionproxy.pairs import Pair, PairSource
+from fusionproxy.whole import PARTIAL
 
 try:
     import torch
@@ -333,7 +334,7 @@ def build_ensemble(
     builder = Builder(config, pairs, weights)
     identity = prepare(builder, folder)
     if part[1] == 1:  # nobody else writes here: these are of runs that were killed
-        for left in folder.glob("*.partial"):
+        for left in folder.glob(f"*.{PARTIAL}*"):
             left.unlink(missing_ok=True)
     indices = to_make(folder, range(part[0], len(pairs.where()), part[1]), identity)
     if workers <= 1:

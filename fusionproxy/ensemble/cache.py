@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fusionproxy.errors import FusionError, missing_extra
 from fusionproxy.foundations.specs import panel_specs
+from fusionproxy.whole import whole_file
 
 try:
     import torch
@@ -73,20 +72,8 @@ def write_member(path: Path, member: Member, facts: Mapping[str, str]) -> None:
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """Write a safetensors file that appears whole or not at all."""
-    with _whole(path) as partial:
+    with whole_file(path, SafetensorError) as partial:
         save_file(tensors, str(partial), metadata)
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A file to write that takes the place of `path` at the end, or is gone."""
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        yield partial
-        partial.replace(path)
-    except (OSError, SafetensorError) as err:
-        partial.unlink(missing_ok=True)
-        raise FusionError(f"{path} cannot be written ({err}); what is there stays") from err
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
@@ -150,7 +137,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     Raises:
         FusionError: the disk is full or cannot be written.
     """
-    with _whole(folder / MANIFEST) as partial:
+    with whole_file(folder / MANIFEST) as partial:
         partial.write_text(json.dumps(manifest, indent=1) + "\n")
 
 

@@ -54,6 +54,17 @@ def test_type_layout_and_range_come_back(oracle: FusionProxy) -> None:
         assert np.abs(values - expected).max() < 0.51 / 255 + 1e-5
 
 
+@pytest.mark.parametrize("size", [(2, 2), (3, 70), (16, 16), (17, 33)])
+def test_tiny_images_are_fused_as_by_torch(oracle: FusionProxy, size: tuple[int, int]) -> None:
+    """Their border cannot be reflected: a network file of its own refused 2 to 16 pixels."""
+    rgb, thermal = np.resize(RGB, (*size, 3)), np.resize(THERMAL, size)
+    fused = oracle.fuse(rgb, thermal)
+    torch_one = FusionProxy.from_pretrained(SHIPPED / "student_oracle.safetensors")
+    assert np.abs(fused.astype(int) - torch_one.fuse(rgb, thermal)).max() <= 1
+    harness = OnnxStudent(SHIPPED / "student_oracle.onnx").fuse(rgb, thermal)
+    assert np.array_equal(fused, harness)
+
+
 def test_a_saved_student_comes_back(oracle: FusionProxy, tmp_path: Path) -> None:
     again = FusionProxy.from_pretrained(oracle.save_pretrained(tmp_path / "mine"))
     assert again.weights_hash() == oracle.weights_hash()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -177,19 +177,21 @@ class Episode:
     def step(self, settings: Settings) -> list[Contact]:
         """Let one step of time pass; returns what touched."""
         dt = settings.delta_s
-        self._drive_ackermann(dt)
-        self._apply_steering_curves()
+        vehicles = list(self.actors.of(Vehicle))
+        self._drive_ackermann(vehicles, dt)
+        self._apply_steering_curves(vehicles)
         contacts = self.physics.step(dt, settings.substeps)
         self.lights.advance(dt)
         self._show_lights()
+        bodies = self.physics.bodies()
         for actor in self.actors:
             actor.ticks += 1
             actor.age_s += dt
             if actor.has_body:
-                self._follow_body(actor, dt)
+                _follow_body(actor, bodies[actor.actor_id], dt)
             elif actor.parent is not None and actor.relative is not None:
                 self._follow_parent(actor, actor.parent, dt)
-        for vehicle in self.actors.of(Vehicle):
+        for vehicle in vehicles:
             self._look_around(vehicle)
             if not vehicle.is_sticky and vehicle.has_body:
                 self.drive(vehicle, VehicleInput())
@@ -197,8 +199,8 @@ class Episode:
             self.destroy(walker.actor_id)
         return contacts
 
-    def _drive_ackermann(self, dt: float) -> None:
-        for vehicle in self.actors.of(Vehicle):
+    def _drive_ackermann(self, vehicles: Sequence[Vehicle], dt: float) -> None:
+        for vehicle in vehicles:
             if vehicle.ackermann is None or not vehicle.has_body:
                 continue
             yaw = math.radians(vehicle.pose.yaw)
@@ -211,8 +213,8 @@ class Episode:
             vehicle.control = order
             self.physics.control(vehicle.actor_id, order)
 
-    def _apply_steering_curves(self) -> None:
-        for vehicle in self.actors.of(Vehicle):
+    def _apply_steering_curves(self, vehicles: Sequence[Vehicle]) -> None:
+        for vehicle in vehicles:
             if vehicle.steering_curve is not None and vehicle.has_body:
                 speed = math.hypot(vehicle.velocity[0], vehicle.velocity[1])
                 share = vehicle.steering_curve.at(3.6 * speed)
@@ -224,17 +226,6 @@ class Episode:
         vehicle.ackermann = None
         if vehicle.has_body:
             self.physics.control(vehicle.actor_id, order)
-
-    def _follow_body(self, actor: Actor, dt: float) -> None:
-        body: BodyState = self.physics.body(actor.actor_id)
-        actor.pose, actor.velocity = body.pose, body.velocity
-        actor.angular_velocity, actor.acceleration = body.angular_velocity, body.acceleration
-        if isinstance(actor, Walker):
-            actor.note_place(dt)
-        if isinstance(actor, Vehicle):
-            actor.gear = body.gear
-            if not actor.wheels.is_free:
-                actor.wheel_steer_deg = body.wheel_steer_deg
 
     def _look_around(self, vehicle: Vehicle) -> None:
         """Which traffic light and which speed limit hold for a vehicle."""
@@ -337,6 +328,16 @@ class Episode:
     def sensors(self) -> Iterator[Sensor]:
         """All sensors in order of creation."""
         return self.actors.of(Sensor)
+
+
+def _follow_body(actor: Actor, body: BodyState, dt: float) -> None:
+    actor.pose, actor.velocity, actor.angular_velocity, actor.acceleration = body[:4]
+    if isinstance(actor, Vehicle):
+        actor.gear = body.gear
+        if not actor.wheels.is_free:
+            actor.wheel_steer_deg = body.wheel_steer_deg
+    elif isinstance(actor, Walker):
+        actor.note_place(dt)
 
 
 def _half_turn(degrees: float) -> float:

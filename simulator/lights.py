@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -39,8 +39,7 @@ class LightState(IntEnum):
     UNKNOWN = 4
 
 
-@dataclass(frozen=True)
-class LightStatus:
+class LightStatus(NamedTuple):
     """What the world-state record of a light carries."""
 
     state: LightState
@@ -129,8 +128,7 @@ class TrafficLights:
     ) -> None:
         """Change the times of one light; a phase lasts as long as its longest light."""
         status = self._states[index]
-        self._states[index] = replace(
-            status,
+        self._states[index] = status._replace(
             green_s=_duration("green_s", green_s, status.green_s),
             yellow_s=_duration("yellow_s", yellow_s, status.yellow_s),
             red_s=_duration("red_s", red_s, status.red_s),
@@ -141,7 +139,7 @@ class TrafficLights:
         group = self._group_of(index)
         group.frozen = frozen
         for i in self.group(index):
-            self._states[i] = replace(self._states[i], frozen=frozen)
+            self._states[i] = self._states[i]._replace(frozen=frozen)
 
     def advance(self, dt: float) -> None:
         """Let `dt` seconds of simulation pass."""
@@ -214,7 +212,7 @@ class TrafficLights:
         for phase in group.phases:
             for i in phase:
                 status = self._states[i]
-                self._states[i] = replace(status, elapsed_s=status.elapsed_s + dt)
+                self._states[i] = LightStatus(status[0], status[1] + dt, *status[2:])
         group.elapsed_s += dt
         limit = self._stage_s(group)
         # at most one cycle: a group whose times are all zero must not loop for ever
@@ -245,7 +243,7 @@ class TrafficLights:
                     self._switch(i, state, elapsed_s=group.elapsed_s)
 
     def _switch(self, index: int, state: LightState, elapsed_s: float = 0.0) -> None:
-        self._states[index] = replace(self._states[index], state=state, elapsed_s=elapsed_s)
+        self._states[index] = self._states[index]._replace(state=state, elapsed_s=elapsed_s)
 
 
 def trigger_box(foot: Pose, lines: Sequence[Pose]) -> tuple[_Vector, _Vector, _Vector]:

@@ -39,8 +39,7 @@ class VehicleInput:
     gear: int = 0
 
 
-@dataclass(frozen=True)
-class BodyState:
+class BodyState(NamedTuple):
     """One body after a step; vectors in the world frame."""
 
     pose: Pose  # of the actor's origin, the ground contact centre

@@ -40,39 +40,50 @@ def box_of(state: F64, spec: F64, box: F64) -> None:
 
 
 @compiled
-def _may_meet(i: int, j: int, state: F64, spec: F64, command: F64, dt: float) -> bool:
-    if command[i, k.COLLIDES] == 0.0 or command[j, k.COLLIDES] == 0.0:
+def _extents(state: F64, spec: F64) -> F64:
+    """How far from its origin each body reaches (m), and its speed (m/s): (N, 2)."""
+    found = np.empty((len(state), 2))
+    for i in range(len(state)):
+        found[i, 0] = math.hypot(spec[i, k.HALF_X], spec[i, k.HALF_Y]) + abs(spec[i, k.BOX_X])
+        found[i, 1] = math.hypot(state[i, k.VX], state[i, k.VY])
+    return found
+
+
+@compiled
+def _may_meet(i: int, j: int, state: F64, spec: F64, command: F64, room: float) -> bool:
+    """Whether two bodies are of kinds that collide and not farther than `room` (m) apart."""
+    dx, dy = abs(state[i, k.X] - state[j, k.X]), abs(state[i, k.Y] - state[j, k.Y])
+    if dx > room or dy > room or command[j, k.COLLIDES] == 0.0:
         return False
     if spec[i, k.KIND] != k.VEHICLE and spec[j, k.KIND] != k.VEHICLE:
         return False
-    speeds = math.hypot(state[i, k.VX], state[i, k.VY]) + math.hypot(state[j, k.VX], state[j, k.VY])
-    reach = math.hypot(spec[i, k.HALF_X], spec[i, k.HALF_Y]) + abs(spec[i, k.BOX_X])
-    reach += math.hypot(spec[j, k.HALF_X], spec[j, k.HALF_Y]) + abs(spec[j, k.BOX_X])
-    gap = math.hypot(state[i, k.X] - state[j, k.X], state[i, k.Y] - state[j, k.Y])
-    # Room for what full throttle, a push or a chain of hits may add within the step.
-    return bool(gap <= reach + (speeds + 10.0) * dt)
+    return bool(math.hypot(dx, dy) <= room)
 
 
 @compiled
 def find_pairs(state: F64, spec: F64, command: F64, grid: Grid, dt: float) -> I64:
     """Pairs that could touch within the step: (P, 2), obstacles as -1 - index; body order."""
     count = len(state)
+    extents = _extents(state, spec)
     stamps = np.full(len(grid.boxes), -1, np.int64)
     pairs = np.empty((64, 2), np.int64)
+    none = np.empty(0, np.int64)
     used = 0
     for i in range(count):
-        near = np.empty(0, np.int64)
-        if command[i, k.COLLIDES] != 0.0 and spec[i, k.KIND] != k.PROP and len(grid.boxes) > 0:
-            speed = math.hypot(state[i, k.VX], state[i, k.VY])
-            reach = math.hypot(spec[i, k.HALF_X], spec[i, k.HALF_Y]) + abs(spec[i, k.BOX_X])
-            reach += (speed + 10.0) * dt
+        if command[i, k.COLLIDES] == 0.0:
+            continue
+        near = none
+        # Room for what full throttle, a push or a chain of hits may add within the step.
+        if spec[i, k.KIND] != k.PROP and len(grid.boxes) > 0:
+            reach = extents[i, 0] + (extents[i, 1] + 10.0) * dt
             near = bx.near_boxes(grid, state[i, k.X], state[i, k.Y], reach, stamps, i)
         while used + len(near) + count > len(pairs):
             grown = np.empty((len(pairs) * 2, 2), np.int64)
             grown[:used] = pairs[:used]
             pairs = grown
         for j in range(i + 1, count):
-            if _may_meet(i, j, state, spec, command, dt):
+            room = extents[i, 0] + extents[j, 0] + (extents[i, 1] + extents[j, 1] + 10.0) * dt
+            if _may_meet(i, j, state, spec, command, room):
                 pairs[used, 0], pairs[used, 1] = i, j
                 used += 1
         for item in near:
@@ -170,19 +181,18 @@ def advance(
 ) -> F64:
     """Move every body through all substeps; returns the sums of each pair, (P, 5)."""
     totals = np.zeros((len(pairs), 5))
-    own, other, hit = np.zeros(8), np.zeros(8), np.zeros(5)
+    boxes, hit = np.empty((len(state), 8)), np.zeros(5)
     small = dt / substeps
     for _ in range(substeps):
         for i in range(len(state)):
             move(state[i], spec[i], command[i], small)
+            box_of(state[i], spec[i], boxes[i])
         for p in range(len(pairs)):
             i, j = pairs[p, 0], pairs[p, 1]
-            box_of(state[i], spec[i], own)
-            if j >= 0:
-                box_of(state[j], spec[j], other)
-                meets = bx.touch(own, other, hit)
-            else:
-                meets = bx.touch(own, grid.boxes[-1 - j], hit)
-            if meets:
+            other = boxes[j] if j >= 0 else grid.boxes[-1 - j]
+            if bx.touch(boxes[i], other, hit):
                 _respond(i, j, state, spec, command, hit, totals[p])
+                box_of(state[i], spec[i], boxes[i])
+                if j >= 0:
+                    box_of(state[j], spec[j], boxes[j])
     return totals

@@ -213,23 +213,29 @@ class Physics:
 
     def body(self, key: int) -> BodyState:
         """Where a body is and how it moves."""
-        row = self._rows[key]
-        s, acceleration = self._state[row].tolist(), tuple(self._acceleration[row].tolist())
-        pitch, yaw, roll = (math.degrees(s[c]) for c in (k.PITCH, k.YAW, k.ROLL))
-        yaw = (yaw + 180.0) % 360.0 - 180.0
-        velocity = (s[k.VX], s[k.VY], s[k.VZ])
-        spin = (0.0, 0.0, math.degrees(s[k.YAW_RATE]))
-        pose = Pose(s[k.X], s[k.Y], s[k.Z], pitch, yaw, roll)
-        gear = self._gear(self._orders[row], math.hypot(s[k.VX], s[k.VY]))
-        return BodyState(pose, velocity, spin, acceleration, gear, math.degrees(s[k.STEER]))
+        return self.bodies()[key]
 
-    @staticmethod
-    def _gear(order: VehicleInput, speed: float) -> int:
-        if order.manual_gear_shift:
-            return order.gear
-        if order.reverse:
-            return -1
-        return 1 + sum(speed > limit for limit in GEAR_SPEEDS)
+    def bodies(self) -> dict[int, BodyState]:
+        """All bodies by key; in one go, as this takes longer than to move them."""
+        state = self._state
+        turned = np.degrees(state[:, [k.PITCH, k.YAW, k.ROLL, k.YAW_RATE, k.STEER]])
+        turned[:, 1] = (turned[:, 1] + 180.0) % 360.0 - 180.0
+        speed = np.hypot(state[:, k.VX], state[:, k.VY])
+        gears = 1 + np.searchsorted(GEAR_SPEEDS, speed)
+        places = state[:, [k.X, k.Y, k.Z, k.VX, k.VY, k.VZ]].tolist()
+        numbers = (places, turned.tolist(), self._acceleration.tolist(), gears.tolist())
+        found = {}
+        for key, order, place, turn, pull, gear in zip(
+            self._rows, self._orders, *numbers, strict=True
+        ):
+            x, y, z, vx, vy, vz = place
+            pitch, yaw, roll, spin, steer = turn
+            ax, ay, az = pull
+            if order.manual_gear_shift or order.reverse:
+                gear = order.gear if order.manual_gear_shift else -1
+            pose = Pose(x, y, z, pitch, yaw, roll)
+            found[key] = BodyState(pose, (vx, vy, vz), (0.0, 0.0, spin), (ax, ay, az), gear, steer)
+        return found
 
     def overlaps(self, pose: Pose, half_extent: Vector, box_center: Vector) -> bool:
         """Whether a vehicle-like box would touch a body or an obstacle."""
@@ -281,6 +287,8 @@ class Physics:
 
     def _floating(self) -> tuple[int, ...]:
         """Rows of the weightless bodies that are in the air or about to leave the ground."""
+        if not self._weightless:
+            return ()
         rows = [self._rows[key] for key in sorted(self._weightless)]
         above = self._state[:, k.Z] - self._state[:, k.GROUND]
         return tuple(
@@ -300,11 +308,14 @@ class Physics:
     def _contacts(self, pairs: NDArray[np.int64], totals: F64) -> list[Contact]:
         keys = list(self._rows)
         found = []
-        for p in np.flatnonzero(totals[:, HITS]):
-            i, j = int(pairs[p, 0]), int(pairs[p, 1])
-            x, y = float(totals[p, SUM_X]), float(totals[p, SUM_Y])
-            height = float(self._state[i, k.Z] + self._spec[i, k.BOX_Z])
-            point = (float(totals[p, POINT_X]), float(totals[p, POINT_Y]), height)
+        hits = np.flatnonzero(totals[:, HITS])
+        heights = self._state[:, k.Z] + self._spec[:, k.BOX_Z]
+        sums = totals[hits][:, [SUM_X, SUM_Y, POINT_X, POINT_Y]]
+        rows = zip(
+            pairs[hits].tolist(), sums.tolist(), heights[pairs[hits, 0]].tolist(), strict=True
+        )
+        for (i, j), (x, y, point_x, point_y), height in rows:
+            point = (point_x, point_y, height)
             if j < 0:
                 found.append(Contact(keys[i], None, -1 - j, (x, y, 0.0), point))
                 continue

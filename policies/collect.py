@@ -18,17 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from harness.errors import ConfigError, FusionDriveError, SimulatorError
-from harness.types import Control, EpisodeContext, Observation, WorldState
+from harness.types import CameraSpec, EpisodeContext
 from policies.cilrs import load_cilrs
-from policies.dataset import LOOK, recorded_frames, save_episode, write_card
+from policies.dataset import recorded_frames, save_episode, write_card
 from policies.drivers import Driver, NoisyExpert, SharedWheel
 from policies.expert import ExpertConfig, ExpertPolicy
 from policies.noise import SteeringNoise
 from policies.preprocess import Preprocessing
+from policies.views import EpisodeRecorder, side_cameras
 from scenarios.spec import EpisodeSpec
 
 if TYPE_CHECKING:
@@ -41,8 +40,6 @@ WEATHER_SHARES = {"clear": 0.4, "cloudy": 0.2, "sunset": 0.2, "wet": 0.2}
 TRAFFIC_SHARES = {"empty": 0.6, "regular": 0.4}
 ROUTES = 160
 NOISY_EPISODES = 0.85
-STANDING_KEPT = 5  # after 2 s of standing, every fifth frame is kept
-CRASH_CUT = 20  # frames before a collision are not an example to follow
 MAX_STEPS = 4000
 ATTEMPTS = 3
 MAX_DEATHS = 20
@@ -59,6 +56,7 @@ class CollectConfig:
     maps: str | None
     driver: str | None = None  # weights of the policy that shares the wheel
     expert_share: float = 0.3  # of the time, where a policy shares it
+    cameras: int = 1  # 3 adds one turned to each side
 
     @property
     def routes(self) -> str:
@@ -86,12 +84,26 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--expert-share", type=float, default=0.3, help="of the time at the wheel, with --driver"
     )
+    parser.add_argument(
+        "--cameras",
+        type=int,
+        choices=(1, 3),
+        default=1,
+        help="3 adds views turned by 30 degrees to each side, with the steering that they call for",
+    )
     options = parser.parse_args(arguments)
     frames = options.frames or round(options.hours * FRAMES_PER_HOUR)
     maps = None if options.maps is None else str(options.maps)
     driver = None if options.driver is None else str(options.driver)
     config = CollectConfig(
-        options.town, frames, options.seed, options.obey_lights, maps, driver, options.expert_share
+        town=options.town,
+        frames=frames,
+        seed=options.seed,
+        obey_lights=options.obey_lights,
+        maps=maps,
+        driver=driver,
+        expert_share=options.expert_share,
+        cameras=options.cameras,
     )
     command = shlex.join(["python", "-m", "policies.collect", *(arguments or sys.argv[1:])])
     try:
@@ -159,9 +171,11 @@ def _watch(processes: list[Any], begin: Callable[[int], Any], wanted: int, out: 
     actor), so a worker's death is met as a simulator's: what it had saved stays.
     """
     deaths = 0
-    started, at_first = time.monotonic(), sum(recorded_frames(out).values())
+    counts = recorded_frames(out)
+    started, at_first = time.monotonic(), sum(counts.values())
     while True:
-        frames = sum(recorded_frames(out).values())
+        counts = recorded_frames(out, counts)
+        frames = sum(counts.values())
         spent_s = time.monotonic() - started
         rate = (frames - at_first) / max(spent_s, 1e-6)
         print(f"\r{frames} of {wanted} frames, {rate:.1f} frames/s ", end="", flush=True)
@@ -203,7 +217,10 @@ def _open_env(config: CollectConfig, routes_file: Path | None) -> CarlaDrivingEn
 
     maps = None if config.maps is None else Path(config.maps)
     server = ServerSpec(town=config.town, maps=maps)
-    return CarlaDrivingEnv(EnvConfig(server=server, town=config.town, route_file=routes_file))
+    sensors = side_cameras(CameraSpec()) if config.cameras == 3 else ()
+    return CarlaDrivingEnv(
+        EnvConfig(server=server, town=config.town, route_file=routes_file, sensors=sensors)
+    )
 
 
 def _work(
@@ -263,7 +280,7 @@ def record_episode(
     context = EpisodeContext(spec.town, env.route, spec.seed)
     expert.reset(context)
     driver = _make_driver(config, key, context)
-    recorder = _Recorder(expert)
+    recorder = EpisodeRecorder(expert)
     outcome = ""
     while not outcome and env.steps < MAX_STEPS:
         if stop.is_set():
@@ -275,7 +292,8 @@ def record_episode(
         action = np.array([applied.throttle, applied.steer, applied.brake], np.float32)
         outcome = str(env.step(action)[4].get("outcome", ""))
     crashed = outcome not in ("success", "") and config.driver is None
-    recorder.save(out, key, spec, look=env.session.look, crashed=crashed)
+    images, table = recorder.finish(spec, look=env.session.look, crashed=crashed)
+    save_episode(out, key, images, table)
     logger.info("episode %d: %s, %s after %d steps", key, spec, outcome or "cut", env.steps)
 
 
@@ -285,59 +303,6 @@ def _make_driver(config: CollectConfig, key: int, context: EpisodeContext) -> Dr
         policy = load_cilrs(Path(config.driver))
         return SharedWheel(policy, context, config.expert_share, rng)
     return NoisyExpert(SteeringNoise(rng) if rng.random() < NOISY_EPISODES else None)
-
-
-class _Recorder:
-    """Frames and measurements of one episode, in memory until it is saved."""
-
-    def __init__(self, expert: ExpertPolicy) -> None:
-        self._expert = expert
-        self._preprocessing = Preprocessing()
-        self._images: list[NDArray[np.uint8]] = []
-        self._rows: list[dict[str, object]] = []
-        self._standing = 0
-
-    def add(
-        self,
-        observation: Observation,
-        state: WorldState,
-        action: Control,
-        noise_steer: float,
-    ) -> None:
-        """Keep a frame, unless the car has been standing and its turn has not come."""
-        self._standing = self._standing + 1 if observation.speed_mps < 0.1 else 0
-        if self._standing > 20 and self._standing % STANDING_KEPT:
-            return
-        hazard = self._expert.hazard
-        self._images.append(self._preprocessing.crop_resize(observation.image))
-        self._rows.append(
-            {
-                "frame": state.frame,
-                "speed_mps": np.float32(observation.speed_mps),
-                "command": np.int8(observation.command),
-                "steer": np.float32(action.steer),
-                "throttle": np.float32(action.throttle),
-                "brake": np.float32(action.brake),
-                "wanted_mps": np.float32(self._expert.wanted_mps),
-                "free_mps": np.float32(self._expert.free_mps),
-                "noise_steer": np.float32(noise_steer),
-                "hazard": "" if hazard is None else hazard.kind.value,
-            }
-        )
-
-    def save(
-        self, out: Path, key: int, spec: EpisodeSpec, *, look: int | None, crashed: bool
-    ) -> None:
-        """Write the episode; what led to a crash is left out."""
-        count = max(0, len(self._rows) - (CRASH_CUT if crashed else 0))
-        table = pd.DataFrame(self._rows[:count])
-        if count:
-            table["frame"] -= table["frame"].iloc[0]  # absolute frame numbers mean nothing later
-        for name in ("town", "route_id", "weather", "traffic"):
-            table[name.removesuffix("_id")] = getattr(spec, name)
-        if look is not None:
-            table[LOOK] = look
-        save_episode(out, key, self._images[:count], table)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,7 @@ COLUMNS: dict[str, str] = {
 }
 IMAGE = "jpeg"
 CARD = "card.json"
+CAMERA_YAW = "camera_yaw_deg"  # optional column: how far the camera was turned, right positive
 LOOK = "look"  # optional column: version of the look that the images have
 
 
@@ -82,12 +84,14 @@ def from_jpeg(data: bytes) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
-def recorded_frames(folder: Path) -> dict[int, int]:
-    """Frames per finished episode."""
-    return {
-        int(path.stem.split("_")[1]): ParquetFile(path).count()
-        for path in sorted(folder.glob("episode_*.parquet"))
-    }
+def recorded_frames(folder: Path, known: Mapping[int, int] | None = None) -> dict[int, int]:
+    """Frames per finished episode; files of the episodes in `known` are not opened again."""
+    counts = dict(known or {})
+    for path in sorted(folder.glob("episode_*.parquet")):
+        key = int(path.stem.split("_")[1])
+        if key not in counts:
+            counts[key] = ParquetFile(path).count()
+    return counts
 
 
 def load_episodes(folder: Path) -> list[Episode]:
@@ -166,6 +170,15 @@ class Frames:
     def images(self, index: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Copy frames; (B,) to (B, 88, 200, 3)."""
         return np.stack([from_jpeg(self.episodes[self.owner[i]].jpegs[self.row[i]]) for i in index])
+
+
+def driving_views(episode: Episode) -> Episode:
+    """Without the views to the sides: what the policy will be fed."""
+    if CAMERA_YAW not in episode.table:
+        return episode
+    rows = np.flatnonzero(episode.table[CAMERA_YAW] == 0.0)
+    table = episode.table.iloc[rows].reset_index(drop=True)
+    return Episode(episode.key, [episode.jpegs[row] for row in rows], table)
 
 
 def flatten(episodes: list[Episode], *, obey_lights: bool) -> Frames:

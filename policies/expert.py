@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,7 @@ class ExpertPolicy:
         self._tracker = RouteTracker(context.route)
         self._speeds = speed_profile(context.route, self.config)
         self._delta_s = context.delta_s
+        self._distance_m = 0.0
         self._integral = 0.0
         self._standing_s = 0.0
         self._resolved_s = 0.0
@@ -66,7 +67,7 @@ class ExpertPolicy:
         if state is None:
             raise TypeError("the expert needs the world state")
         ego = state.ego
-        distance_m = self._tracker.advance(ego.pose.x, ego.pose.y).distance_m
+        distance_m = self._distance_m = self._tracker.advance(ego.pose.x, ego.pose.y).distance_m
         reach_m = 12.0 + 3.5 * ego.speed_mps
         corridor = make_corridor(self._route, distance_m, ego, reach_m)
         lines = state.stop_lines if self.config.obey_lights else ()
@@ -76,6 +77,11 @@ class ExpertPolicy:
         throttle, brake = self._pedals(ego.speed_mps, self.wanted_mps)
         self._lose_patience(ego.speed_mps)
         return Control(throttle=throttle, steer=self._steer(ego, distance_m), brake=brake)
+
+    def steer_turned(self, ego: ActorState, yaw_deg: float) -> float:
+        """Steering of the last step if the car stood turned to the right by `yaw_deg`."""
+        pose = replace(ego.pose, yaw=ego.pose.yaw + yaw_deg)
+        return self._steer(replace(ego, pose=pose), self._distance_m)
 
     def weights_hash(self) -> str:
         """No weights."""

@@ -25,7 +25,14 @@ from harness.errors import ConfigError, FusionDriveError
 from policies.checkpoints import read_checkpoint
 from policies.cilrs import file_hash
 from policies.cilrs_network import Cilrs, NetworkConfig
-from policies.dataset import CARD, Frames, flatten, load_episodes, sampling_weights
+from policies.dataset import (
+    CARD,
+    Frames,
+    driving_views,
+    flatten,
+    load_episodes,
+    sampling_weights,
+)
 from policies.preprocess import Preprocessing
 from policies.relabel import actions
 
@@ -174,7 +181,7 @@ def split(config: TrainConfig) -> tuple[Frames, Frames]:
     kept_out = set(routes[every - 1 :: every]) if every else set()
     pairs = [(owner, episode) for owner, (_, episode) in zip(owners, episodes, strict=True)]
     training = [episode for owner, episode in pairs if owner not in kept_out]
-    validation = [episode for owner, episode in pairs if owner in kept_out]
+    validation = [driving_views(episode) for owner, episode in pairs if owner in kept_out]
     if not training or not validation:
         raise ConfigError(f"{len(routes)} recorded routes are too few to hold some out")
     return flatten(training, obey_lights=obey), flatten(validation, obey_lights=obey)

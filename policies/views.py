@@ -1,0 +1,112 @@
+"""What a recorded drive keeps of each step: the driving camera's view, and those to the sides.
+
+A camera that is turned to a side sees what the driving camera would see after the car had turned by
+as much. It comes with the steering that the expert would choose then, so that a clone learns to
+come back (Bojarski et al. 2016; Codevilla et al. 2018, three cameras at -30, 0 and 30 degrees).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.types import CameraSpec, Control, Observation, Pose, SensorSpec, WorldState
+from policies.dataset import CAMERA_YAW, LOOK
+from policies.expert import ExpertPolicy
+from policies.preprocess import Preprocessing
+from scenarios.spec import EpisodeSpec
+from sensors.decode import bgra_pixels, decode_rgb
+
+SIDE_YAWS_DEG = {"side_left": -30.0, "side_right": 30.0}
+STANDING_KEPT = 5  # after 2 s of standing, every fifth frame is kept
+CRASH_CUT = 20  # frames before a collision are not an example to follow
+
+
+def side_cameras(camera: CameraSpec) -> tuple[SensorSpec, ...]:
+    """The driving camera again, turned to each side."""
+    lens = (
+        ("image_size_x", str(camera.width)),
+        ("image_size_y", str(camera.height)),
+        ("fov", str(camera.fov_deg)),
+    )
+    return tuple(
+        SensorSpec(
+            name,
+            "sensor.camera.rgb",
+            Pose(camera.x, camera.y, camera.z, camera.pitch_deg, camera.yaw_deg + yaw_deg),
+            lens,
+        )
+        for name, yaw_deg in SIDE_YAWS_DEG.items()
+    )
+
+
+class EpisodeRecorder:
+    """Images and measurements of one episode, in memory until it is saved."""
+
+    def __init__(self, expert: ExpertPolicy) -> None:
+        self._expert = expert
+        self._preprocessing = Preprocessing()
+        self._images: list[NDArray[np.uint8]] = []
+        self._rows: list[dict[str, object]] = []
+        self._steps = 0
+        self._standing = 0
+
+    def add(
+        self,
+        observation: Observation,
+        state: WorldState,
+        action: Control,
+        noise_steer: float,
+    ) -> None:
+        """Keep a step, unless the car has been standing and its turn has not come."""
+        self._standing = self._standing + 1 if observation.speed_mps < 0.1 else 0
+        if self._standing > 20 and self._standing % STANDING_KEPT:
+            return
+        hazard = self._expert.hazard
+        row = {
+            "frame": state.frame,
+            "speed_mps": np.float32(observation.speed_mps),
+            "command": np.int8(observation.command),
+            "steer": np.float32(action.steer),
+            "throttle": np.float32(action.throttle),
+            "brake": np.float32(action.brake),
+            "wanted_mps": np.float32(self._expert.wanted_mps),
+            "free_mps": np.float32(self._expert.free_mps),
+            "noise_steer": np.float32(noise_steer),
+            "hazard": "" if hazard is None else hazard.kind.value,
+            CAMERA_YAW: np.float32(0.0),
+            "step": self._steps,
+        }
+        self._steps += 1
+        self._keep(observation.image, row)
+        for name, yaw_deg in SIDE_YAWS_DEG.items():
+            if name in observation.readings:
+                steer = self._expert.steer_turned(state.ego, yaw_deg)
+                turned = {"steer": np.float32(steer), CAMERA_YAW: np.float32(yaw_deg)}
+                self._keep(_pixels(observation.readings[name].data), {**row, **turned})
+
+    def finish(
+        self, spec: EpisodeSpec, *, look: int | None, crashed: bool
+    ) -> tuple[list[NDArray[np.uint8]], pd.DataFrame]:
+        """Images and table of the episode; what led to a crash is left out."""
+        last = self._steps - CRASH_CUT if crashed else self._steps
+        rows = [row for row in self._rows if row["step"] < last]  # type: ignore[operator]
+        table = pd.DataFrame(rows).drop(columns="step", errors="ignore")
+        if rows:
+            table["frame"] -= table["frame"].iloc[0]  # absolute frame numbers mean nothing later
+        for name in ("town", "route_id", "weather", "traffic"):
+            table[name.removesuffix("_id")] = getattr(spec, name)
+        if look is not None:
+            table[LOOK] = look
+        return self._images[: len(rows)], table
+
+    def _keep(self, image: NDArray[np.uint8], row: dict[str, object]) -> None:
+        self._images.append(self._preprocessing.crop_resize(image))
+        self._rows.append(row)
+
+
+def _pixels(image: Any) -> NDArray[np.uint8]:
+    return decode_rgb(bgra_pixels(image.raw_data, image.height, image.width))

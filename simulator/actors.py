@@ -101,6 +101,13 @@ class Actor:
         )
 
 
+@dataclass(slots=True, eq=False)
+class FrictionTrigger(Actor):
+    """A volume in which tyres hold differently; see `friction.py`."""
+
+    friction: float = field(kw_only=True)
+
+
 @dataclass(slots=True)
 class WheelAngles:
     """How a client turned the wheels of a vehicle that has no physics, degrees by wheel."""
@@ -126,6 +133,8 @@ class Vehicle(Actor):
     light_flags: int = 0  # VehicleLightState
     steering_curve: SteeringCurve | None = None  # None for the one that the physics knows
     physics_control: list[Any] | None = None  # what the client applied, in wire order
+    trigger: FrictionTrigger | None = None  # that it is in
+    road_friction: float | None = None  # of all its tyres, where a trigger has set it
     ackermann: AckermannControl | None = None
     controller: AckermannController = field(default_factory=AckermannController)
 

@@ -7,7 +7,10 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from simulator.blueprints_sensors import SENSOR_ATTRIBUTES
-from simulator.vehicle_models import VEHICLES, VehicleModel
+from simulator.prop_models import PROPS, size_label
+from simulator.vehicle_models import TYRE_FRICTION, VEHICLES, VehicleModel
+
+NO_EXTENT = (0.0, 0.0, 0.0)
 
 
 class Kind(IntEnum):
@@ -43,7 +46,7 @@ class Blueprint(NamedTuple):
     uid: int
     name: str
     attributes: tuple[Attribute, ...]
-    half_extent: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    half_extent: tuple[float, float, float] = NO_EXTENT
 
     def as_list(self) -> list[Any]:
         """An ActorDefinition (`carla/rpc/ActorDefinition.h`)."""
@@ -63,43 +66,9 @@ _CHILDREN = frozenset((9, 10, 11, 12, 13, 14, 48, 49))
 _WOMEN = frozenset((2, 3, 5, 8, 9, 11, 14, 16, 17, 20, 22, 23, 25, 27, 29, 31, 34, 36, 39, 41, 44,
                     46, 47, 49, 51))  # fmt: skip
 
-# Half extents in metres.
-PROPS = {
-    "static.prop.advertisement": (0.60, 0.10, 1.20),
-    "static.prop.atm": (0.45, 0.40, 0.95),
-    "static.prop.barbeque": (0.40, 0.30, 0.55),
-    "static.prop.barrel": (0.30, 0.30, 0.45),
-    "static.prop.bench01": (0.35, 0.90, 0.45),
-    "static.prop.bench02": (0.35, 0.90, 0.45),
-    "static.prop.bikeparking": (0.30, 0.60, 0.45),
-    "static.prop.bin": (0.30, 0.30, 0.50),
-    "static.prop.box01": (0.32, 0.32, 0.32),
-    "static.prop.box02": (0.30, 0.25, 0.20),
-    "static.prop.busstop": (0.70, 1.90, 1.40),
-    "static.prop.chainbarrier": (0.10, 0.75, 0.45),
-    "static.prop.constructioncone": (0.17, 0.17, 0.29),
-    "static.prop.container": (0.95, 1.80, 1.00),
-    "static.prop.creasedbox01": (0.35, 0.35, 0.10),
-    "static.prop.dirtdebris01": (0.60, 0.60, 0.10),
-    "static.prop.fountain": (2.50, 2.50, 1.20),
-    "static.prop.garbage01": (0.30, 0.30, 0.20),
-    "static.prop.gardenlamp": (0.15, 0.15, 0.60),
-    "static.prop.glasscontainer": (0.80, 0.80, 0.85),
-    "static.prop.kiosk_01": (1.60, 1.60, 1.50),
-    "static.prop.mailbox": (0.25, 0.25, 0.55),
-    "static.prop.plantpot01": (0.45, 0.45, 0.50),
-    "static.prop.plasticbag": (0.15, 0.15, 0.20),
-    "static.prop.streetbarrier": (0.30, 0.62, 0.55),
-    "static.prop.streetsign": (0.05, 0.30, 1.10),
-    "static.prop.trafficcone01": (0.20, 0.20, 0.37),
-    "static.prop.trafficcone02": (0.22, 0.22, 0.45),
-    "static.prop.trafficwarning": (0.90, 0.70, 1.20),
-    "static.prop.trashcan01": (0.30, 0.30, 0.50),
-    "static.prop.travelcase": (0.20, 0.35, 0.30),
-    "static.prop.vendingmachine": (0.45, 0.50, 0.95),
-    "static.prop.warningaccident": (0.25, 0.35, 0.30),
-    "static.prop.warningconstruction": (0.25, 0.35, 0.50),
-}
+FRICTION_TRIGGER = "static.trigger.friction"
+# What has neither size nor motion of its own.
+_PLAIN = ("controller.ai.walker", "util.actor.empty")
 
 
 def _role(*values: str) -> Attribute:
@@ -115,19 +84,20 @@ def _ros_name(blueprint: str) -> Attribute:
 
 
 def _vehicle(model: VehicleModel) -> tuple[Attribute, ...]:
-    is_lit = model.base_type != "bicycle"
+    drivers = (Attribute("driver_id", Kind.INT, model.drivers),) if model.drivers else ()
     return (
         _role("autopilot", "scenario", "ego_vehicle"),
         Attribute("color", Kind.COLOR, COLORS),
-        Attribute("sticky_control", Kind.BOOL, ("True",)),
-        Attribute("terramechanics", Kind.BOOL, ("False",)),
+        *drivers,
+        Attribute("sticky_control", Kind.BOOL, ("true",)),
+        Attribute("terramechanics", Kind.BOOL, ("false",)),
         _fixed("object_type", Kind.STRING, "other" if model.special_type == "emergency" else ""),
         _fixed("base_type", Kind.STRING, model.base_type),
         _fixed("special_type", Kind.STRING, model.special_type),
         _fixed("number_of_wheels", Kind.INT, str(model.wheels)),
         _fixed("generation", Kind.INT, str(model.generation)),
-        _fixed("has_dynamic_doors", Kind.BOOL, "false"),
-        _fixed("has_lights", Kind.BOOL, "true" if is_lit else "false"),
+        _fixed("has_dynamic_doors", Kind.BOOL, "true" if model.has_doors else "false"),
+        _fixed("has_lights", Kind.BOOL, "true" if model.has_lights else "false"),
         _ros_name(model.blueprint),
     )
 
@@ -153,9 +123,21 @@ def _sensor(name: str, rows: Iterable[Sequence[str]]) -> tuple[Attribute, ...]:
 
 
 def _prop(name: str) -> tuple[Attribute, ...]:
-    size = max(PROPS[name])
-    label = "tiny" if size < 0.25 else "small" if size < 0.6 else "medium" if size < 1.2 else "big"
-    return (_role("prop"), _fixed("size", Kind.STRING, label), _ros_name(name))
+    return (_role("prop"), _fixed("size", Kind.STRING, size_label(PROPS[name])), _ros_name(name))
+
+
+def _mesh() -> tuple[Attribute, ...]:
+    """A prop that shows a mesh of Unreal's; here is none, and nothing shows."""
+    path = Attribute("mesh_path", Kind.STRING, ("",))
+    numbers = (Attribute(name, Kind.FLOAT, ("1.0",)) for name in ("scale", "mass"))
+    return (_role("default"), path, *numbers, _ros_name("static.prop.mesh"))
+
+
+def _friction_trigger() -> tuple[Attribute, ...]:
+    """A box, half extents in centimetres, in which tyres hold differently."""
+    friction = Attribute("friction", Kind.FLOAT, (str(TYRE_FRICTION),))
+    sizes = (Attribute(f"extent_{axis}", Kind.FLOAT, ("1.0",)) for axis in "xyz")
+    return (_role("default"), friction, *sizes, _ros_name(FRICTION_TRIGGER))
 
 
 def make_library() -> dict[str, Blueprint]:
@@ -165,7 +147,7 @@ def make_library() -> dict[str, Blueprint]:
     def add(
         name: str,
         attributes: tuple[Attribute, ...],
-        half: tuple[float, float, float] = (0.0, 0.0, 0.0),
+        half: tuple[float, float, float] = NO_EXTENT,
     ) -> None:
         found.append(Blueprint(len(found) + 1, name, attributes, half))
 
@@ -178,5 +160,8 @@ def make_library() -> dict[str, Blueprint]:
         add(name, _sensor(name, rows))
     for name, half in PROPS.items():
         add(name, _prop(name), half)
-    add("controller.ai.walker", (_role("default"), _ros_name("controller.ai.walker")))
+    add("static.prop.mesh", _mesh())
+    add(FRICTION_TRIGGER, _friction_trigger())
+    for name in _PLAIN:
+        add(name, (_role("default"), _ros_name(name)))
     return {blueprint.name: blueprint for blueprint in found}

@@ -13,9 +13,11 @@ import carla
 from simulator import rays, wire
 from simulator.ackermann import Motion
 from simulator.actors import (
+    ZERO,
     Actor,
     ActorError,
     ActorRegistry,
+    FrictionTrigger,
     Sensor,
     TrafficLight,
     TrafficSign,
@@ -23,6 +25,7 @@ from simulator.actors import (
     Walker,
 )
 from simulator.attachment import PROBE_M, AttachmentType, SpringArm
+from simulator.friction import apply_triggers
 from simulator.lights import TrafficLights, trigger_box
 from simulator.physics import BodyState, Contact, Physics, VehicleInput
 from simulator.scene import Scene
@@ -125,6 +128,7 @@ class Episode:
         self.episode_id = next(ids.episodes)
         self.weather = Weather()
         self.actors = ActorRegistry()
+        self.triggers: list[FrictionTrigger] = []
         # A Traffic Manager's thread asks for vehicles that its client has just destroyed or left
         # behind in another town, and an error would end the client; so their boxes are kept.
         self.gone: dict[int, list[Any]] = {}
@@ -178,6 +182,8 @@ class Episode:
         """Let one step of time pass; returns what touched."""
         dt = settings.delta_s
         vehicles = list(self.actors.of(Vehicle))
+        if self.triggers:
+            apply_triggers(vehicles, self.triggers, self.physics)
         self._drive_ackermann(vehicles, dt)
         self._apply_steering_curves(vehicles)
         contacts = self.physics.step(dt, settings.substeps)
@@ -291,6 +297,9 @@ class Episode:
         if actor.has_body:
             self.physics.remove(actor_id)
         self.actors.remove(actor_id)
+        if isinstance(actor, FrictionTrigger):
+            self.triggers.remove(actor)
+            apply_triggers(list(self.actors.of(Vehicle)), self.triggers, self.physics)
         self.gone[actor_id] = actor.box()
         if len(self.gone) > _GONE_KEPT:
             del self.gone[next(iter(self.gone))]
@@ -321,7 +330,7 @@ class Episode:
                         actor_id=actor.actor_id,
                     )
                 )  # fmt: skip
-            elif isinstance(actor, Walker) or actor.blueprint.startswith("static.prop."):
+            elif isinstance(actor, Walker) or _is_prop(actor):
                 found.append(_plain_drawable(actor))
         return found
 
@@ -343,6 +352,10 @@ def _follow_body(actor: Actor, body: BodyState, dt: float) -> None:
 def _half_turn(degrees: float) -> float:
     """An angle in (-180, 180]."""
     return 180.0 - (180.0 - degrees) % 360.0
+
+
+def _is_prop(actor: Actor) -> bool:
+    return actor.blueprint.startswith("static.prop.") and actor.half_extent != ZERO
 
 
 def _vehicle_drawable(vehicle: Vehicle) -> Drawable:

@@ -69,11 +69,15 @@ def group(context: Context, actor_id: int) -> list[int]:
 
 def boxes(context: Context, actor_id: int) -> list[Any]:
     """World boxes of its heads."""
-    actor = context.server.episode.actors.get(actor_id, TrafficLight)
+    return head_boxes(context.server.episode.actors.get(actor_id, TrafficLight))
+
+
+def head_boxes(actor: TrafficLight) -> list[Any]:
+    """World boxes of the heads of a light, as they go over the wire."""
     rotation = actor.head.rotation_matrix()
     centers = [rotation @ center + actor.head[:3] for center in _HEAD_CENTERS]
     turn = actor.head[3:]
-    return [wire.bounding_box(c.tolist(), _HEAD_HALF_EXTENT, turn, actor_id) for c in centers]
+    return [wire.bounding_box(c.tolist(), _HEAD_HALF_EXTENT, turn, actor.actor_id) for c in centers]
 
 
 METHODS = {

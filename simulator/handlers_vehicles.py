@@ -64,6 +64,7 @@ def apply_physics_control(context: Context, actor_id: int, values: list[Any]) ->
     vehicle.spec = spec_of(vehicle.model, values)
     vehicle.steering_curve = steering_curve_of(values)
     vehicle.physics_control = list(values)
+    vehicle.road_friction = None
     if vehicle.has_body:
         context.server.episode.physics.set_spec(actor_id, vehicle.spec)
 

@@ -9,13 +9,14 @@ import carla
 import numpy as np
 
 from simulator import rays, wire
-from simulator.actors import ActorError
+from simulator.actors import ZERO, Actor, ActorError, TrafficLight
+from simulator.handlers_lights import head_boxes
 from simulator.maps import MapError
 from simulator.methods import Context, Method
 from simulator.outfit import EVERYTHING, STREET_LIGHTS, Outfit, missing
 from simulator.sensors import TAG_WORDS
 from simulator.spawning import finite
-from simulator.types import F64, Obstacle, Tag
+from simulator.types import F64, Obstacle, Pose, Tag
 from simulator.wire import Form
 
 _ANY = 255
@@ -37,8 +38,21 @@ def _box(obstacle: Obstacle) -> list[Any]:
 
 
 def level_boxes(context: Context, tag: int) -> list[Any]:
-    """World boxes of all static things with a tag."""
-    return [_box(obstacle) for _, obstacle in _chosen(context, tag)]
+    """World boxes of all things with a tag: of the town, heads of lights, and what was spawned."""
+    found = [_box(obstacle) for _, obstacle in _chosen(context, tag)]
+    for actor in context.server.episode.actors:
+        if tag == _ANY or tag in actor.tags:
+            found += _actor_boxes(actor)
+    return found
+
+
+def _actor_boxes(actor: Actor) -> list[Any]:
+    if isinstance(actor, TrafficLight):
+        return head_boxes(actor)
+    if actor.half_extent == ZERO:
+        return []
+    place = actor.pose.compose(Pose(*actor.box_center))
+    return [wire.bounding_box(place[:3], actor.half_extent, place[3:], actor.actor_id)]
 
 
 def environment_objects(context: Context, tag: int) -> list[Any]:

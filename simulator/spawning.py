@@ -7,14 +7,24 @@ from collections.abc import Iterable
 from typing import Any
 
 from simulator import wire
-from simulator.actors import ZERO, Actor, ActorError, Sensor, Vehicle, Walker, parse_color
+from simulator.actors import (
+    ZERO,
+    Actor,
+    ActorError,
+    FrictionTrigger,
+    Sensor,
+    Vehicle,
+    Walker,
+    parse_color,
+)
 from simulator.attachment import AttachmentType
-from simulator.blueprints import Blueprint
+from simulator.blueprints import FRICTION_TRIGGER, Blueprint
 from simulator.blueprints_sensors import ANY_NUMBER, LIMITS, SENSOR_ATTRIBUTES
 from simulator.episode import Episode
+from simulator.prop_models import FLAT_PROPS
 from simulator.sensors_camera import CAMERAS
 from simulator.types import Pose, Tag
-from simulator.vehicle_models import VEHICLES
+from simulator.vehicle_models import TYRE_FRICTION, VEHICLES
 
 LARGEST = 1e7  # of positions, velocities, impulses: far beyond any town, and no sum overflows
 COLLISION = "Spawn failed because of collision at spawn position"
@@ -31,6 +41,8 @@ SENSOR_TYPES = {
     "sensor.lidar.ray_cast_semantic": wire.SensorType.SEMANTIC_LIDAR,
 }
 CLIENT_SIDE_SENSOR = "sensor.other.lane_invasion"
+_UNTOUCHABLE = FLAT_PROPS | {FRICTION_TRIGGER}
+_CM = 100.0  # in a metre
 
 
 def pose_of(transform: list[Any]) -> Pose:
@@ -73,6 +85,8 @@ def spawn(
     else:
         _give_body(episode, actor)
     episode.actors.add(actor)
+    if isinstance(actor, FrictionTrigger):
+        episode.triggers.append(actor)
     return actor
 
 
@@ -92,10 +106,24 @@ def _create(
         )  # fmt: skip
     if name.startswith("walker."):
         return Walker(actor_id, name, 0, attributes, pose, half, tags=bytes([Tag.PEDESTRIANS]))
+    if name == FRICTION_TRIGGER:
+        return _friction_trigger(actor_id, attributes, pose)
     if name.startswith("static."):
         center = (0.0, 0.0, half[2])
         return Actor(actor_id, name, 0, attributes, pose, half, center, tags=bytes([Tag.STATIC]))
     return Actor(actor_id, name, 0, attributes, pose)
+
+
+def _friction_trigger(
+    actor_id: int, attributes: tuple[tuple[str, int, str], ...], pose: Pose
+) -> FrictionTrigger:
+    values = {key: value for key, _, value in attributes}
+    centimetres = [_number(values, f"extent_{axis}", "1.0") for axis in "xyz"]
+    x, y, z = (min(abs(size), _CM * LARGEST) / _CM for size in centimetres)
+    friction = _number(values, "friction", str(TYRE_FRICTION))
+    return FrictionTrigger(
+        actor_id, FRICTION_TRIGGER, 0, attributes, pose, (x, y, z), friction=max(friction, 0.0)
+    )
 
 
 def _sensor(
@@ -121,8 +149,8 @@ def _sensor(
     )
 
 
-def _number(values: dict[str, str], name: str, default: str) -> None:
-    """Check that a numeric attribute lies within its limits."""
+def _number(values: dict[str, str], name: str, default: str) -> float:
+    """A numeric attribute, which must lie within its limits."""
     text = values.get(name, default)
     low, high = LIMITS.get(name, ANY_NUMBER)
     try:
@@ -131,11 +159,12 @@ def _number(values: dict[str, str], name: str, default: str) -> None:
         raise ActorError(f"{INVALID}: {name} is {text!r}, expected a number") from None
     if not low <= number <= high:
         raise ActorError(f"{INVALID}: {name} is {text}, expected {low:g} to {high:g}")
+    return number
 
 
 def _give_body(episode: Episode, actor: Actor) -> None:
     """Hand an actor to the physics, if it is a thing that can be touched."""
-    if actor.half_extent == ZERO:
+    if actor.half_extent == ZERO or actor.blueprint in _UNTOUCHABLE:
         return
     physics, key = episode.physics, actor.actor_id
     if isinstance(actor, Vehicle | Walker) and physics.overlaps(

@@ -31,6 +31,21 @@ class VehicleModel(NamedTuple):
         return 2 if self.base_type in ("motorcycle", "bicycle") else 4
 
     @property
+    def has_lights(self) -> bool:
+        """What the blueprint attribute says; in pictures every vehicle shows the lamps it has."""
+        return self.has_doors or self.blueprint == "vehicle.mitsubishi.fusorosa"
+
+    @property
+    def has_doors(self) -> bool:
+        """Whether its doors open: those of CARLA's newer four-wheelers do."""
+        return self.blueprint in _WITH_DOORS
+
+    @property
+    def drivers(self) -> tuple[str, ...]:
+        """Values of the attribute `driver_id`; all drivers look the same here."""
+        return _DRIVERS.get(self.blueprint, ())
+
+    @property
     def box_center(self) -> tuple[float, float, float]:
         """Centre of the bounding box above the actor's origin, m."""
         return (0.0, 0.0, self.half_extent[2])
@@ -63,6 +78,8 @@ class VehicleModel(NamedTuple):
 BODY_SHARE = 0.92  # of the bounding box's width; mirrors touch nothing in CARLA
 AIR_DENSITY = 1.2  # kg/m^3
 DRAG_COEFFICIENT = 0.3  # what CARLA reports for nearly every vehicle
+TYRE_FRICTION = 3.5  # what CARLA reports for its tyres
+_LEAST_FRICTION = 0.001  # the equations of motion divide by it
 
 _TAGS = {
     "car": Tag.CAR,
@@ -137,5 +154,36 @@ _ROWS = (
     VehicleModel("vehicle.volkswagen.t2_2021", "van", (2.22, 0.89, 0.99), 1500, 2.40, 75, 2),
     VehicleModel("vehicle.yamaha.yzf", "motorcycle", (1.10, 0.43, 0.80), 280, 1.38, 75),
 )  # fmt: skip
+
+# CARLA's vehicle catalogue, "has opening doors".
+_WITH_DOORS = frozenset(
+    f"vehicle.{name}"
+    for name in (
+        "carlamotors.firetruck", "dodge.charger_2020", "dodge.charger_police_2020",
+        "ford.ambulance", "ford.crown", "lincoln.mkz_2020", "mercedes.coupe_2020",
+        "mercedes.sprinter", "mini.cooper_s_2021", "nissan.patrol_2021", "volkswagen.t2_2021",
+    )
+)  # fmt: skip
+_DRIVERS = {
+    "vehicle.bh.crossbike": ("2", "3", "7", "8"),
+    "vehicle.diamondback.century": ("4", "5", "6", "7"),
+    "vehicle.gazelle.omafiets": ("0", "1", "3", "5"),
+    "vehicle.harley-davidson.low_rider": ("0", "3", "7", "4"),
+    "vehicle.kawasaki.ninja": ("0", "7", "3", "4"),
+    "vehicle.lincoln.mkz_2020": ("0",),
+    "vehicle.vespa.zx125": ("0", "2", "3", "6"),
+    "vehicle.yamaha.yzf": ("0", "2", "3", "6"),
+}
+
+
+def grip_at(base: float, friction: float) -> float:
+    """The physics' grip of tyres with a `tire_friction` in CARLA's scale.
+
+    Args:
+        base: grip of the model with the friction that CARLA reports.
+        friction: as in WheelPhysicsControl.
+    """
+    return base * max(friction, _LEAST_FRICTION) / TYRE_FRICTION
+
 
 VEHICLES = {row.blueprint: row for row in _ROWS}

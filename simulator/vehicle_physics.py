@@ -18,16 +18,15 @@ from simulator.actors import ActorError, Vehicle
 from simulator.physics import VehicleSpec
 from simulator.spawning import finite
 from simulator.types import Pose
-from simulator.vehicle_models import DRAG_COEFFICIENT, VehicleModel
+from simulator.vehicle_models import DRAG_COEFFICIENT, TYRE_FRICTION, VehicleModel, grip_at
 
 # Positions in VehiclePhysicsControl and WheelPhysicsControl, `carla/rpc/*.h` 0.9.16.
 _TORQUE, _MASS, _DRAG, _CURVE, _WHEELS = 0, 11, 12, 14, 15
 _FRICTION, _MAX_STEER, _BRAKE_TORQUE = 0, 2, 4
 _FIELDS = 17
 # The equations of motion divide by these.
-_LEAST_MASS_KG, _LEAST_FRICTION, _STEER_DEG = 1.0, 0.01, (0.1, 85.0)
+_LEAST_MASS_KG, _STEER_DEG = 1.0, (0.1, 85.0)
 _STRONGEST = 50.0  # times the engine or the brakes of the model
-TYRE_FRICTION = 3.5  # what CARLA reports for its tyres
 GEARS = ((3.59, 0.5, 0.65), (2.02, 0.5, 0.65), (1.38, 0.5, 0.65), (1.0, 0.5, 0.65))
 _FINAL_RATIO, _RADIUS_M, _BRAKE_NM, _IDLE_RPM = 4.0, 0.35, 1500.0, 800.0
 _GRAVITY = 9.81  # m/s^2
@@ -74,8 +73,10 @@ def current_control(vehicle: Vehicle) -> list[Any]:
     """What a client applied last, or the model's own, with the wheels where they are now."""
     values = list(vehicle.physics_control or default_control(vehicle.model))
     places = wheel_positions(vehicle)
+    held = vehicle.road_friction
     values[_WHEELS] = [
-        [*wheel[:-1], place] for wheel, place in zip(values[_WHEELS], places, strict=False)
+        [wheel[_FRICTION] if held is None else held, *wheel[1:-1], place]
+        for wheel, place in zip(values[_WHEELS], places, strict=False)
     ]
     return values
 
@@ -101,7 +102,7 @@ def spec_of(model: VehicleModel, values: list[Any]) -> VehicleSpec:
     if mass_kg < _LEAST_MASS_KG:
         raise ActorError(f"expected a mass of at least {_LEAST_MASS_KG:g} kg, got {mass_kg:g}")
     frictions = finite(wheel[_FRICTION] for wheel in wheels)
-    friction = max(sum(frictions) / len(frictions), _LEAST_FRICTION)
+    friction = sum(frictions) / len(frictions)
     steer_deg = max(finite(wheel[_MAX_STEER] for wheel in wheels))
     engine = _share(_peak(values[_TORQUE]), _peak(normal[_TORQUE]))
     brakes = _share(_brake_nm(wheels), _brake_nm(normal[_WHEELS]))
@@ -111,7 +112,7 @@ def spec_of(model: VehicleModel, values: list[Any]) -> VehicleSpec:
         mass_kg=mass_kg,
         drag=base.drag * max(drag, 0.0) / DRAG_COEFFICIENT,
         max_steer_deg=min(max(steer_deg, _STEER_DEG[0]), _STEER_DEG[1]),
-        grip=base.grip * friction / TYRE_FRICTION,
+        grip=grip_at(base.grip, friction),
         peak_accel=base.peak_accel * engine * lightness,
         power_w=base.power_w * engine,
         brake_decel=base.brake_decel * brakes * lightness,

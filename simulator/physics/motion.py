@@ -55,14 +55,16 @@ def _forward_speed(u: float, spec: F64, command: F64, push: float, dt: float) ->
     throttle = _clip(command[k.THROTTLE], 0.0, 1.0)
     sign = command[k.GEAR_SIGN]
     drive = throttle * min(spec[k.PEAK_ACCEL], spec[k.POWER] / (spec[k.MASS] * max(abs(u), 1.0)))
+    hold = spec[k.GRIP] * GRAVITY  # what the tyres can pass on
+    drive = min(drive, hold)
     if sign < 0.0:
         drive *= 0.6 * _clip((REVERSE_TOP_SPEED + u) / 2.0, 0.0, 1.0)
     resist = _clip(command[k.BRAKE], 0.0, 1.0) * spec[k.BRAKE_DECEL]
     resist += HAND_BRAKE_DECEL * command[k.HAND_BRAKE]
-    resist = min(resist, spec[k.GRIP] * GRAVITY) + ROLLING_DECEL
+    resist = min(resist, hold) + min(ROLLING_DECEL, hold)
     resist += spec[k.DRAG] * u * u / spec[k.MASS]
     if sign != 0.0:
-        resist += ENGINE_BRAKE_DECEL * (1.0 - throttle)
+        resist += min(ENGINE_BRAKE_DECEL, hold) * (1.0 - throttle)
     u += (sign * drive + push) * dt
     return math.copysign(max(abs(u) - resist * dt, 0.0), u)
 

@@ -90,7 +90,7 @@ CASES = {
     ),
     "no junctions": (
         every("<junction .*?</junction>", ""),
-        "line 8: road 0: its predecessor is junction 10000, which does not exist",
+        "road 1000: it belongs to junction 10000, which does not exist",
     ),
     "links of unknown lanes": (
         every('<laneLink from="[^"]*"', '<laneLink from="9"'),
@@ -103,6 +103,12 @@ CASES = {
 }
 
 
+OSM = """<osm version="0.6"><node id="1" lat="41.0" lon="2.0"/>
+<node id="2" lat="41.001" lon="2.001"/>
+<node id="3" lat="41.002" lon="2.001"/><node id="4" lat="41.001" lon="2.002"/>
+<way id="5"><nd ref="1"/><nd ref="2"/><tag k="highway" v="residential"/></way>
+<way id="6"><nd ref="2"/><nd ref="3"/><tag k="highway" v="residential"/></way>
+<way id="7"><nd ref="2"/><nd ref="4"/><tag k="highway" v="residential"/></way></osm>"""
 REASONS = {"random:x": "expected random:SEED", "Town99": "unknown town 'Town99'; known: Town01"}
 
 
@@ -115,6 +121,12 @@ def test_a_broken_map_is_one_line_with_the_reason(name: str, tmp_path: Path) -> 
     with pytest.raises(MapError, match=r"Broken\.xodr: " + f".*{reason}") as caught:
         load_town("Broken", tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_streets_of_openstreetmap_are_a_town(tmp_path: Path) -> None:
+    made = carla.Osm2Odr.convert(OSM, carla.Osm2OdrSettings())
+    (tmp_path / "Osm.xodr").write_text(made)  # its dead ends name junctions that are not written
+    assert len(load_town("Osm", tmp_path).spawn_points) > 3
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:

@@ -94,24 +94,30 @@ def _head(landmark: carla.Landmark, floor: float) -> Pose:
 
 
 def _grouped(found: list[tuple[int, SignalSpec]]) -> list[SignalSpec]:
-    """Number the groups by junction and the phases by approach direction."""
+    """Number the groups by junction and the phases by approach direction.
+
+    Opposite approaches are green one after the other, as in CARLA's Town01 and Town02: its Traffic
+    Manager knows no priority of those who go straight on, and a vehicle that turns left and one
+    that comes towards it stop in front of each other for good.
+    """
     by_junction: dict[int, list[SignalSpec]] = defaultdict(list)
     for junction, spec in found:
         by_junction[junction].append(spec)
     specs: list[SignalSpec] = []
     for group, junction in enumerate(sorted(by_junction)):
-        axes: list[float] = []
+        approaches: list[float] = []
         members = []
         for spec in by_junction[junction]:
             yaw = spec.stop_lines[0].yaw
-            phase = next((i for i, axis in enumerate(axes) if _same_axis(yaw, axis)), len(axes))
-            if phase == len(axes):
-                axes.append(yaw)
+            known = (i for i, other in enumerate(approaches) if _same_direction(yaw, other))
+            phase = next(known, len(approaches))
+            if phase == len(approaches):
+                approaches.append(yaw)
             members.append(spec._replace(group=group, phase=phase))
         specs += sorted(members, key=lambda spec: (spec.phase, spec.signal_id))
     return specs
 
 
-def _same_axis(a: float, b: float) -> bool:
-    """Whether two driving directions are equal or opposite."""
-    return abs((a - b + 90.0) % 180.0 - 90.0) < _SAME_PHASE_DEG
+def _same_direction(a: float, b: float) -> bool:
+    """Whether two headings (degrees) belong to one approach."""
+    return abs((a - b + 180.0) % 360.0 - 180.0) < _SAME_PHASE_DEG

@@ -175,15 +175,14 @@ class SensorType(Enum):
 _SENSOR_HEADER = struct.Struct("<QQd6f")  # s11n/SensorHeaderSerializer.h
 _IMAGE_HEADER = struct.Struct("<IIf")  # s11n/ImageSerializer.h
 _WORLD_HEADER = struct.Struct("<Qdf3iI")  # s11n/EpisodeStateSerializer.h
-_RECORD = struct.Struct("<IB15f")  # sensor/data/ActorDynamicState.h, up to the union
+_RECORD = struct.Struct("<IB15f54s")  # sensor/data/ActorDynamicState.h; the union comes last
 _VEHICLE = struct.Struct("<3f3?ifB?IB")
 _WALKER = struct.Struct("<4f?")
 _LIGHT = struct.Struct("<32s4fI?B")
 _SIGN = struct.Struct("<32s")
-_UNION_BYTES = 54
 _LENGTH = struct.Struct("<I")
 LENGTH_BYTES = _LENGTH.size
-RECORD_BYTES = _RECORD.size + _UNION_BYTES  # 119
+RECORD_BYTES = _RECORD.size  # 119
 
 _ACTIVE = 1
 _MAP_CHANGED, _LIGHTS_CHANGED = 1, 2
@@ -231,10 +230,8 @@ def actor_record(
     union: bytes = b"",
 ) -> bytes:
     """The 119 bytes of one actor in the world state."""
-    head = _RECORD.pack(
-        actor_id, _ACTIVE, *pose, *velocity, *angular_velocity, *acceleration
-    )  # fmt: skip
-    return head + union.ljust(_UNION_BYTES, b"\0")
+    motion = (*velocity, *angular_velocity, *acceleration)
+    return _RECORD.pack(actor_id, _ACTIVE, *pose, *motion, union)
 
 
 def vehicle_union(

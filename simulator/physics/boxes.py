@@ -15,16 +15,12 @@ from simulator.types import Obstacle
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-# Columns of a box: centre, cosine and sine of the heading, half sizes, bottom and top (m).
-(BOX_CX, BOX_CY, BOX_COS, BOX_SIN, BOX_HX, BOX_HY, BOX_LOW, BOX_HIGH) = range(8)
+# Columns of a box: centre, cosine and sine of the heading, half sizes, bottom, top, and the
+# distance from the centre to a corner in the plane (m).
+(BOX_CX, BOX_CY, BOX_COS, BOX_SIN, BOX_HX, BOX_HY, BOX_LOW, BOX_HIGH, BOX_RADIUS) = range(9)
+BOX_COLUMNS = 9
 CELL_M = 8.0
 MAX_CELLS = 1_000_000
-
-
-@compiled
-def radius(box: F64) -> float:
-    """Distance from the centre to a corner, in the plane."""
-    return math.hypot(box[BOX_HX], box[BOX_HY])
 
 
 @compiled
@@ -38,8 +34,9 @@ def _overlap_along(ax: float, ay: float, a: F64, b: F64) -> float:
 
 
 @compiled
-def _inside_corners(a: F64, b: F64, out: F64) -> None:
-    """Add the corners of `a` that lie in `b` to the sums (x, y, count) in `out`."""
+def _inside_corners(a: F64, b: F64, sums: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Sums (x, y, count) with the corners of `a` that lie in `b` added."""
+    sum_x, sum_y, count = sums
     for i in (-1.0, 1.0):
         for j in (-1.0, 1.0):
             x = a[BOX_CX] + i * a[BOX_HX] * a[BOX_COS] - j * a[BOX_HY] * a[BOX_SIN]
@@ -48,9 +45,10 @@ def _inside_corners(a: F64, b: F64, out: F64) -> None:
             along = abs(dx * b[BOX_COS] + dy * b[BOX_SIN])
             across = abs(dy * b[BOX_COS] - dx * b[BOX_SIN])
             if along <= b[BOX_HX] + 1e-9 and across <= b[BOX_HY] + 1e-9:
-                out[0] += x
-                out[1] += y
-                out[2] += 1.0
+                sum_x += x
+                sum_y += y
+                count += 1.0
+    return sum_x, sum_y, count
 
 
 @compiled
@@ -59,7 +57,7 @@ def touch(a: F64, b: F64, hit: F64) -> bool:
     if a[BOX_LOW] >= b[BOX_HIGH] or b[BOX_LOW] >= a[BOX_HIGH]:
         return False
     dx, dy = b[BOX_CX] - a[BOX_CX], b[BOX_CY] - a[BOX_CY]
-    if math.hypot(dx, dy) > radius(a) + radius(b):
+    if math.hypot(dx, dy) > a[BOX_RADIUS] + b[BOX_RADIUS]:
         return False
     hit[2] = 1e9
     for axis in range(4):
@@ -73,13 +71,11 @@ def touch(a: F64, b: F64, hit: F64) -> bool:
         if depth < hit[2]:
             side = 1.0 if dx * ax + dy * ay >= 0.0 else -1.0
             hit[0], hit[1], hit[2] = ax * side, ay * side, depth
-    corners = np.zeros(3)
-    _inside_corners(a, b, corners)
-    _inside_corners(b, a, corners)
-    if corners[2] > 0.0:
-        hit[3], hit[4] = corners[0] / corners[2], corners[1] / corners[2]
+    sum_x, sum_y, count = _inside_corners(b, a, _inside_corners(a, b, (0.0, 0.0, 0.0)))
+    if count > 0.0:
+        hit[3], hit[4] = sum_x / count, sum_y / count
     else:  # a cross: the middle of the smaller box's core
-        small = a if radius(a) < radius(b) else b
+        small = a if a[BOX_RADIUS] < b[BOX_RADIUS] else b
         hit[3], hit[4] = small[BOX_CX], small[BOX_CY]
     return True
 
@@ -87,7 +83,7 @@ def touch(a: F64, b: F64, hit: F64) -> bool:
 class Grid(NamedTuple):
     """Static boxes, and for each square cell the boxes that reach into it (CSR layout)."""
 
-    boxes: F64  # (M, 8)
+    boxes: F64  # (M, BOX_COLUMNS)
     origin: F64  # (3,) x, y of the corner and the size of a cell, m
     shape: I64  # (2,) cells along x and y
     starts: I64  # (cells + 1,)
@@ -98,7 +94,8 @@ def _boxes_of(obstacles: Sequence[Obstacle]) -> F64:
     raw = np.array([tuple(o)[:7] for o in obstacles], dtype=np.float64).reshape(-1, 7)
     yaw = np.radians(raw[:, 3])
     low, high = raw[:, 2] - raw[:, 6], raw[:, 2] + raw[:, 6]
-    columns = (raw[:, 0], raw[:, 1], np.cos(yaw), np.sin(yaw), raw[:, 4], raw[:, 5], low, high)
+    across = np.hypot(raw[:, 4], raw[:, 5])
+    columns = (*raw[:, :2].T, np.cos(yaw), np.sin(yaw), *raw[:, 4:6].T, low, high, across)
     return np.ascontiguousarray(np.stack(columns, axis=1))
 
 
@@ -163,7 +160,7 @@ def near_boxes(grid: Grid, x: float, y: float, reach: float, stamps: I64, stamp:
                     stamps[item] = stamp
                     box = grid.boxes[item]
                     gap = math.hypot(box[BOX_CX] - x, box[BOX_CY] - y)
-                    if gap <= reach * 1.4143 + radius(box):
+                    if gap <= reach * 1.4143 + box[BOX_RADIUS]:
                         found[count] = item
                         count += 1
     return found[:count]

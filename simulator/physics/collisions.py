@@ -15,6 +15,8 @@ from simulator.physics.motion import move
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
+Moving = tuple[float, float, float, float, float]  # offset x, y; velocity x, y; yaw rate
+Masses = tuple[float, float, float, float]
 
 RESTITUTION = 0.12  # steel bodies that crumple
 FRICTION = 0.4  # body against body or wall
@@ -37,27 +39,18 @@ def box_of(state: F64, spec: F64, box: F64) -> None:
     low = middle - spec[k.HALF_Z]
     box[bx.BOX_LOW] = max(low, state[k.Z] + GROUND_CLEARANCE) if spec[k.KIND] == k.VEHICLE else low
     box[bx.BOX_HIGH] = middle + spec[k.HALF_Z]
+    box[bx.BOX_RADIUS] = math.hypot(spec[k.HALF_X], spec[k.HALF_Y])
 
 
 @compiled
 def _extents(state: F64, spec: F64) -> F64:
-    """How far from its origin each body reaches (m), and its speed (m/s): (N, 2)."""
-    found = np.empty((len(state), 2))
+    """How far from its origin each body reaches (m), its speed (m/s), x and y (m): (N, 4)."""
+    found = np.empty((len(state), 4))
     for i in range(len(state)):
         found[i, 0] = math.hypot(spec[i, k.HALF_X], spec[i, k.HALF_Y]) + abs(spec[i, k.BOX_X])
         found[i, 1] = math.hypot(state[i, k.VX], state[i, k.VY])
+        found[i, 2], found[i, 3] = state[i, k.X], state[i, k.Y]
     return found
-
-
-@compiled
-def _may_meet(i: int, j: int, state: F64, spec: F64, command: F64, room: float) -> bool:
-    """Whether two bodies are of kinds that collide and not farther than `room` (m) apart."""
-    dx, dy = abs(state[i, k.X] - state[j, k.X]), abs(state[i, k.Y] - state[j, k.Y])
-    if dx > room or dy > room or command[j, k.COLLIDES] == 0.0:
-        return False
-    if spec[i, k.KIND] != k.VEHICLE and spec[j, k.KIND] != k.VEHICLE:
-        return False
-    return bool(math.hypot(dx, dy) <= room)
 
 
 @compiled
@@ -83,7 +76,11 @@ def find_pairs(state: F64, spec: F64, command: F64, grid: Grid, dt: float) -> I6
             pairs = grown
         for j in range(i + 1, count):
             room = extents[i, 0] + extents[j, 0] + (extents[i, 1] + extents[j, 1] + 10.0) * dt
-            if _may_meet(i, j, state, spec, command, room):
+            dx, dy = abs(extents[i, 2] - extents[j, 2]), abs(extents[i, 3] - extents[j, 3])
+            if dx > room or dy > room or command[j, k.COLLIDES] == 0.0:
+                continue
+            has_vehicle = spec[i, k.KIND] == k.VEHICLE or spec[j, k.KIND] == k.VEHICLE
+            if has_vehicle and math.hypot(dx, dy) <= room:
                 pairs[used, 0], pairs[used, 1] = i, j
                 used += 1
         for item in near:
@@ -102,14 +99,14 @@ def _inverse_mass(spec: F64, command: F64) -> tuple[float, float]:
 
 
 @compiled
-def _impulse(a: F64, b: F64, hit: F64, masses: F64) -> tuple[float, float]:
+def _impulse(a: Moving, b: Moving, hit: F64, masses: Masses) -> tuple[float, float]:
     """Normal and tangential impulse (N s) of bodies that approach; zero when they part.
 
     Args:
         a: position offset x, y and velocity x, y, yaw rate of the first body at the contact.
         b: the same of the second.
         hit: normal and depth.
-        masses: inverse mass and inertia of the first, then of the second.
+        masses: inverse mass of the first and the second, then their inverse inertia.
     """
     nx, ny = hit[0], hit[1]
     vx = b[2] - b[4] * b[1] - a[2] + a[4] * a[1]
@@ -117,62 +114,65 @@ def _impulse(a: F64, b: F64, hit: F64, masses: F64) -> tuple[float, float]:
     approach = vx * nx + vy * ny
     if approach >= 0.0:
         return 0.0, 0.0
-    linear = masses[0] + masses[2]
+    linear = masses[0] + masses[1]
     arm_a, arm_b = a[0] * ny - a[1] * nx, b[0] * ny - b[1] * nx
     bounce = RESTITUTION if approach < -BOUNCE_FROM else 0.0
-    give = linear + arm_a * arm_a * masses[1] + arm_b * arm_b * masses[3]
+    give = linear + arm_a * arm_a * masses[2] + arm_b * arm_b * masses[3]
     normal = -(1.0 + bounce) * approach / give
     arm_a, arm_b = a[0] * nx + a[1] * ny, b[0] * nx + b[1] * ny
-    give = linear + arm_a * arm_a * masses[1] + arm_b * arm_b * masses[3]
+    give = linear + arm_a * arm_a * masses[2] + arm_b * arm_b * masses[3]
     slide = -vx * ny + vy * nx
     return normal, min(max(-slide / give, -FRICTION * normal), FRICTION * normal)
 
 
 @compiled
-def _kick(state: F64, spec: F64, offset: F64, jx: float, jy: float, inverse: F64) -> None:
-    state[k.VX] += jx * inverse[0]
-    state[k.VY] += jy * inverse[0]
-    state[k.YAW_RATE] += (offset[0] * jy - offset[1] * jx) * inverse[1]
+def _kick(
+    state: F64, spec: F64, at: Moving, jx: float, jy: float, mass: float, inertia: float
+) -> None:
+    """Change the motion of a body of inverse `mass` and `inertia` by an impulse."""
+    state[k.VX] += jx * mass
+    state[k.VY] += jy * mass
+    state[k.YAW_RATE] += (at[0] * jy - at[1] * jx) * inertia
     if spec[k.KIND] == k.WALKER:
-        state[k.PUSH_X] += jx * inverse[0]
-        state[k.PUSH_Y] += jy * inverse[0]
+        state[k.PUSH_X] += jx * mass
+        state[k.PUSH_Y] += jy * mass
 
 
 @compiled
-def _at_contact(state: F64, hit: F64, out: F64) -> None:
-    out[0], out[1] = hit[3] - state[k.X], hit[4] - state[k.Y]
-    out[2], out[3], out[4] = state[k.VX], state[k.VY], state[k.YAW_RATE]
+def _at_contact(state: F64, hit: F64) -> Moving:
+    x, y = hit[3] - state[k.X], hit[4] - state[k.Y]
+    return x, y, state[k.VX], state[k.VY], state[k.YAW_RATE]
 
 
 @compiled
 def _respond(i: int, j: int, state: F64, spec: F64, command: F64, hit: F64, total: F64) -> None:
     """Exchange impulses and separate body `i` from body `j`, or from an obstacle (j < 0)."""
-    masses, a, b = np.zeros(4), np.zeros(5), np.zeros(5)
-    masses[0], masses[1] = _inverse_mass(spec[i], command[i])
-    _at_contact(state[i], hit, a)
+    mass_i, inertia_i = _inverse_mass(spec[i], command[i])
+    mass_j, inertia_j = 0.0, 0.0
+    a, b = _at_contact(state[i], hit), (0.0, 0.0, 0.0, 0.0, 0.0)
     if j >= 0:
-        masses[2], masses[3] = _inverse_mass(spec[j], command[j])
-        _at_contact(state[j], hit, b)
-    movable = masses[0] + masses[2]
+        mass_j, inertia_j = _inverse_mass(spec[j], command[j])
+        b = _at_contact(state[j], hit)
+    movable = mass_i + mass_j
     if movable == 0.0:
         return
-    normal, tangent = _impulse(a, b, hit, masses)
+    normal, tangent = _impulse(a, b, hit, (mass_i, mass_j, inertia_i, inertia_j))
     jx = normal * hit[0] - tangent * hit[1]
     jy = normal * hit[1] + tangent * hit[0]
     if normal > 0.0:
-        _kick(state[i], spec[i], a, -jx, -jy, masses[:2])
+        _kick(state[i], spec[i], a, -jx, -jy, mass_i, inertia_i)
         if j >= 0:
-            _kick(state[j], spec[j], b, jx, jy, masses[2:])
+            _kick(state[j], spec[j], b, jx, jy, mass_j, inertia_j)
         total[SUM_X] -= jx
         total[SUM_Y] -= jy
         total[POINT_X], total[POINT_Y] = hit[3], hit[4]
         total[HITS] += 1.0
     apart = hit[2] / movable
-    state[i, k.X] -= hit[0] * apart * masses[0]
-    state[i, k.Y] -= hit[1] * apart * masses[0]
+    state[i, k.X] -= hit[0] * apart * mass_i
+    state[i, k.Y] -= hit[1] * apart * mass_i
     if j >= 0:
-        state[j, k.X] += hit[0] * apart * masses[2]
-        state[j, k.Y] += hit[1] * apart * masses[2]
+        state[j, k.X] += hit[0] * apart * mass_j
+        state[j, k.Y] += hit[1] * apart * mass_j
 
 
 @compiled
@@ -181,7 +181,7 @@ def advance(
 ) -> F64:
     """Move every body through all substeps; returns the sums of each pair, (P, 5)."""
     totals = np.zeros((len(pairs), 5))
-    boxes, hit = np.empty((len(state), 8)), np.zeros(5)
+    boxes, hit = np.empty((len(state), bx.BOX_COLUMNS)), np.zeros(5)
     small = dt / substeps
     for _ in range(substeps):
         for i in range(len(state)):

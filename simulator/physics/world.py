@@ -243,7 +243,7 @@ class Physics:
         spec[k.BOX_X : k.BOX_Z + 1] = box_center
         state[k.X], state[k.Y], state[k.Z] = pose.x, pose.y, pose.z
         state[k.YAW] = math.radians(pose.yaw)
-        own, other, hit = np.zeros(8), np.zeros(8), np.zeros(5)
+        own, other, hit = np.zeros(bx.BOX_COLUMNS), np.zeros(bx.BOX_COLUMNS), np.zeros(5)
         box_of(state, spec, own)
         reach = float(np.hypot(half_extent[0], half_extent[1]) + np.hypot(*box_center[:2]))
         boxes = self._grid.boxes

@@ -195,20 +195,14 @@ def _watch(processes: list[Any], begin: Callable[[int], Any], wanted: int, out: 
 
 def _make_routes(config: CollectConfig, path: Path) -> None:
     """Draw the routes to record on; they differ from the ready-made ones by their seed."""
-    from scenarios.generate import generate_routes
-    from scenarios.route_files import write_route_xml
+    from scenarios.generate import draw_route_file
 
     env = _open_env(config, None)
     try:
         carla_map = env.town(config.town).map
-        routes = generate_routes(
-            carla_map, config.town, seed=config.seed, count=ROUTES, candidates_per_route=4
-        )
+        draw_route_file(carla_map, config.town, path, seed=config.seed, count=ROUTES)
     finally:
         env.close()
-    draft = path.with_suffix(".part")
-    write_route_xml(draft, routes, {"seed": str(config.seed)})
-    draft.replace(path)
 
 
 def _open_env(config: CollectConfig, routes_file: Path | None) -> CarlaDrivingEnv:

@@ -35,6 +35,7 @@ from policies.dataset import (
 )
 from policies.preprocess import Preprocessing
 from policies.relabel import actions
+from policies.short_drives import DriveCheck, drive_apart
 
 # CILRS.md: Codevilla et al. 2019, coiltraine's configuration
 ACTION_WEIGHTS = (0.5, 0.45, 0.05)  # steer, throttle, brake
@@ -64,6 +65,8 @@ class TrainConfig:
     tint: float = 0.05
     noise: float = 0.01
     held_out: float = 0.08  # share of routes kept for validation
+    drives: int = 0  # short closed-loop drives at each validation
+    drive_town: str = "Town02"  # where; its ready-made routes stay unseen
     threads: int = 2
     seed: int = 1
 
@@ -122,6 +125,18 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
         f"{len(train_frames)} frames to train on, {len(held_out)} held out; "
         f"{sum(p.numel() for p in net.parameters()) / 1e6:.1f} M parameters"
     )
+
+    def judge(step: int, spent_s: float, losses: list[float]) -> dict[str, float]:
+        """Validate, drive if asked for, and keep what was found with the weights."""
+        numbers = validate(average, held_out, preprocessing)
+        last = out / "last.pth"
+        save(last, net, average, optimizer, step, spent_s, config, numbers)
+        if config.drives:
+            numbers |= drive_apart(last, DriveCheck(config.drive_town, config.drives))
+            save(last, net, average, optimizer, step, spent_s, config, numbers)
+        log(out, step, spent_s, float(np.mean(losses[-200:] or [math.nan])), numbers)
+        return numbers
+
     started = time.monotonic() - spent_s
     saved_at, losses = time.monotonic(), []
     while True:
@@ -144,16 +159,12 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
                 flush=True,
             )
         if time.monotonic() - saved_at > 180.0:
-            numbers = validate(average, held_out, preprocessing)
-            log(out, step, spent_s, float(np.mean(losses[-200:])), numbers)
-            save(out / "last.pth", net, average, optimizer, step, spent_s, config, numbers)
+            judge(step, spent_s, losses)
+            started += time.monotonic() - started - spent_s  # the budget is of training alone
             saved_at = time.monotonic()
     print()
     refresh_statistics(average, train_frames, probability, config, preprocessing, rng)
-    numbers = validate(average, held_out, preprocessing)
-    log(out, step, spent_s, float(np.mean(losses[-200:] or [math.nan])), numbers)
-    save(out / "last.pth", net, average, optimizer, step, spent_s, config, numbers)
-    print(json.dumps(numbers))
+    print(json.dumps(judge(step, spent_s, losses)))
 
 
 def begin_with(path: Path, net: Cilrs) -> str:

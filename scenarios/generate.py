@@ -83,6 +83,20 @@ def fresh_routes(carla_map: carla.Map, town: str) -> tuple[RouteSpec, ...]:
     )
 
 
+def draw_route_file(carla_map: carla.Map, town: str, path: Path, *, seed: int, count: int) -> None:
+    """Make routes while somebody waits and write them; the file appears when it is complete.
+
+    Raises:
+        MapError: as `generate_routes`.
+    """
+    routes = generate_routes(
+        carla_map, town, seed=seed, count=count, candidates_per_route=FRESH_CANDIDATES
+    )
+    draft = path.with_suffix(".part")
+    write_route_xml(draft, routes, {"seed": str(seed)})
+    draft.replace(path)
+
+
 def _candidates(planner: RoutePlanner, rng: np.random.Generator, wanted: int) -> list[_Candidate]:
     graph = planner.graph
     junction_points = graph.points[graph.junctions >= 0, :2]

@@ -1,0 +1,139 @@
+"""Short closed-loop drives, to judge weights while they are trained.
+
+`python -m policies.short_drives RUN/last.pth --town Town02 --drives 6` prints one line of JSON.
+Routes are drawn with a seed of their own: neither those of collection nor the ready-made ones that
+results are measured on. Open-loop errors say little about driving (Codevilla et al. 2018).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import ConfigError, FusionDriveError
+from policies.cilrs import load_cilrs
+from scenarios.spec import EpisodeSpec
+
+if TYPE_CHECKING:
+    from policies.base import Policy
+
+ROUTE_SEED = 7001
+SPAN_S = 40.0  # simulated, of one drive at most
+TIMEOUT_S = 120.0  # wall clock, for each drive of a check
+
+
+@dataclass(frozen=True)
+class DriveCheck:
+    """What is driven."""
+
+    town: str
+    drives: int
+    maps: Path | None = None
+
+
+def drive(policy: Policy, check: DriveCheck) -> dict[str, float]:
+    """Drive the routes by clear day without traffic.
+
+    Returns:
+        `drives`, the share of them without a failure (`drive_success`) and the mean metres until
+        the goal, the failure or the end of 40 s (`drive_m`).
+    """
+    from harness.env import CarlaDrivingEnv, EnvConfig
+    from harness.rollout import Stopped, rollout
+    from harness.server import ServerSpec
+    from scenarios.generate import draw_route_file
+
+    with tempfile.TemporaryDirectory() as folder:
+        server = ServerSpec(town=check.town, maps=check.maps)
+        file = Path(folder) / "routes.xml"
+        env = CarlaDrivingEnv(EnvConfig(server=server, town=check.town, route_file=file))
+        try:
+            carla_map = env.town(check.town).map
+            draw_route_file(carla_map, check.town, file, seed=ROUTE_SEED, count=check.drives)
+            failures, metres = 0, 0.0
+            for number in range(check.drives):
+                spec = _spec(check.town, number)
+                try:
+                    score = rollout(
+                        env,
+                        policy,
+                        spec,
+                        should_stop=lambda: env.state.time_s - env.start_time_s >= SPAN_S,
+                    )
+                    failures += score.outcome.value != "success"
+                except Stopped:
+                    score = env.score()
+                metres += score.distance_m
+        finally:
+            env.close()
+    return {
+        "drives": check.drives,
+        "drive_success": round(1.0 - failures / check.drives, 4),
+        "drive_m": round(metres / check.drives, 1),
+    }
+
+
+def drive_apart(weights: Path, check: DriveCheck) -> dict[str, float]:
+    """The same in a process of its own: CARLA's client shares none of a trainer's threads.
+
+    Raises:
+        ConfigError: it could not be driven; the message is that of the other process.
+    """
+    command = [sys.executable, "-m", "policies.short_drives", str(weights), "--town", check.town]
+    command += ["--drives", str(check.drives)]
+    if check.maps is not None:
+        command += ["--maps", str(check.maps)]
+    limit_s = TIMEOUT_S * (check.drives + 1)
+    try:
+        answer = subprocess.run(
+            command, capture_output=True, text=True, timeout=limit_s, check=False
+        )
+    except subprocess.TimeoutExpired as err:
+        raise ConfigError(f"short drives did not end within {limit_s:.0f} s") from err
+    if answer.returncode:
+        raise ConfigError(f"short drives failed: {answer.stderr.strip()[-500:]}")
+    numbers: dict[str, float] = json.loads(answer.stdout.strip().splitlines()[-1])
+    return numbers
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m policies.short_drives", description=__doc__)
+    parser.add_argument("weights", type=Path, help="a checkpoint or an export")
+    parser.add_argument("--town", default="Town02")
+    parser.add_argument("--drives", type=int, default=6)
+    parser.add_argument("--maps", type=Path, help="directory with official .xodr files")
+    options = parser.parse_args(arguments)
+    try:
+        if options.drives < 1:
+            raise ConfigError(f"--drives has to be positive, found {options.drives}")
+        check = DriveCheck(options.town, options.drives, options.maps)
+        print(json.dumps(drive(load_cilrs(options.weights), check)))
+    except FusionDriveError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _spec(town: str, number: int) -> EpisodeSpec:
+    return EpisodeSpec(
+        town=town,
+        route_id=f"{number:02d}",
+        weather="clear",
+        input="rgb",
+        fuser="none",
+        policy="cilrs",
+        seed=number,
+        traffic="empty",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

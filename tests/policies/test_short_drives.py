@@ -1,0 +1,25 @@
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ConfigError
+from policies.cilrs import SHIPPED_WEIGHTS
+from policies.short_drives import DriveCheck, drive_apart, main
+
+
+def test_the_other_process_says_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        drive_apart(tmp_path / "none.pth", DriveCheck("Town02", 1))
+
+
+def test_no_drives_are_no_check(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(SHIPPED_WEIGHTS), "--drives", "0"]) == 2
+    assert "--drives has to be positive, found 0" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_shipped_weights_drive_for_a_while() -> None:
+    numbers = drive_apart(SHIPPED_WEIGHTS, DriveCheck("Town02", 2))
+    assert numbers["drives"] == 2
+    assert numbers["drive_success"] == 1.0
+    assert numbers["drive_m"] > 100.0

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import numba
 import numpy as np
+import platformdirs
 from numba import njit
 from numpy.typing import NDArray
 
@@ -18,12 +25,39 @@ _POOL = ThreadPoolExecutor(BANDS - 1, thread_name_prefix="sensors")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+PACKAGE = Path(__file__).parent
+CACHE_NAME = "kernels-"
+
+
+@lru_cache(maxsize=1)
+def cache_folder(package: Path = PACKAGE) -> Path:
+    """Where machine code is kept: a folder for each state of the package's sources.
+
+    numba asks only whether the file of a function has changed, but kernels call those of other
+    files. Folders of earlier states are removed.
+    """
+    digest = hashlib.sha256(numba.__version__.encode())
+    for path in sorted(package.glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    name, beside = CACHE_NAME + digest.hexdigest()[:12], package / "__pycache__"
+    if not os.access(beside if beside.is_dir() else package, os.W_OK):
+        return Path(platformdirs.user_cache_dir("fusiondrive")) / "sensors" / name
+    for other in beside.glob(CACHE_NAME + "*"):
+        if other.name != name:
+            shutil.rmtree(other, ignore_errors=True)
+    return beside / name
+
+
 def compiled(function: Function) -> Function:
     """Compile with numba, cached on disk; no fast-math, so that results repeat to the bit.
 
     The interpreter's lock is released, so that `in_bands` can run rows side by side.
     """
-    return cast(Function, njit(cache=True, error_model="numpy", nogil=True)(function))
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(cache_folder())
+    try:
+        return cast(Function, njit(cache=True, error_model="numpy", nogil=True)(function))
+    finally:
+        numba.config.CACHE_DIR = before
 
 
 def in_bands(rows: int, work: Callable[[int, int], None]) -> None:

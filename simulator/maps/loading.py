@@ -10,8 +10,10 @@ import carla
 import platformdirs
 
 from simulator.maps import towns
+from simulator.maps.added_lights import with_lights
 from simulator.maps.checks import MapError, check_opendrive
 from simulator.maps.layout import Layout
+from simulator.maps.light_files import light_plan
 from simulator.maps.opendrive import write_opendrive
 from simulator.maps.random_town import SeedError, random_town, seed_of
 from simulator.maps.signals import signals_of
@@ -45,7 +47,7 @@ def load_town(name: str, maps_dir: Path | None = None) -> Town:
     for directory in _directories(maps_dir):
         path = directory / f"{town}.xodr"
         if path.is_file():
-            return build_town(town, "carla", _read(path), str(path))
+            return build_town(town, "carla", _official(path, town), str(path))
     if town not in AUTHORED:
         known = ", ".join(available_towns(maps_dir))
         raise MapError(f"unknown town {name!r}; known: {known}, random:SEED")
@@ -81,6 +83,18 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as err:
         raise MapError(f"{path}: cannot be read: {err}") from err
+
+
+def _official(path: Path, town: str) -> str:
+    """The text of a file, with the lights that the files beside it add."""
+    xodr, plan = _read(path), light_plan(path.parent, town)
+    if plan is None:
+        return xodr
+    check_opendrive(xodr, str(path))
+    try:
+        return with_lights(xodr, town, plan)
+    except (RuntimeError, IndexError) as err:
+        raise MapError(f"{path}: carla.Map refuses it: {err}") from err
 
 
 def build_town(name: str, origin: str, xodr: str, source: str) -> Town:

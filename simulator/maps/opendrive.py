@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
@@ -10,6 +9,7 @@ from xml.etree import ElementTree as ET
 from simulator.maps import paths
 from simulator.maps.junctions import Arm, Border, Link, MouthLane, link_lanes, turn_angle
 from simulator.maps.layout import SHOULDER_M, Crossing, Layout, Profile, Street
+from simulator.maps.signal_xml import Foot, RoadSignal, add_controllers, add_signal, decimal
 
 GEO_REFERENCE = "+proj=tmerc +lat_0=0 +lon_0=0 +k=1 +x_0=0 +y_0=0 +datum=WGS84 +units=m +no_defs"
 STOP_LINE_SETBACK_M = 4.0  # from the crossing's mouth back into the street
@@ -61,10 +61,6 @@ def write_opendrive(layout: Layout) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, "unicode") + "\n"
 
 
-def _text(value: float) -> str:
-    return f"{value + 0.0:.9g}"
-
-
 def _header(root: ET.Element, layout: Layout) -> None:
     xs = [crossing.x for crossing in layout.crossings.values()]
     ys = [crossing.y for crossing in layout.crossings.values()]
@@ -74,7 +70,7 @@ def _header(root: ET.Element, layout: Layout) -> None:
     )
     header.set("vendor", "FusionDrive")  # by which clients tell authored towns from CARLA's
     for side, value in bounds.items():
-        header.set(side, _text(value))
+        header.set(side, decimal(value))
     ET.SubElement(header, "geoReference").text = GEO_REFERENCE
 
 
@@ -100,7 +96,7 @@ def _street(root: ET.Element, road_id: int, street: Street, layout: Layout) -> _
 
 
 def _road(root: ET.Element, road_id: int, name: str, path: paths.Path, junction: str) -> ET.Element:
-    length = _text(paths.path_length(path))
+    length = decimal(paths.path_length(path))
     return ET.SubElement(
         root, "road", name=name, length=length, id=str(road_id), junction=junction, rule="RHT"
     )
@@ -118,16 +114,16 @@ def _finish_road(
         geometry = ET.SubElement(
             plan,
             "geometry",
-            s=_text(s),
-            x=_text(piece.start.x),
-            y=_text(piece.start.y),
-            hdg=_text(piece.start.heading),
-            length=_text(piece.length),
+            s=decimal(s),
+            x=decimal(piece.start.x),
+            y=decimal(piece.start.y),
+            hdg=decimal(piece.start.heading),
+            length=decimal(piece.length),
         )
         if piece.curvature == 0.0:
             ET.SubElement(geometry, "line")
         else:
-            ET.SubElement(geometry, "arc", curvature=_text(piece.curvature))
+            ET.SubElement(geometry, "arc", curvature=decimal(piece.curvature))
         s += piece.length
     rise, length = heights[1] - heights[0], paths.path_length(path)
     # a smooth step: level at both ends, so that streets meet their crossings without a kink
@@ -142,7 +138,7 @@ def _finish_road(
 def _cubic(parent: ET.Element, tag: str, terms: tuple[float, ...], s_name: str = "s") -> None:
     names = ("a", "b", "c", "d")
     ET.SubElement(
-        parent, tag, {s_name: "0", **{n: _text(v) for n, v in zip(names, terms, strict=True)}}
+        parent, tag, {s_name: "0", **{n: decimal(v) for n, v in zip(names, terms, strict=True)}}
     )
 
 
@@ -307,14 +303,9 @@ def _lights(
         if opposite is None:
             phases.append(opposite := [])
         opposite.append((arm, signal_id))
-    for sequence, phase in enumerate(phases):
-        number_text = str(_CONTROLLER_IDS_FROM + index * 10 + sequence)
-        controller = ET.SubElement(controllers, "controller", id=number_text)
-        controller.set("name", f"ctrl{number_text}")
-        controller.set("sequence", str(sequence))
-        for _, signal_id in phase:
-            ET.SubElement(controller, "control", signalId=str(signal_id), type="")
-        ET.SubElement(junction, "controller", id=number_text, type="0", sequence=str(sequence))
+    first_id = _CONTROLLER_IDS_FROM + index * 10
+    named = [[str(signal_id) for _, signal_id in phase] for phase in phases]
+    add_controllers(controllers, junction, first_id, named)
 
 
 def _zebra(road: _Road, arm: Arm, object_id: int) -> None:
@@ -333,20 +324,20 @@ def _zebra(road: _Road, arm: Arm, object_id: int) -> None:
         id=str(object_id),
         name="SimpleCrosswalk",
         type="crosswalk",
-        s=_text(s),
+        s=decimal(s),
         t="0",
         zOffset="0",
         orientation="none",
         hdg="0",
         pitch="0",
         roll="0",
-        length=_text(2.0 * half),
-        width=_text(left + right),
+        length=decimal(2.0 * half),
+        width=decimal(left + right),
     )
     outline = ET.SubElement(zebra, "outline")
     corners = [(-half, -right), (half, -right), (half, left), (-half, left), (-half, -right)]
     for u, v in corners:
-        ET.SubElement(outline, "cornerLocal", u=_text(u), v=_text(v), z="0", height="0")
+        ET.SubElement(outline, "cornerLocal", u=decimal(u), v=decimal(v), z="0", height="0")
 
 
 def _signal(road: _Road, arm: Arm, signal_id: int, height_m: float) -> None:
@@ -358,36 +349,14 @@ def _signal(road: _Road, arm: Arm, signal_id: int, height_m: float) -> None:
     lateral = outer.width / 2.0 + arm.border_in.shoulder + POLE_OUTSIDE_KERB_M
     reach = sum(lane.width for lane in arm.incoming) + lateral - outer.width / 2.0
     pole = outer.pose.moved(POLE_ADVANCE_M, -lateral)
-    start, end = road.street.start, road.street.end
-    signal = ET.Element(
-        "signal",
-        name=f"Signal_3Light_{start}_{end}",
-        id=str(signal_id),
-        s=_text(s),
-        t=_text(-reach if is_end else reach),
-        zOffset="0",
-        hOffset="0" if is_end else _text(math.pi),
-        roll="0",
-        pitch="0",
-        orientation="+" if is_end else "-",
-        dynamic="yes",
-        country="OpenDRIVE",
-        type="1000001",
-        subtype="-1",
-        value="-1",
-        text="",
-        height="1.16",
-        width="0.52",
-    )
     ids = [lane.lane_id for lane in arm.incoming]
-    ET.SubElement(signal, "validity", fromLane=str(min(ids)), toLane=str(max(ids)))
-    signals = road.element.find("signals")
-    if signals is None:
-        signals = ET.SubElement(road.element, "signals")
-    signals.append(signal)
-    position = {"x": pole.x, "y": pole.y, "z": height_m, "hdg": pole.heading}
-    ET.SubElement(
-        signal,
-        "positionInertial",
-        {name: _text(value) for name, value in position.items()} | {"pitch": "0", "roll": "0"},
+    signal = RoadSignal(
+        signal_id=str(signal_id),
+        name=f"Signal_3Light_{road.street.start}_{road.street.end}",
+        s=s,
+        t=-reach if is_end else reach,
+        is_along=is_end,
+        lanes=((min(ids), max(ids)),),
+        foot=Foot(pole.x, pole.y, height_m, pole.heading),
     )
+    add_signal(road.element, signal)

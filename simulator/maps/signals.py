@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import carla
 
+from simulator.maps.signal_xml import LIGHT_TYPE
 from simulator.types import Pose, SignalSpec
 
-TRAFFIC_LIGHT_TYPE = "1000001"
 _LINE_TOLERANCE_M = 2.0  # stop lines closer than this are one
 _WALK_M = 0.5
 _WALK_LIMIT_M = 60.0
@@ -18,7 +19,7 @@ _SAME_PHASE_DEG = 35.0
 def signals_of(carla_map: carla.Map) -> tuple[SignalSpec, ...]:
     """All lights that govern a lane, ordered by group, phase and id."""
     landmarks: dict[str, list[carla.Landmark]] = defaultdict(list)
-    for landmark in carla_map.get_all_landmarks_of_type(TRAFFIC_LIGHT_TYPE):
+    for landmark in carla_map.get_all_landmarks_of_type(LIGHT_TYPE):
         landmarks[landmark.id].append(landmark)
     found: list[tuple[int, SignalSpec]] = []
     for signal_id in sorted(landmarks):
@@ -27,7 +28,7 @@ def signals_of(carla_map: carla.Map) -> tuple[SignalSpec, ...]:
         if lines:
             head = _head(landmarks[signal_id][0], floor=min(line.z for line in lines))
             spec = SignalSpec(signal_id, head, 0, 0, lines)
-            found.append((_junction_of(ways), spec))
+            found.append((junction_of(ways), spec))
     return tuple(_grouped(found))
 
 
@@ -47,7 +48,7 @@ def _stop_lines(ways: list[carla.Waypoint]) -> tuple[Pose, ...]:
     """Lane centres where traffic stops; a signal inside a junction stops it at the entry."""
     lines: list[Pose] = []
     for waypoint in ways:
-        before = _before_junction(waypoint)
+        before = before_junction(waypoint)
         if before is None:
             continue
         location, yaw = before.transform.location, before.transform.rotation.yaw
@@ -57,7 +58,8 @@ def _stop_lines(ways: list[carla.Waypoint]) -> tuple[Pose, ...]:
     return tuple(sorted(lines))
 
 
-def _before_junction(waypoint: carla.Waypoint) -> carla.Waypoint | None:
+def before_junction(waypoint: carla.Waypoint) -> carla.Waypoint | None:
+    """The waypoint itself or, in a junction, the last one of a lane that leads to it."""
     walked = 0.0
     while waypoint.is_junction:
         behind = waypoint.previous(_WALK_M)
@@ -68,7 +70,7 @@ def _before_junction(waypoint: carla.Waypoint) -> carla.Waypoint | None:
     return waypoint
 
 
-def _junction_of(ways: list[carla.Waypoint]) -> int:
+def junction_of(ways: list[carla.Waypoint]) -> int:
     """Id of the junction that the lanes lead into; -1 where there is none near."""
     for waypoint in ways:
         walked = 0.0
@@ -94,28 +96,37 @@ def _head(landmark: carla.Landmark, floor: float) -> Pose:
 
 
 def _grouped(found: list[tuple[int, SignalSpec]]) -> list[SignalSpec]:
-    """Number the groups by junction and the phases by approach direction.
-
-    Opposite approaches are green one after the other, as in CARLA's Town01 and Town02: its Traffic
-    Manager knows no priority of those who go straight on, and a vehicle that turns left and one
-    that comes towards it stop in front of each other for good.
-    """
+    """Number the groups by junction and the phases by approach."""
     by_junction: dict[int, list[SignalSpec]] = defaultdict(list)
     for junction, spec in found:
         by_junction[junction].append(spec)
     specs: list[SignalSpec] = []
     for group, junction in enumerate(sorted(by_junction)):
-        approaches: list[float] = []
-        members = []
-        for spec in by_junction[junction]:
-            yaw = spec.stop_lines[0].yaw
-            known = (i for i, other in enumerate(approaches) if _same_direction(yaw, other))
-            phase = next(known, len(approaches))
-            if phase == len(approaches):
-                approaches.append(yaw)
-            members.append(spec._replace(group=group, phase=phase))
+        members = by_junction[junction]
+        phases = phases_of([spec.stop_lines[0].yaw for spec in members])
+        members = [
+            spec._replace(group=group, phase=phase)
+            for spec, phase in zip(members, phases, strict=True)
+        ]
         specs += sorted(members, key=lambda spec: (spec.phase, spec.signal_id))
     return specs
+
+
+def phases_of(yaws: Sequence[float]) -> list[int]:
+    """Which phase each light of a junction belongs to, by the headings (degrees) of its traffic.
+
+    Opposite approaches are green one after the other, as in CARLA's Town01 and Town02: its Traffic
+    Manager knows no priority of those who go straight on, and a vehicle that turns left and one
+    that comes towards it stop in front of each other for good.
+    """
+    approaches: list[float] = []
+    phases = []
+    for yaw in yaws:
+        known = (i for i, other in enumerate(approaches) if _same_direction(yaw, other))
+        phases.append(next(known, len(approaches)))
+        if phases[-1] == len(approaches):
+            approaches.append(yaw)
+    return phases
 
 
 def _same_direction(a: float, b: float) -> bool:

@@ -56,6 +56,7 @@ class CollectConfig:
     maps: str | None
     driver: str | None = None  # weights of the policy that shares the wheel
     expert_share: float = 0.3  # of the time, where a policy shares it
+    rescue_m: float = 2.0  # off the route, the expert takes the wheel
     cameras: int = 1  # 3 adds one turned to each side
 
     @property
@@ -85,6 +86,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--expert-share", type=float, default=0.3, help="of the time at the wheel, with --driver"
     )
     parser.add_argument(
+        "--rescue-m",
+        type=float,
+        default=CollectConfig.rescue_m,
+        help="distance from the route at which the expert takes the wheel, with --driver",
+    )
+    parser.add_argument(
         "--cameras",
         type=int,
         choices=(1, 3),
@@ -103,6 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
         maps=maps,
         driver=driver,
         expert_share=options.expert_share,
+        rescue_m=options.rescue_m,
         cameras=options.cameras,
     )
     command = shlex.join(["python", "-m", "policies.collect", *(arguments or sys.argv[1:])])
@@ -126,6 +134,8 @@ def collect(config: CollectConfig, out: Path, workers: int, command: str) -> Non
     """
     if not 0.0 <= config.expert_share <= 1.0:
         raise ConfigError(f"--expert-share has to be from 0 to 1, found {config.expert_share}")
+    if not config.rescue_m > 0.0:
+        raise ConfigError(f"--rescue-m has to be positive, found {config.rescue_m}")
     if config.driver is not None:
         load_cilrs(Path(config.driver))  # a wrong file ends the command here
     if config.frames < 1 or workers < 1:
@@ -281,7 +291,7 @@ def record_episode(
             return
         observation, state = env.observation(), env.state
         control = expert.act(observation, state)
-        applied = driver.drive(observation, control)
+        applied = driver.drive(observation, control, expert.off_m)
         recorder.add(observation, state, control, applied.steer - control.steer)
         action = np.array([applied.throttle, applied.steer, applied.brake], np.float32)
         outcome = str(env.step(action)[4].get("outcome", ""))
@@ -295,7 +305,7 @@ def _make_driver(config: CollectConfig, key: int, context: EpisodeContext) -> Dr
     rng = np.random.default_rng((config.seed, key, 1))
     if config.driver is not None:
         policy = load_cilrs(Path(config.driver))
-        return SharedWheel(policy, context, config.expert_share, rng)
+        return SharedWheel(policy, context, config.expert_share, rng, config.rescue_m)
     return NoisyExpert(SteeringNoise(rng) if rng.random() < NOISY_EPISODES else None)
 
 

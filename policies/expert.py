@@ -47,6 +47,7 @@ class ExpertPolicy:
         self.hazard: Hazard | None = None  # what the last step slowed down for
         self.wanted_mps = 0.0  # the speed that the last step was after
         self.free_mps = 0.0  # the same if there were no traffic lights
+        self.off_m = 0.0  # distance from the route at the last step
 
     def reset(self, context: EpisodeContext) -> None:
         """Take over the route."""
@@ -67,7 +68,9 @@ class ExpertPolicy:
         if state is None:
             raise TypeError("the expert needs the world state")
         ego = state.ego
-        distance_m = self._distance_m = self._tracker.advance(ego.pose.x, ego.pose.y).distance_m
+        progress = self._tracker.advance(ego.pose.x, ego.pose.y)
+        distance_m, self.off_m = progress.distance_m, progress.deviation_m
+        self._distance_m = distance_m
         reach_m = 12.0 + 3.5 * ego.speed_mps
         corridor = make_corridor(self._route, distance_m, ego, reach_m)
         lines = state.stop_lines if self.config.obey_lights else ()

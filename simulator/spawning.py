@@ -28,6 +28,7 @@ from simulator.vehicle_models import TYRE_FRICTION, VEHICLES
 
 LARGEST = 1e7  # of positions, velocities, impulses: far beyond any town, and no sum overflows
 COLLISION = "Spawn failed because of collision at spawn position"
+TRAFFIC_ROLE = "autopilot"  # the default; egos are `hero` or `ego_vehicle`
 INVALID = "Spawn failed because of invalid actor description"
 
 SENSOR_TYPES = {
@@ -173,6 +174,7 @@ def _give_body(episode: Episode, actor: Actor) -> None:
         raise ActorError(COLLISION)
     if isinstance(actor, Vehicle):
         physics.add_vehicle(key, actor.pose, actor.spec)
+        physics.set_rolls_back(key, actor.attribute("role_name", TRAFFIC_ROLE) == TRAFFIC_ROLE)
     elif isinstance(actor, Walker):
         physics.add_walker(key, actor.pose, actor.half_extent)
     else:

@@ -29,6 +29,7 @@ _SAME_APPROACH_M = 4.0  # along the road, between the lines of neighbouring lane
 _POLE_CLEAR_M = 0.6  # from a pole to the nearest lane for vehicles
 _POLE_STEP_M = 0.5
 _POLE_ASIDE_M, _POLE_AHEAD_M = (0.7, 8.0), (-8.0, 8.0)
+_SEEN_AHEAD_M = 4.0  # where a driver at the line sees the lamps; authored towns have 5.5
 _CONTROLLER_IDS_FROM = 1_000_000
 _LANES_TO_KEEP_CLEAR = (
     carla.LaneType.Driving
@@ -157,7 +158,7 @@ def _from_centre_m(waypoint: carla.Waypoint) -> float:
 
 
 def _pole(carla_map: carla.Map, outermost: carla.Waypoint) -> tuple[Foot, float]:
-    """The nearest place to the right of a stop line that is clear of all lanes, and how far."""
+    """A place to the right of the lane and past the line, clear of all lanes, and how far right."""
     place = outermost.transform
     ahead, right = place.get_forward_vector(), place.get_right_vector()
     half_m = 0.5 * outermost.lane_width
@@ -172,11 +173,11 @@ def _pole(carla_map: carla.Map, outermost: carla.Waypoint) -> tuple[Foot, float]
 
 
 def _pole_offsets() -> tuple[tuple[float, float], ...]:
-    """Metres aside of the lane's edge and ahead of the line, the nearest first."""
+    """Metres aside of the lane's edge and ahead of the line, the best first."""
     aside = _steps(*_POLE_ASIDE_M)
     ahead = _steps(*_POLE_AHEAD_M)
     pairs = [(a, b) for a in aside for b in ahead]
-    return tuple(sorted(pairs, key=lambda pair: (pair[0] + abs(pair[1]), pair)))
+    return tuple(sorted(pairs, key=lambda pair: (pair[0] + abs(pair[1] - _SEEN_AHEAD_M), pair)))
 
 
 def _steps(low: float, high: float) -> list[float]:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from simulator.compiling import compile_missing
 from simulator.maps import MapError
 from simulator.render.choice import DEFAULT, RENDERERS, check_renderer
 from simulator.render.gl_window import GlError
@@ -96,6 +97,7 @@ def _use_few_arenas() -> None:
 def _make_server(given: argparse.Namespace) -> Server:
     check_renderer(given.renderer)
     socks = bind_ports(given.host, given.port)
+    compile_missing()
     store = SceneStore(SceneOptions(given.maps, given.seed, given.threads, renderer=given.renderer))
     address, port = socks[0].getsockname()[:2]
     if not ipaddress.ip_address(address).is_loopback:

@@ -73,7 +73,8 @@ def find_pairs(state: F64, spec: F64, command: F64, grid: Grid, dt: float) -> I6
             near = bx.near_boxes(grid, state[i, k.X], state[i, k.Y], reach, stamps, i)
         while used + len(near) + count > len(pairs):
             grown = np.empty((len(pairs) * 2, 2), np.int64)
-            grown[:used] = pairs[:used]
+            for p in range(used):  # one by one: numba takes seconds to compile a copy of slices
+                grown[p, 0], grown[p, 1] = pairs[p, 0], pairs[p, 1]
             pairs = grown
         for j in range(i + 1, count):
             room = extents[i, 0] + extents[j, 0] + (extents[i, 1] + extents[j, 1] + 10.0) * dt

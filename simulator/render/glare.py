@@ -14,7 +14,7 @@ import numpy as np
 from simulator.render.facade import scramble
 from simulator.render.jit import kernel
 from simulator.render.moving import Placed, lamp_points
-from simulator.render.raster import View
+from simulator.render.raster import I32, View
 from simulator.render.shade import Targets
 from simulator.render.sky import fade, fog_at, transmittance
 from simulator.render.weather import Light
@@ -155,23 +155,38 @@ def add_sources(out: Targets, sources: F64, screen: F64, focal: float) -> None:
 
 
 @kernel
-def gather_bright(radiance: F32, exposure: float, grid: F32, row: int) -> float:
-    """Mean of what exceeds white in the cells of a row of the bloom grid; returns the greatest."""
+def gather_bright(
+    radiance: F32, exposure: float, grid: F32, row: int, excess: F64, totals: F64
+) -> float:
+    """Mean of what exceeds white in the cells of a row of the bloom grid; returns the greatest.
+
+    Args:
+        radiance: (H, W, 3).
+        exposure: of the image.
+        grid: (I, J, 3) to write into.
+        row: of the grid.
+        excess: (3, CELL * J) scratch, zero beyond the width of the image.
+        totals: (3, J) scratch.
+    """
     height, width = radiance.shape[:2]
-    most = 0.0
-    top = row * CELL
-    bottom = min(top + CELL, height)
-    for j in range(grid.shape[1]):
+    columns = grid.shape[1]
+    for c in range(3):
+        for j in range(columns):
+            totals[c, j] = 0.0
+    for y in range(row * CELL, min(row * CELL + CELL, height)):
+        for x in range(width):
+            for c in range(3):
+                excess[c, x] = min(max(radiance[y, x, c] * exposure - 1.0, 0.0), 60.0)
         for c in range(3):
-            total = 0.0
-            for y in range(top, bottom):
-                for x in range(j * CELL, min(j * CELL + CELL, width)):
-                    value = radiance[y, x, c] * exposure - 1.0
-                    if value > 0.0:
-                        total += min(value, 60.0)
-            total /= CELL * CELL
-            grid[row, j, c] = total
-            most = max(most, total)
+            for j in range(columns):
+                for k in range(CELL):
+                    totals[c, j] += excess[c, CELL * j + k]
+    most = 0.0
+    for c in range(3):
+        for j in range(columns):
+            mean = totals[c, j] / (CELL * CELL)
+            grid[row, j, c] = mean
+            most = max(most, mean)
     return most
 
 
@@ -257,7 +272,8 @@ def add_veil(
                 dy = (y - screen[n, 1]) / focal
                 angle2 = dx * dx + dy * dy
                 veil = 0.020 / (angle2 + 0.0012)
-                veil += fog * sources[n, 7] * 0.05 / (angle2 + 0.012)
+                if fog > 0.0:
+                    veil += fog * sources[n, 7] * 0.05 / (angle2 + 0.012)
                 for c in range(3):
                     bloom[i, j, c] += np.float32(veil * sources[n, 3 + c] * exposure)
 
@@ -272,7 +288,8 @@ def compose_rows(
     seed: int,
     row_first: int,
     row_last: int,
-    steps: F64,
+    rows: F64,
+    steps: I32,
     bgra: U8,
 ) -> None:
     """Bloom, exposure, sensor noise and tone curve into the image.
@@ -288,54 +305,67 @@ def compose_rows(
         seed: of the noise.
         row_first: first row.
         row_last: one past the last row.
+        rows: (4, W) scratch.
         steps: (3, W) scratch.
         bgra: (H, W, 4) to write into.
     """
     width = radiance.shape[1]
     scale = (TONE_STEPS - 1) / np.sqrt(TONE_END)
     for y in range(row_first, row_last):
+        for x in range(width):
+            for c in range(3):
+                rows[c, x] = radiance[y, x, c] * light.exposure
+        for x in range(width):
+            # Photon noise grows with the root of the signal; the rest is read noise.
+            signal = min(max(rows[1, x], 0.0), 4.0)
+            rows[3, x] = light.noise * np.sqrt(signal * 0.35 + 0.0035)
         if has_bloom:
-            _halo_row(bloom, y, steps)
-        else:
-            for x in range(width):
-                for c in range(3):
-                    steps[c, x] = 0.0
+            _add_halo(bloom, y, rows)
         for x in range(width):
             grain = scramble(y * width + x, seed, 77)
             # Sum of four bytes: near enough to a normal deviate.
             shot = (grain & 255) + (grain >> 8 & 255) + (grain >> 16 & 255) + (grain >> 24)
             common = (shot - 510.0) / 147.8
-            signal = max(radiance[y, x, 1] * light.exposure, 0.0)
-            # Photon noise grows with the root of the signal; the rest is read noise.
-            deviation = light.noise * np.sqrt(min(signal, 4.0) * 0.35 + 0.0035)
             for c in range(3):
-                value = radiance[y, x, c] * light.exposure + steps[c, x]
                 own = ((grain >> (5 * c + 3) & 255) - 127.5) / 73.9
-                value += deviation * (0.8 * common + 0.6 * own)
-                steps[c, x] = min(np.sqrt(max(value, 0.0)) * scale, TONE_STEPS - 1.0)
+                value = rows[c, x] + rows[3, x] * (0.8 * common + 0.6 * own)
+                step = min(np.sqrt(max(value, 0.0)) * scale, TONE_STEPS - 1.0)
+                steps[c, x] = np.int32(step)
         for x in range(width):
-            bgra[y, x, 0] = curve[int(steps[2, x])]
-            bgra[y, x, 1] = curve[int(steps[1, x])]
-            bgra[y, x, 2] = curve[int(steps[0, x])]
+            bgra[y, x, 0] = curve[steps[2, x]]
+            bgra[y, x, 1] = curve[steps[1, x]]
+            bgra[y, x, 2] = curve[steps[0, x]]
             bgra[y, x, 3] = 255
 
 
 @kernel
-def _halo_row(bloom: F32, y: int, halo: F64) -> None:
-    """Interpolate the bloom of image row `y` into (3, W)."""
-    rows, columns = bloom.shape[:2]
-    v = min(max((y + 0.5) / CELL - 0.5, 0.0), rows - 1.001)
+def _add_halo(bloom: F32, y: int, rows: F64) -> None:
+    """Interpolate the bloom of image row `y` and add it to the first three of (4, W)."""
+    width = rows.shape[1]
+    columns = bloom.shape[1]
+    v = min(max((y + 0.5) / CELL - 0.5, 0.0), bloom.shape[0] - 1.001)
     i = int(v)
     fv = v - i
-    for x in range(halo.shape[1]):
+    # Between the centres of two cells lie CELL pixels, always at the same places.
+    whole = min(columns - 1, max(width - CELL // 2, 0) // CELL)
+    for c in range(3):
+        for j in range(whole):
+            upper, lower = bloom[i, j, c], bloom[i + 1, j, c]
+            more, less = bloom[i, j + 1, c] - upper, bloom[i + 1, j + 1, c] - lower
+            for k in range(CELL):
+                fu = (k + 0.5) / CELL
+                high = upper + more * fu
+                rows[c, CELL * j + CELL // 2 + k] += high + (lower + less * fu - high) * fv
+    for x in range(width):
+        if CELL // 2 <= x < CELL * whole + CELL // 2:
+            continue
         u = min(max((x + 0.5) / CELL - 0.5, 0.0), columns - 1.001)
         j = int(u)
         fu = u - j
         for c in range(3):
-            upper = bloom[i, j, c] + (bloom[i, j + 1, c] - bloom[i, j, c]) * fu
-            lower = bloom[i + 1, j, c]
-            lower += (bloom[i + 1, j + 1, c] - bloom[i + 1, j, c]) * fu
-            halo[c, x] = upper + (lower - upper) * fv
+            high = bloom[i, j, c] + (bloom[i, j + 1, c] - bloom[i, j, c]) * fu
+            low = bloom[i + 1, j, c] + (bloom[i + 1, j + 1, c] - bloom[i + 1, j, c]) * fu
+            rows[c, x] += high + (low - high) * fv
 
 
 def bloom_shape(width: int, height: int) -> tuple[int, int, int]:

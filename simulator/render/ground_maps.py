@@ -292,6 +292,8 @@ def _inside(px: float, py: float, c: float, s: float, hx: float, hy: float, soft
     """One within an oriented rectangle, falling to zero over `soft` metres across its border."""
     along = abs(c * px + s * py) - hx
     across = abs(c * py - s * px) - hy
+    if along >= soft or across >= soft:
+        return 0.0
     outside = np.sqrt(max(along, 0.0) ** 2 + max(across, 0.0) ** 2)
     distance = outside + min(max(along, across), 0.0)
     t = min(max(0.5 - distance / (2.0 * soft), 0.0), 1.0)

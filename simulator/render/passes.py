@@ -207,14 +207,16 @@ def draw_bands(
 
 
 @kernel
-def gather_bands(counter: I64, radiance: F32, exposure: float, bright: F32) -> float:
-    """Fill the bloom grid row by row; returns the greatest value of these rows."""
+def gather_bands(
+    counter: I64, radiance: F32, exposure: float, bright: F32, excess: F64, totals: F64
+) -> float:
+    """Fill the bloom grid row by row, see `gather_bright`; returns the greatest value."""
     most = 0.0
     while True:
         row = take_next(counter)
         if row >= len(bright):
             return most
-        most = max(most, gather_bright(radiance, exposure, bright, row))
+        most = max(most, gather_bright(radiance, exposure, bright, row, excess, totals))
 
 
 @kernel
@@ -227,13 +229,14 @@ def compose_bands(
     light: Light,
     curve: U8,
     seed: int,
-    steps: F64,
+    rows: F64,
+    steps: I32,
     bgra: U8,
 ) -> None:
-    """Bloom, exposure, noise and tone of bands; `steps` (3, W) is scratch."""
+    """Bloom, exposure, noise and tone of bands; scratch as in `compose_rows`."""
     while True:
         first = take_next(counter) * band_rows
         if first >= len(bgra):
             return
         last = min(first + band_rows, len(bgra))
-        compose_rows(radiance, bloom, has_bloom, light, curve, seed, first, last, steps, bgra)
+        compose_rows(radiance, bloom, has_bloom, light, curve, seed, first, last, rows, steps, bgra)

@@ -48,18 +48,28 @@ def find_points(
     """One point for each surface that the samples of each pixel see; returns how many."""
     samples = inverse_depth.shape[0]
     share = 1.0 / samples
+    whole = 0.0
+    for _ in range(samples):
+        whole += share
     count = 0
     for x in range(inverse_depth.shape[2]):
         done = 0
+        # Most pixels lie within one face.
+        is_single = True
+        for s in range(1, samples):
+            is_single &= faces[s, at, x] == faces[0, at, x]
         for s in range(samples):
             if done >> s & 1:
                 continue
             face = faces[s, at, x]
             weight = share
-            for t in range(s + 1, samples):
-                if not done >> t & 1 and same_surface(tri, face, faces[t, at, x]):
-                    weight += share
-                    done |= 1 << t
+            if is_single:
+                weight, done = whole, -1
+            else:
+                for t in range(s + 1, samples):
+                    if not done >> t & 1 and same_surface(tri, face, faces[t, at, x]):
+                        weight += share
+                        done |= 1 << t
             points.pixel[count] = x
             points.face[count] = face
             points.weight[count] = weight

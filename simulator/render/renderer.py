@@ -171,7 +171,7 @@ class Renderer:
         drawn = perf_counter()
         bgra = np.zeros((camera.height, camera.width, 4), np.uint8)
         if around is not None:
-            self._finish(targets, around.sources, light, view, time_s, shot_noise_seed, bgra)
+            self.finish(targets, around.sources, light, view, time_s, shot_noise_seed, bgra)
         self.stages = Stages(
             culled - began, transformed - culled, drawn - transformed, perf_counter() - drawn
         )
@@ -303,7 +303,7 @@ class Renderer:
 
         self._crew.together(work)
 
-    def _finish(
+    def finish(
         self,
         targets: Targets,
         sources: F64,
@@ -324,10 +324,14 @@ class Renderer:
         bright = np.zeros(shape, np.float32)
         bloom = np.zeros(shape, np.float32)
         counter = np.zeros(2, np.int64)
-        most = self._crew.together(
-            lambda: gather_bands(counter[:1], targets.radiance, light.exposure, bright)
-        )
-        has_bloom = max(most) > 1e-3
+
+        def gather() -> float:
+            excess, totals = np.zeros((3, glare.CELL * shape[1])), np.empty((3, shape[1]))
+            return gather_bands(
+                counter[:1], targets.radiance, light.exposure, bright, excess, totals
+            )
+
+        has_bloom = max(self._crew.together(gather)) > 1e-3
         if has_bloom:
             unit = max(1, round(view.width / 400))
             spare, work, totals = (
@@ -342,10 +346,10 @@ class Renderer:
         has_bloom |= len(sources) > 0
 
         def compose() -> None:
-            steps = np.empty((3, view.width), np.float64)
+            rows, steps = np.empty((4, view.width)), np.empty((3, view.width), np.int32)
             compose_bands(
                 counter[1:], _BAND_ROWS, targets.radiance, bloom, has_bloom, light, self._curve,
-                seed & 0x7FFFFFFF, steps, bgra,
+                seed & 0x7FFFFFFF, rows, steps, bgra,
             )  # fmt: skip
 
         self._crew.together(compose)

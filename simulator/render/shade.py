@@ -251,10 +251,10 @@ def lamp_light(
         maps.lamps[i + 1, j],
         maps.lamps[i + 1, j + 1],
     )
-    down = a[0] * w00 + b[0] * w01 + c[0] * w10 + d[0] * w11
     side = a[1] * w00 + b[1] * w01 + c[1] * w10 + d[1] * w11
     if side <= 0.0:
         return 0.0
+    down = a[0] * w00 + b[0] * w01 + c[0] * w10 + d[0] * w11
     if nz > 0.8:
         return float(down) if pz < 12.0 else 0.0
     to_x = a[2] * w00 + b[2] * w01 + c[2] * w10 + d[2] * w11

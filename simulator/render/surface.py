@@ -149,7 +149,7 @@ def surface(
         else:
             if material == PAVING:
                 u, v, du, dv = texture_point(tri, face, px, py, pz)
-            repeat = 1.0 / tx.REPEAT_M[layer]
+            repeat = tx.REPEATS_PER_M[layer]
             wide = pixel * np.sqrt(slant) * repeat
             tone = tx.sample(textures, layer, u * repeat, v * repeat, wide)
             if material in (ASPHALT, GRASS):

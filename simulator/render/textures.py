@@ -12,6 +12,7 @@ LEVELS = 9
 ASPHALT, PAVING, GRASS, LEAF, BARK, BRICK, ROOF, CLOUD, PLASTER = range(9)
 # Metres that one repeat of each texture covers, in the order of the names above.
 REPEAT_M = np.array([4.0, 3.0, 3.0, 2.2, 1.0, 2.0, 4.0, 1.0, 6.0])
+REPEATS_PER_M = 1.0 / REPEAT_M
 LEVEL_START = np.array([sum((SIZE >> k) ** 2 for k in range(n)) for n in range(LEVELS)], np.int64)
 
 

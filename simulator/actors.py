@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from simulator import wire
@@ -27,6 +28,15 @@ _NOT_A = {
     "Walker": "Actor is not a Walker",
     "TrafficLight": "Actor is not a traffic light",
 }
+
+
+class FailureState(IntEnum):
+    """CARLA's VehicleFailureState (`carla/rpc/VehicleFailureState.h`)."""
+
+    NONE = 0
+    ROLLOVER = 1
+
+
 _SAME_TIME_S = 1e-6  # sums of time steps differ by less
 
 
@@ -60,6 +70,7 @@ class Actor:
     tags: bytes = b""
     parent: Actor | None = None
     relative: Pose | None = None  # to the parent
+    bone: str = ""  # of the parent that it hangs on, if any
     arm: SpringArm | None = None  # that holds it, if it is not fixed to the parent
     velocity: Vector = ZERO  # m/s
     angular_velocity: Vector = ZERO  # deg/s
@@ -131,12 +142,35 @@ class Vehicle(Actor):
     speed_limit_kmh: float = 30.0
     light: tuple[int, int] | None = None  # state and actor id of the governing traffic light
     light_flags: int = 0  # VehicleLightState
+    doors: int = 0  # bits of VehicleDoor that are open
+    on_roof_s: float | None = None  # how long it has been lying there
     steering_curve: SteeringCurve | None = None  # None for the one that the physics knows
     physics_control: list[Any] | None = None  # what the client applied, in wire order
     trigger: FrictionTrigger | None = None  # that it is in
     road_friction: float | None = None  # of all its tyres, where a trigger has set it
     ackermann: AckermannControl | None = None
     controller: AckermannController = field(default_factory=AckermannController)
+
+    # CARLA's `ACarlaWheeledVehicle`: roll that overturns, that recovers, and when it says so.
+    OVERTURNED_DEG: ClassVar[float] = 160.0
+    UPRIGHT_DEG: ClassVar[float] = 30.0
+    TOLD_AFTER_S: ClassVar[float] = 5.0
+
+    def note_roll(self, dt: float) -> None:
+        """Whether it lies on its roof, and for how long; only back on its wheels it does not."""
+        roll = abs(self.pose.roll)
+        if roll < self.UPRIGHT_DEG:
+            self.on_roof_s = None
+        elif self.on_roof_s is not None:
+            self.on_roof_s += dt
+        elif roll > self.OVERTURNED_DEG:
+            self.on_roof_s = 0.0
+
+    @property
+    def failure(self) -> FailureState:
+        """Only rolling over can happen to it."""
+        has_rolled = self.on_roof_s is not None and self.on_roof_s >= self.TOLD_AFTER_S
+        return FailureState.ROLLOVER if has_rolled else FailureState.NONE
 
     @property
     def is_sticky(self) -> bool:
@@ -147,7 +181,9 @@ class Vehicle(Actor):
         """Control, speed limit and traffic light."""
         c = self.control
         control = (c.throttle, c.steer, c.brake, c.hand_brake, c.reverse, c.manual_gear_shift)
-        return wire.vehicle_union((*control, self.gear), self.speed_limit_kmh, self.light)
+        return wire.vehicle_union(
+            (*control, self.gear), self.speed_limit_kmh, self.light, self.failure
+        )
 
 
 @dataclass(slots=True, eq=False)

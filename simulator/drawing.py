@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from dataclasses import replace
 from typing import NamedTuple
 
 from simulator import sensors_camera
+from simulator.debug_shapes import Stroke, draw_strokes
 from simulator.profile import Profile
 from simulator.scene import Scene
 from simulator.sensors_camera import Shot
@@ -30,6 +32,7 @@ class Job(NamedTuple):
     scans: list[Scan]
     drawables: list[Drawable]
     weather: Weather
+    strokes: tuple[Stroke, ...] = ()
 
 
 class ImageDrawer:
@@ -84,6 +87,8 @@ class ImageDrawer:
                 color=shot.needs_color,
                 normals=shot.needs_normals,
             )
+        if job.strokes and shot.needs_color:
+            image = replace(image, bgra=draw_strokes(image, shot.camera, job.strokes))
         for output in shot.outputs:
             with self._profile.stage("encode"):
                 buffers = sensors_camera.encode(output, shot, image, job.drawables)

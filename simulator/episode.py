@@ -13,7 +13,6 @@ import carla
 from simulator import rays, wire
 from simulator.ackermann import Motion
 from simulator.actors import (
-    ZERO,
     Actor,
     ActorError,
     ActorRegistry,
@@ -25,12 +24,14 @@ from simulator.actors import (
     Walker,
 )
 from simulator.attachment import PROBE_M, AttachmentType, SpringArm
+from simulator.debug_shapes import DebugShapes
 from simulator.friction import apply_triggers
 from simulator.lights import TrafficLights, trigger_box
 from simulator.physics import BodyState, Contact, Physics, VehicleInput
 from simulator.scene import Scene
+from simulator.skeletons import pose_to_follow
 from simulator.street_lights import StreetLights
-from simulator.types import F64, Drawable, Pose, Tag, Weather
+from simulator.types import F64, Pose, Tag, Weather
 
 _LIMIT_EVERY_TICKS = 5  # how often a vehicle looks up the speed limit below it
 _SPECTATOR = Pose(0.0, 0.0, 20.0, -20.0, 0.0, 0.0)
@@ -129,6 +130,7 @@ class Episode:
         self.weather = Weather()
         self.actors = ActorRegistry()
         self.triggers: list[FrictionTrigger] = []
+        self.debug_shapes = DebugShapes()
         # A Traffic Manager's thread asks for vehicles that its client has just destroyed or left
         # behind in another town, and an error would end the client; so their boxes are kept.
         self.gone: dict[int, list[Any]] = {}
@@ -145,9 +147,13 @@ class Episode:
         for sign in scene.signs:
             actor_id, pose = next(ids.actors), sign.pose
             tags = bytes([Tag.TRAFFIC_SIGNS])
-            self.actors.add(
-                TrafficSign(actor_id, sign.blueprint, pose=pose, tags=tags, sign_id=sign.sign_id)
+            actor = TrafficSign(
+                actor_id, sign.blueprint, pose=pose, tags=tags, sign_id=sign.sign_id
             )
+            if sign.stop_lines:
+                box = trigger_box(actor.pose, sign.stop_lines)
+                actor.box_center, actor.half_extent, actor.box_rotation = box
+            self.actors.add(actor)
         self._show_lights()
 
     def _light_actor(self, index: int) -> TrafficLight:
@@ -181,7 +187,10 @@ class Episode:
     def step(self, settings: Settings) -> list[Contact]:
         """Let one step of time pass; returns what touched."""
         dt = settings.delta_s
-        vehicles = list(self.actors.of(Vehicle))
+        vehicles, walkers = list(self.actors.of(Vehicle)), list(self.actors.of(Walker))
+        for walker in walkers:
+            if walker.jump and walker.has_body:
+                self.physics.jump(walker.actor_id)
         if self.triggers:
             apply_triggers(vehicles, self.triggers, self.physics)
         self._drive_ackermann(vehicles, dt)
@@ -199,10 +208,12 @@ class Episode:
                 self._follow_parent(actor, actor.parent, dt)
         for vehicle in vehicles:
             self._look_around(vehicle)
+            vehicle.note_roll(dt)
             if not vehicle.is_sticky and vehicle.has_body:
                 self.drive(vehicle, VehicleInput())
-        for walker in [w for w in self.actors.of(Walker) if w.is_gone]:
-            self.destroy(walker.actor_id)
+        for walker in walkers:
+            if walker.is_gone:
+                self.destroy(walker.actor_id)
         return contacts
 
     def _drive_ackermann(self, vehicles: Sequence[Vehicle], dt: float) -> None:
@@ -266,23 +277,24 @@ class Episode:
 
     def attach(
         self, actor: Actor, parent_id: int, relative: Pose,
-        kind: AttachmentType = AttachmentType.RIGID,
+        kind: AttachmentType = AttachmentType.RIGID, bone: str = "",
     ) -> None:  # fmt: skip
-        """Let an actor follow another one."""
+        """Let an actor follow another one, or one of its bones."""
         parent = self.actors.find(parent_id)
         if parent is None:
             raise ActorError("unable to attach actor: parent actor not found")
-        actor.parent, actor.relative = parent, relative
+        actor.parent, actor.relative, actor.bone = parent, relative, bone
         if kind is not AttachmentType.RIGID:
             actor.arm = SpringArm.of(relative, yields=kind is AttachmentType.SPRING_ARM)
         self._follow_parent(actor, parent, 0.0)
 
     def _follow_parent(self, actor: Actor, parent: Actor, delta_s: float) -> None:
         actor.velocity = parent.velocity
+        base = pose_to_follow(parent, actor.bone)
         if actor.arm is not None:
-            actor.pose = actor.arm.advance(parent.pose, delta_s, self._free_length)
+            actor.pose = actor.arm.advance(base, delta_s, self._free_length)
         elif actor.relative is not None:
-            actor.pose = parent.pose.compose(actor.relative)
+            actor.pose = base.compose(actor.relative)
 
     def _free_length(self, origin: F64, direction: F64, length_m: float) -> float:
         return rays.free_length(self, origin, direction, length_m, PROBE_M)
@@ -316,24 +328,6 @@ class Episode:
         """The records of all actors."""
         return b"".join([actor.record() for actor in self.actors])
 
-    def drawables(self) -> list[Drawable]:
-        """What the renderer has to draw besides the scenery."""
-        found = []
-        for actor in self.actors:
-            if isinstance(actor, Vehicle):
-                found.append(_vehicle_drawable(actor))
-            elif isinstance(actor, TrafficLight):
-                found.append(
-                    Drawable(
-                        actor.blueprint, actor.head,
-                        instance=actor.instance, signal_state=actor.state,
-                        actor_id=actor.actor_id,
-                    )
-                )  # fmt: skip
-            elif isinstance(actor, Walker) or _is_prop(actor):
-                found.append(_plain_drawable(actor))
-        return found
-
     def sensors(self) -> Iterator[Sensor]:
         """All sensors in order of creation."""
         return self.actors.of(Sensor)
@@ -352,39 +346,3 @@ def _follow_body(actor: Actor, body: BodyState, dt: float) -> None:
 def _half_turn(degrees: float) -> float:
     """An angle in (-180, 180]."""
     return 180.0 - (180.0 - degrees) % 360.0
-
-
-def _is_prop(actor: Actor) -> bool:
-    return actor.blueprint.startswith("static.prop.") and actor.half_extent != ZERO
-
-
-def _vehicle_drawable(vehicle: Vehicle) -> Drawable:
-    return Drawable(
-        vehicle.blueprint,
-        vehicle.pose,
-        vehicle.velocity,
-        vehicle.half_extent,
-        vehicle.color,
-        vehicle.instance,
-        lights=vehicle.light_flags,
-        brake=vehicle.control.brake,
-        steer_deg=vehicle.wheel_steer_deg,
-        age_s=vehicle.age_s,
-        actor_id=vehicle.actor_id,
-    )
-
-
-def _plain_drawable(actor: Actor) -> Drawable:
-    pose = actor.pose
-    if isinstance(actor, Walker):
-        # CARLA's walkers have their origin in the middle, the renderer's meshes at the soles.
-        pose = pose._replace(z=pose.z - actor.half_extent[2])
-    return Drawable(
-        actor.blueprint,
-        pose,
-        actor.velocity,
-        actor.half_extent,
-        instance=actor.instance,
-        age_s=actor.age_s,
-        actor_id=actor.actor_id,
-    )

@@ -28,8 +28,6 @@ METHODS: dict[str, Method] = {
 
 # Their callers get an error that names the method, in the form in which the client expects it.
 UNSUPPORTED: dict[str, Form] = {
-    "apply_color_texture_to_objects": Form.VOID,
-    "apply_float_color_texture_to_objects": Form.VOID,
     "set_annotations_traverse_translucency": Form.VOID,
     "enable_carsim": Form.VOID,
     "use_carsim_road": Form.VOID,

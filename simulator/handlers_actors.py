@@ -7,7 +7,8 @@ from typing import Any
 
 from simulator.actors import Actor, ActorError, Sensor, Vehicle, Walker
 from simulator.methods import Context, Method
-from simulator.spawning import finite, pose_of, spawn
+from simulator.quantities import finite, pose_of
+from simulator.spawning import spawn
 from simulator.wire import Form
 
 
@@ -24,12 +25,12 @@ def spectator(context: Context) -> list[Any]:
 
 def create(
     context: Context, description: list[Any], pose: list[Any], parent_id: int = 0,
-    attachment: int = 0,
+    attachment: int = 0, bone: str = "",
 ) -> Actor:  # fmt: skip
     """Spawn an actor and, if it is a sensor, give it its stream."""
     server = context.server
     at = pose_of(pose)
-    actor = spawn(server.episode, server.library, description, at, parent_id, attachment)
+    actor = spawn(server.episode, server.library, description, at, parent_id, attachment, bone)
     if isinstance(actor, Sensor):
         actor.token = server.streams.token(actor.stream_id)
     return actor
@@ -44,11 +45,10 @@ def spawn_attached(
     context: Context, description: list[Any], pose: list[Any], parent_id: int,
     attachment: int = 0, bone: str = "",
 ) -> list[Any]:  # fmt: skip
-    """Spawn an actor that follows another, rigidly or on a spring arm; bones are not known."""
-    del bone
+    """Spawn an actor that follows another or its bone, rigidly or on a spring arm."""
     if not parent_id:
         raise ActorError("unable to attach actor: parent actor not found")
-    return create(context, description, pose, parent_id, attachment).describe()
+    return create(context, description, pose, parent_id, attachment, bone).describe()
 
 
 def destroy(context: Context, actor_id: int) -> bool:

@@ -59,7 +59,7 @@ def apply_batch(context: Context, commands: list[Any], do_tick: bool = False) ->
         results = [_answer(context, command[0]) for command in commands]
     context.server.note_batch()
     if do_tick:
-        context.server.tick_cue()
+        context.server.tick_cue(context.connection)
     return results
 
 
@@ -96,9 +96,9 @@ def _run(context: Context, command: list[Any]) -> int:
 
 def _spawn(context: Context, fields: list[Any]) -> int:
     """Spawn, then run what is to follow with the id of the new actor in place of its own."""
-    description, pose, parent, _attachment, _bone, followers = fields
+    description, pose, parent, _attachment, bone, followers = fields
     parent_id = int(parent[1]) if parent[0] else 0
-    actor_id = actors.create(context, description, pose, parent_id).actor_id
+    actor_id = actors.create(context, description, pose, parent_id, bone=str(bone)).actor_id
     for follower in followers:
         number, own = follower[0]
         if number not in (_SPAWN, _CONSOLE):

@@ -6,17 +6,12 @@ from typing import Any
 
 from simulator import wire
 from simulator.actors import Actor, ActorError, LookupFailed, Vehicle, Walker
-from simulator.bones import Bone, joints, skeleton
+from simulator.bones import joints
 from simulator.methods import Context, Method
-from simulator.spawning import finite, pose_of
+from simulator.quantities import finite, pose_of
+from simulator.skeletons import bones_of, vehicle_bones, walker_bones
 from simulator.types import Pose
 from simulator.wire import Form
-
-_WHEEL_RADIUS_M = 0.35
-_FOUR = (
-    "Wheel_Front_Left", "Wheel_Front_Right", "Wheel_Rear_Left", "Wheel_Rear_Right",
-)  # fmt: skip
-_TWO = ("Wheel_Front", "Wheel_Rear")
 
 
 def _actor(context: Context, actor_id: int) -> Actor:
@@ -25,41 +20,6 @@ def _actor(context: Context, actor_id: int) -> Actor:
 
 def _walker(context: Context, actor_id: int) -> Walker:
     return context.server.episode.actors.get(actor_id, Walker)
-
-
-def _feet(walker: Walker) -> Pose:
-    """CARLA's walkers have their origin in the middle of the body."""
-    return walker.pose._replace(z=walker.pose.z - walker.half_extent[2])
-
-
-def _walker_bones(walker: Walker) -> list[Bone]:
-    return skeleton(_feet(walker), 2.0 * walker.half_extent[2], walker.bones)
-
-
-def wheel_places(vehicle: Vehicle) -> list[Pose]:
-    """Hubs in the vehicle's frame: front left, front right, then the rear ones."""
-    axle, side = 0.5 * vehicle.spec.wheelbase_m, 0.85 * vehicle.half_extent[1]
-    sides = (0.0,) if vehicle.model.wheels == 2 else (-side, side)
-    return [Pose(x, y, _WHEEL_RADIUS_M) for x in (axle, -axle) for y in sides]
-
-
-def _vehicle_bones(vehicle: Vehicle) -> list[Bone]:
-    names, places = (_TWO if vehicle.model.wheels == 2 else _FOUR), wheel_places(vehicle)
-    base = Bone("Vehicle_Base", vehicle.pose, Pose(), Pose())
-    found = [base]
-    for i, (name, place) in enumerate(zip(names, places, strict=True)):
-        steer = vehicle.wheel_steer_deg if i < len(places) // 2 else 0.0
-        angle = vehicle.wheels.steer.get(i, steer) if vehicle.wheels.is_free else steer
-        local = place._replace(yaw=angle, pitch=vehicle.wheels.pitch.get(i, 0.0))
-        found.append(Bone(name, vehicle.pose.compose(local), local, local))
-    return found
-
-
-def _bones(actor: Actor) -> list[Bone]:
-    """Its skeleton; empty for what has none."""
-    if isinstance(actor, Walker):
-        return _walker_bones(actor)
-    return _vehicle_bones(actor) if isinstance(actor, Vehicle) else []
 
 
 def _components(actor: Actor) -> dict[str, Pose]:
@@ -97,23 +57,23 @@ def component_relative(context: Context, actor_id: int, name: str) -> list[Any]:
 
 def bone_names(context: Context, actor_id: int) -> list[str]:
     """Names of its bones."""
-    return [bone.name for bone in _bones(_actor(context, actor_id))]
+    return [bone.name for bone in bones_of(_actor(context, actor_id))]
 
 
 def bones_world(context: Context, actor_id: int) -> list[Any]:
     """Bones in the world, in the order of the names."""
-    return [wire.transform(bone.world) for bone in _bones(_actor(context, actor_id))]
+    return [wire.transform(bone.world) for bone in bones_of(_actor(context, actor_id))]
 
 
 def bones_relative(context: Context, actor_id: int) -> list[Any]:
     """Bones relative to their parent bones, in the order of the names."""
-    return [wire.transform(bone.relative) for bone in _bones(_actor(context, actor_id))]
+    return [wire.transform(bone.relative) for bone in bones_of(_actor(context, actor_id))]
 
 
 def vehicle_bones_world(context: Context, actor_id: int) -> list[Any]:
     """Base and wheels of a vehicle in the world."""
     vehicle = context.server.episode.actors.get(actor_id, Vehicle)
-    return [wire.transform(bone.world) for bone in _vehicle_bones(vehicle)]
+    return [wire.transform(bone.world) for bone in vehicle_bones(vehicle)]
 
 
 def sockets(context: Context, actor_id: int) -> list[Any]:
@@ -126,7 +86,7 @@ def bones(context: Context, actor_id: int) -> list[Any]:
     """WalkerBoneControlOut of a walker."""
     rows = [
         [bone.name, *(wire.transform(pose) for pose in (bone.world, bone.component, bone.relative))]
-        for bone in _walker_bones(_walker(context, actor_id))
+        for bone in walker_bones(_walker(context, actor_id))
     ]
     return [rows]
 
@@ -152,7 +112,7 @@ def blend_pose(context: Context, actor_id: int, share: float) -> None:
 def pose_from_animation(context: Context, actor_id: int) -> None:
     """Begin a new pose with the bones as they are now."""
     walker = _walker(context, actor_id)
-    walker.bones.relative = {bone.name: bone.relative for bone in _walker_bones(walker)}
+    walker.bones.relative = {bone.name: bone.relative for bone in walker_bones(walker)}
 
 
 METHODS = {

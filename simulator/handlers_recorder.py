@@ -10,9 +10,10 @@ from simulator import recording_reports as reports
 from simulator.actors import Actor, ActorError
 from simulator.handlers_actors import create
 from simulator.methods import Context, Method
+from simulator.quantities import finite, pose_of
 from simulator.recording import Created, Recorder, open_recording
 from simulator.replayer import Replayer, ReplayOptions
-from simulator.spawning import COLLISION, finite, pose_of
+from simulator.spawning import COLLISION
 from simulator.wire import Form
 
 if TYPE_CHECKING:

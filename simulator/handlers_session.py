@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from simulator import wire
 from simulator.actors import ActorError
 from simulator.episode import Settings
 from simulator.methods import Context, Method
+from simulator.quantities import finite
 from simulator.render.choice import describe
 from simulator.render.look import LOOK_VERSION
-from simulator.spawning import finite
 from simulator.wire import Form
-
-logger = logging.getLogger(__name__)
 
 _MAPS = "/Game/Carla/Maps/"
 
@@ -84,7 +81,7 @@ def set_settings(context: Context, values: list[Any]) -> int:
 
 def tick_cue(context: Context) -> int:
     """Let one step pass in synchronous mode."""
-    return context.server.tick_cue()
+    return context.server.tick_cue(context.connection)
 
 
 def weather(context: Context) -> list[float]:
@@ -137,13 +134,18 @@ def remove_manager(context: Context, port: int) -> bool:
     return context.server.traffic_managers.pop(port, None) is not None
 
 
-def draw_debug_shape(_: Context, shape: list[Any]) -> None:
-    """Accepted and not drawn, as on a real server whose cameras do not show debug shapes."""
-    logger.debug("debug shape %s", shape)
+def draw_debug_shape(context: Context, shape: list[Any]) -> None:
+    """Draw a DebugShape into the images of RGB cameras until its time is over."""
+    context.server.episode.debug_shapes.add(shape)
 
 
-def clear_debug(_: Context) -> None:
-    """There is never anything to clear."""
+def clear_debug_shapes(context: Context) -> None:
+    """Draw none of them any more."""
+    context.server.episode.debug_shapes.clear()
+
+
+def clear_debug_strings(_: Context) -> None:
+    """Strings belong to the server's window, as in CARLA, and here is none."""
 
 
 def console_command(_: Context, command: str) -> bool:
@@ -197,9 +199,9 @@ METHODS = {
     "get_traffic_manager_running": Method(manager, is_locked=False),
     "add_traffic_manager_running": Method(add_manager, is_locked=False),
     "destroy_traffic_manager": Method(remove_manager, is_locked=False),
-    "draw_debug_shape": Method(draw_debug_shape, Form.VOID, is_locked=False),
-    "clear_debug_shape": Method(clear_debug, Form.VOID, is_locked=False),
-    "clear_debug_string": Method(clear_debug, Form.VOID, is_locked=False),
+    "draw_debug_shape": Method(draw_debug_shape, Form.VOID),
+    "clear_debug_shape": Method(clear_debug_shapes, Form.VOID),
+    "clear_debug_string": Method(clear_debug_strings, Form.VOID, is_locked=False),
     "console_command": Method(console_command, is_locked=False),
     "is_sensor_enabled_for_ros": Method(is_enabled_for_ros, is_locked=False),
     "fusiondrive_profile": Method(profile, Form.BARE, is_locked=False),

@@ -8,12 +8,13 @@ from simulator.ackermann import AckermannControl, AckermannGains
 from simulator.actors import ActorError, Vehicle
 from simulator.methods import Context, Method
 from simulator.physics import VehicleInput
-from simulator.spawning import finite
+from simulator.quantities import finite
 from simulator.vehicle_physics import current_control, spec_of, steering_curve_of, telemetry
 from simulator.wire import Form
 
 _TOP_GEAR = 20
 _ALL_LAMPS = 0xFFFFFFFF
+_ALL_DOORS = 6  # VehicleDoor.All
 
 
 def _vehicle(context: Context, actor_id: int) -> Vehicle:
@@ -136,10 +137,25 @@ def set_wheel_pitch(context: Context, actor_id: int, wheel: int, angle_deg: floa
     (vehicle.wheels.pitch[wheel],) = finite([angle_deg])
 
 
-def move_door(context: Context, actor_id: int, door: int) -> None:
-    """No vehicle here has doors that open, as the attribute `has_dynamic_doors` says."""
+def open_door(context: Context, actor_id: int, door: int) -> None:
+    """Open one of a vehicle's doors, or all."""
     vehicle = _vehicle(context, actor_id)
-    raise ActorError(f"door {door} is not configured for {vehicle.blueprint}")
+    vehicle.doors |= _doors(vehicle, door)
+
+
+def close_door(context: Context, actor_id: int, door: int) -> None:
+    """Close one of a vehicle's doors, or all."""
+    vehicle = _vehicle(context, actor_id)
+    vehicle.doors &= ~_doors(vehicle, door)
+
+
+def _doors(vehicle: Vehicle, door: int) -> int:
+    """The bits of a VehicleDoor."""
+    known = vehicle.model.doors
+    bits = known if door == _ALL_DOORS else known & (1 << door if 0 <= door < _ALL_DOORS else 0)
+    if not bits:
+        raise ActorError(f"door {door} is not configured for {vehicle.blueprint}")
+    return bits
 
 
 def show_telemetry(context: Context, actor_id: int, on: bool) -> None:
@@ -174,8 +190,8 @@ METHODS = {
     "set_wheel_steer_direction": Method(set_wheel_steer, Form.VOID),
     "get_wheel_pitch_angle": Method(wheel_pitch_angle),
     "set_wheel_pitch_angle": Method(set_wheel_pitch, Form.VOID),
-    "open_vehicle_door": Method(move_door, Form.VOID),
-    "close_vehicle_door": Method(move_door, Form.VOID),
+    "open_vehicle_door": Method(open_door, Form.VOID),
+    "close_vehicle_door": Method(close_door, Form.VOID),
     "show_vehicle_debug_telemetry": Method(show_telemetry, Form.VOID),
     "restore_physx_physics": Method(restore_physx, Form.VOID),
     "set_actor_autopilot": Method(set_autopilot, Form.VOID),

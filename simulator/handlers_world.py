@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,17 +10,25 @@ import carla
 import numpy as np
 
 from simulator import rays, wire
-from simulator.actors import ZERO, Actor, ActorError, TrafficLight
+from simulator.actors import (
+    ZERO,
+    Actor,
+    ActorError,
+    FrictionTrigger,
+    TrafficLight,
+    TrafficSign,
+)
 from simulator.handlers_lights import head_boxes
 from simulator.maps import MapError
 from simulator.methods import Context, Method
 from simulator.outfit import EVERYTHING, STREET_LIGHTS, Outfit, missing
+from simulator.quantities import finite
 from simulator.sensors import TAG_WORDS
-from simulator.spawning import finite
 from simulator.types import F64, Obstacle, Pose, Tag
 from simulator.wire import Form
 
 _ANY = 255
+_DIFFUSE = 2  # MaterialParameter
 _LONGEST_RAY_M = 2000.0
 _SHORTEST_M = 1e-6  # of a direction
 
@@ -49,8 +58,8 @@ def level_boxes(context: Context, tag: int) -> list[Any]:
 def _actor_boxes(actor: Actor) -> list[Any]:
     if isinstance(actor, TrafficLight):
         return head_boxes(actor)
-    if actor.half_extent == ZERO:
-        return []
+    if actor.half_extent == ZERO or isinstance(actor, TrafficSign | FrictionTrigger):
+        return []  # no more than a place or a trigger volume
     place = actor.pose.compose(Pose(*actor.box_center))
     return [wire.bounding_box(place[:3], actor.half_extent, place[3:], actor.actor_id)]
 
@@ -91,7 +100,7 @@ def project_point(
 
 
 def _points(context: Context, origin: F64, direction: F64, reach: float) -> list[Any]:
-    context.server.wardrobe.settled()
+    context.server.wardrobe.settled(context.connection)
     with context.server.lock:
         return _met(context, origin, direction, reach)
 
@@ -125,16 +134,20 @@ def _ground_tag(context: Context, point: F64) -> int:
     return int(Tag.SIDEWALKS if is_walk else Tag.ROADS)
 
 
+def _wish(context: Context, change: Callable[[Outfit], Outfit]) -> None:
+    context.server.wardrobe.wish(context.connection, change)
+
+
 def load_layer(context: Context, layer: int) -> None:
     """Show the parts of the town that belong to some of CARLA's MapLayer flags."""
     flags = int(layer) & EVERYTHING.layers
-    context.server.wardrobe.wish(lambda outfit: replace(outfit, layers=outfit.layers | flags))
+    _wish(context, lambda outfit: replace(outfit, layers=outfit.layers | flags))
 
 
 def unload_layer(context: Context, layer: int) -> None:
     """Hide them."""
     flags = int(layer) & EVERYTHING.layers
-    context.server.wardrobe.wish(lambda outfit: replace(outfit, layers=outfit.layers & ~flags))
+    _wish(context, lambda outfit: replace(outfit, layers=outfit.layers & ~flags))
 
 
 def enable_objects(context: Context, ids: list[int], on: bool) -> None:
@@ -147,7 +160,31 @@ def enable_objects(context: Context, ids: list[int], on: bool) -> None:
     def change(outfit: Outfit) -> Outfit:
         return replace(outfit, hidden=outfit.hidden - chosen if on else outfit.hidden | chosen)
 
-    context.server.wardrobe.wish(change)
+    _wish(context, change)
+
+
+def apply_texture(
+    context: Context, names: list[str], parameter: int, texture: list[Any], scale: float = 1.0
+) -> None:
+    """Give things the mean colour of a texture; nothing but the diffuse one shows."""
+    known = {entry[3]: entry[2] for entry in environment_objects(context, _ANY)}
+    chosen = [known[name] for name in names if name in known]
+    if not chosen:
+        raise ActorError("unable to find Actor to apply the texture")
+    pixels = (
+        np.array(texture[2], np.float64).reshape(-1, len(texture[2][0])) if texture[2] else None
+    )
+    if parameter != _DIFFUSE or pixels is None:
+        return
+    r, g, b = (int(v) for v in np.clip(scale * pixels[:, :3].mean(axis=0) + 0.5, 0.0, 255.0))
+    _wish(context, lambda outfit: outfit.painted(chosen, (r, g, b)))
+
+
+def apply_float_texture(
+    context: Context, names: list[str], parameter: int, texture: list[Any]
+) -> None:
+    """The same for a texture of numbers from 0 to 1."""
+    apply_texture(context, names, parameter, texture, 255.0)
 
 
 def copy_opendrive(context: Context, xodr: str, parameters: list[Any]) -> None:
@@ -187,7 +224,7 @@ def update_cycle(context: Context, client: str, active: bool) -> None:
 
 def _show_lamps(context: Context) -> None:
     dark = context.server.episode.street_lights.dark()
-    context.server.wardrobe.wish(lambda outfit: replace(outfit, dark=dark))
+    _wish(context, lambda outfit: replace(outfit, dark=dark))
 
 
 METHODS = {
@@ -197,6 +234,8 @@ METHODS = {
     "load_map_layer": Method(load_layer, Form.VOID),
     "unload_map_layer": Method(unload_layer, Form.VOID),
     "enable_environment_objects": Method(enable_objects, Form.VOID),
+    "apply_color_texture_to_objects": Method(apply_texture, Form.VOID),
+    "apply_float_color_texture_to_objects": Method(apply_float_texture, Form.VOID),
     "copy_opendrive_to_file": Method(copy_opendrive, Form.VOID, is_locked=False),
     "cast_ray": Method(cast_ray, is_locked=False),
     "project_point": Method(project_point, is_locked=False),

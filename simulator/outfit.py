@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from simulator.types import F64, Layer, Material, Mesh, Obstacle, Scenery, SignalSpec, Tag
 
 Mask = NDArray[np.bool_]
+Color = tuple[int, int, int]
 
 # `carla/rpc/MapLayer.h` 0.9.16. No town here has decals, parked vehicles or particles.
 BUILDINGS, FOLIAGE, GROUND, PROPS, STREET_LIGHTS, WALLS = 1, 4, 8, 64, 128, 256
@@ -33,11 +34,17 @@ _UNDER_M = -10_000.0  # where hidden obstacles go, so that the others keep their
 
 @dataclass(frozen=True)
 class Outfit:
-    """Loaded layers, and ids of the objects and of the street lamps that are switched off."""
+    """Loaded layers, ids of the objects and street lamps that are switched off, new colours."""
 
     layers: int = ALL_LAYERS
     hidden: frozenset[int] = frozenset()
     dark: frozenset[int] = frozenset()
+    paint: tuple[tuple[int, Color], ...] = ()  # by object, each once
+
+    def painted(self, objects: Iterable[int], color: Color) -> Outfit:
+        """The same with some objects in one colour."""
+        paint = dict(self.paint) | dict.fromkeys(objects, color)
+        return replace(self, paint=tuple(sorted(paint.items())))
 
 
 EVERYTHING = Outfit()
@@ -67,6 +74,7 @@ def dress(scenery: Scenery, outfit: Outfit, signals: Sequence[SignalSpec]) -> Sc
     for layer in scenery.layers:
         mesh = _without(layer.mesh, scenery, outfit, hidden, signals)
         mesh = _unlit(mesh, scenery.lamps[~lit].astype(np.float64))
+        mesh = _painted(mesh, scenery.obstacles, outfit.paint)
         if len(mesh.faces):
             layers.append(Layer(mesh, layer.near_m, layer.far_m))
     boxes = tuple(
@@ -123,6 +131,16 @@ def _unlit(mesh: Mesh, bulbs: F64) -> Mesh:
     materials = mesh.materials.copy()
     materials[glowing[_near(middle[:, :2], bulbs[:, :2], _BULB_M)]] = Material.METAL
     return replace(mesh, materials=materials)
+
+
+def _painted(mesh: Mesh, obstacles: Sequence[Obstacle], paint: Sequence[tuple[int, Color]]) -> Mesh:
+    """Things in the colours that clients gave them."""
+    if not paint:
+        return mesh
+    corners, colors = mesh.positions[mesh.faces].astype(np.float64), mesh.colors.copy()
+    for number, color in paint:
+        colors[_part_of(obstacles[number - 1], corners, mesh.tags)] = color
+    return replace(mesh, colors=colors)
 
 
 def _part_of(thing: Obstacle, corners: F64, tags: NDArray[np.uint8]) -> Mask:

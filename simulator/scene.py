@@ -9,6 +9,7 @@ import hashlib
 import logging
 import re
 import threading
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from defusedxml import ElementTree as SafeET
 
 from simulator import maps
 from simulator.maps.loading import build_town
+from simulator.maps.signals import stop_lines_of
 from simulator.outfit import EVERYTHING, Outfit, dress
 from simulator.raycast import RayCaster
 from simulator.render import Renderer
@@ -43,6 +45,7 @@ class Sign(NamedTuple):
     sign_id: str
     blueprint: str
     pose: Pose
+    stop_lines: tuple[Pose, ...]  # as of a SignalSpec, for each lane that it governs
 
 
 class SpeedLimits:
@@ -219,14 +222,23 @@ def make_scene(town: Town, options: SceneOptions, outfit: Outfit = EVERYTHING) -
 
 def _signs_of(carla_map: carla.Map) -> tuple[Sign, ...]:
     """Stop, yield and speed signs, each once."""
-    signs: dict[str, Sign] = {}
+    kinds: dict[str, str] = {}
+    landmarks: dict[str, list[carla.Landmark]] = defaultdict(list)
     for landmark in carla_map.get_all_landmarks():
         kind = _SIGNS.get(landmark.type)
         if landmark.type == _SPEED_SIGN:
             kind = f"traffic.speed_limit.{landmark.value:.0f}"
-        if kind is not None and landmark.id not in signs:
-            place, turn = landmark.transform.location, landmark.transform.rotation
-            yaw = (turn.yaw + 180.0) % 360.0 - 180.0
-            pose = Pose(place.x, place.y, place.z, turn.pitch, yaw, turn.roll)
-            signs[landmark.id] = Sign(landmark.id, kind, pose)
-    return tuple(signs.values())
+        if kind is not None:
+            kinds.setdefault(landmark.id, kind)
+            landmarks[landmark.id].append(landmark)
+    return tuple(
+        Sign(sign_id, kind, _place_of(landmarks[sign_id][0]),
+             stop_lines_of(carla_map, landmarks[sign_id]))
+        for sign_id, kind in kinds.items()
+    )  # fmt: skip
+
+
+def _place_of(landmark: carla.Landmark) -> Pose:
+    place, turn = landmark.transform.location, landmark.transform.rotation
+    yaw = (turn.yaw + 180.0) % 360.0 - 180.0
+    return Pose(place.x, place.y, place.z, turn.pitch, yaw, turn.roll)

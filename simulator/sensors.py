@@ -9,6 +9,7 @@ import numpy as np
 
 from simulator import rays, sensors_camera, sensors_lidar, sensors_motion, sensors_radar, wire
 from simulator.actors import Sensor
+from simulator.drawables import drawables_of
 from simulator.drawing import Job, Scan
 from simulator.episode import Episode
 from simulator.moment import Moment
@@ -76,8 +77,9 @@ def measure(
     shots = []
     if has_cameras:
         shots = sensors_camera.group(cameras, lambda sensor: _header(moment, sensor), moment)
-    drawables = episode.drawables() if shots or scans else []
-    return messages, Job(shots, scans, drawables, episode.weather)
+    drawables = drawables_of(episode.actors) if shots or scans else []
+    strokes = episode.debug_shapes.now()
+    return messages, Job(shots, scans, drawables, episode.weather, strokes)
 
 
 def _scan(moment: Moment, sensor: Sensor) -> Scan:

@@ -190,6 +190,7 @@ class Server:
                 self.episode, moment, contacts, self.streams.has_subscriber,
                 has_cameras=not self.settings.no_rendering_mode,
             )  # fmt: skip
+            self.episode.debug_shapes.advance(delta)
         if messages and follows_batch:
             # The client may hold Python's lock until it has read the world state (PROTOCOL 13.5).
             sleep(_BATCH_GAP_S)
@@ -230,11 +231,11 @@ class Server:
             due = max(due + self.settings.delta_s, monotonic() - 0.5)
             sleep(max(due - monotonic(), 0.001))
 
-    def tick_cue(self) -> int:
+    def tick_cue(self, connection: Connection) -> int:
         """A client's order to tick; only in synchronous mode does it do so."""
         self._await_expected()
         if self.settings.synchronous_mode:
-            self.wardrobe.settled()
+            self.wardrobe.settled(connection)
             return self.tick()
         self._promised = self.frame + 1
         return self._promised

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
 from typing import Any
 
 from simulator import wire
@@ -22,11 +20,11 @@ from simulator.blueprints import FRICTION_TRIGGER, Blueprint
 from simulator.blueprints_sensors import ANY_NUMBER, LIMITS, SENSOR_ATTRIBUTES
 from simulator.episode import Episode
 from simulator.prop_models import FLAT_PROPS
+from simulator.quantities import LARGEST
 from simulator.sensors_camera import CAMERAS
 from simulator.types import Pose, Tag
 from simulator.vehicle_models import TYRE_FRICTION, VEHICLES
 
-LARGEST = 1e7  # of positions, velocities, impulses: far beyond any town, and no sum overflows
 COLLISION = "Spawn failed because of collision at spawn position"
 TRAFFIC_ROLE = "autopilot"  # the default; egos are `hero` or `ego_vehicle`
 INVALID = "Spawn failed because of invalid actor description"
@@ -46,27 +44,11 @@ _UNTOUCHABLE = FLAT_PROPS | {FRICTION_TRIGGER}
 _CM = 100.0  # in a metre
 
 
-def pose_of(transform: list[Any]) -> Pose:
-    """A wire Transform as a pose."""
-    (x, y, z), (pitch, yaw, roll) = transform
-    return Pose(*finite((x, y, z, pitch, yaw, roll)))
-
-
-def finite(values: Iterable[Any]) -> tuple[float, ...]:
-    """Numbers that the simulation can live with; a single NaN would spread to every body."""
-    numbers = tuple(float(v) for v in values)
-    if not all(map(math.isfinite, numbers)):
-        raise ActorError(f"expected finite numbers, got {numbers}")
-    if max(map(abs, numbers), default=0.0) > LARGEST:
-        raise ActorError(f"expected numbers of at most {LARGEST:g}, got {numbers}")
-    return numbers
-
-
 def spawn(
     episode: Episode, library: dict[str, Blueprint], description: list[Any], pose: Pose,
-    parent_id: int = 0, attachment: int = AttachmentType.RIGID,
+    parent_id: int = 0, attachment: int = AttachmentType.RIGID, bone: str = "",
 ) -> Actor:  # fmt: skip
-    """Create an actor; with a parent, the pose is relative to it.
+    """Create an actor; with a parent, the pose is relative to it or to one of its bones.
 
     Raises:
         ActorError: unknown or unusable description, no such parent, or no room.
@@ -82,7 +64,7 @@ def spawn(
     actor = _create(episode, blueprint, attributes, pose)
     actor.uid = int(description[0])
     if parent_id:
-        episode.attach(actor, parent_id, pose, AttachmentType(attachment))
+        episode.attach(actor, parent_id, pose, AttachmentType(attachment), bone)
     else:
         _give_body(episode, actor)
     episode.actors.add(actor)

@@ -229,6 +229,7 @@ class Drawable:
     lights: int = 0  # CARLA's VehicleLightState flags
     brake: float = 0.0
     steer_deg: float = 0.0
+    doors: int = 0  # bits of those that are open, see `render/doors.py`
     signal_state: int = 3  # TrafficLightState, for traffic lights
     age_s: float = 0.0  # simulated seconds since spawn, for gaits
     actor_id: int = 0  # never drawn; semantic lidars report it

@@ -9,6 +9,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from simulator.physics import VehicleSpec
+from simulator.render.doors import (
+    FRONT_LEFT,
+    FRONT_RIGHT,
+    HOOD,
+    REAR_LEFT,
+    REAR_RIGHT,
+    TRUNK,
+)
 from simulator.types import Tag
 
 
@@ -39,6 +47,16 @@ class VehicleModel(NamedTuple):
     def has_doors(self) -> bool:
         """Whether its doors open: those of CARLA's newer four-wheelers do."""
         return self.blueprint in _WITH_DOORS
+
+    @property
+    def doors(self) -> int:
+        """Bits of VehicleDoor that it has: of vans and trucks those beside the driver's seat."""
+        if not self.has_doors:
+            return 0
+        if self.base_type != "car":
+            return FRONT_LEFT | FRONT_RIGHT
+        rear = 0 if self.blueprint in _TWO_DOORS else REAR_LEFT | REAR_RIGHT
+        return FRONT_LEFT | FRONT_RIGHT | rear | HOOD | TRUNK
 
     @property
     def drivers(self) -> tuple[str, ...]:
@@ -164,6 +182,7 @@ _WITH_DOORS = frozenset(
         "mercedes.sprinter", "mini.cooper_s_2021", "nissan.patrol_2021", "volkswagen.t2_2021",
     )
 )  # fmt: skip
+_TWO_DOORS = ("vehicle.mercedes.coupe_2020", "vehicle.mini.cooper_s_2021")
 _DRIVERS = {
     "vehicle.bh.crossbike": ("2", "3", "7", "8"),
     "vehicle.diamondback.century": ("4", "5", "6", "7"),

@@ -16,7 +16,7 @@ import numpy as np
 
 from simulator.actors import ActorError, Vehicle
 from simulator.physics import VehicleSpec
-from simulator.spawning import finite
+from simulator.quantities import finite
 from simulator.types import Pose
 from simulator.vehicle_models import DRAG_COEFFICIENT, TYRE_FRICTION, VehicleModel, grip_at
 

@@ -6,11 +6,16 @@ import logging
 import threading
 from collections.abc import Callable
 from time import monotonic
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from simulator.episode import Episode
 from simulator.listening import one_line
 from simulator.outfit import Outfit
 from simulator.scene import SceneStore, return_memory
+
+if TYPE_CHECKING:
+    from simulator.rpc import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -28,24 +33,26 @@ class Wardrobe:
         self._episode = episode
         self._wake = threading.Condition(lock)
         self._wished = self._done = 0
+        self._last: WeakKeyDictionary[Connection, int] = WeakKeyDictionary()
 
     def start(self) -> None:
         """Begin to work."""
         threading.Thread(target=self._run, name="wardrobe", daemon=True).start()
 
-    def wish(self, change: Callable[[Outfit], Outfit]) -> None:
+    def wish(self, whose: Connection, change: Callable[[Outfit], Outfit]) -> None:
         """Change what is to be seen of the running episode's town; `settled` waits for it."""
         with self._lock:
             episode = self._episode()
             episode.outfit = change(episode.outfit)
             self._wished += 1
+            self._last[whose] = self._wished
             self._wake.notify_all()
 
-    def settled(self) -> None:
-        """Wait until the wishes up to now have come true; later ones do not keep the caller."""
+    def settled(self, whose: Connection) -> None:
+        """Wait until a client's wishes have come true; those of others do not keep it."""
         until = monotonic() + _PATIENCE_S
         with self._lock:
-            last = self._wished
+            last = self._last.get(whose, 0)
             while self._done < last and monotonic() < until:
                 self._wake.wait(1.0)
 

@@ -238,6 +238,7 @@ def vehicle_union(
     control: tuple[float, float, float, bool, bool, bool, int],
     speed_limit_kmh: float,
     light: tuple[int, int] | None,
+    failure: int,
 ) -> bytes:
     """The part of a record that only vehicles have.
 
@@ -245,9 +246,10 @@ def vehicle_union(
         control: throttle, steer, brake, hand brake, reverse, manual gear shift, gear.
         speed_limit_kmh: of the road below.
         light: state and actor id of the traffic light that governs the vehicle.
+        failure: VehicleFailureState.
     """
     state, light_id = light if light is not None else (2, 0)
-    return _VEHICLE.pack(*control, speed_limit_kmh, state, light is not None, light_id, 0)
+    return _VEHICLE.pack(*control, speed_limit_kmh, state, light is not None, light_id, failure)
 
 
 def walker_union(direction: Sequence[float], speed: float, *, jump: bool) -> bytes:

@@ -32,6 +32,11 @@ def signals_of(carla_map: carla.Map) -> tuple[SignalSpec, ...]:
     return tuple(_grouped(found))
 
 
+def stop_lines_of(carla_map: carla.Map, references: list[carla.Landmark]) -> tuple[Pose, ...]:
+    """Where a signal or sign stops traffic, given all its places in the map."""
+    return _stop_lines(_governed_lanes(carla_map, references))
+
+
 def _governed_lanes(carla_map: carla.Map, references: list[carla.Landmark]) -> list[carla.Waypoint]:
     """Waypoints where the signal or its references apply, one for each driving lane."""
     ways = []

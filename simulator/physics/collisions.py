@@ -29,6 +29,20 @@ BOUNCE_FROM = 1.0  # m/s: slower hits do not bounce
 
 
 @compiled
+def _lay_down(state: F64, spec: F64, up: float, box: F64) -> None:
+    """The world box of a vehicle on its side or roof: what the rolled box needs of room."""
+    lean = math.sin(state[k.ROLL])
+    aside = -lean * spec[k.BOX_Z]  # of the centre, to the right
+    box[bx.BOX_CX] -= aside * box[bx.BOX_SIN]
+    box[bx.BOX_CY] += aside * box[bx.BOX_COS]
+    box[bx.BOX_HY] = abs(up) * spec[k.HALF_Y] + abs(lean) * spec[k.HALF_Z]
+    box[bx.BOX_RADIUS] = math.hypot(box[bx.BOX_HX], box[bx.BOX_HY])
+    middle = state[k.Z] + up * spec[k.BOX_Z]
+    half = abs(up) * spec[k.HALF_Z] + abs(lean) * spec[k.HALF_Y]
+    box[bx.BOX_LOW], box[bx.BOX_HIGH] = middle - half + GROUND_CLEARANCE, middle + half
+
+
+@compiled
 def box_of(state: F64, spec: F64, box: F64) -> None:
     """Write the world box of a body."""
     cos, sin = math.cos(state[k.YAW]), math.sin(state[k.YAW])
@@ -36,6 +50,10 @@ def box_of(state: F64, spec: F64, box: F64) -> None:
     box[bx.BOX_CY] = state[k.Y] + spec[k.BOX_X] * sin + spec[k.BOX_Y] * cos
     box[bx.BOX_COS], box[bx.BOX_SIN] = cos, sin
     box[bx.BOX_HX], box[bx.BOX_HY] = spec[k.HALF_X], spec[k.HALF_Y]
+    up = math.cos(state[k.ROLL])
+    if spec[k.KIND] == k.VEHICLE and up < k.UPRIGHT:
+        _lay_down(state, spec, up, box)
+        return
     middle = state[k.Z] + spec[k.BOX_Z]
     low = middle - spec[k.HALF_Z]
     box[bx.BOX_LOW] = max(low, state[k.Z] + GROUND_CLEARANCE) if spec[k.KIND] == k.VEHICLE else low

@@ -16,6 +16,7 @@ def compiled(function: Function) -> Function:
 
 
 VEHICLE, WALKER, PROP = range(3)
+UPRIGHT = 0.5  # cosine of the roll below which a vehicle is not on its wheels
 
 # What moves. Metres, radians, world frame; STEER is the road-wheel angle; GRADE is the slope
 # dz/dx and dz/dy of the ground; PUSH is the velocity that a hit gave to a walker; PRESSED is how

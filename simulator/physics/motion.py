@@ -21,6 +21,7 @@ REVERSE_TOP_SPEED = 8.0  # m/s
 CORNERING_STIFFNESS = 16.0  # 1/rad: lateral force per slip angle and load, passenger car tyre
 BLEND_FROM, BLEND_TO = 2.0, 4.0  # m/s: kinematic below, dynamic above
 STEER_RATE = 5.0  # full lock per second
+SCRAPE_DECEL = 5.0  # m/s^2, of a vehicle on its side or roof
 WALKER_SLIDE_DECEL = 6.0  # m/s^2, of a walker that was hit
 WALKER_TURN_RATE = 2.0 * math.pi  # rad/s
 
@@ -122,6 +123,16 @@ def drive(state: F64, spec: F64, command: F64, dt: float) -> None:
 
 
 @compiled
+def slide(state: F64, dt: float) -> None:
+    """Let a vehicle on its side or roof come to rest; its wheels do nothing."""
+    speed = math.hypot(state[k.VX], state[k.VY])
+    rest = max(speed - SCRAPE_DECEL * dt, 0.0) / max(speed, SCRAPE_DECEL * dt)
+    state[k.VX] *= rest
+    state[k.VY] *= rest
+    state[k.YAW_RATE] *= rest
+
+
+@compiled
 def walk(state: F64, command: F64, dt: float) -> None:
     """Give a walker the velocity it wants, plus what is left of a push."""
     push = math.hypot(state[k.PUSH_X], state[k.PUSH_Y])
@@ -153,6 +164,8 @@ def move(state: F64, spec: F64, command: F64, dt: float) -> None:
         state[k.YAW_RATE] = 0.0
     elif spec[k.KIND] == k.WALKER:
         walk(state, command, dt)
+    elif grounded and math.cos(state[k.ROLL]) < k.UPRIGHT:
+        slide(state, dt)
     elif grounded and state[k.PRESSED] < 0.0:
         roll_back(state, dt)
     elif grounded:

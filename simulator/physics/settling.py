@@ -68,7 +68,12 @@ def settle(state: F64, spec: F64, command: F64, rows: Rows, heights: F64, share:
             grade_x = ahead * cos - across * sin
             grade_y = ahead * sin + across * cos
             height = 0.25 * (below[0] + below[1] + below[2] + below[3])
-            pitch, roll = math.atan(ahead), -math.atan(across)
+            up = math.cos(state[i, k.ROLL])
+            if up < k.UPRIGHT:  # it lies there as it fell
+                lean = abs(math.sin(state[i, k.ROLL]))
+                height += lean * spec[i, k.HALF_Y] - min(2.0 * up * spec[i, k.HALF_Z], 0.0)
+            else:
+                pitch, roll = math.atan(ahead), -math.atan(across)
         else:
             height = below[0] + (spec[i, k.HALF_Z] if kind == k.WALKER else 0.0)
         if not math.isfinite(height):

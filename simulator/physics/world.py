@@ -30,6 +30,7 @@ Ground = Callable[[F64], F64]  # heights at points (N, 3): x, y, and z near whic
 
 WALKER_MASS_KG = 75.0
 GEAR_SPEEDS = (4.5, 9.0, 15.0, 22.0)  # m/s where the automatic shifts up
+JUMP_MPS = 4.2  # what Unreal gives its characters
 LARGEST = 1e8  # of any number of a body's state
 # The 70 degrees of CARLA's vehicles belong to the inner wheel. The bicycle model that World on
 # Rails (Chen et al. 2021) fitted to CARLA turns as a single front wheel of 46 degrees does. The
@@ -156,6 +157,12 @@ class Physics:
         scale = speed / length if length > 1e-6 else 0.0
         row = self._command[self._rows[key]]
         row[k.WALK_X], row[k.WALK_Y] = direction[0] * scale, direction[1] * scale
+
+    def jump(self, key: int) -> None:
+        """Let a walker leave the ground, if it stands on it."""
+        state = self._state[self._rows[key]]
+        if state[k.Z] <= state[k.GROUND] + DROP_M:
+            state[k.VZ] = JUMP_MPS
 
     def teleport(self, key: int, pose: Pose) -> None:
         """Place a body; its velocity stays."""

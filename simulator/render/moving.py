@@ -113,8 +113,8 @@ def _sphere(p: Placed) -> tuple[float, float, float, float]:
 
 
 @lru_cache(maxsize=512)
-def _vehicle(kind: str, half: tuple[float, float, float], coarse: bool) -> Model:
-    return build_vehicle(kind, half, coarse=coarse)
+def _vehicle(kind: str, half: tuple[float, float, float], coarse: bool, doors: int) -> Model:
+    return build_vehicle(kind, half, coarse=coarse, doors=doors)
 
 
 @lru_cache(maxsize=1024)
@@ -144,7 +144,7 @@ def model_of(placed: Placed) -> Model:
         height = round(min(max(2.0 * half[2], 0.9), 1.9) * 0.955, 2)
         return _walker(height, phase, width, _code(thing.kind, thing.color) % 5 == 0)
     if thing.kind.startswith("vehicle."):
-        return _vehicle(thing.kind, half, placed.distance_m > COARSE_FROM_M)
+        return _vehicle(thing.kind, half, placed.distance_m > COARSE_FROM_M, thing.doors)
     return _prop(thing.kind, half)
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from simulator.render.doors import open_doors
 from simulator.render.solids import Model, Slot, Solid, point
 from simulator.types import F64, Tag
 
@@ -79,23 +80,26 @@ def style_of(kind: str) -> str:
     return next((style for word, style in _STYLES if word in kind), "sedan")
 
 
-def build_vehicle(kind: str, half: Extent, *, coarse: bool) -> Model:
+def build_vehicle(kind: str, half: Extent, *, coarse: bool, doors: int = 0) -> Model:
     """Mesh of a vehicle.
 
     Args:
         kind: blueprint id.
         half: half extents of its bounding box, m.
         coarse: fewer faces, for far away.
+        doors: bits of those that are open.
     """
     style = style_of(kind)
     if style in ("motorcycle", "bicycle"):
         return _two_wheeler(style == "motorcycle", half, coarse)
     if style == "truck":
-        return _truck(half, coarse)
-    solid = Solid(BODIES[style].tag)
-    _car(solid, BODIES[style], half, coarse, is_bus=style == "bus")
+        solid = _truck(half, coarse)
+    else:
+        solid = Solid(BODIES[style].tag)
+        _car(solid, BODIES[style], half, coarse, is_bus=style == "bus")
     if "ambulance" in kind or "police" in kind:
         _beacons(solid, half)
+    open_doors(solid, half, doors)
     return solid.model()
 
 
@@ -254,7 +258,7 @@ def _beacons(solid: Solid, half: Extent) -> None:
         solid.box((half[0] * 0.3, side * 0.35, 2 * half[2]), (0.14, 0.22, 0.08), Slot.BEACON)
 
 
-def _truck(half: Extent, coarse: bool) -> Model:
+def _truck(half: Extent, coarse: bool) -> Solid:
     """A cab in front of a box body."""
     solid = Solid(Tag.TRUCK)
     length, width, height = half[0], half[1] * 0.96, 2.0 * half[2]
@@ -289,7 +293,7 @@ def _truck(half: Extent, coarse: bool) -> Model:
     solid.box((-length - 0.01, 0, 0.55), (0.015, 0.26, 0.06), Slot.PLATE)
     axles = (-0.62, 0.66) if length < 3.5 else (-0.70, -0.45, 0.72)
     _wheels(solid, length, width, radius, 8 if coarse else 14, axles)
-    return solid.model()
+    return solid
 
 
 def _two_wheeler(is_motorcycle: bool, half: Extent, coarse: bool) -> Model:

@@ -314,16 +314,6 @@ def parameters(stage) -> None:
     assert reached(slippery)[1] < 0.85 * turn
 
 
-def doors(stage) -> None:
-    car = stage.car()
-    assert car.attributes["has_dynamic_doors"] == "false"
-    for door in (carla.VehicleDoor.FL, carla.VehicleDoor.All):
-        car.open_door(door)
-        car.close_door(door)
-    stage.world.tick()
-    assert car.is_alive
-
-
 def wheels(stage) -> None:
     car = stage.car()
     front, rear = carla.VehicleWheelLocation.FL_Wheel, carla.VehicleWheelLocation.BL_Wheel
@@ -352,7 +342,24 @@ def wheel_bones(stage) -> None:
 
 
 def failure(stage) -> None:
-    assert driving(stage, ticks=2).get_failure_state() == carla.VehicleFailureState.NONE
+    none, rollover = carla.VehicleFailureState.NONE, carla.VehicleFailureState.Rollover
+    car, point = driving(stage), stage.spawn_points()[0]
+    assert car.get_failure_state() == none
+    point.location.z += 1.5
+    point.rotation.roll = 180.0
+    car.set_transform(point)
+    stage.ticks(45)
+    assert car.get_failure_state() == none  # CARLA, too, waits for five seconds
+    stage.ticks(10)
+    assert car.get_failure_state() == rollover
+    assert abs(car.get_transform().rotation.roll) > 170.0
+    assert car.get_velocity().length() < 0.01  # its wheels are in the air
+    assert car.get_location().z == pytest.approx(2.0 * car.bounding_box.extent.z, abs=0.3)
+    point.rotation.roll = 0.0
+    car.set_transform(point)
+    stage.ticks(15)
+    assert car.get_failure_state() == none
+    assert car.get_velocity().length() > 1.0
 
 
 def lamps(stage) -> None:
@@ -417,6 +424,35 @@ def walk(stage) -> None:
     assert now.speed == pytest.approx(2.0)
     assert now.direction.y == pytest.approx(1.0)
     assert not now.jump
+
+
+def hung_on_a_bone(stage) -> None:
+    walker = walker_of(stage)
+    stage.ticks(10)
+    lamp = stage.blueprint("util.actor.empty")
+    place, head = carla.Transform(carla.Location(z=0.2)), "crl_Head__C"
+    rigid = carla.AttachmentType.Rigid
+    worn = stage.world.spawn_actor(lamp, place, walker, rigid, head)
+    carried = stage.world.spawn_actor(lamp, place, walker, rigid, "crl_none")
+    walker.apply_control(carla.WalkerControl(carla.Vector3D(y=1.0), 2.0, False))
+    stage.ticks(5)
+    bones = dict(zip(walker.get_bone_names(), walker.get_bone_world_transforms(), strict=True))
+    above = carla.Location(z=0.2)
+    assert worn.get_location().distance(bones[head].location + above) < 0.01
+    assert carried.get_location().distance(walker.get_location() + above) < 0.01
+
+
+def jump(stage) -> None:
+    walker = walker_of(stage)
+    stage.ticks(10)
+    ground = walker.get_location().z
+    walker.apply_control(carla.WalkerControl(carla.Vector3D(x=1.0), 0.0, True))
+    stage.world.tick()
+    assert walker.get_control().jump
+    walker.apply_control(carla.WalkerControl(carla.Vector3D(x=1.0), 0.0, False))
+    heights = [stage.world.tick() and walker.get_location().z - ground for _ in range(12)]
+    assert 0.6 < max(heights) < 1.2
+    assert heights[-1] == pytest.approx(0.0, abs=0.05)
 
 
 def set_bones(stage) -> None:
@@ -506,8 +542,6 @@ CASES: dict[str, Callable] = {
     "Vehicle.apply_ackermann_controller_settings": ackermann,
     "Vehicle.get_physics_control": physics_control,
     "Vehicle.apply_physics_control": physics_control,
-    "Vehicle.open_door": doors,
-    "Vehicle.close_door": doors,
     "Vehicle.get_wheel_steer_angle": wheels,
     "Vehicle.set_wheel_steer_direction": wheels,
     "Vehicle.get_wheel_pitch_angle": wheels,
@@ -539,7 +573,7 @@ CASES: dict[str, Callable] = {
 }
 
 
-CHECKS = (*dict.fromkeys(CASES.values()), parameters)
+CHECKS = (*dict.fromkeys(CASES.values()), parameters, jump, hung_on_a_bone)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda f: f.__name__)

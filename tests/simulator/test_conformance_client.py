@@ -73,7 +73,10 @@ def own_world(stage, folder) -> None:
     sign = world.get_traffic_sign(mark)
     assert isinstance(sign, carla.TrafficSign)
     assert sign.type_id == "traffic.speed_limit.40"
-    assert sign.trigger_volume.extent.x >= 0.0
+    box = sign.trigger_volume
+    assert box.extent.x >= 1.5
+    middle = carla.Location(sign.get_transform().transform(box.location))
+    assert town.get_waypoint(middle).transform.location.distance(middle) < 1.5
     assert sign.get_transform().location.distance(mark.transform.location) < 0.5
     with pytest.raises(RuntimeError, match=r"OpenDriveMap.xodr: line \d+"):
         stage.client.generate_opendrive_world(signed.replace('length="', 'length="-', 1))

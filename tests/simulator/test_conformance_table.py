@@ -12,6 +12,7 @@ import test_conformance_client
 import test_conformance_commands
 import test_conformance_lights
 import test_conformance_map
+import test_conformance_pictures
 import test_conformance_sensor
 import test_conformance_world
 
@@ -24,6 +25,7 @@ MODULES = (
     test_conformance_commands,
     test_conformance_lights,
     test_conformance_map,
+    test_conformance_pictures,
     test_conformance_sensor,
     test_conformance_world,
 )

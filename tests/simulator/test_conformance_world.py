@@ -1,4 +1,4 @@
-"""Every call of World, DebugHelper, BlueprintLibrary, ActorList and WorldSnapshot."""
+"""Every call of World but those of pictures, of BlueprintLibrary, ActorList and WorldSnapshot."""
 
 from __future__ import annotations
 
@@ -270,51 +270,11 @@ def walkers(stage) -> None:
     assert stage.world.ground_projection(place + carla.Location(z=1.0), 3.0) is not None
 
 
-def textures(stage) -> None:
-    name = stage.world.get_names_of_all_objects()[0]
-    color, deep = carla.TextureColor(2, 2), carla.TextureFloatColor(2, 2)
-    color.set(0, 1, carla.Color(1, 2, 3))
-    assert color.get(0, 1).g == 2
-    what, world = carla.MaterialParameter.Diffuse, stage.world
-    for call in (
-        lambda: world.apply_color_texture_to_object(name, what, color),
-        lambda: world.apply_color_texture_to_objects([name], what, color),
-    ):
-        with pytest.raises(RuntimeError, match="apply_color_texture_to_objects is not supported"):
-            call()
-    for call in (
-        lambda: world.apply_float_color_texture_to_object(name, what, deep),
-        lambda: world.apply_float_color_texture_to_objects([name], what, deep),
-        lambda: world.apply_textures_to_object(name, color, deep, deep, deep),
-        lambda: world.apply_textures_to_objects([name], color, deep, deep, deep),
-    ):
-        with pytest.raises(RuntimeError, match="color_texture_to_objects is not supported"):
-            call()
-
-
 def translucency(stage) -> None:
     stage.world.set_annotations_traverse_translucency(True)  # asynchronous: no error comes back
     stage.world.tick()
 
 
-def drawing(stage) -> None:
-    debug, a, b = stage.world.debug, carla.Location(1, 2, 3), carla.Location(4, 5, 6)
-    box = carla.BoundingBox(a, carla.Vector3D(1, 1, 1))
-    debug.draw_point(a)
-    debug.draw_line(a, b)
-    debug.draw_arrow(a, b)
-    debug.draw_box(box, carla.Rotation())
-    debug.draw_string(a, "text")
-    debug.draw_hud_point(a)
-    debug.draw_hud_line(a, b)
-    debug.draw_hud_arrow(a, b)
-    debug.draw_hud_box(box, carla.Rotation())
-    debug.clear_debug_shape()
-    debug.clear_debug_string()
-    stage.world.tick()
-
-
-_DRAW = ("point", "line", "arrow", "box")
 CASES: dict[str, Callable] = {
     **dict.fromkeys(("World.id", "World.get_map", "World.get_spectator"), identity),
     **dict.fromkeys(("World.get_actor", "World.get_actors"), actors),
@@ -356,18 +316,7 @@ CASES: dict[str, Callable] = {
     "World.get_random_location_from_navigation": walkers,
     "World.set_pedestrians_seed": walkers,
     "World.set_pedestrians_cross_factor": walkers,
-    "World.apply_color_texture_to_object": textures,
-    "World.apply_color_texture_to_objects": textures,
-    "World.apply_float_color_texture_to_object": textures,
-    "World.apply_float_color_texture_to_objects": textures,
-    "World.apply_textures_to_object": textures,
-    "World.apply_textures_to_objects": textures,
     "World.set_annotations_traverse_translucency": translucency,
-    "World.debug": drawing,
-    **{f"DebugHelper.draw_{name}": drawing for name in (*_DRAW, "string")},
-    **{f"DebugHelper.draw_hud_{name}": drawing for name in _DRAW},
-    "DebugHelper.clear_debug_shape": drawing,
-    "DebugHelper.clear_debug_string": drawing,
 }  # fmt: skip
 
 

@@ -58,7 +58,7 @@ def test_a_record_has_119_bytes_whatever_the_actor_is():
     control = (0.5, -1.0, 0.0, False, True, False, -1)
     unions = [
         b"",
-        wire.vehicle_union(control, 30.0, (0, 77)),
+        wire.vehicle_union(control, 30.0, (0, 77), 0),
         wire.walker_union(three, 1.4, jump=True),
         wire.light_union("948", (10.0, 3.0, 2.0, 1.0), 1, frozen=True, state=2),
         wire.sign_union("1234"),

@@ -62,3 +62,10 @@ def test_weather_changes_and_maps_are_loaded(run):
     assert 0 < number(r"(\d+) of 30 steps were night", said) < 30
     assert re.search(r"Town02: \d+ spawn points, \d+ traffic lights", said)
     assert re.search(r"Town02_Opt: \d+ spawn points, \d+ traffic lights", said)
+
+
+def test_a_pilot_follows_lanes(run):
+    said = run("follow_lane.py")
+    assert number(r"drove (\d+) m", said) > 100
+    assert number(r"(\d+) collisions", said) == 0
+    assert number(r"at most (\d+) cm", said) < 130

@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.quantities import finite, pose_of
 from simulator.types import F64, U8, Camera, Frame, Pose
@@ -22,6 +23,7 @@ _MOST = 20_000  # strokes; the oldest go first
 _NEAR_M = 0.05
 _PIECE_PX = 48.0  # longer lines are drawn in pieces, so that few pixels are looked at
 _MOST_PX = 16_384.0  # from the image's middle: what is farther out is cut off before it is drawn
+_EDGE_M = 5.0  # how far beside the image the middle of a wide line may lie
 _DEPTH_SHARE = 1.002  # a line on a surface is not hidden by it
 
 
@@ -135,13 +137,24 @@ def _placed(frame: Pose, point: F64) -> F64:
 def draw_strokes(frame: Frame, camera: Camera, strokes: Sequence[Stroke]) -> U8:
     """The image with the strokes over it, (H, W, 4)."""
     image = frame.bgra.copy()
-    turn = camera.pose.rotation_matrix()
-    for stroke in strokes:
-        ends = np.array([stroke.begin, stroke.end]) - camera.pose[:3]
-        seen = _before_the_lens(ends @ turn)
+    ends = np.array([(stroke.begin, stroke.end) for stroke in strokes]) - camera.pose[:3]
+    local = ends @ camera.pose.rotation_matrix()  # (N, 2, 3) forward, right, up
+    for i in np.flatnonzero(_may_be_seen(local, camera)).tolist():
+        seen = _before_the_lens(local[i])
         if seen is not None:
-            _draw(image, frame, camera, stroke, seen)
+            _draw(image, frame, camera, strokes[i], seen)
     return image
+
+
+def _may_be_seen(local: F64, camera: Camera) -> NDArray[np.bool_]:
+    """Which lines are not as a whole on the far side of an edge of the image, (N,)."""
+    wide = math.tan(math.radians(0.5 * camera.fov_deg))
+    edges = (wide, wide * camera.height / camera.width)
+    reach = np.maximum(local[..., :1], 0.0) * edges + _EDGE_M  # (N, 2, 2)
+    seen: NDArray[np.bool_] = np.ones(len(local), bool)
+    for side in (1.0, -1.0):
+        seen &= ~np.any(np.all(side * local[..., 1:] > reach, axis=1), axis=1)
+    return seen
 
 
 def _before_the_lens(ends: F64) -> F64 | None:

@@ -28,14 +28,16 @@ _OFF_HEADING_DEG = 30.0
 _SAME_APPROACH_M = 4.0  # along the road, between the lines of neighbouring lanes
 _POLE_CLEAR_M = 0.6  # from a pole to the nearest lane for vehicles
 _POLE_STEP_M = 0.5
-_POLE_ASIDE_M, _POLE_AHEAD_M = (0.7, 8.0), (-8.0, 8.0)
-_SEEN_AHEAD_M = 4.0  # where a driver at the line sees the lamps; authored towns have 5.5
+_POLE_ASIDE_M, _POLE_AHEAD_M = (0.7, 8.0), (-8.0, 9.0)
+_CROSSING_M = (0.5, 5.0)  # ahead of the line, where a crossing may be painted
+_SEEN_AHEAD_M = 5.5  # where a driver at the line sees the lamps, as in authored towns
 _CONTROLLER_IDS_FROM = 1_000_000
 _LANES_TO_KEEP_CLEAR = (
     carla.LaneType.Driving
     | carla.LaneType.Parking
     | carla.LaneType.Bidirectional
     | carla.LaneType.Biking
+    | carla.LaneType.Shoulder  # crossings reach as far as the kerb
 )
 
 
@@ -175,7 +177,8 @@ def _pole(carla_map: carla.Map, outermost: carla.Waypoint) -> tuple[Foot, float]
 def _pole_offsets() -> tuple[tuple[float, float], ...]:
     """Metres aside of the lane's edge and ahead of the line, the best first."""
     aside = _steps(*_POLE_ASIDE_M)
-    ahead = _steps(*_POLE_AHEAD_M)
+    low, high = _CROSSING_M
+    ahead = [step for step in _steps(*_POLE_AHEAD_M) if not low <= step < high]
     pairs = [(a, b) for a in aside for b in ahead]
     return tuple(sorted(pairs, key=lambda pair: (pair[0] + abs(pair[1] - _SEEN_AHEAD_M), pair)))
 

@@ -33,11 +33,11 @@ _CROSSING_M = (0.5, 5.0)  # ahead of the line, where a crossing may be painted
 _SEEN_AHEAD_M = 5.5  # where a driver at the line sees the lamps, as in authored towns
 _CONTROLLER_IDS_FROM = 1_000_000
 _LANES_TO_KEEP_CLEAR = (
-    carla.LaneType.Driving
-    | carla.LaneType.Parking
-    | carla.LaneType.Bidirectional
-    | carla.LaneType.Biking
-    | carla.LaneType.Shoulder  # crossings reach as far as the kerb
+    carla.LaneType.Driving,
+    carla.LaneType.Parking,
+    carla.LaneType.Bidirectional,
+    carla.LaneType.Biking,
+    carla.LaneType.Shoulder,  # crossings reach as far as the kerb
 )
 
 
@@ -191,18 +191,16 @@ _POLE_OFFSETS = _pole_offsets()
 
 
 def _is_clear(carla_map: carla.Map, spot: carla.Location) -> bool:
+    """Whether no lane comes close; each type for itself, as a query sees the nearest lane only."""
     around = [(0.0, 0.0)]
     for i in range(8):
         angle = math.radians(45.0 * i)
         around.append((_POLE_CLEAR_M * math.cos(angle), _POLE_CLEAR_M * math.sin(angle)))
+    places = [carla.Location(spot.x + dx, spot.y + dy, spot.z) for dx, dy in around]
     return all(
-        carla_map.get_waypoint(
-            carla.Location(spot.x + dx, spot.y + dy, spot.z),
-            project_to_road=False,
-            lane_type=_LANES_TO_KEEP_CLEAR,
-        )
-        is None
-        for dx, dy in around
+        carla_map.get_waypoint(place, project_to_road=False, lane_type=kind) is None
+        for place in places
+        for kind in _LANES_TO_KEEP_CLEAR
     )
 
 

@@ -26,7 +26,6 @@ from simulator.types import Pose, Tag
 from simulator.vehicle_models import TYRE_FRICTION, VEHICLES
 
 COLLISION = "Spawn failed because of collision at spawn position"
-TRAFFIC_ROLE = "autopilot"  # the default; egos are `hero` or `ego_vehicle`
 INVALID = "Spawn failed because of invalid actor description"
 
 SENSOR_TYPES = {
@@ -156,7 +155,6 @@ def _give_body(episode: Episode, actor: Actor) -> None:
         raise ActorError(COLLISION)
     if isinstance(actor, Vehicle):
         physics.add_vehicle(key, actor.pose, actor.spec)
-        physics.set_rolls_back(key, actor.attribute("role_name", TRAFFIC_ROLE) == TRAFFIC_ROLE)
     elif isinstance(actor, Walker):
         physics.add_walker(key, actor.pose, actor.half_extent)
     else:

@@ -12,7 +12,6 @@ from simulator.physics import kernel as k
 from simulator.physics.boxes import Grid
 from simulator.physics.kernel import compiled
 from simulator.physics.motion import move
-from simulator.physics.wedges import note_pressing
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -212,9 +211,6 @@ def advance(
             other = boxes[j] if j >= 0 else grid.boxes[-1 - j]
             if bx.touch(boxes[i], other, hit):
                 _respond(i, j, state, spec, command, hit, totals[p])
-                if j >= 0 and spec[i, k.KIND] == k.VEHICLE and spec[j, k.KIND] == k.VEHICLE:
-                    note_pressing(state[i], command[i], hit[0], hit[1], small)
-                    note_pressing(state[j], command[j], -hit[0], -hit[1], small)
                 box_of(state[i], spec[i], boxes[i])
                 if j >= 0:
                     box_of(state[j], spec[j], boxes[j])

@@ -19,11 +19,10 @@ VEHICLE, WALKER, PROP = range(3)
 UPRIGHT = 0.5  # cosine of the roll below which a vehicle is not on its wheels
 
 # What moves. Metres, radians, world frame; STEER is the road-wheel angle; GRADE is the slope
-# dz/dx and dz/dy of the ground; PUSH is the velocity that a hit gave to a walker; PRESSED is how
-# long a vehicle has pressed against another one (s), or less than zero while it rolls back.
+# dz/dx and dz/dy of the ground; PUSH is the velocity that a hit gave to a walker.
 (X, Y, Z, YAW, VX, VY, VZ, YAW_RATE, STEER) = range(9)
-(GRADE_X, GRADE_Y, GROUND, PITCH, ROLL, PUSH_X, PUSH_Y, PRESSED) = range(9, 17)
-STATE_COLUMNS = 17
+(GRADE_X, GRADE_Y, GROUND, PITCH, ROLL, PUSH_X, PUSH_Y) = range(9, 16)
+STATE_COLUMNS = 16
 
 # What a body is: half sizes and centre of its box in its own frame (m), SI units elsewhere.
 (HALF_X, HALF_Y, HALF_Z, BOX_X, BOX_Y, BOX_Z, MASS, INERTIA, WHEELBASE) = range(9)
@@ -34,5 +33,4 @@ SPEC_COLUMNS = 16
 # velocity of a walker; FORCE holds for one step; CONSTANT is a fixed velocity in the local frame.
 (THROTTLE, STEERING, BRAKE, HAND_BRAKE, GEAR_SIGN, WALK_X, WALK_Y) = range(7)
 (FORCE_X, FORCE_Y, CONSTANT, CONSTANT_X, CONSTANT_Y, SIMULATED, COLLIDES) = range(7, 14)
-ROLLS_BACK = 14  # whether it lets go when it is wedged
-INPUT_COLUMNS = 15
+INPUT_COLUMNS = 14

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from simulator.physics import kernel as k
 from simulator.physics.kernel import compiled
-from simulator.physics.wedges import FREE_MPS, roll_back
 
 F64 = NDArray[np.float64]
 
@@ -166,12 +165,8 @@ def move(state: F64, spec: F64, command: F64, dt: float) -> None:
         walk(state, command, dt)
     elif grounded and math.cos(state[k.ROLL]) < k.UPRIGHT:
         slide(state, dt)
-    elif grounded and state[k.PRESSED] < 0.0:
-        roll_back(state, dt)
     elif grounded:
         drive(state, spec, command, dt)
-        if abs(state[k.VX]) + abs(state[k.VY]) > FREE_MPS:
-            state[k.PRESSED] = 0.0
     state[k.X] += state[k.VX] * dt
     state[k.Y] += state[k.VY] * dt
     state[k.YAW] += state[k.YAW_RATE] * dt

@@ -200,10 +200,6 @@ class Physics:
         """Switch the contacts of a body with everything but the ground."""
         self._command[self._rows[key], k.COLLIDES] = float(on)
 
-    def set_rolls_back(self, key: int, on: bool) -> None:
-        """Switch whether a vehicle that presses against another one lets go after a while."""
-        self._command[self._rows[key], k.ROLLS_BACK] = float(on)
-
     def add_impulse(self, key: int, impulse: Vector) -> None:
         """Push once, N s in the world frame."""
         row = self._rows[key]

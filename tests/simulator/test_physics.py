@@ -10,9 +10,6 @@ from simulator.physics import Physics, VehicleInput, VehicleSpec
 from simulator.types import Obstacle, Pose, Tag
 
 CAR = VehicleSpec()
-BUS = VehicleSpec(
-    half_extent=(5.14, 1.24, 1.75), box_center=(0.0, 0.0, 1.75), mass_kg=6500.0, wheelbase_m=5.3
-)
 ORIGIN = Pose()
 WALL = Obstacle(30.0, 0.0, 2.0, 0.0, 0.1, 20.0, 2.0, int(Tag.WALLS))
 
@@ -200,37 +197,6 @@ def test_switches_hold_a_body_or_let_it_pass():
     steady = car(brake=1.0)
     steady.set_constant_velocity(1, (3.0, 0.0, 0.0))
     assert run(steady, 2.0)[0][-1].pose.x == pytest.approx(6.0, abs=1e-6)
-
-
-def wedged(*, rolls_back):
-    """A car that presses against a bus across its lane, whose driver waits for it."""
-    physics = car(throttle=0.7)
-    physics.set_rolls_back(1, rolls_back)
-    physics.add_vehicle(2, Pose(6.0, 1.0, 0.0, 0.0, 60.0, 0.0), BUS)
-    physics.control(2, VehicleInput(brake=1.0))
-    return physics
-
-
-def test_traffic_that_is_wedged_rolls_back_a_little():
-    states, contacts = run(wedged(rolls_back=True), 12.0)
-    pressed = max(state.pose.x for state in states[:30])
-    assert contacts
-    assert pressed - min(state.pose.x for state in states[30:]) == pytest.approx(0.8, abs=0.15)
-    assert min(forward_speed(state) for state in states) == pytest.approx(-0.5, abs=0.01)
-
-
-def test_a_car_of_the_client_goes_on_pressing():
-    states, _ = run(wedged(rolls_back=False), 12.0)
-    assert min(forward_speed(state) for state in states) > -0.2
-    assert states[-1].pose.x == pytest.approx(max(state.pose.x for state in states), abs=0.1)
-
-
-def test_nobody_rolls_back_into_the_car_behind():
-    physics = wedged(rolls_back=True)
-    physics.add_vehicle(3, Pose(-5.1), CAR)
-    physics.control(3, VehicleInput(brake=1.0))
-    states, _ = run(physics, 12.0, key=3)
-    assert states[-1].pose.x == pytest.approx(-5.1, abs=0.05)
 
 
 def test_overlaps_sees_bodies_and_obstacles():

@@ -241,7 +241,7 @@ def main(arguments: list[str] | None = None) -> int:
             maps=options.maps,
         )
         capture(config, options.out)
-    except (FusionDriveError, FusionError) as err:
+    except (FusionDriveError, FusionError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

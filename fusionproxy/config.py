@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from fusionproxy.errors import FusionError
 
+NETWORKS = ("cpu", "paper", "ultralight")
+OUTPUTS = ("luma", "rgb")
+
 
 @dataclass(frozen=True)
 class StudentConfig:
@@ -25,6 +28,21 @@ class StudentConfig:
     residual_scale: float = 1.0  # of the luma residual; the luma preset of the method uses 0.1
     backbone: str = "convnextv2_atto"  # timm name, for the preset `paper` and its ablations
     encoder_size: tuple[int, int] | None = None  # (H, W) of a backbone that takes one size only
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        for name, value, known in (
+            ("network", self.preset, NETWORKS),
+            ("output", self.output, OUTPUTS),
+        ):
+            if value not in known:
+                raise FusionError(f"unknown {name} '{value}' of a student; known: {known}")
+        sizes = (*self.widths, *self.depths, self.stem, self.kernel, self.expansion)
+        if len(self.widths) != len(self.depths) or not self.widths or min(sizes) < 1:
+            raise FusionError(
+                f"expected as many widths as depths, all sizes above 0; found {self.widths} and "
+                f"{self.depths}, stem {self.stem}, kernel {self.kernel}, expansion {self.expansion}"
+            )
 
     @property
     def multiple(self) -> int:

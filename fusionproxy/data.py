@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusionproxy.errors import FusionError
+from fusionproxy.whole import whole_file
 
 U8 = NDArray[np.uint8]
 FORMAT = "fusionproxy-pairs"
@@ -41,19 +42,18 @@ def write_shard(
         shard: its entry.
         parts: `degraded` and `clear` (N, H, W, 3), `thermal` (N, H, W), all uint8.
         about: settings that all shards share, for the index.
+
+    Raises:
+        FusionError: the disk is full or cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
-        path = folder / f"{shard.name}.{part}.npy"
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            np.save(file, parts[part])
-        partial.replace(path)
+        with whole_file(folder / f"{shard.name}.{part}.npy") as partial:
+            np.save(partial, parts[part])
     shards = [item for item in read_index(folder) if item.name != shard.name] + [shard]
     index = {"format": FORMAT, "about": about or {}, "shards": [vars(item) for item in shards]}
-    partial = folder / "index.partial"
-    partial.write_text(json.dumps(index, indent=1))
-    partial.replace(folder / INDEX)
+    with whole_file(folder / INDEX) as partial:
+        partial.write_text(json.dumps(index, indent=1))
 
 
 def read_index(folder: Path) -> list[Shard]:
@@ -114,9 +114,7 @@ class Pairs:
     """Random access to samples over memory-mapped shards."""
 
     def __init__(self, folder: Path, shards: Sequence[Shard]) -> None:
-        self._arrays = [
-            tuple(_map(folder / f"{shard.name}.{part}.npy") for part in PARTS) for shard in shards
-        ]
+        self._arrays = [_shard(folder, shard) for shard in shards]
         self._where = [(i, n) for i, shard in enumerate(shards) for n in range(shard.count)]
         self.weathers = [shards[i].weather for i, _ in self._where]
 
@@ -130,11 +128,31 @@ class Pairs:
         return degraded[n], thermal[n], clear[n]
 
 
+def _shard(folder: Path, shard: Shard) -> tuple[U8, U8, U8]:
+    """Arrays of a shard in the order of `PARTS`.
+
+    Raises:
+        FusionError: one is missing, truncated, or not what the index says.
+    """
+    arrays = [_map(folder / f"{shard.name}.{part}.npy") for part in PARTS]
+    degraded, thermal, clear = arrays
+    size = (shard.count, *thermal.shape[1:3])
+    for part, array in zip(PARTS, arrays, strict=True):
+        expected = size if part == "thermal" else (*size, 3)
+        if array.shape != expected or array.dtype != np.uint8:
+            raise FusionError(
+                f"{folder / shard.name}.{part}.npy: expected uint8 {expected}, found {array.dtype} "
+                f"{array.shape}; capture the data again"
+            )
+    return degraded, thermal, clear
+
+
 def _map(path: Path) -> U8:
     try:
         return np.asarray(np.load(path, mmap_mode="r"))
     except (OSError, ValueError) as err:
-        raise FusionError(f"{path} cannot be read ({err}); capture the data again") from err
+        reason = str(err).splitlines()[0]
+        raise FusionError(f"{path} cannot be read ({reason}); capture the data again") from err
 
 
 def open_split(folder: Path) -> tuple[Pairs, Pairs]:

@@ -10,6 +10,11 @@ class FusionError(ValueError):
     """An input, file or setting that cannot be used; the text says what was expected."""
 
 
+def first_line(err: Exception) -> str:
+    """An error of another package as one line of bearable length."""
+    return " ".join(str(err).split())[:200]
+
+
 def missing_extra(err: ModuleNotFoundError) -> FusionError:
     """Say which extra brings the module that is missing."""
     return FusionError(

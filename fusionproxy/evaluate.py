@@ -21,12 +21,13 @@ from pathlib import Path
 from fusionproxy.errors import FusionError
 from fusionproxy.evaluate_tables import Measured, check_peers, peers_table, table_1, table_2
 from fusionproxy.methods import Method, make_methods, timed
-from fusionproxy.pairs import Pair, PairSource, add_arguments, from_arguments
+from fusionproxy.pairs import Pair, PairSource, add_arguments, from_arguments, parse_size
 from fusionproxy.provenance import source_commit
 from fusionproxy.quality.downstream import Detection, Segmentation, add_downstream, downstream
 from fusionproxy.quality.learned import Scorer, make_scorers
 from fusionproxy.quality.registry import Chosen, choose, measure
 from fusionproxy.quality.summary import summarise
+from fusionproxy.whole import whole_folder
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,6 @@ def write_results(
     out: Path, results: Sequence[Measured], tables: Mapping[str, str], about: Mapping[str, object]
 ) -> None:
     """Write `tables.md`, `pairs.csv` (one row a method and pair), `summary.csv`, `about.json`."""
-    out.mkdir(parents=True, exist_ok=True)
     (out / "tables.md").write_text("\n\n".join(tables.values()) + "\n")
     (out / "about.json").write_text(json.dumps(about, indent=1) + "\n")
     titles = list(results[0].values)
@@ -116,14 +116,6 @@ def _cell(value: float) -> str:
     return f"{value:.6f}" if math.isfinite(value) else ""
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """`640x480` as width and height."""
-    width, _, height = text.lower().partition("x")
-    if not (width.isdigit() and height.isdigit() and int(width) > 1 and int(height) > 1):
-        raise FusionError(f"--size: expected WIDTHxHEIGHT such as 640x480, found '{text}'")
-    return int(width), int(height)
-
-
 def add_protocol(parser: argparse.ArgumentParser) -> None:
     """Options that say which pairs and how, for each command that measures."""
     parser.add_argument("--pairs", type=Path, required=True, help="folder of pairs")
@@ -140,7 +132,7 @@ def protocol_of(options: argparse.Namespace) -> Protocol:
         raise FusionError(f"--limit: expected at least 1, found {options.limit}")
     detection, segmentation = downstream(options)
     return Protocol(
-        size=parse_size(options.size) if options.size else None,
+        size=parse_size("--size", options.size) if options.size else None,
         limit=options.limit,
         metrics=choose(getattr(options, "metrics", ()), getattr(options, "convention", "cddfuse")),
         scorers=make_scorers(options.learned),
@@ -192,8 +184,9 @@ def main(arguments: list[str] | None = None) -> int:
             "commit": source_commit(),
         }
         if options.out:
-            write_results(options.out, results, tables, about)
-    except FusionError as err:
+            with whole_folder(options.out) as partial:
+                write_results(partial, results, tables, about)
+    except (FusionError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
     print("\n\n".join(tables.values()))

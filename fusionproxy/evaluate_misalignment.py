@@ -31,6 +31,7 @@ from fusionproxy.pairs import Pair, PairSource, from_arguments
 from fusionproxy.quality.planes import Trio, plane
 from fusionproxy.quality.structure import ssim_gaussian_sum
 from fusionproxy.quality.summary import NOTHING, summarise
+from fusionproxy.whole import whole_folder
 
 logger = logging.getLogger(__name__)
 
@@ -170,15 +171,15 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         results = _run(options)
-    except FusionError as err:
+        own = "the method's own fusion of the aligned pair"
+        table = table_6(results, "--reference" if options.reference else own)
+        if options.out:
+            with whole_folder(options.out) as partial:
+                (partial / "table_6.md").write_text(table + "\n")
+                write_csv(partial / "table_6.csv", results)
+    except (FusionError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
-    own = "the method's own fusion of the aligned pair"
-    table = table_6(results, "--reference" if options.reference else own)
-    if options.out:
-        options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / "table_6.md").write_text(table + "\n")
-        write_csv(options.out / "table_6.csv", results)
     print(table)
     return 0
 

@@ -157,14 +157,16 @@ def fuse_all(source: Input, student: FusionProxy, add: Add, *, side_by_side: boo
         FusionError: a pair cannot be read or fused.
     """
     started, done = time.monotonic(), 0
-    for pair in source.pairs:
-        fused: U8 = student.fuse(pair.visible, pair.infrared)
-        add(pair.name, beside(pair, fused) if side_by_side else fused)
-        done += 1
-        speed = done / (time.monotonic() - started)
-        line = f"{done} of {source.count or '?'} pairs, {speed:.1f} a second "
-        print(f"\r{line}", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
+    try:
+        for pair in source.pairs:
+            fused: U8 = student.fuse(pair.visible, pair.infrared)
+            add(pair.name, beside(pair, fused) if side_by_side else fused)
+            done += 1
+            speed = done / (time.monotonic() - started)
+            line = f"{done} of {source.count or '?'} pairs, {speed:.1f} a second "
+            print(f"\r{line}", end="", file=sys.stderr, flush=True)
+    finally:
+        print(end="\n" if done else "", file=sys.stderr)
     return done
 
 

@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusionproxy.errors import FusionError
-from fusionproxy.runtime import OnnxModel, weights_hash
+from fusionproxy.formats import weights_hash
+from fusionproxy.runtime import OnnxModel
 
 U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
 BORDER = 32  # a network file reflects sides up to a multiple of this
 
 
 class OnnxStudent:
-    """A student in an ONNX file that takes any image size."""
+    """A student in an ONNX file or an OpenVINO IR that takes any image size."""
 
     def __init__(self, path: Path, threads: int = 2, runtime: str | None = None) -> None:
         self._model = OnnxModel(path, threads, runtime)
@@ -58,6 +60,13 @@ class OnnxStudent:
         fused = self._model.views(buffers.infrared, buffers.visible)[0][0]  # (3, H, W)
         planes = [cv2.convertScaleAbs(plane, alpha=255.0) for plane in fused]  # rounds
         return np.asarray(cv2.merge(planes), dtype=np.uint8)
+
+
+def unit_planes(rgb: U8, thermal: U8) -> tuple[F32, F32]:
+    """Infrared (1, 1, H, W) and visible (1, 3, H, W) in [0, 1]: what a network file takes."""
+    scale = np.float32(1 / 255)
+    infrared = thermal[None, None] * scale
+    return infrared, np.ascontiguousarray(rgb.transpose(2, 0, 1)[None] * scale)
 
 
 class _Buffers:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
 
 from fusionproxy.classical import RULES, fuse_luma
 from fusionproxy.data import U8
-from fusionproxy.errors import FusionError, missing_extra
+from fusionproxy.errors import FusionError
+from fusionproxy.formats import weights_hash
 from fusionproxy.inference import OnnxStudent
 from fusionproxy.layouts import SHOWN, images_by_stem
+from fusionproxy.model import FusionProxy
 from fusionproxy.pairs import Pair, read_rgb
-from fusionproxy.runtime import weights_hash
 
 SHIPPED = "student_oracle.onnx"
 
@@ -103,33 +104,27 @@ def _onnx(name: str, path: Path) -> Method:
 
 def _torchscript(name: str, path: Path) -> Method:
     """A scripted module called as `module(infrared, visible)`, images in [0, 1]."""
-    if not path.is_file():
-        raise FusionError(f"no TorchScript file at {path}")
-    try:
-        import torch
-    except ModuleNotFoundError as err:
-        raise missing_extra(err) from err
-    try:
-        module: Any = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-    except RuntimeError as err:
-        reason = str(err).splitlines()[0]
-        raise FusionError(f"{path} is not a TorchScript file: {reason}") from err
+    from fusionproxy.scripted import ScriptedFuser  # torch takes seconds to import
+
+    module = ScriptedFuser(path)
 
     def fuse(pair: Pair) -> U8:
+        import torch
+
         infrared = torch.from_numpy(pair.infrared)[None, None].float() / 255  # (1, 1, H, W)
         visible = torch.from_numpy(pair.visible.transpose(2, 0, 1).copy())[None].float() / 255
-        with torch.inference_mode():
-            try:
-                fused = module(infrared, visible)[0].clamp(0, 1)  # (3, H, W) or (1, H, W)
-            except RuntimeError as err:
-                reason = str(err).strip().splitlines()[-1]
-                raise FusionError(
-                    f"{path} cannot be called as module(infrared, visible): {reason}"
-                ) from err
+        fused = module(infrared, visible)[0].clamp(0, 1)  # (3, H, W) or (1, H, W)
         image = torch.round(fused * 255).to(torch.uint8).numpy().transpose(1, 2, 0)
         return fit(name, pair, np.ascontiguousarray(np.broadcast_to(image, pair.visible.shape)))
 
     return Rule(name, f"{path.name}, SHA-256 {weights_hash(path)}, torch", fuse)
+
+
+def _student(name: str, path: Path) -> Method:
+    """Anything that `FusionProxy.from_pretrained` opens."""
+    student = FusionProxy.from_pretrained(path)
+    source = f"{student.path.name}, SHA-256 {student.weights_hash()}"
+    return Rule(name, source, lambda pair: student.fuse(pair.visible, pair.infrared))
 
 
 def _shipped() -> Method:
@@ -152,13 +147,15 @@ def _fixed(name: str) -> Method:
 FIXED = ("visible", "infrared", *RULES, "student")
 FILES: Mapping[str, Callable[[str, Path], Method]] = {
     "onnx": _onnx,
+    "openvino": _onnx,
     "torchscript": _torchscript,
+    "student": _student,
     "folder": OutputFolder,
 }
 
 
 def make_method(spec: str) -> Method:
-    """A method from `average`, `onnx:FILE`, `torchscript:NAME=FILE`, `folder:NAME=DIR`.
+    """A method from `average`, `onnx:FILE`, `openvino:FILE`, `student:NAME=FILE` and so on.
 
     Raises:
         FusionError: the name is not known, or its file or folder cannot be used.

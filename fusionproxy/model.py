@@ -16,13 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusionproxy.errors import FusionError
+from fusionproxy.formats import INT8, IR, PREFERRED, TORCHSCRIPT, stem_of, weights_hash
 from fusionproxy.inference import grown, is_tiny
-from fusionproxy.runtime import OnnxModel, weights_hash
+from fusionproxy.runtime import OnnxModel
+from fusionproxy.whole import whole_file
 
 F32 = NDArray[np.float32]
 Range = tuple[float, float]
 SHIPPED = Path(__file__).parent / "weights"
-FILES = (".onnx", ".safetensors")
+PICKLES = (".pt", ".pth", ".pkl", ".bin", ".ckpt")
 SMALLEST = 2  # pixels a side
 
 
@@ -42,13 +44,14 @@ class FusionProxy:
     def from_pretrained(cls, name: str | Path, threads: int = 2) -> FusionProxy:
         """Open shipped weights by name, a file, or a folder of `save_pretrained`.
 
-        ONNX files run on OpenVINO or ONNX Runtime without torch; safetensors need torch.
+        ONNX files run on OpenVINO or ONNX Runtime and IR (`.xml`, `.int8.xml`) on OpenVINO without
+        torch; TorchScript and safetensors need torch, which has its own number of threads.
 
         Raises:
             FusionError: the name is unknown, or the file is missing, foreign or a pickle.
         """
         path = _find(name)
-        if path.suffix == ".onnx":
+        if path.suffix in (".onnx", IR):
             model = OnnxModel(path, threads)
             return cls(path, lambda infrared, visible: _run_any_size(model, infrared, visible))
         return cls(path, _torch_runner(path))
@@ -60,13 +63,18 @@ class FusionProxy:
             FusionError: the folder holds other weights.
         """
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        held = [p for p in folder.iterdir() if p.suffix in FILES and p.stem != self.path.stem]
-        if held:
-            raise FusionError(f"{folder} holds other weights ({held[0].name}); take another folder")
-        for path in sorted(self.path.parent.glob(f"{self.path.stem}.*")):
-            if path.parent.resolve() != folder.resolve():
-                shutil.copyfile(path, folder / path.name)
+        stem = stem_of(self.path)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held = [p for p in folder.iterdir() if p.suffix in PREFERRED and stem_of(p) != stem]
+            if held:
+                raise FusionError(f"{folder} holds other weights ({held[0].name}); take another")
+            for path in sorted(self.path.parent.glob(f"{stem}.*")):
+                if path.parent.resolve() != folder.resolve():
+                    with whole_file(folder / path.name) as partial:
+                        shutil.copyfile(path, partial)
+        except OSError as err:
+            raise FusionError(f"{folder} cannot be a folder of weights ({err})") from err
         return folder
 
     def weights_hash(self) -> str:
@@ -134,6 +142,11 @@ class FusionProxy:
             _unit("thermal", infrared, _range_of("thermal", thermal, ranges[1])),
             _unit("rgb", visible, (low, high)),
         )
+        if fused.shape != visible.shape:
+            raise FusionError(
+                f"{self.path} is no student of this kind: expected an output of {visible.shape}, "
+                f"found {fused.shape}"
+            )
         if not channels_first:
             fused = fused.transpose(0, 2, 3, 1)
         if rgb.ndim == 3:
@@ -149,11 +162,8 @@ def _find(name: str | Path) -> Path:
     if str(name) in shipped_names():
         return SHIPPED / f"{name}.onnx"
     if path.is_dir():
-        found = [p for suffix in FILES for p in sorted(path.glob(f"*{suffix}"))]
-        if not found:
-            raise FusionError(f"no .onnx or .safetensors in {path}")
-        return found[0]
-    if path.suffix in (".pt", ".pth", ".pkl", ".bin", ".ckpt"):
+        return _of_folder(path)
+    if path.suffix in PICKLES:
         raise FusionError(
             f"{path}: pickled checkpoints are refused, since they can run code; export the student "
             "with `python -m fusionproxy.export` or save it as safetensors"
@@ -161,9 +171,21 @@ def _find(name: str | Path) -> Path:
     if not path.is_file():
         known = ", ".join(shipped_names())
         raise FusionError(f"no student '{name}'; known names: {known}; or give a file or folder")
-    if path.suffix not in FILES:
-        raise FusionError(f"{path}: expected .onnx or .safetensors")
+    if path.suffix not in PREFERRED:
+        raise FusionError(f"{path}: expected a file of {', '.join(PREFERRED)}")
     return path
+
+
+def _of_folder(folder: Path) -> Path:
+    """The preferred file of a folder; int8 where there is no other."""
+    found = [path for suffix in PREFERRED for path in sorted(folder.glob(f"*{suffix}"))]
+    if not found:
+        raise FusionError(f"no file of {', '.join(PREFERRED)} in {folder}")
+    stems = sorted({stem_of(path) for path in found})
+    if len(stems) > 1:
+        raise FusionError(f"{folder} holds several students: {', '.join(stems)}; name a file")
+    exact = [path for path in found if not path.name.endswith(INT8)]
+    return (exact or found)[0]
 
 
 def _run_any_size(model: OnnxModel, infrared: F32, visible: F32) -> F32:
@@ -175,14 +197,16 @@ def _run_any_size(model: OnnxModel, infrared: F32, visible: F32) -> F32:
 
 
 def _torch_runner(path: Path) -> Callable[[F32, F32], F32]:
-    import torch
+    import torch  # takes seconds
 
-    from fusionproxy.student import load  # torch takes seconds to import
+    from fusionproxy.scripted import ScriptedFuser
+    from fusionproxy.student import load
 
-    student = load(path)
+    torch.set_flush_denormal(True)  # denormals slow a CPU down by an order of magnitude
+    student = ScriptedFuser(path) if path.suffix == TORCHSCRIPT else load(path)
 
     def run(infrared: F32, visible: F32) -> F32:
-        with torch.no_grad():
+        with torch.inference_mode():
             fused: F32 = student(torch.from_numpy(infrared), torch.from_numpy(visible)).numpy()
         return fused
 

@@ -21,7 +21,7 @@ try:
     from torch import Tensor, nn
 
     from fusionproxy import metrics
-    from fusionproxy.student import Padded
+    from fusionproxy.student import Padded, luma_of
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
@@ -99,11 +99,6 @@ class OracleTask:
         look = (read_about(self.folder) or {}).get("look")
         looks = [] if look is None else [int(look)]
         return {"data_hash": data_hash(self.folder), "looks": json.dumps(looks)}
-
-
-def luma_of(rgb: Tensor) -> Tensor:
-    """BT.601 luma, (B, 3, H, W) to (B, 1, H, W)."""
-    return 0.299 * rgb[:, :1] + 0.587 * rgb[:, 1:2] + 0.114 * rgb[:, 2:]
 
 
 def to_tensors(thermal: U8, degraded: U8, clear: U8) -> Batch:

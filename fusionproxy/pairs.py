@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from fusionproxy.data import INDEX, U8, Pairs, data_hash, hold_out, read_index
 from fusionproxy.errors import FusionError
 from fusionproxy.layouts import LAYOUTS, SPLITS, PairFile, find_pairs
+from fusionproxy.whole import whole_file
 
 F32 = NDArray[np.float32]
 SMALLEST = 2  # pixels a side
@@ -354,6 +355,14 @@ def from_arguments(folder: Path, options: argparse.Namespace) -> PairSource:
     return open_pairs(folder, options.layout, options.split, reading(options))
 
 
+def parse_size(option: str, text: str) -> tuple[int, int]:
+    """`640x480` as width and height; `option` begins the message of the error."""
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit() and min(int(width), int(height)) >= SMALLEST):
+        raise FusionError(f"{option}: expected WIDTHxHEIGHT such as 640x480, found '{text}'")
+    return int(width), int(height)
+
+
 def _limits(values: list[float] | None) -> tuple[float, float] | None:
     return (values[0], values[1]) if values else None
 
@@ -370,12 +379,13 @@ def main(arguments: list[str] | None = None) -> int:
         for index in range(len(source)):
             source.load(index)  # every file is read once, so that the card vouches for it
         text = json.dumps(source.card(), indent=1)
-    except FusionError as err:
+        if options.card:
+            with whole_file(options.card) as partial:
+                partial.write_text(text + "\n")
+    except (FusionError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
-    if options.card:
-        options.card.write_text(text + "\n")
-    else:
+    if not options.card:
         print(text)
     return 0
 

@@ -1,8 +1,10 @@
-"""Runs an ONNX file on the CPU without torch: OpenVINO, or ONNX Runtime where it is missing."""
+"""Runs ONNX files and OpenVINO IR on the CPU without torch.
+
+ONNX runs on OpenVINO, or on ONNX Runtime where that is missing.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,14 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusionproxy.errors import FusionError
+from fusionproxy.formats import IR
+from fusionproxy.roofline import Layer, layers_of
 
 F32 = NDArray[np.float32]
-HASH_DIGITS = 12
-
-
-def weights_hash(path: Path) -> str:
-    """SHA-256 of a weights file, first 12 hex digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:HASH_DIGITS]
 
 
 class _Engine(Protocol):
@@ -46,6 +44,9 @@ class _OpenVino:
             for item in self._model.inputs
         )
         self._requests: dict[tuple[tuple[int, ...], ...], Any] = {}
+
+    def layers(self, shapes: tuple[tuple[int, ...], ...]) -> list[Layer]:
+        return layers_of(self._request(shapes).get_compiled_model())
 
     def run(self, inputs: tuple[F32, ...]) -> list[F32]:
         request = self._request(tuple(item.shape for item in inputs))
@@ -94,21 +95,23 @@ _ENGINES: tuple[tuple[str, type[_OpenVino] | type[_OnnxRuntime]], ...] = (
 
 
 class OnnxModel:
-    """A network in an ONNX file, callable on float32 arrays in the order of its inputs."""
+    """A network in an ONNX file or an IR, callable on float32 arrays in the order of its inputs."""
 
     def __init__(self, path: Path, threads: int = 2, runtime: str | None = None) -> None:
         """Load the file.
 
         Args:
-            path: the `.onnx` file.
+            path: the `.onnx` file, or the `.xml` of an IR, which runs on OpenVINO alone.
             threads: CPU threads for one call.
             runtime: `openvino` or `onnxruntime`; by default the first that is installed.
 
         Raises:
-            FusionError: the file is missing or not ONNX, or no runtime is installed.
+            FusionError: the file is missing or no network, or no runtime is installed.
         """
         if not path.is_file():
-            raise FusionError(f"no ONNX file at {path}")
+            raise FusionError(f"no {_kind(path)} file at {path}")
+        if path.suffix == IR and not path.with_suffix(".bin").is_file():
+            raise FusionError(f"{path} has no weights beside it; expected {path.stem}.bin")
         self._engine = _load(path, threads, runtime)
 
     @property
@@ -137,16 +140,34 @@ class OnnxModel:
         ready = tuple(np.ascontiguousarray(item, dtype=np.float32) for item in inputs)
         return self._engine.run(ready)
 
+    def layers(self, *inputs: NDArray[Any]) -> list[Layer]:
+        """Layers as they run at these inputs' sizes.
+
+        Raises:
+            FusionError: the runtime does not say; OpenVINO does.
+        """
+        if not isinstance(self._engine, _OpenVino):
+            raise FusionError(f"{self.runtime} does not say which layers it runs; openvino does")
+        return self._engine.layers(tuple(item.shape for item in inputs))
+
 
 def _fits(expected: tuple[int | None, ...], found: tuple[int, ...]) -> bool:
     pairs = zip(expected, found, strict=False)
     return len(expected) == len(found) and all(a is None or a == b for a, b in pairs)
 
 
+def _kind(path: Path) -> str:
+    return "OpenVINO" if path.suffix == IR else "ONNX"
+
+
 def _load(path: Path, threads: int, runtime: str | None) -> _Engine:
     known = [name for name, _ in _ENGINES]
     if runtime is not None and runtime not in known:
         raise FusionError(f"unknown runtime '{runtime}'; known: {', '.join(known)}")
+    if path.suffix == IR:
+        runtime = runtime or "openvino"
+        if runtime != "openvino":
+            raise FusionError(f"{path} runs on openvino; {runtime} takes .onnx")
     for name, engine in _ENGINES:
         if runtime not in (None, name):
             continue

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fusionproxy.config import StudentConfig
-from fusionproxy.errors import FusionError, missing_extra
+from fusionproxy.errors import FusionError, first_line, missing_extra
+from fusionproxy.whole import whole_file
 
 try:
     import torch
@@ -84,13 +85,29 @@ class FusionHead(nn.Module):
         return fused
 
 
+def space_to_depth(stem: nn.Conv2d, x: Tensor) -> Tensor:
+    """What `PixelUnshuffle` and then the 1x1 convolution `stem` give, (B, C0, H/s, W/s).
+
+    As one strided convolution: the transposed copy of the image costs as much as the sums.
+    """
+    channels = x.shape[1]
+    size = int(math.sqrt(stem.in_channels // channels))
+    weight = stem.weight.reshape(stem.out_channels, channels, size, size)
+    return F.conv2d(x, weight, stem.bias, stride=size)
+
+
+def luma_of(visible: Tensor) -> Tensor:
+    """BT.601 luma (B, 1, H, W) of RGB; a sum of planes keeps runtimes from reordering them."""
+    red, green, blue = (w * visible[:, i : i + 1] for i, w in enumerate(_TO_YCC[0]))
+    return red + green + blue
+
+
 class Encoder(nn.Module):
     """Space-to-depth stem and three stages."""
 
     def __init__(self, channels: int, config: StudentConfig) -> None:
         super().__init__()
         widths = config.widths
-        self.unshuffle = nn.PixelUnshuffle(config.stem)
         self.stem = nn.Conv2d(channels * config.stem**2, widths[0], 1)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairwise(widths))
         self.stages = nn.ModuleList(
@@ -100,7 +117,7 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Features of (B, channels, H, W), finest first."""
-        x = self.stem(self.unshuffle(x))  # (B, C0, H/s, W/s)
+        x = space_to_depth(self.stem, x)  # (B, C0, H/s, W/s)
         features = []
         for level, stage in enumerate(self.stages):
             if level:
@@ -131,15 +148,16 @@ class CpuStudent(nn.Module):
         if config.output == "rgb":  # colour at half resolution, as video codecs store it
             self.color = nn.Conv2d(widths[0], 3 * (config.stem // 2) ** 2, 3, padding=1)
             self.color_shuffle = nn.PixelShuffle(config.stem // 2)
-        self.to_ycc: Tensor
+        self.to_chroma: Tensor
         self.to_rgb: Tensor
-        self.register_buffer("to_ycc", torch.tensor(_TO_YCC).reshape(3, 3, 1, 1), persistent=False)
+        chroma = torch.tensor(_TO_YCC[1:]).reshape(2, 3, 1, 1)
+        self.register_buffer("to_chroma", chroma, persistent=False)
         inverse = torch.linalg.inv(torch.tensor(_TO_YCC)).reshape(3, 3, 1, 1)
         self.register_buffer("to_rgb", inverse, persistent=False)
 
     def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Fuse (B, 1, H, W) and RGB (B, 3, H, W) in [0, 1]; sides are multiples of 4 stem."""
-        luma = F.conv2d(visible, self.to_ycc[:1])
+        luma = luma_of(visible)
         seen = luma if self.config.output == "luma" else visible
         pairs = zip(self.heads, self.infrared(infrared), self.visible(seen), strict=True)
         fused = [head(a, b) for head, a, b in pairs]
@@ -161,7 +179,7 @@ class CpuStudent(nn.Module):
         """What chroma adds to the luma in R, G and B; made at half size, (B, 3, H, W)."""
         planes = self.color_shuffle(self.color(x))  # (B, 3, H/2, W/2)
         keep = torch.sigmoid(planes[:, :1])
-        mean = self.to_ycc[1:].expand(2, 3, 2, 2) / 4.0  # chroma of the mean of 2x2 pixels
+        mean = self.to_chroma.expand(2, 3, 2, 2) / 4.0  # chroma of the mean of 2x2 pixels
         seen = F.conv2d(visible, mean, stride=2)
         mixed = keep * seen + (1.0 - keep) * 0.5 * torch.tanh(planes[:, 1:])
         return F.interpolate(F.conv2d(mixed, self.to_rgb[:, 1:]), scale_factor=2.0, mode="nearest")
@@ -174,21 +192,17 @@ class UltralightStudent(nn.Module):
         super().__init__()
         self.config = config
         width, square = config.widths[0], config.stem**2
-        self.unshuffle = nn.PixelUnshuffle(config.stem)
         self.stem = nn.Conv2d(2 * square, width, 1)
         self.blocks = nn.Sequential(
             *(Block(width, config.kernel, config.expansion) for _ in range(config.depths[0]))
         )
         self.out = nn.Conv2d(width, 2 * square, 3, padding=1)
         self.shuffle = nn.PixelShuffle(config.stem)
-        self.to_luma: Tensor
-        luma = torch.tensor(_TO_YCC[0]).reshape(1, 3, 1, 1)
-        self.register_buffer("to_luma", luma, persistent=False)
 
     def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
         """Fuse (B, 1, H, W) and RGB (B, 3, H, W) in [0, 1]; sides are multiples of the stem."""
-        luma = F.conv2d(visible, self.to_luma)
-        x = self.blocks(self.stem(self.unshuffle(torch.cat([infrared, luma], 1))))
+        luma = luma_of(visible)
+        x = self.blocks(space_to_depth(self.stem, torch.cat([infrared, luma], 1)))
         planes = self.shuffle(self.out(x))  # (B, 2, H, W)
         mask, residual = torch.sigmoid(planes[:, :1]), torch.tanh(planes[:, 1:])
         change = mask * (infrared - luma) + self.config.residual_scale * residual
@@ -210,8 +224,11 @@ class PaperStudent(nn.Module):
         options: dict[str, Any] = {"pretrained": False, "features_only": True}
         if config.encoder_size is not None:
             options["img_size"] = config.encoder_size
-        self.infrared = timm.create_model(config.backbone, in_chans=1, **options)
-        self.visible = timm.create_model(config.backbone, in_chans=3, **options)
+        try:
+            self.infrared = timm.create_model(config.backbone, in_chans=1, **options)
+            self.visible = timm.create_model(config.backbone, in_chans=3, **options)
+        except (RuntimeError, TypeError) as err:  # an unknown name, or one that takes no size
+            raise FusionError(f"timm has no backbone '{config.backbone}' to use: {err}") from err
         widths = self.visible.feature_info.channels()
         self.doublings = int(math.log2(self.visible.feature_info.reduction()[0]))
         self.heads = nn.ModuleList(FusionHead(w) for w in widths)
@@ -279,21 +296,24 @@ class Padded(nn.Module):
 
 def build(config: StudentConfig) -> Padded:
     """Make an untrained student."""
-    if config.preset == "paper":
-        return Padded(PaperStudent(config))
-    if config.preset == "ultralight":
-        return Padded(UltralightStudent(config))
-    return Padded(CpuStudent(config))
+    networks: dict[str, type[CpuStudent] | type[PaperStudent] | type[UltralightStudent]]
+    networks = {"cpu": CpuStudent, "paper": PaperStudent, "ultralight": UltralightStudent}
+    return Padded(networks[config.preset](config))
 
 
 def save(student: Padded, path: Path, metadata: dict[str, str]) -> None:
-    """Write a student as safetensors at half precision, with its config and `metadata`."""
+    """Write a student as safetensors at half precision, with its config and `metadata`.
+
+    Raises:
+        FusionError: the disk is full or cannot be written.
+    """
     config = json.dumps(dataclasses.asdict(student.config))
     tensors = {
         key: item.half() if item.is_floating_point() else item
         for key, item in student.student.state_dict().items()
     }
-    save_file(tensors, str(path), {"format": FORMAT, "config": config, **metadata})
+    with whole_file(path, SafetensorError) as partial:
+        save_file(tensors, str(partial), {"format": FORMAT, "config": config, **metadata})
 
 
 def load(path: Path) -> Padded:
@@ -302,21 +322,45 @@ def load(path: Path) -> Padded:
     Raises:
         FusionError: the file is missing, or not a student of this package.
     """
+    facts = facts_of(path)
+    try:
+        raw = json.loads(facts["config"])
+        raw = {key: tuple(item) if isinstance(item, list) else item for key, item in raw.items()}
+        student = build(StudentConfig(**raw))
+    except FusionError as err:
+        raise FusionError(f"{path}: {err}") from err
+    except Exception as err:  # JSON, dataclass, torch and timm each have their own
+        raise FusionError(f"{path}: its config makes no student ({first_line(err)})") from err
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        state = {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()}
+        student.student.load_state_dict(state, strict=True)
+    except (SafetensorError, OSError, RuntimeError) as err:
+        raise FusionError(
+            f"{path}: its tensors are not those of its config ({first_line(err)})"
+        ) from err
+    wrong = [key for key, t in state.items() if t.is_floating_point() and not t.isfinite().all()]
+    if wrong:
+        raise FusionError(f"{path}: {len(wrong)} tensors have NaN or inf, such as {wrong[0]}")
+    return student.eval()
+
+
+def facts_of(path: Path) -> dict[str, str]:
+    """What a student's file says of itself: `config` and the metadata of `save`.
+
+    Raises:
+        FusionError: the file is missing, a pickle, or not a student of this package.
+    """
     if not path.is_file():
         raise FusionError(f"no student at {path}")
     try:
         with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            facts = dict(file.metadata() or {})
     except (SafetensorError, OSError) as err:
         raise FusionError(
             f"{path} is not a safetensors file ({err}); pickled checkpoints are refused"
         ) from err
-    if metadata.get("format") != FORMAT:
-        raise FusionError(f"{path}: expected format '{FORMAT}', found {metadata.get('format')!r}")
-    raw = json.loads(metadata["config"])
-    raw = {key: tuple(item) if isinstance(item, list) else item for key, item in raw.items()}
-    student = build(StudentConfig(**raw))
-    state = {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()}
-    student.student.load_state_dict(state, strict=True)
-    return student.eval()
+    if facts.get("format") != FORMAT:
+        raise FusionError(f"{path}: expected format '{FORMAT}', found {facts.get('format')!r}")
+    return facts

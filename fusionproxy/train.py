@@ -382,7 +382,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         place = find_place(options.device)
         path = train(config_of(options), options.out, resume=options.resume, place=place)
-    except FusionError as err:
+    except (FusionError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

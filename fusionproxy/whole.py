@@ -39,11 +39,12 @@ def whole_file(path: Path, *errors: type[Exception]) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder to fill; at the end its files move into `folder`, or all are gone.
+    """A folder to fill; its files move into `folder` at the end, or all are gone.
 
     Raises:
         FusionError: they cannot be written.
     """
+    folder = folder.absolute()  # the name of `.`
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.{PARTIAL}")
     try:
         partial.mkdir(parents=True)

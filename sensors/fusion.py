@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
@@ -13,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusionproxy.classical import RULES, Rule, fuse_luma
+from fusionproxy.errors import FusionError
+from fusionproxy.formats import IR, beside
 from harness.errors import ConfigError, WeightsError, unknown_name
 
 U8 = NDArray[np.uint8]
 
 ENTRY_POINTS = "fusiondrive.fusers"
-HASH_DIGITS = 12
+WEIGHTS = (".onnx", IR)  # files that drive; the others need torch
 
 
 class Fuser(Protocol):
@@ -71,16 +72,24 @@ class StudentFuser:
                 "`python -m fusionproxy.train` and `python -m fusionproxy.export`, or choose one "
                 "of the fusers average, laplacian, max"
             )
+        if self._path.suffix not in WEIGHTS:
+            raise WeightsError(
+                f"{self._path}: the harness drives with {' or '.join(WEIGHTS)}, which need no "
+                "torch; export the student with `python -m fusionproxy.export`"
+            )
         from fusionproxy.inference import OnnxStudent
 
-        self._student = OnnxStudent(self._path)
+        try:
+            self._student = OnnxStudent(self._path)
+        except FusionError as err:
+            raise WeightsError(str(err)) from err
         # Named after its file: the target of `oracle` was the clear-day rendering of the same pose.
         self.label = f"student ({self._path.stem.removeprefix('student_')})"
 
     @property
     def looks(self) -> tuple[int, ...]:
         """Versions of the look of the pictures it was trained on; empty where unknown."""
-        card = self._path.with_suffix(".json")
+        card = beside(self._path, ".json")
         try:
             return tuple(json.loads(card.read_text(encoding="utf-8")).get("looks", ()))
         except (OSError, ValueError, AttributeError):  # weights drive without a card
@@ -92,7 +101,7 @@ class StudentFuser:
 
     def weights_hash(self) -> str:
         """First digits of the SHA-256 of the weights file."""
-        return hashlib.sha256(self._path.read_bytes()).hexdigest()[:HASH_DIGITS]
+        return self._student.weights_hash()
 
 
 FUSERS: Mapping[str, Callable[[Path | None], Fuser]] = {

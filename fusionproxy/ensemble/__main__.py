@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fusionproxy.errors import FusionError, exit_without
 from fusionproxy.foundations.specs import PANELS, panel_specs, parse_weights
-from fusionproxy.pairs import add_arguments, from_arguments
+from fusionproxy.pairs import add_arguments, from_arguments, parse_size
 
 try:
     import torch  # noqa: F401  the extra `train`
@@ -61,14 +61,6 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def size_of(text: str) -> tuple[int, int]:
-    """Width and height."""
-    width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise FusionError(f"--size: expected WIDTHxHEIGHT such as 320x240, found '{text}'")
-    return int(width), int(height)
-
-
 def part_of(text: str) -> tuple[int, int]:
     """Number, from 0, and count of machines."""
     number, _, count = text.partition("/")
@@ -79,7 +71,7 @@ def part_of(text: str) -> tuple[int, int]:
 
 def run(options: argparse.Namespace) -> int:
     """Make the cache; returns how many files were made."""
-    width, height = size_of(options.size)
+    width, height = parse_size("--size", options.size)
     config = EnsembleConfig(
         tuple(options.teacher),
         options.samples,
@@ -104,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         made = run(options)
-    except FusionError as err:
+    except (FusionError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

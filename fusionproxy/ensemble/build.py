@@ -365,9 +365,12 @@ def _build_here(builder: Builder, folder: Path, index: int, identity: str) -> in
 def _follow(made: Iterable[int], count: int) -> int:
     """Count what comes, with one line of progress."""
     started, done = time.monotonic(), 0
-    for _ in made:
-        done += 1
-        left = (time.monotonic() - started) / done * (count - done) / 60
-        line = f"{done} of {count} pairs, {left:.1f} min left "
-        print(f"\r{line}", end="", file=sys.stderr, flush=True)
+    try:
+        for _ in made:
+            done += 1
+            left = (time.monotonic() - started) / done * (count - done) / 60
+            line = f"{done} of {count} pairs, {left:.1f} min left "
+            print(f"\r{line}", end="", file=sys.stderr, flush=True)
+    finally:
+        print(end="\n" if done else "", file=sys.stderr)
     return done

@@ -28,6 +28,7 @@ except ModuleNotFoundError as err:
 
 FORMAT = "fusionproxy-ensemble-1"
 MANIFEST = "manifest.json"
+MANIFEST_KEYS = ("identity", "settings", "samples", "teachers", "panel", "data_sha256_12", "pairs")
 SCALES = "scales.safetensors"
 REBUILD = "run the command that made the cache again: only what is broken is made anew"
 
@@ -99,6 +100,8 @@ def read_facts(path: Path) -> dict[str, str]:
         raise FusionError(f"{path} is broken ({err}); {REBUILD}") from err
     if facts.get("format") != FORMAT:
         raise FusionError(f"{path}: expected format '{FORMAT}', found {facts.get('format')!r}")
+    if not {"identity", "sha256"} <= facts.keys():
+        raise FusionError(f"{path} does not say which cache it is of; {REBUILD}")
     return facts
 
 
@@ -158,6 +161,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise FusionError(f"{path} is broken ({err}); make the cache in a new folder") from err
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise FusionError(f"{path}: expected format '{FORMAT}'")
+    missing = [key for key in MANIFEST_KEYS if key not in manifest]
+    if missing:
+        raise FusionError(f"{path} lacks {', '.join(missing)}; make the cache in a new folder")
     return manifest
 
 

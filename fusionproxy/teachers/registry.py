@@ -168,5 +168,8 @@ def _facts(path: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {"weights_sha256_12": digest.hexdigest()[:12]}
     card = path / "card.json"
     if path.is_dir() and card.is_file():
-        facts["card"] = json.loads(card.read_text())
+        try:
+            facts["card"] = json.loads(card.read_text())
+        except ValueError as err:
+            raise FusionError(f"{card} is broken ({err}); train the teacher anew") from err
     return facts

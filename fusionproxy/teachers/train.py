@@ -311,7 +311,7 @@ def main(arguments: list[str] | None = None) -> int:
         config = TeacherConfig(**given)
         sources = [from_arguments(folder, options) for folder in options.pairs]
         train(config, open_sides(sources, options.pairs), options.out, resume=options.resume)
-    except FusionError as err:
+    except (FusionError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fusionproxy import evaluate_misalignment, evaluate_speed, published
+from fusionproxy import evaluate_misalignment, published
 from fusionproxy.errors import FusionError
 from fusionproxy.evaluate import main
 from fusionproxy.evaluate_misalignment import Level, displace, misalign, parse_level
@@ -19,7 +19,6 @@ from fusionproxy.pairs import Pair
 from fusionproxy.quality.detectors import decode_fastestdet, decode_yolov8
 from fusionproxy.quality.downstream import Detection, Segmentation, mean_iou, read_boxes
 from fusionproxy.quality.learned import make_scorer
-from fusionproxy.quality.registry import measure
 from fusionproxy.quality.summary import summarise
 
 NAMES = ("FLIR_00001", "FLIR_00002", "FLIR_00100")
@@ -285,13 +284,6 @@ def test_learned_metrics_say_what_is_missing(tmp_path: Path) -> None:
     except ModuleNotFoundError:
         with pytest.raises(FusionError, match=r"pip install 'fusiondrive\[quality\]'"):
             make_scorer("musiq")
-
-
-@pytest.mark.slow
-def test_all_classical_metrics_of_a_pair_take_less_than_150_ms() -> None:
-    pair = evaluate_speed.synthetic_pair()
-    found = evaluate_speed.time_calls(lambda: measure(*pair), repeats=15)
-    assert found.best < evaluate_speed.BAR_MS
 
 
 def test_classical_tables_need_no_torch() -> None:

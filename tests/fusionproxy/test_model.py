@@ -109,8 +109,8 @@ def test_wrong_files_are_clear_errors(tmp_path: Path) -> None:
     for name, message in {
         "net.pth": "pickled checkpoints are refused",
         "foreign.safetensors": "is not a safetensors file",
-        "net.txt": r"expected \.onnx or \.safetensors",
-        "empty": "no .onnx or .safetensors in",
+        "net.txt": r"expected a file of \.onnx, \.xml",
+        "empty": "no file of .onnx, .xml, .torchscript, .safetensors in",
         "nothing": "known names: student_oracle",
     }.items():
         with pytest.raises(FusionError, match=message):

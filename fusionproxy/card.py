@@ -1,0 +1,147 @@
+"""The card of an exported student: what it is, how it was made, what was measured (needs torch)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fusionproxy.errors import FusionError
+from fusionproxy.provenance import UNKNOWN
+
+NOTES = {
+    "oracle": "oracle: trained on clear-day renderings of the same pose, which no real camera has; "
+    "an upper bound, not a deployable sensor. Its thermal input is derived from semantic "
+    "segmentation and depth (privileged).",
+    "distilled": "distilled: trained on the mean and the features of an ensemble of diffusion "
+    "teachers, which its card names.",
+}
+MEASURED = {
+    "oracle": "Distance to the clear-day picture of the same pose (SSIM: Gaussian 11, range 1, "
+    "RGB); `validation`: other routes of the training town.",
+    "distilled": "Losses of Eq. 12 against the ensemble; `validation`: held-out sequences.",
+}
+IMAGES = ("input", "average", "student")
+
+
+def label_of(facts: Mapping[str, str], source: Path) -> str:
+    """What a student was trained for: `oracle` or `distilled`."""
+    label = str(facts.get("label"))
+    if label not in NOTES:
+        raise FusionError(f"{source}: unknown label '{label}'; known: {', '.join(NOTES)}")
+    return label
+
+
+def card_of(facts: Mapping[str, str], source: Path, name: str) -> dict[str, Any]:
+    """What the file of a training run says of itself.
+
+    Raises:
+        FusionError: it was not written by `fusionproxy.train`.
+    """
+    label = label_of(facts, source)
+    try:
+        settings = json.loads(facts["train_config"])
+        settings["data"] = Path(settings["data"]).name
+        return {
+            "name": name,
+            "label": label,
+            "note": NOTES[label],
+            "student": json.loads(facts["config"]),
+            "training": settings,
+            "command": command_of(settings),
+            "commit": facts.get("commit", UNKNOWN),  # of the training, not of this export
+            "data_sha256_12": facts["data_hash"],
+            "looks": json.loads(facts.get("looks", "[]")),
+            "training_seconds": int(facts["seconds"]),
+            "validation_by_weather": json.loads(facts["validation"]),
+            **({"ensemble": json.loads(facts["ensemble"])} if "ensemble" in facts else {}),
+        }
+    except (KeyError, ValueError, TypeError) as err:
+        raise FusionError(
+            f"{source} lacks what `python -m fusionproxy.train` says of a run ({err!r})"
+        ) from err
+
+
+def command_of(settings: dict[str, Any]) -> str:
+    """The command line that trains with these settings."""
+    minutes = settings.get("minutes")
+    source = "--data" if settings["target"] == "oracle" else "--ensemble"
+    length = f"--steps {settings['steps']}" if minutes is None else f"--minutes {minutes:g}"
+    return (
+        f"python -m fusionproxy.train {source} {settings['data']} --out RUN --student "
+        f"{settings['student']} {length} --batch {settings['batch']} --seed {settings['seed']}"
+    )
+
+
+def describe(card: dict[str, Any]) -> str:
+    """The card as a page for people."""
+    lines = [
+        f"# {card['name']}", "", card["note"], "",
+        f"- made by `{card['command']}` at commit {card['commit']}",
+        f"- data {card['data_sha256_12']} (SHA-256, 12 digits)",
+        f"- look of the pictures: {', '.join(map(str, card['looks'])) or 'unknown'}",
+        "- input: thermal (1, 1, H, W) and RGB (1, 3, H, W) in [0, 1], any size; output: RGB",
+    ]  # fmt: skip
+    for teacher in card.get("ensemble", {}).get("teachers", ()):
+        lines.append(f"- teacher `{teacher['name']}`: {json.dumps(teacher)}")
+    for backbone in card.get("ensemble", {}).get("panel", {}).get("backbones", ()):
+        stands = f", stands for {backbone['stands_for']}" if backbone["stands_for"] else ""
+        lines.append(f"- backbone `{backbone['slot']}`: {backbone['architecture']}{stands}")
+    lines += ["", MEASURED[card["label"]], "", *_numbers(card), "", *_files(card)]
+    if "int8" in card:
+        lines += ["", *_int8(card["int8"])]
+    return "\n".join(lines) + "\n"
+
+
+def _numbers(card: dict[str, Any]) -> list[str]:
+    """A table row for each image and group."""
+    groups = [
+        (data, group, row)
+        for data in ("validation", "unseen")
+        for group, row in card.get(f"{data}_by_weather", {}).items()
+    ]
+    metrics = list(dict.fromkeys(key.partition("_")[2] for key in groups[0][2] if key != "n"))
+    lines = [f"| data | group | n | image | {' | '.join(metrics)} |", "|---" * (4 + len(metrics))]
+    lines[1] += "|"
+    for data, group, row in groups:
+        for image in (name for name in IMAGES if f"{name}_{metrics[0]}" in row):
+            numbers = " | ".join(f"{row[f'{image}_{metric}']:.4g}" for metric in metrics)
+            lines.append(f"| {data} | {group} | {row['n']:.0f} | {image} | {numbers} |")
+    return lines
+
+
+def _files(card: dict[str, Any]) -> list[str]:
+    """Files, and how far each is from torch at which size."""
+    sizes = list(dict.fromkeys(s for by in card["parity_with_torch"].values() for s in by))
+    lines = [
+        "Largest difference to torch (images in [0, 1]) by image size; int8 is judged below:",
+        "",
+        f"| file | SHA-256 | runtime | {' | '.join(sizes)} |",
+        "|---" * (3 + len(sizes)) + "|",
+    ]
+    for name, file in card["files"].items():
+        rows = {k: v for k, v in card["parity_with_torch"].items() if k.partition(" ")[0] == name}
+        for key, by_size in rows.items():
+            cells = " | ".join(f"{by_size[size]:.1e}" for size in sizes)
+            lines.append(f"| {file['file']} | {file['sha256_12']} | {key.split()[1]} | {cells} |")
+        if not rows:
+            empty = " | ".join("–" for _ in sizes)
+            lines.append(f"| {file['file']} | {file['sha256_12']} | openvino | {empty} |")
+    return lines
+
+
+def _int8(facts: dict[str, Any]) -> list[str]:
+    kept = "held-out pairs" if facts["held_out"] else "the same pairs (there is one sequence only)"
+    ratio = facts["psnr_db"]
+    lines = [
+        f"int8: {facts['layers']} layers, calibrated on {facts['calibrated_on']} pairs (data "
+        f"{facts['data_sha256_12']}, {facts['size']}) and measured on {facts['measured_on']} of "
+        f"{kept}: PSNR against fp32 {ratio['mean']:.1f} dB, worst pair {ratio['worst']:.1f} dB.",
+        "",
+        "| metric | fp32 | int8 |",
+        "|---|---|---|",
+    ]
+    for title, row in facts["metrics"].items():
+        lines.append(f"| {title} | {row['fp32']:.4g} | {row['int8']:.4g} |")
+    return lines

@@ -8,10 +8,12 @@ needs (some 300 MB) ends with them: a server that compiles by itself would keep 
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter
+from threading import Thread
+from time import perf_counter, sleep
 
 import numpy as np
 
@@ -107,5 +109,13 @@ def small_scenery() -> Scenery:
     return Scenery((Layer(mesh),), (wall,), lamps, down)
 
 
+def _leave_with(parent_pid: int) -> None:
+    """End this process when the server that started it is gone."""
+    while os.getppid() == parent_pid:
+        sleep(0.5)  # of this watch alone
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    Thread(target=_leave_with, args=(os.getppid(),), name="parent", daemon=True).start()
     compile_share(sys.argv[1])

@@ -24,6 +24,8 @@ try:
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
+SHIPPED = Path(__file__).parent.parent / "weights" / "teachers"
+
 # infrared (B, 1, H, W) and visible (B, 3, H, W) in [0, 1], generator of all noise; one sample each
 Sampler = Callable[[Tensor, Tensor, torch.Generator], Tensor]
 
@@ -123,11 +125,15 @@ TEACHERS: Mapping[str, Callable[[Path, Sampling], Teacher]] = {
 def open_teacher(text: str, sampling: Mapping[str, Sampling] | None = None) -> Teacher:
     """A teacher from `ddfm=PATH`, `mask_difuser=PATH` or `NAME=package.module:function`.
 
+    `ddfm` and `mask_difuser` alone are the small priors that ship; their cards stand beside them.
+
     Raises:
         FusionError: the name is unknown, or the weights cannot be used.
     """
     name, equals, target = text.partition("=")
-    if not equals or not target:
+    if not equals and name in TEACHERS:
+        target = str(SHIPPED / name)
+    elif not target:
         raise FusionError(f"--teacher: expected NAME=PATH or NAME=module:function, found '{text}'")
     if name in TEACHERS and not _is_plugin(target):
         return TEACHERS[name](Path(target), (sampling or {}).get(name, Sampling()))

@@ -10,6 +10,7 @@ infrared, visible, average, two samples of held-out pairs.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import sys
 import time
@@ -175,9 +176,10 @@ class TeacherTrainer:
         self.step, self.seconds = state["step"], state["seconds"]
 
     def save_pipeline(self) -> None:
-        """Write the averaged network as a `diffusers` pipeline of safetensors."""
+        """Write the averaged network as a `diffusers` pipeline, its weights in half precision."""
         scheduler = make_scheduler(self.config.prediction)
-        self.objective.pipeline(self.average, scheduler).save_pretrained(self.run)
+        halved = copy.deepcopy(self.average).half()  # loading makes them single again
+        self.objective.pipeline(halved, scheduler).save_pretrained(self.run)
 
 
 def train(config: TeacherConfig, sides: Sides, run: Path, *, resume: bool) -> None:

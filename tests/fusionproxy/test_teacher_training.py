@@ -128,7 +128,7 @@ def test_any_callable_is_a_teacher() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("ddfm", "expected NAME=PATH"),
+        ("ddfm=", "expected NAME=PATH"),
         ("ddmf=runs/x", "unknown teacher 'ddmf'; known: ddfm, mask_difuser"),
         ("ddfm=nowhere.pt", "256x256_diffusion_uncond"),
         ("mask_difuser=nowhere", "fusionproxy.teachers.train"),

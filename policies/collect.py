@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.errors import ConfigError, FusionDriveError, SimulatorError
-from harness.types import CameraSpec, EpisodeContext
+from harness.types import CameraSpec, EpisodeContext, Observation
 from policies.cilrs import load_cilrs
 from policies.dataset import recorded_frames, save_episode, write_card
 from policies.drivers import Driver, NoisyExpert, SharedWheel
@@ -29,6 +30,7 @@ from policies.noise import SteeringNoise
 from policies.preprocess import Preprocessing
 from policies.views import EpisodeRecorder, side_cameras
 from scenarios.spec import EpisodeSpec
+from sensors.decode import bgra_pixels, decode_rgb
 
 if TYPE_CHECKING:
     from harness.env import CarlaDrivingEnv
@@ -292,13 +294,23 @@ def record_episode(
         observation, state = env.observation(), env.state
         control = expert.act(observation, state)
         applied = driver.drive(observation, control, expert.off_m)
-        recorder.add(observation, state, control, applied.steer - control.steer)
+        noise_steer = applied.steer - control.steer
+        recorder.add(observation, state, control, noise_steer, _side_images(observation))
         action = np.array([applied.throttle, applied.steer, applied.brake], np.float32)
         outcome = str(env.step(action)[4].get("outcome", ""))
     crashed = outcome not in ("success", "") and config.driver is None
     images, table = recorder.finish(spec, look=env.session.look, crashed=crashed)
     save_episode(out, key, images, table)
     logger.info("episode %d: %s, %s after %d steps", key, spec, outcome or "cut", env.steps)
+
+
+def _side_images(observation: Observation) -> dict[str, NDArray[np.uint8]]:
+    """RGB of the cameras to the sides, by name; empty where none are mounted."""
+    images = {name: reading.data for name, reading in observation.readings.items()}
+    return {
+        name: decode_rgb(bgra_pixels(image.raw_data, image.height, image.width))
+        for name, image in images.items()
+    }
 
 
 def _make_driver(config: CollectConfig, key: int, context: EpisodeContext) -> Driver:

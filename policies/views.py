@@ -7,7 +7,7 @@ come back (Bojarski et al. 2016; Codevilla et al. 2018, three cameras at -30, 0 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,6 @@ from policies.dataset import CAMERA_YAW, LOOK
 from policies.expert import ExpertPolicy
 from policies.preprocess import Preprocessing
 from scenarios.spec import EpisodeSpec
-from sensors.decode import bgra_pixels, decode_rgb
 
 SIDE_YAWS_DEG = {"side_left": -30.0, "side_right": 30.0}
 STANDING_KEPT = 5  # after 2 s of standing, every fifth frame is kept
@@ -60,8 +59,17 @@ class EpisodeRecorder:
         state: WorldState,
         action: Control,
         noise_steer: float,
+        sides: Mapping[str, NDArray[np.uint8]],
     ) -> None:
-        """Keep a step, unless the car has been standing and its turn has not come."""
+        """Keep a step, unless the car has been standing and its turn has not come.
+
+        Args:
+            observation: what the driving camera saw.
+            state: the world of the same frame.
+            action: the expert's.
+            noise_steer: what was steered, less the expert's steering.
+            sides: RGB images (H, W, 3) of `side_cameras` by name, or none.
+        """
         self._standing = self._standing + 1 if observation.speed_mps < 0.1 else 0
         if self._standing > 20 and self._standing % STANDING_KEPT:
             return
@@ -83,10 +91,10 @@ class EpisodeRecorder:
         self._steps += 1
         self._keep(observation.image, row)
         for name, yaw_deg in SIDE_YAWS_DEG.items():
-            if name in observation.readings:
+            if name in sides:
                 steer = self._expert.steer_turned(state.ego, yaw_deg)
                 turned = {"steer": np.float32(steer), CAMERA_YAW: np.float32(yaw_deg)}
-                self._keep(_pixels(observation.readings[name].data), {**row, **turned})
+                self._keep(sides[name], {**row, **turned})
 
     def finish(
         self, spec: EpisodeSpec, *, look: int | None, crashed: bool
@@ -106,7 +114,3 @@ class EpisodeRecorder:
     def _keep(self, image: NDArray[np.uint8], row: dict[str, object]) -> None:
         self._images.append(self._preprocessing.crop_resize(image))
         self._rows.append(row)
-
-
-def _pixels(image: Any) -> NDArray[np.uint8]:
-    return decode_rgb(bgra_pixels(image.raw_data, image.height, image.width))

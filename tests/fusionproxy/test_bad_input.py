@@ -294,7 +294,7 @@ def test_broken_captures_are_named(
     [
         ([], "expected one or more different teachers, found none"),
         ([TEACHER, TEACHER], "expected one or more different teachers, found mine, mine"),
-        (["--teacher=ddfm"], "expected NAME=PATH or NAME=module:function, found 'ddfm'"),
+        (["--teacher=other"], "expected NAME=PATH or NAME=module:function, found 'other'"),
         (["--teacher=mine=nowhere"], "unknown teacher 'mine'; known: ddfm, mask_difuser"),
         (["--teacher=ddfm=nowhere"], "nowhere"),
         (["--teacher=mask_difuser=nowhere"], "no Mask-DiFuser at nowhere"),

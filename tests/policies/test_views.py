@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -11,7 +9,6 @@ from harness.types import (
     EpisodeContext,
     Observation,
     Pose,
-    Reading,
     Route,
     WorldState,
 )
@@ -54,14 +51,7 @@ def image(level: int) -> np.ndarray:
     return np.full((CAMERA.height, CAMERA.width, 3), level, np.uint8)
 
 
-def seen(*, sides: bool) -> Observation:
-    def reading(level: int) -> Reading:
-        pixels = np.full((CAMERA.height, CAMERA.width, 4), level, np.uint8)
-        data = SimpleNamespace(raw_data=pixels.tobytes(), height=CAMERA.height, width=CAMERA.width)
-        return Reading(5, data)
-
-    readings = {"side_left": reading(10), "side_right": reading(200)} if sides else {}
-    return Observation(image(100), 6.0, Command.FOLLOW, (10.0, 0.0), readings=readings)
+VIEW = Observation(image(100), 6.0, Command.FOLLOW, (10.0, 0.0))
 
 
 def recorded(steps: int, *, sides: bool, crashed: bool = False):
@@ -69,19 +59,20 @@ def recorded(steps: int, *, sides: bool, crashed: bool = False):
     recorder = EpisodeRecorder(policy)
     for frame in range(steps):
         state = WorldState(1000 + frame, 0.1 * frame, ego())
-        control = policy.act(seen(sides=sides), state)
-        recorder.add(seen(sides=sides), state, control, 0.0)
+        control = policy.act(VIEW, state)
+        turned = {"side_left": image(10), "side_right": image(200)} if sides else {}
+        recorder.add(VIEW, state, control, 0.0, turned)
     return recorder.finish(SPEC, look=1, crashed=crashed)
 
 
 def test_a_turned_car_steers_back_as_the_expert_would_from_there():
     policy = expert()
-    policy.act(seen(sides=False), WorldState(1, 0.0, ego()))
+    policy.act(VIEW, WorldState(1, 0.0, ego()))
     left, right = policy.steer_turned(ego(), -30.0), policy.steer_turned(ego(), 30.0)
     assert left > 0.2
     assert right < -0.2
     there = expert()
-    control = there.act(seen(sides=False), WorldState(1, 0.0, ego(yaw=30.0)))
+    control = there.act(VIEW, WorldState(1, 0.0, ego(yaw=30.0)))
     assert right == pytest.approx(control.steer)
 
 

@@ -160,7 +160,7 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
             )
         if time.monotonic() - saved_at > 180.0:
             judge(step, spent_s, losses)
-            started += time.monotonic() - started - spent_s  # the budget is of training alone
+            started = time.monotonic() - spent_s  # the budget is of training alone
             saved_at = time.monotonic()
     print()
     refresh_statistics(average, train_frames, probability, config, preprocessing, rng)

@@ -8,6 +8,7 @@ come back (Bojarski et al. 2016; Codevilla et al. 2018, three cameras at -30, 0 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -42,15 +43,18 @@ def side_cameras(camera: CameraSpec) -> tuple[SensorSpec, ...]:
     )
 
 
+class _View(NamedTuple):
+    image: NDArray[np.uint8]  # as the policy is fed
+    row: dict[str, object]
+
+
 class EpisodeRecorder:
     """Images and measurements of one episode, in memory until it is saved."""
 
     def __init__(self, expert: ExpertPolicy) -> None:
         self._expert = expert
         self._preprocessing = Preprocessing()
-        self._images: list[NDArray[np.uint8]] = []
-        self._rows: list[dict[str, object]] = []
-        self._steps = 0
+        self._steps: list[list[_View]] = []
         self._standing = 0
 
     def add(
@@ -86,31 +90,27 @@ class EpisodeRecorder:
             "noise_steer": np.float32(noise_steer),
             "hazard": "" if hazard is None else hazard.kind.value,
             CAMERA_YAW: np.float32(0.0),
-            "step": self._steps,
         }
-        self._steps += 1
-        self._keep(observation.image, row)
+        shrink = self._preprocessing.crop_resize
+        views = [_View(shrink(observation.image), row)]
         for name, yaw_deg in SIDE_YAWS_DEG.items():
             if name in sides:
                 steer = self._expert.steer_turned(state.ego, yaw_deg)
                 turned = {"steer": np.float32(steer), CAMERA_YAW: np.float32(yaw_deg)}
-                self._keep(sides[name], {**row, **turned})
+                views.append(_View(shrink(sides[name]), {**row, **turned}))
+        self._steps.append(views)
 
     def finish(
         self, spec: EpisodeSpec, *, look: int | None, crashed: bool
     ) -> tuple[list[NDArray[np.uint8]], pd.DataFrame]:
         """Images and table of the episode; what led to a crash is left out."""
-        last = self._steps - CRASH_CUT if crashed else self._steps
-        rows = [row for row in self._rows if row["step"] < last]  # type: ignore[operator]
-        table = pd.DataFrame(rows).drop(columns="step", errors="ignore")
-        if rows:
+        count = max(0, len(self._steps) - (CRASH_CUT if crashed else 0))
+        views = [view for step in self._steps[:count] for view in step]
+        table = pd.DataFrame([view.row for view in views])
+        if views:
             table["frame"] -= table["frame"].iloc[0]  # absolute frame numbers mean nothing later
         for name in ("town", "route_id", "weather", "traffic"):
             table[name.removesuffix("_id")] = getattr(spec, name)
         if look is not None:
             table[LOOK] = look
-        return self._images[: len(rows)], table
-
-    def _keep(self, image: NDArray[np.uint8], row: dict[str, object]) -> None:
-        self._images.append(self._preprocessing.crop_resize(image))
-        self._rows.append(row)
+        return [view.image for view in views], table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,16 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
         torch.save(state, partial)
 
 
-def load_state(path: Path, config: object, device: str = "cpu") -> dict[str, Any]:
+def load_state(
+    path: Path, config: Any, device: str = "cpu", *, may_differ: Collection[str] = ()
+) -> dict[str, Any]:
     """Read a state file.
+
+    Args:
+        path: the file.
+        config: settings of the run that goes on; by name where some may differ.
+        device: where to put the tensors.
+        may_differ: names of settings that a run may change on its way, such as its length.
 
     Raises:
         FusionError: it is broken, or was made with other settings than `config`.
@@ -63,6 +72,8 @@ def load_state(path: Path, config: object, device: str = "cpu") -> dict[str, Any
         found = state["config"]
     except Exception as err:  # torch raises of many kinds for broken files
         raise FusionError(f"{path} is broken ({err}); start anew in another --out") from err
+    if may_differ:
+        found = {**found, **{name: config[name] for name in may_differ}}
     if found != config:
         raise FusionError(f"{path} was made with other settings: {found}")
     return state

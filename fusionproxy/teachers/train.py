@@ -166,8 +166,9 @@ class TeacherTrainer:
         training.save_state(self.state_path, state)
 
     def load_state(self) -> None:
-        """Go on from the state file; the settings must be the same."""
-        state = training.load_state(self.state_path, asdict(self.config))
+        """Go on from the state file; all settings but the length of the run must be the same."""
+        settings = asdict(self.config)
+        state = training.load_state(self.state_path, settings, may_differ=("steps", "minutes"))
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -295,7 +296,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--infrared-share", type=float, default=TeacherConfig.infrared_share)
     made.add_argument("--learning-rate", type=float, default=TeacherConfig.learning_rate)
     made.add_argument("--threads", type=int, help="of torch; by default all cores")
-    made.add_argument("--resume", action="store_true")
+    made.add_argument(
+        "--resume",
+        action="store_true",
+        help="from the last check; more --steps or --minutes make an ended run longer",
+    )
     return made
 
 

@@ -102,7 +102,16 @@ def test_held_out_sequences_are_not_trained_on(folder: Path) -> None:
 def test_other_settings_do_not_resume(folder: Path, tmp_path: Path) -> None:
     TeacherTrainer(config("ddfm", 4), tmp_path).save_state()
     with pytest.raises(FusionError, match="other settings"):
-        TeacherTrainer(config("ddfm", 5), tmp_path).load_state()
+        TeacherTrainer(dataclasses.replace(config("ddfm", 4), batch=3), tmp_path).load_state()
+
+
+def test_an_ended_run_can_be_made_longer(folder: Path, tmp_path: Path) -> None:
+    short, images = TeacherTrainer(config("ddfm", 1), tmp_path), sides(folder).training
+    short.train_step(images)
+    short.save_state()
+    longer = TeacherTrainer(config("ddfm", 4), tmp_path)
+    longer.load_state()
+    assert (longer.step, longer.done) == (1, 0.25)
 
 
 def invert(infrared: Tensor, visible: Tensor, generator: torch.Generator) -> Tensor:

@@ -40,6 +40,7 @@ class ServerSpec:
     port: int | None = None  # None: a free one
     town: str = "Town02"  # to begin with
     maps: Path | None = None
+    seed: int = 0  # of an embedded server's scenery and sensor noise
     start_timeout_s: float = 240.0
     connect_timeout_s: float = 10.0
     log_file: Path | None = None
@@ -100,6 +101,7 @@ class ChildServer:
         """The embedded server's command line."""
         command = [sys.executable, "-m", "simulator", "--port", str(self.port)]
         command += ["--town", self.spec.town, "--parent-pid", str(os.getpid())]
+        command += ["--seed", str(self.spec.seed)]
         if self.spec.maps is not None:
             command += ["--maps", str(self.spec.maps)]
         return command

@@ -1,6 +1,8 @@
 """Record the expert's drives for training: `python -m policies.collect --town Town02 --out DATA`.
 
 Clear weathers only: a policy that has seen fog or night could not tell what a sensor adds there.
+Towns given side by side, and `--sceneries` of each, take turns every few drives: a policy that has
+seen few houses and trees learns them by heart instead of the street.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +46,7 @@ TRAFFIC_SHARES = {"empty": 0.6, "regular": 0.4}
 ROUTES = 160
 NOISY_EPISODES = 0.85
 MAX_STEPS = 4000
+WORLD_DRIVES = 2  # in a row in one town and scenery: a change costs a start of the server
 ATTEMPTS = 3
 MAX_DEATHS = 20
 
@@ -51,7 +55,7 @@ MAX_DEATHS = 20
 class CollectConfig:
     """Everything that changes what is recorded; part of the data card."""
 
-    town: str
+    towns: tuple[str, ...]
     frames: int
     seed: int
     obey_lights: bool
@@ -60,17 +64,36 @@ class CollectConfig:
     expert_share: float = 0.3  # of the time, where a policy shares it
     rescue_m: float = 2.0  # off the route, the expert takes the wheel
     cameras: int = 1  # 3 adds one turned to each side
+    sceneries: int = 1  # of each town: houses and trees grow from the server's seed
 
-    @property
-    def routes(self) -> str:
-        """File of the routes to record on."""
-        return f"routes_seed{self.seed}.xml"
+    def world(self, key: int) -> World:
+        """Where an episode is driven; a few in a row share it."""
+        turn, place = divmod(key // WORLD_DRIVES, len(self.towns))
+        return World(self.towns[place], turn % self.sceneries)
+
+
+@dataclass(frozen=True)
+class World:
+    """A town with one of its sceneries."""
+
+    town: str
+    scenery: int  # seed of the server
+
+    def routes_name(self, seed: int) -> str:
+        """File of the routes to record on, the same for all sceneries."""
+        return f"routes_{self.town.replace(':', '-')}_seed{seed}.xml"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m policies.collect", description=__doc__)
-    parser.add_argument("--town", required=True)
+    parser.add_argument("--town", required=True, nargs="+", help="such as Town02 random:7")
+    parser.add_argument(
+        "--sceneries",
+        type=int,
+        default=CollectConfig.sceneries,
+        help="of each town, from server seeds 0, 1, ...: other houses, trees and crossings",
+    )
     parser.add_argument("--out", type=Path, required=True, help="directory of the data set")
     amount = parser.add_mutually_exclusive_group(required=True)
     amount.add_argument("--hours", type=float, help="of driving; 36,000 frames each")
@@ -105,7 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
     maps = None if options.maps is None else str(options.maps)
     driver = None if options.driver is None else str(options.driver)
     config = CollectConfig(
-        town=options.town,
+        towns=tuple(options.town),
         frames=frames,
         seed=options.seed,
         obey_lights=options.obey_lights,
@@ -114,6 +137,7 @@ def main(arguments: list[str] | None = None) -> int:
         expert_share=options.expert_share,
         rescue_m=options.rescue_m,
         cameras=options.cameras,
+        sceneries=options.sceneries,
     )
     command = shlex.join(["python", "-m", "policies.collect", *(arguments or sys.argv[1:])])
     try:
@@ -142,16 +166,15 @@ def collect(config: CollectConfig, out: Path, workers: int, command: str) -> Non
         load_cilrs(Path(config.driver))  # a wrong file ends the command here
     if config.frames < 1 or workers < 1:
         raise ConfigError("nothing to record: --frames, --hours and --workers have to be positive")
+    if config.sceneries < 1:
+        raise ConfigError(f"--sceneries has to be positive, found {config.sceneries}")
     out.mkdir(parents=True, exist_ok=True)
-    routes_file = out / config.routes
-    if not routes_file.is_file():
-        _make_routes(config, routes_file)
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
 
     def begin(number: int) -> Any:
         share = (number, workers)
-        process = context.Process(target=_work, args=(config, out, routes_file, share, stop))
+        process = context.Process(target=_work, args=(config, out, share, stop))
         process.start()
         return process
 
@@ -205,45 +228,48 @@ def _watch(processes: list[Any], begin: Callable[[int], Any], wanted: int, out: 
         time.sleep(1.0)  # of this display only: the workers pace themselves
 
 
-def _make_routes(config: CollectConfig, path: Path) -> None:
-    """Draw the routes to record on; they differ from the ready-made ones by their seed."""
-    from scenarios.generate import draw_route_file
+def _work(config: CollectConfig, out: Path, share: tuple[int, int], stop: Any) -> None:
+    """Record the episodes of every `share[1]`-th world, from `share[0]` on, until told to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who sets `stop`
+    done = recorded_frames(out)
+    number = share[0]
+    opened: World | None = None
+    with ExitStack() as resources:
+        while not stop.is_set():
+            first = number * WORLD_DRIVES
+            keys = [key for key in range(first, first + WORLD_DRIVES) if key not in done]
+            world = config.world(first)
+            if keys and world != opened:
+                resources.close()
+                env, opened = _open_env(config, world, out), world
+                resources.callback(env.close)
+            for key in keys:
+                if not stop.is_set():
+                    _record_with_retries(env, config, key, out, stop)
+            number += share[1]
 
-    env = _open_env(config, None)
-    try:
-        carla_map = env.town(config.town).map
-        draw_route_file(carla_map, config.town, path, seed=config.seed, count=ROUTES)
-    finally:
-        env.close()
 
-
-def _open_env(config: CollectConfig, routes_file: Path | None) -> CarlaDrivingEnv:
+def _open_env(config: CollectConfig, world: World, out: Path) -> CarlaDrivingEnv:
+    """A server of the world's own; its town's routes are drawn where they are not there yet."""
     from harness.env import CarlaDrivingEnv, EnvConfig
     from harness.server import ServerSpec
+    from scenarios.generate import draw_route_file
 
     maps = None if config.maps is None else Path(config.maps)
-    server = ServerSpec(town=config.town, maps=maps)
+    server = ServerSpec(town=world.town, maps=maps, seed=world.scenery)
     sensors = side_cameras(CameraSpec()) if config.cameras == 3 else ()
-    return CarlaDrivingEnv(
-        EnvConfig(server=server, town=config.town, route_file=routes_file, sensors=sensors)
+    file = out / world.routes_name(config.seed)
+    env = CarlaDrivingEnv(
+        EnvConfig(server=server, town=world.town, route_file=file, sensors=sensors)
     )
-
-
-def _work(
-    config: CollectConfig, out: Path, routes_file: Path, share: tuple[int, int], stop: Any
-) -> None:
-    """Record every `share[1]`-th episode, from `share[0]` on, until told to stop."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who sets `stop`
-    env = _open_env(config, routes_file)
     try:
-        done = recorded_frames(out)
-        key = share[0]
-        while not stop.is_set():
-            if key not in done:
-                _record_with_retries(env, config, key, out, stop)
-            key += share[1]
-    finally:
+        if not file.is_file():
+            carla_map = env.town(world.town).map
+            draw_route_file(carla_map, world.town, file, seed=config.seed, count=ROUTES)
+    except FusionDriveError:
         env.close()
+        raise
+    return env
 
 
 def _record_with_retries(
@@ -265,7 +291,7 @@ def draw_spec(config: CollectConfig, key: int) -> EpisodeSpec:
     weather = rng.choice(list(WEATHER_SHARES), p=list(WEATHER_SHARES.values()))
     traffic = rng.choice(list(TRAFFIC_SHARES), p=list(TRAFFIC_SHARES.values()))
     return EpisodeSpec(
-        town=config.town,
+        town=config.world(key).town,
         route_id=f"{key % ROUTES:02d}",
         weather=str(weather),
         input="rgb",

@@ -36,6 +36,7 @@ class DriveCheck:
     town: str
     drives: int
     maps: Path | None = None
+    scenery: int = 0  # seed of the server
 
 
 def drive(policy: Policy, check: DriveCheck) -> dict[str, float]:
@@ -51,7 +52,7 @@ def drive(policy: Policy, check: DriveCheck) -> dict[str, float]:
     from scenarios.generate import draw_route_file
 
     with tempfile.TemporaryDirectory() as folder:
-        server = ServerSpec(town=check.town, maps=check.maps)
+        server = ServerSpec(town=check.town, maps=check.maps, seed=check.scenery)
         file = Path(folder) / "routes.xml"
         env = CarlaDrivingEnv(EnvConfig(server=server, town=check.town, route_file=file))
         try:
@@ -87,7 +88,7 @@ def drive_apart(weights: Path, check: DriveCheck) -> dict[str, float]:
         ConfigError: it could not be driven; the message is that of the other process.
     """
     command = [sys.executable, "-m", "policies.short_drives", str(weights), "--town", check.town]
-    command += ["--drives", str(check.drives)]
+    command += ["--drives", str(check.drives), "--scenery", str(check.scenery)]
     if check.maps is not None:
         command += ["--maps", str(check.maps)]
     limit_s = TIMEOUT_S * (check.drives + 1)
@@ -110,11 +111,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--town", default="Town02")
     parser.add_argument("--drives", type=int, default=6)
     parser.add_argument("--maps", type=Path, help="directory with official .xodr files")
+    parser.add_argument("--scenery", type=int, default=0, help="seed of the server")
     options = parser.parse_args(arguments)
     try:
         if options.drives < 1:
             raise ConfigError(f"--drives has to be positive, found {options.drives}")
-        check = DriveCheck(options.town, options.drives, options.maps)
+        check = DriveCheck(options.town, options.drives, options.maps, options.scenery)
         print(json.dumps(drive(load_cilrs(options.weights), check)))
     except FusionDriveError as err:
         print(f"error: {err}", file=sys.stderr)

@@ -67,6 +67,8 @@ class TrainConfig:
     held_out: float = 0.08  # share of routes kept for validation
     drives: int = 0  # short closed-loop drives at each validation
     drive_town: str = "Town02"  # where; its ready-made routes stay unseen
+    drive_maps: str = ""  # directory with official .xodr files
+    drive_scenery: int = 0  # seed of the server
     threads: int = 2
     seed: int = 1
 
@@ -95,6 +97,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\nstopped; go on with --resume --out {out}", file=sys.stderr)
         return 130
     return 0
+
+
+def check_of(config: TrainConfig) -> DriveCheck:
+    """The short drives of a validation."""
+    maps = Path(config.drive_maps) if config.drive_maps else None
+    return DriveCheck(config.drive_town, config.drives, maps, config.drive_scenery)
 
 
 def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
@@ -132,7 +140,7 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
         last = out / "last.pth"
         save(last, net, average, optimizer, step, spent_s, config, numbers)
         if config.drives:
-            numbers |= drive_apart(last, DriveCheck(config.drive_town, config.drives))
+            numbers |= drive_apart(last, check_of(config))
             save(last, net, average, optimizer, step, spent_s, config, numbers)
         log(out, step, spent_s, float(np.mean(losses[-200:] or [math.nan])), numbers)
         return numbers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ def draw_route_file(carla_map: carla.Map, town: str, path: Path, *, seed: int, c
     routes = generate_routes(
         carla_map, town, seed=seed, count=count, candidates_per_route=FRESH_CANDIDATES
     )
-    draft = path.with_suffix(".part")
+    draft = path.with_suffix(f".{os.getpid()}.part")  # others may draw the same file
     write_route_xml(draft, routes, {"seed": str(seed)})
     draft.replace(path)
 

@@ -1,11 +1,13 @@
+import dataclasses
+
 import numpy as np
 
 from harness.types import Command, Observation
-from policies.collect import CollectConfig, draw_spec
+from policies.collect import WORLD_DRIVES, CollectConfig, World, draw_spec
 from policies.noise import SHARE_OF_TIME, SteeringNoise
 from scenarios.weather import WEATHERS
 
-CONFIG = CollectConfig("Town02", frames=10, seed=5, obey_lights=True, maps=None)
+CONFIG = CollectConfig(("Town02",), frames=10, seed=5, obey_lights=True, maps=None)
 
 
 def test_training_weathers_are_clear_and_episodes_repeat() -> None:
@@ -15,6 +17,16 @@ def test_training_weathers_are_clear_and_episodes_repeat() -> None:
     assert all(WEATHERS[name].fog_density == 0 for name in weathers)
     assert not any(WEATHERS[name].is_night for name in weathers)
     assert specs == [draw_spec(CONFIG, key) for key in range(200)]
+
+
+def test_towns_and_sceneries_take_turns() -> None:
+    config = dataclasses.replace(CONFIG, towns=("Town02", "random:7"), sceneries=2)
+    worlds = [config.world(key) for key in range(0, 6 * WORLD_DRIVES, WORLD_DRIVES)]
+    pairs = [("Town02", 0), ("random:7", 0), ("Town02", 1), ("random:7", 1)]
+    assert worlds == [World(*pair) for pair in (*pairs, *pairs[:2])]
+    assert config.world(WORLD_DRIVES - 1) == worlds[0]
+    assert draw_spec(config, WORLD_DRIVES).town == "random:7"
+    assert {CONFIG.world(key) for key in range(50)} == {World("Town02", 0)}
 
 
 def test_noise_is_triangular_bounded_and_rare() -> None:

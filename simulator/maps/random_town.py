@@ -23,15 +23,15 @@ MAX_SEED = 2**31 - 1
 _COLUMNS = (4, 6)
 _ROWS = (4, 5)
 _BLOCK_M = (72.0, 118.0)
-_JITTER_M = 5.0  # of inner crossings, either way
+_JITTER_M = 7.0  # of inner crossings, either way
 _REMOVED = (0.15, 0.4)  # share of the inner streets
 _LIT = 0.7  # share of the crossings with lights where no avenue passes
-_REACH_M = 12.0
-_WIDE_REACH_M = 17.0
-_CORNER_M = 18.0  # radius of corners
-_WIDE_CORNER_M = 40.0
+_REACH_M = (10.0, 17.0)  # of crossings: tight and wide turns
+_WIDE_REACH_M = (15.0, 21.0)
+_CORNER_M = (14.0, 28.0)  # radius of corners
+_WIDE_CORNER_M = (30.0, 42.0)
 _BEND = 0.35  # share of the long inner streets that swing out
-_BEND_FROM_M = 95.0
+_BEND_FROM_M = 115.0  # shorter ones would begin to swing inside of a crossing
 _RING_RADIUS_M = 24.0
 _RING_REACH_M = 13.0
 _QUAY_M = (55.0, 85.0)  # from the ring out to the street outside of it
@@ -240,7 +240,7 @@ def _street(chain: tuple[Node, ...], grid: _Grid, names: _Names, dice: _Dice) ->
     profile = min((grid.profile(*edge) for edge in pairwise(chain)), key=lambda p: len(p.forward))
     wide = len(profile.forward) > 1
     via = tuple(grid.points[node] for node in chain[1:-1])
-    radius = _WIDE_CORNER_M if wide else _CORNER_M
+    radius = dice.between(*(_WIDE_CORNER_M if wide else _CORNER_M))
     start, end = grid.points[chain[0]], grid.points[chain[-1]]
     is_plain = len(chain) == 2 and names.centre not in chain and not wide
     if is_plain and math.dist(start, end) > _BEND_FROM_M and dice.chance(_BEND):
@@ -291,6 +291,6 @@ def _crossings(
         elif grid.is_crossing(node):
             is_wide = grid.is_wide(node)
             has_lights = dice.chance(_LIT) or is_wide
-            reach = _WIDE_REACH_M if is_wide else _REACH_M
+            reach = dice.between(*(_WIDE_REACH_M if is_wide else _REACH_M))
             found[f"c{node[0]}r{node[1]}"] = Crossing(x, y, z, has_lights, reach)
     return found

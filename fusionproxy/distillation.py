@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fusionproxy.data import hold_out
 from fusionproxy.errors import FusionError, missing_extra
+from fusionproxy.fidelity import FidelityConfig, gradient_loss, intensity_loss
 from fusionproxy.misalignment import Misalignment, displace
 
 try:
@@ -24,11 +25,13 @@ try:
 
     from fusionproxy.ensemble.cache import CachedEnsemble, Member
     from fusionproxy.losses import DistillationLoss, LossConfig, Targets
-    from fusionproxy.student import Padded
+    from fusionproxy.student import Padded, luma_of
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
 U8 = NDArray[np.uint8]
+TERMS = ("pixel", "feature", "structure")  # of Eq. 12
+FIDELITY_TERMS = ("gradient", "intensity")
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,35 @@ class DistillationConfig:
     misalignment: Misalignment | None = field(default_factory=Misalignment)  # Eq. 14
     teachers: tuple[str, ...] | None = None  # None takes what the cache has
     samples: int | None = None  # of each teacher
+    fidelity: FidelityConfig = field(default_factory=FidelityConfig)
+    feature_every: int = 1  # the feature term in one of so many steps, so many times as strong
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        if self.feature_every < 1:
+            raise FusionError(f"--feature-every: expected 1 or more, found {self.feature_every}")
+
+    def weighted(self, items: Sequence[str]) -> DistillationConfig:
+        """These settings with weights from `TERM=NUMBER`.
+
+        Raises:
+            FusionError: a term is unknown, or its weight no number of 0 or more.
+        """
+        loss, fidelity = self.loss, self.fidelity
+        for item in items:
+            term, _, text = item.partition("=")
+            try:
+                weight = {f"{term}_weight": float(text)}
+            except ValueError as err:
+                raise FusionError(f"--weight: expected TERM=NUMBER, found '{item}'") from err
+            if term in TERMS:
+                loss = replace(loss, **weight)
+            elif term in FIDELITY_TERMS:
+                fidelity = replace(fidelity, **weight)
+            else:
+                known = ", ".join((*TERMS, *FIDELITY_TERMS))
+                raise FusionError(f"--weight: unknown term '{term}'; known: {known}")
+        return replace(self, loss=loss, fidelity=fidelity)
 
 
 class DistillationTask:
@@ -69,6 +101,8 @@ class DistillationTask:
         group = self._by_size[size]
         chosen = rng.choice(group, size=self.batch, replace=len(group) < self.batch)
         batch = self.collate([self.ensemble[int(i)] for i in chosen])
+        every = self.config.feature_every
+        batch["feature_factor"] = float(every * (every == 1 or rng.integers(every) == 0))
         if self.config.misalignment is not None:
             shift, angle = self.config.misalignment.draw(rng, self.batch)
             batch["infrared"] = displace(batch["infrared"], shift, angle)
@@ -93,20 +127,43 @@ class DistillationTask:
         )
         return {
             "infrared": stack("infrared"),
+            "aligned": stack("infrared"),
+            "feature_factor": 1.0,
             "visible": stack("visible"),
             "mean": targets.mean,
             "targets": targets,
         }
 
     def loss(self, fused: Tensor, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """Eq. 12 and its three terms."""
+        """Eq. 12 and its three terms, and the terms of `fusionproxy.fidelity` where they count."""
         targets = _to(batch["targets"], fused.device)
         features: Mapping[str, Tensor] = {}
-        if self.config.loss.feature_weight > 0:
+        factor = batch["feature_factor"]
+        if self.config.loss.feature_weight > 0 and factor > 0:
             self.panel.to(fused.device)
             features = self.panel(fused, self.criterion.backbones)
         self.criterion.to(fused.device)
-        return self.criterion(fused, features, targets)._asdict()  # type: ignore[no-any-return]
+        found: dict[str, Tensor] = self.criterion(fused, features, targets)._asdict()
+        more = (factor - 1) * self.config.loss.feature_weight if features else 0.0
+        found["total"] = found["total"] + more * found["feature"]
+        return self._with_fidelity(found, fused, batch)
+
+    def _with_fidelity(
+        self, found: dict[str, Tensor], fused: Tensor, batch: dict[str, Any]
+    ) -> dict[str, Tensor]:
+        fidelity = self.config.fidelity
+        planes = (
+            luma_of(fused),
+            batch["aligned"].to(fused.device),
+            luma_of(batch["visible"].to(fused.device)),
+        )
+        if fidelity.gradient_weight > 0:
+            found["gradient"] = gradient_loss(*planes)
+            found["total"] = found["total"] + fidelity.gradient_weight * found["gradient"]
+        if fidelity.intensity_weight > 0:
+            found["intensity"] = intensity_loss(*planes)
+            found["total"] = found["total"] + fidelity.intensity_weight * found["intensity"]
+        return found
 
     @torch.no_grad()
     def validate(self, student: Padded, most: int) -> dict[str, dict[str, float]]:
@@ -116,12 +173,9 @@ class DistillationTask:
         for index in self.validation[:: max(1, len(self.validation) // most)]:
             batch = self.collate([self.ensemble[index]])
             infrared, visible = batch["infrared"].to(device), batch["visible"].to(device)
-            luma = (visible * visible.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(
-                1, keepdim=True
-            )
             images = {
                 "student": student(infrared, visible),
-                "average": (visible + 0.5 * (infrared - luma)).clamp(0, 1),
+                "average": (visible + 0.5 * (infrared - luma_of(visible))).clamp(0, 1),
             }
             for name, image in images.items():
                 for part, value in self.loss(image, batch).items():

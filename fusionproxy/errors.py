@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 
@@ -27,3 +28,23 @@ def exit_without(err: ModuleNotFoundError) -> NoReturn:
     """End a command whose extra is not installed: one line in place of a traceback."""
     print(f"error: {missing_extra(err)}", file=sys.stderr)
     raise SystemExit(2) from None
+
+
+def exit_code(run: Callable[[], str], stopped: str = "stopped") -> int:
+    """Run a command to its end; returns 0, 2 after an error, 130 after an interrupt.
+
+    Args:
+        run: the command; what it returns is printed, unless it is empty.
+        stopped: what to say after an interrupt.
+    """
+    try:
+        text = run()
+    except (FusionError, OSError) as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\n{stopped}", file=sys.stderr)
+        return 130
+    if text:
+        print(text)
+    return 0

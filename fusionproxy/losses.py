@@ -203,13 +203,13 @@ class DistillationLoss(nn.Module):
 
         Args:
             fused: (B, 3, H, W) in [0, 1].
-            features: of `fused`, by backbone, scaled as those of `targets`; may be empty where the
-                weight of the feature loss is 0.
+            features: of `fused`, by backbone, scaled as those of `targets`; none leaves the
+                feature loss out.
             targets: of the ensemble.
         """
         pixel = pixel_loss(fused, targets.mean, targets.variance, self.config)
         structure = structure_loss(fused, targets.mean, self.config)
-        needed = self.config.feature_weight > 0 and self.backbones
+        needed = self.config.feature_weight > 0 and features
         feature = self.feature_loss(features, targets) if needed else torch.zeros_like(pixel)
         total = (
             self.config.pixel_weight * pixel

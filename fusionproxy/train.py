@@ -18,7 +18,6 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,7 +27,7 @@ import numpy as np
 
 from fusionproxy.config import PRESETS, preset
 from fusionproxy.data import U8
-from fusionproxy.errors import FusionError, exit_without
+from fusionproxy.errors import FusionError, exit_code, exit_without
 from fusionproxy.provenance import UNKNOWN, source_commit
 
 try:
@@ -42,6 +41,7 @@ try:
     from fusionproxy.distillation import DistillationConfig, DistillationTask
     from fusionproxy.ensemble.cache import open_ensemble
     from fusionproxy.oracle import OracleConfig, OracleTask
+    from fusionproxy.place import Place, find_place
     from fusionproxy.student import Padded, build, save
 except ModuleNotFoundError as err:
     exit_without(err)
@@ -120,40 +120,6 @@ def open_task(config: TrainConfig) -> Task:
     if config.target == "oracle":
         return OracleTask(Path(config.data), config.oracle, config.batch)
     return DistillationTask(open_ensemble(Path(config.data)), config.distillation, config.batch)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a process computes, and which of how many it is."""
-
-    device: str = "cpu"
-    rank: int = 0
-    world: int = 1
-
-    @property
-    def first(self) -> bool:
-        """Whether this process writes the files."""
-        return self.rank == 0
-
-    def autocast(self) -> AbstractContextManager[Any]:
-        """bf16 on GPUs; single precision on CPUs, where it is the faster one."""
-        if self.device == "cpu":
-            return nullcontext()
-        return torch.autocast("cuda", dtype=torch.bfloat16)
-
-
-def find_place(device: str) -> Place:
-    """This process's place; under torchrun one of several."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if not torch.distributed.is_torchelastic_launched():
-        return Place(device)
-    torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo")
-    rank = torch.distributed.get_rank()
-    if device == "cuda":
-        device = f"cuda:{rank % torch.cuda.device_count()}"
-        torch.cuda.set_device(device)
-    return Place(device, rank, torch.distributed.get_world_size())
 
 
 class Trainer:
@@ -345,6 +311,16 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--learning-rate", type=float)
     made.add_argument("--check-every", type=int, help="steps between checks")
     made.add_argument("--seed", type=int)
+    made.add_argument(
+        "--weight",
+        nargs="+",
+        default=[],
+        metavar="TERM=NUMBER",
+        help="of Eq. 12: pixel, feature, structure; beside it: gradient, intensity (default 0)",
+    )
+    made.add_argument(
+        "--feature-every", type=int, help="feature term in one of so many steps, as much stronger"
+    )
     made.add_argument("--no-misalignment", action="store_true", help="distil without Eq. 14")
     made.add_argument("--device", default="auto", help="auto, cpu or cuda")
     made.add_argument("--resume", action="store_true")
@@ -367,6 +343,9 @@ def config_of(options: argparse.Namespace) -> TrainConfig:
         distillation = replace(distillation, samples=row.samples)
     if options.no_misalignment:
         distillation = replace(distillation, misalignment=None)
+    distillation = distillation.weighted(options.weight)
+    if options.feature_every is not None:
+        distillation = replace(distillation, feature_every=options.feature_every)
     given = {name: getattr(options, name) for name in FLAGS}
     settings.update({name: value for name, value in given.items() if value is not None})
     if settings.get("minutes") is not None:
@@ -376,21 +355,18 @@ def config_of(options: argparse.Namespace) -> TrainConfig:
     return TrainConfig(data=data, target=target, distillation=distillation, **settings)
 
 
+def run(options: argparse.Namespace) -> str:
+    """Train as a command line says; returns what to say at the end."""
+    place = find_place(options.device)
+    path = train(config_of(options), options.out, resume=options.resume, place=place)
+    done = f"\nwrote {path}; export it with `python -m fusionproxy.export {options.out}`"
+    return done if place.first else ""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     options = parser().parse_args(arguments)
-    try:
-        place = find_place(options.device)
-        path = train(config_of(options), options.out, resume=options.resume, place=place)
-    except (FusionError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped; --resume goes on from the last check", file=sys.stderr)
-        return 130
-    if place.first:
-        print(f"\nwrote {path}; export it with `python -m fusionproxy.export {options.out}`")
-    return 0
+    return exit_code(lambda: run(options), "stopped; --resume goes on from the last check")
 
 
 if __name__ == "__main__":

@@ -13,14 +13,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from fusionproxy.errors import FusionError, exit_without
+from fusionproxy.errors import FusionError, exit_code, exit_without
 from fusionproxy.foundations.specs import PANELS, panel_specs, parse_weights
 from fusionproxy.pairs import add_arguments, from_arguments, parse_size
 
 try:
     import torch  # noqa: F401  the extra `train`
 
-    from fusionproxy.ensemble.build import EnsembleConfig, PairList, build_ensemble
+    from fusionproxy.ensemble.build import COLOURS, EnsembleConfig, build_ensemble
+    from fusionproxy.ensemble.pair_list import PairList
 except ModuleNotFoundError as err:
     exit_without(err)
 
@@ -34,7 +35,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--pairs", required=True, nargs="+", type=Path, metavar="DIR")
     add_arguments(made)
-    made.add_argument("--limit", type=int, help="take so many pairs, evenly chosen")
+    made.add_argument(
+        "--limit", type=int, nargs="+", help="at most so many pairs of each folder, evenly chosen"
+    )
     made.add_argument(
         "--teacher",
         action="append",
@@ -47,6 +50,13 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--panel", default=EnsembleConfig.panel, choices=sorted(PANELS))
     made.add_argument("--weights", action="append", metavar="BACKBONE=FILE")
     made.add_argument("--ddfm-steps", type=int, default=EnsembleConfig.ddfm_steps)
+    made.add_argument("--mask-steps", type=int, default=EnsembleConfig.mask_steps)
+    made.add_argument(
+        "--colour",
+        default=EnsembleConfig.colour,
+        choices=COLOURS,
+        help="of samples; `visible` for teachers that have not learnt colour",
+    )
     made.add_argument("--compat", action="store_true", help="DDFM with its repository's quirks")
     made.add_argument(
         "--keep-samples",
@@ -69,8 +79,8 @@ def part_of(text: str) -> tuple[int, int]:
     return int(number) - 1, int(count)
 
 
-def run(options: argparse.Namespace) -> int:
-    """Make the cache; returns how many files were made."""
+def run(options: argparse.Namespace) -> str:
+    """Make the cache; returns what to say at the end."""
     width, height = parse_size("--size", options.size)
     config = EnsembleConfig(
         tuple(options.teacher),
@@ -80,6 +90,8 @@ def run(options: argparse.Namespace) -> int:
         options.panel,
         ddfm_steps=options.ddfm_steps,
         compat=options.compat,
+        mask_steps=options.mask_steps,
+        colour=options.colour,
         keep_samples=options.keep_samples,
         seed=options.seed,
     )
@@ -88,24 +100,16 @@ def run(options: argparse.Namespace) -> int:
     sources = [from_arguments(folder, options) for folder in options.pairs]
     pairs = PairList(sources, [folder.name for folder in options.pairs], options.limit)
     part = part_of(options.part)
-    return build_ensemble(config, pairs, options.out, weights, options.workers, part)
+    made = build_ensemble(config, pairs, options.out, weights, options.workers, part)
+    return (
+        f"\nmade {made} pairs; distil with `python -m fusionproxy.train --ensemble {options.out}`"
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     options = parser().parse_args(arguments)
-    try:
-        made = run(options)
-    except (FusionError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on", file=sys.stderr)
-        return 130
-    print(
-        f"\nmade {made} pairs; distil with `python -m fusionproxy.train --ensemble {options.out}`"
-    )
-    return 0
+    return exit_code(lambda: run(options), "stopped; the same command goes on")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -32,9 +32,10 @@ from fusionproxy.ensemble.cache import (
     write_manifest,
     write_member,
 )
+from fusionproxy.ensemble.pair_list import PairList, evenly
 from fusionproxy.errors import FusionError, missing_extra
 from fusionproxy.foundations.specs import panel_specs
-from fusionproxy.pairs import Pair, PairSource
+from fusionproxy.pairs import Pair
 from fusionproxy.whole import PARTIAL
 
 try:
@@ -42,9 +43,12 @@ try:
     from torch import Tensor
 
     from fusionproxy.foundations.panel import Panel, ScaleEstimate
+    from fusionproxy.student import luma_of
     from fusionproxy.teachers.registry import Sampling, Teacher, open_teacher
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
+
+COLOURS = ("teacher", "visible")
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class EnsembleConfig:
     stride: int = 16  # of the features' grid
     ddfm_steps: int = 100
     compat: bool = False  # of DDFM
+    mask_steps: int = 5  # of Mask-DiFuser
+    colour: str = "teacher"  # or `visible`: a sample's luma in the colour of the visible image
     scale_images: int = 64  # whose features give the scales
     keep_samples: int = 4  # pairs whose samples are kept, for pictures; evenly spread
     seed: int = 0
@@ -69,7 +75,10 @@ class EnsembleConfig:
         if not names or len(set(names)) != len(names):
             found = ", ".join(names) or "none"
             raise FusionError(f"--teacher: expected one or more different teachers, found {found}")
-        for name in ("samples", "stride", "ddfm_steps", "scale_images"):
+        if self.colour not in COLOURS:
+            known = ", ".join(COLOURS)
+            raise FusionError(f"unknown colour '{self.colour}' of samples; known: {known}")
+        for name in ("samples", "stride", "ddfm_steps", "mask_steps", "scale_images"):
             if getattr(self, name) < 1:
                 raise FusionError(f"{name}: expected 1 or more, found {getattr(self, name)}")
         if min(self.width, self.height) < 2 * self.stride:
@@ -84,43 +93,10 @@ class EnsembleConfig:
     @property
     def sampling(self) -> Mapping[str, Sampling]:
         """How teachers of this package sample."""
-        return {"ddfm": Sampling(self.ddfm_steps, self.compat)}
-
-
-@dataclass(frozen=True)
-class PairList:
-    """Pairs of several sets, in one order."""
-
-    sources: Sequence[PairSource]
-    labels: Sequence[str]
-    limit: int | None = None  # spread over all
-
-    def __post_init__(self) -> None:
-        """Check that there is something to do."""
-        if not self.where():
-            raise FusionError("no pairs; give --pairs DIR")
-
-    def where(self) -> list[tuple[int, int]]:
-        """Set and index of each pair."""
-        every = [(s, i) for s, source in enumerate(self.sources) for i in range(len(source))]
-        if self.limit is None or self.limit >= len(every):
-            return every
-        return [every[k] for k in evenly(len(every), self.limit)]
-
-    def load(self, index: int, config: EnsembleConfig) -> Pair:
-        """One pair at the cache's size."""
-        source, i = self.where()[index]
-        return self.sources[source].load(i).resized(config.width, config.height)
-
-    def table(self) -> list[dict[str, str]]:
-        """Name and sequence of each pair, unique over the sets."""
-        return [
-            {
-                "name": f"{self.labels[s]}/{self.sources[s].names[i]}",
-                "sequence": f"{self.labels[s]}/{self.sources[s].sequences[i]}",
-            }
-            for s, i in self.where()
-        ]
+        return {
+            "ddfm": Sampling(self.ddfm_steps, self.compat),
+            "mask_difuser": Sampling(self.mask_steps),
+        }
 
 
 class Builder:
@@ -138,7 +114,7 @@ class Builder:
         """What makes the cache; no path of this machine."""
         settings = {k: v for k, v in asdict(self.config).items() if k != "teachers"}
         cards = [source.card() for source in self.pairs.sources]
-        hashes = json.dumps([card["sha256_12"] for card in cards] + [self.pairs.limit])
+        hashes = json.dumps([card["sha256_12"] for card in cards] + [self.pairs.limits])
         made = {
             "format": FORMAT,
             "settings": settings,
@@ -157,18 +133,21 @@ class Builder:
         made = json.loads(text)  # as it comes back from a file
         return {**made, "identity": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
+    def _pair(self, index: int) -> Pair:
+        return self.pairs.load(index, self.config.width, self.config.height)
+
     def estimate_scales(self) -> dict[str, Tensor]:
         """Standard deviation of each channel over visible images, evenly chosen."""
         estimate = ScaleEstimate()
         for index in evenly(len(self.pairs.where()), self.config.scale_images):
-            _, visible = planes(self.pairs.load(index, self.config))
+            _, visible = planes(self._pair(index))
             estimate.add(self.panel.raw(visible))
         return estimate.scales()
 
     @torch.no_grad()
     def member(self, index: int) -> Member:
         """Samples of one pair, reduced one after the other (Welford 1962)."""
-        infrared, visible = planes(self.pairs.load(index, self.config))
+        infrared, visible = planes(self._pair(index))
         moments: dict[str, tuple[Tensor, Tensor]] = {}
         kept, count = [], 0
         for t, teacher in enumerate(self.teachers):
@@ -176,6 +155,8 @@ class Builder:
                 seed = [self.config.seed, index, t, k]
                 state = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> 1)
                 sample = teacher.sample(infrared, visible, torch.Generator().manual_seed(state))
+                if self.config.colour == "visible":
+                    sample = in_colour_of(visible, sample)
                 count += 1
                 for name, x in {"": sample, **self.panel(sample)}.items():
                     mean, squares = moments.get(name, (torch.zeros_like(x), x.new_zeros(1)))
@@ -212,9 +193,9 @@ class Builder:
         write_member(member_path(folder, index), member, facts)
 
 
-def evenly(count: int, most: int) -> list[int]:
-    """At most so many of `count` indices, evenly spread, the first and the last among them."""
-    return [int(k) for k in np.linspace(0, count - 1, min(count, most)).round()]
+def in_colour_of(visible: Tensor, sample: Tensor) -> Tensor:
+    """Luma of a sample and chroma (BT.601) of the visible image, (B, 3, H, W) in [0, 1]."""
+    return (visible + luma_of(sample) - luma_of(visible)).clamp(0, 1)
 
 
 def planes(pair: Pair) -> tuple[Tensor, Tensor]:

@@ -200,6 +200,7 @@ class CachedEnsemble:
         for i, fact in enumerate(facts):
             if fact["identity"] != manifest["identity"]:
                 raise FusionError(f"{member_path(folder, i)} is of another cache; {REBUILD}")
+        self.names = [pair["name"] for pair in names]
         self.sequences = [pair["sequence"] for pair in names]
         self.sizes = [(int(f["height"]), int(f["width"])) for f in facts]
         self.teachers = tuple(teacher["name"] for teacher in manifest["teachers"])

@@ -20,6 +20,7 @@ import numpy as np
 
 from fusionproxy.classical import average, fuse_luma
 from fusionproxy.data import U8
+from fusionproxy.ensemble.pair_list import evenly
 from fusionproxy.errors import FusionError, exit_without
 from fusionproxy.model import FusionProxy
 
@@ -116,18 +117,22 @@ def contact_sheet(
     return np.asarray(np.vstack(rows), dtype=np.uint8)
 
 
-def with_samples(ensemble: CachedEnsemble, most: int) -> list[int]:
-    """Pairs whose samples are kept, the first ones.
+def with_samples(ensemble: CachedEnsemble, most: int, folder: str | None = None) -> list[int]:
+    """Pairs whose samples are kept, evenly chosen; of one folder of pairs where it is named.
 
     Raises:
         FusionError: there is none.
     """
-    found = [i for i in range(len(ensemble)) if ensemble[i].samples is not None]
+    start = "" if folder is None else f"{folder}/"
+    found = [
+        i
+        for i, name in enumerate(ensemble.names)
+        if name.startswith(start) and ensemble[i].samples is not None
+    ]
     if not found:
-        raise FusionError(
-            f"{ensemble.folder} keeps no samples; make the cache with --keep-samples above 0"
-        )
-    return found[:most]
+        where = f"{ensemble.folder} keeps no samples" + (f" of '{folder}'" if folder else "")
+        raise FusionError(f"{where}; make the cache with more --keep-samples")
+    return [found[k] for k in evenly(len(found), most)]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -140,6 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
     made.add_argument("--ensemble", required=True, type=Path, help="a complete cache")
     made.add_argument("--student", help="name or file of weights, for the last column")
     made.add_argument("--rows", type=int, default=4)
+    made.add_argument("--folder", help="name of the folder of pairs to show; default all")
     made.add_argument("--out", required=True, type=Path, help=".jpg or .png")
     options = made.parse_args(arguments)
     try:
@@ -147,7 +153,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise FusionError(f"--out: expected a .jpg or .png, found {options.out}")
         ensemble = open_ensemble(options.ensemble)
         student = FusionProxy.from_pretrained(options.student) if options.student else None
-        picture = contact_sheet(ensemble, student, with_samples(ensemble, options.rows))
+        rows = with_samples(ensemble, options.rows, options.folder)
+        picture = contact_sheet(ensemble, student, rows)
         options.out.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(options.out), picture[..., ::-1]):
             raise FusionError(f"{options.out} cannot be written")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fusionproxy.ensemble.__main__ import main
-from fusionproxy.ensemble.build import Builder, EnsembleConfig, PairList, planes
+from fusionproxy.ensemble.build import Builder, EnsembleConfig, planes
 from fusionproxy.ensemble.cache import (
     SCALES,
     member_path,
@@ -22,6 +22,7 @@ from fusionproxy.ensemble.cache import (
     read_member,
     read_scales,
 )
+from fusionproxy.ensemble.pair_list import PairList
 from fusionproxy.errors import FusionError
 from fusionproxy.export import export
 from fusionproxy.pairs import open_pairs

@@ -22,7 +22,7 @@ from typing import Any
 
 from fusionproxy.benchmark_metrics import metrics_table, time_metrics
 from fusionproxy.config import PRESETS
-from fusionproxy.errors import FusionError, exit_without
+from fusionproxy.errors import exit_code, exit_without
 from fusionproxy.evaluate_tables import markdown
 from fusionproxy.pairs import parse_size
 from fusionproxy.provenance import source_commit
@@ -152,22 +152,22 @@ def _say(text: str) -> None:
     print(f"\r{text:60s}", end="", file=sys.stderr, flush=True)
 
 
+def report(options: argparse.Namespace) -> str:
+    """Measure and write; returns the tables."""
+    tables, facts = run(options)
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        with whole_file(options.out / "speed.md") as partial:
+            partial.write_text("\n\n".join(tables) + "\n")
+        with whole_file(options.out / "speed.json") as partial:
+            partial.write_text(json.dumps(facts, indent=1) + "\n")
+    return "\n\n" + "\n\n".join(tables)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     options = parser().parse_args(arguments)
-    try:
-        tables, facts = run(options)
-        if options.out is not None:
-            options.out.mkdir(parents=True, exist_ok=True)
-            with whole_file(options.out / "speed.md") as partial:
-                partial.write_text("\n\n".join(tables) + "\n")
-            with whole_file(options.out / "speed.json") as partial:
-                partial.write_text(json.dumps(facts, indent=1) + "\n")
-    except (FusionError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    print("\n\n" + "\n\n".join(tables))
-    return 0
+    return exit_code(lambda: report(options))
 
 
 if __name__ == "__main__":

@@ -68,10 +68,27 @@ def command_of(settings: dict[str, Any]) -> str:
     minutes = settings.get("minutes")
     source = "--data" if settings["target"] == "oracle" else "--ensemble"
     length = f"--steps {settings['steps']}" if minutes is None else f"--minutes {minutes:g}"
+    more = "" if settings["target"] == "oracle" else _distillation_flags(settings)
     return (
         f"python -m fusionproxy.train {source} {settings['data']} --out RUN --student "
         f"{settings['student']} {length} --batch {settings['batch']} --seed {settings['seed']}"
+        f"{more}"
     )
+
+
+def _distillation_flags(settings: dict[str, Any]) -> str:
+    """Weights and whatever else of a distillation the command line can change."""
+    distillation = settings["distillation"]
+    weights = {**distillation["loss"], **distillation.get("fidelity", {})}
+    terms = [
+        f"{name.removesuffix('_weight')}={value:g}"
+        for name, value in weights.items()
+        if name.endswith("_weight") and name != "most_weight"
+    ]
+    flags = f" --learning-rate {settings['learning_rate']:g} --weight {' '.join(terms)}"
+    if distillation.get("feature_every", 1) != 1:
+        flags += f" --feature-every {distillation['feature_every']}"
+    return flags + (" --no-misalignment" if distillation["misalignment"] is None else "")
 
 
 def describe(card: dict[str, Any]) -> str:

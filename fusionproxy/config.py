@@ -53,6 +53,8 @@ class StudentConfig:
 PRESETS: dict[str, StudentConfig] = {
     "cpu": StudentConfig(),
     "cpu_luma": StudentConfig(output="luma", residual_scale=0.1),
+    # colour passed through as well, and room for more contrast than either source has
+    "cpu_contrast": StudentConfig(output="luma", residual_scale=0.3),
     "paper": StudentConfig(preset="paper"),
     # Table 4, block C: the same heads and decoder on other encoders, and a small CNN
     "ultralight": StudentConfig(

@@ -94,7 +94,11 @@ class DistillationTask:
             self._by_size[ensemble.sizes[i]].append(i)
 
     def draw(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Pairs of one size, the infrared displaced; sizes come as often as they have pairs."""
+        """Pairs of one size, the infrared displaced; sizes come as often as they have pairs.
+
+        Without a feature term half of the batches are mirrored: the features of a mirrored image
+        are not mirrored features.
+        """
         sizes = list(self._by_size)
         shares = np.array([len(self._by_size[size]) for size in sizes], float)
         size = sizes[int(rng.choice(len(sizes), p=shares / shares.sum()))]
@@ -102,7 +106,10 @@ class DistillationTask:
         chosen = rng.choice(group, size=self.batch, replace=len(group) < self.batch)
         batch = self.collate([self.ensemble[int(i)] for i in chosen])
         every = self.config.feature_every
-        batch["feature_factor"] = float(every * (every == 1 or rng.integers(every) == 0))
+        with_features = every == 1 or int(rng.integers(every)) == 0
+        if not with_features and rng.random() < 0.5:
+            batch = _mirrored(batch)
+        batch["feature_factor"] = float(every if with_features else 0)
         if self.config.misalignment is not None:
             shift, angle = self.config.misalignment.draw(rng, self.batch)
             batch["infrared"] = displace(batch["infrared"], shift, angle)
@@ -227,6 +234,14 @@ def _check(ensemble: CachedEnsemble, config: DistillationConfig) -> None:
         raise FusionError(
             f"expected a cache of {config.samples} samples a teacher, found {ensemble.samples}"
         )
+
+
+def _mirrored(batch: dict[str, Any]) -> dict[str, Any]:
+    """Left and right exchanged; without features."""
+    old = batch["targets"]
+    targets = Targets(old.mean.flip(-1), old.variance.flip(-1), {}, {})
+    planes = {name: batch[name].flip(-1) for name in ("infrared", "aligned", "visible", "mean")}
+    return {**batch, **planes, "targets": targets}
 
 
 def _to(targets: Targets, device: torch.device) -> Targets:

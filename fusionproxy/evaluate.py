@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fusionproxy.errors import FusionError
+from fusionproxy.errors import FusionError, exit_code
 from fusionproxy.evaluate_tables import Measured, check_peers, peers_table, table_1, table_2
 from fusionproxy.methods import Method, make_methods, timed
 from fusionproxy.pairs import Pair, PairSource, add_arguments, from_arguments, parse_size
@@ -156,41 +156,41 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def run(options: argparse.Namespace) -> str:
+    """Measure and write as a command line says; returns the tables."""
+    protocol = protocol_of(options)
+    source = from_arguments(options.pairs, options)
+    methods = make_methods(list(options.methods))
+    if options.peers:
+        check_peers([item.title for item in protocol.metrics])
+    if options.out and options.out.exists() and not options.out.is_dir():
+        raise FusionError(f"--out: {options.out} is a file; expected a folder")
+    card = source.card()
+    results = evaluate(source, methods, protocol)
+    tables = {"1": table_1(results, card)}
+    if options.peers:
+        tables["peers"] = peers_table(results)
+    if protocol.detection or protocol.segmentation:
+        tables["2"] = table_2(results)
+    about = {
+        "data": card,
+        "used_pairs": results[0].pairs,
+        "size": protocol.size,
+        "metrics": [item.title for item in protocol.metrics],
+        "methods": {result.method: result.source for result in results},
+        "commit": source_commit(),
+    }
+    if options.out:
+        with whole_folder(options.out) as partial:
+            write_results(partial, results, tables, about)
+    return "\n\n".join(tables.values())
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        protocol = protocol_of(options)
-        source = from_arguments(options.pairs, options)
-        methods = make_methods(list(options.methods))
-        if options.peers:
-            check_peers([item.title for item in protocol.metrics])
-        if options.out and options.out.exists() and not options.out.is_dir():
-            raise FusionError(f"--out: {options.out} is a file; expected a folder")
-        card = source.card()
-        results = evaluate(source, methods, protocol)
-        tables = {"1": table_1(results, card)}
-        if options.peers:
-            tables["peers"] = peers_table(results)
-        if protocol.detection or protocol.segmentation:
-            tables["2"] = table_2(results)
-        about = {
-            "data": card,
-            "used_pairs": results[0].pairs,
-            "size": protocol.size,
-            "metrics": [item.title for item in protocol.metrics],
-            "methods": {result.method: result.source for result in results},
-            "commit": source_commit(),
-        }
-        if options.out:
-            with whole_folder(options.out) as partial:
-                write_results(partial, results, tables, about)
-    except (FusionError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    print("\n\n".join(tables.values()))
-    return 0
+    return exit_code(lambda: run(options))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import numpy as np
 
 from fusionproxy import published as paper
 from fusionproxy.data import U8
-from fusionproxy.errors import FusionError
+from fusionproxy.errors import FusionError, exit_code
 from fusionproxy.evaluate import Protocol, add_protocol, protocol_of
 from fusionproxy.evaluate_tables import MEASURED, PRINTED, Measured, markdown
 from fusionproxy.methods import Method, OutputFolder, make_methods
@@ -169,22 +169,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder for table_6.md and table_6.csv")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        results = _run(options)
-        own = "the method's own fusion of the aligned pair"
-        table = table_6(results, "--reference" if options.reference else own)
-        if options.out:
-            with whole_folder(options.out) as partial:
-                (partial / "table_6.md").write_text(table + "\n")
-                write_csv(partial / "table_6.csv", results)
-    except (FusionError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    print(table)
-    return 0
+    return exit_code(lambda: run(options))
 
 
-def _run(options: argparse.Namespace) -> list[Measured]:
+def run(options: argparse.Namespace) -> str:
+    """Measure and write as a command line says; returns the table."""
+    results = _measure(options)
+    own = "the method's own fusion of the aligned pair"
+    table = table_6(results, "--reference" if options.reference else own)
+    if options.out:
+        with whole_folder(options.out) as partial:
+            (partial / "table_6.md").write_text(table + "\n")
+            write_csv(partial / "table_6.csv", results)
+    return table
+
+
+def _measure(options: argparse.Namespace) -> list[Measured]:
     levels = [parse_level(text) for text in options.levels]
     protocol = protocol_of(options)
     source = from_arguments(options.pairs, options)

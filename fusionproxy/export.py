@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionproxy.data import Pairs, data_hash, read_index
-from fusionproxy.errors import FusionError, exit_without, first_line
+from fusionproxy.errors import FusionError, exit_code, exit_without, first_line
 from fusionproxy.formats import EXPORTS, INT8, IR, TENSORS, beside, weights_hash
 from fusionproxy.pairs import add_arguments, from_arguments, parse_size
 from fusionproxy.quantize import Calibration, import_nncf, quantize
@@ -163,22 +163,20 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def run(options: argparse.Namespace) -> str:
+    """Export as a command line says; returns the card."""
+    calibration = None
+    if options.calibrate is not None:
+        pairs = from_arguments(options.calibrate, options)
+        calibration = Calibration(pairs, *parse_size("--calibrate-size", options.calibrate_size))
+    card = export(options.run, options.out, options.unseen, options.formats, calibration)
+    return json.dumps(card, indent=1)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     options = parser().parse_args(arguments)
-    try:
-        calibration = None
-        if options.calibrate is not None:
-            pairs = from_arguments(options.calibrate, options)
-            calibration = Calibration(
-                pairs, *parse_size("--calibrate-size", options.calibrate_size)
-            )
-        card = export(options.run, options.out, options.unseen, options.formats, calibration)
-    except (FusionError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    print(json.dumps(card, indent=1))
-    return 0
+    return exit_code(lambda: run(options))
 
 
 if __name__ == "__main__":

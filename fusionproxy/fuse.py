@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 
 from fusionproxy.data import U8
-from fusionproxy.errors import FusionError
+from fusionproxy.errors import FusionError, exit_code
 from fusionproxy.layouts import SUFFIXES, PairFile
 from fusionproxy.model import FusionProxy
 from fusionproxy.pairs import Pair, PairFolder, PairSource, add_arguments, from_arguments, reading
@@ -210,25 +210,20 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def run(options: argparse.Namespace) -> str:
+    """Fuse as a command line says; returns what to say at the end."""
+    source = open_input(options)
+    output = open_output(options.out, source, rate_of(options.rate), overwrite=options.overwrite)
+    student = FusionProxy.from_pretrained(options.student)
+    with output as add:
+        done = fuse_all(source, student, add, side_by_side=options.side_by_side)
+    return f"fused {done} pairs with {student.path.name} ({student.weights_hash()}): {options.out}"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     options = parser().parse_args(arguments)
-    try:
-        source = open_input(options)
-        output = open_output(
-            options.out, source, rate_of(options.rate), overwrite=options.overwrite
-        )
-        student = FusionProxy.from_pretrained(options.student)
-        with output as add:
-            done = fuse_all(source, student, add, side_by_side=options.side_by_side)
-    except (FusionError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped; the unfinished output is removed", file=sys.stderr)
-        return 130
-    print(f"fused {done} pairs with {student.path.name} ({student.weights_hash()}): {options.out}")
-    return 0
+    return exit_code(lambda: run(options), "stopped; the unfinished output is removed")
 
 
 if __name__ == "__main__":

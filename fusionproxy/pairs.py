@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusionproxy.data import INDEX, U8, Pairs, data_hash, hold_out, read_index
-from fusionproxy.errors import FusionError
+from fusionproxy.errors import FusionError, exit_code
 from fusionproxy.layouts import LAYOUTS, SPLITS, PairFile, find_pairs
 from fusionproxy.whole import whole_file
 
@@ -367,6 +367,19 @@ def _limits(values: list[float] | None) -> tuple[float, float] | None:
     return (values[0], values[1]) if values else None
 
 
+def check(options: argparse.Namespace) -> str:
+    """Read every pair of a folder; returns the card, unless it is written."""
+    source = from_arguments(options.folder, options)
+    for index in range(len(source)):
+        source.load(index)  # every file is read once, so that the card vouches for it
+    text = json.dumps(source.card(), indent=1)
+    if not options.card:
+        return text
+    with whole_file(options.card) as partial:
+        partial.write_text(text + "\n")
+    return ""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="fusionproxy.pairs", description=__doc__)
@@ -374,20 +387,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_arguments(parser)
     parser.add_argument("--card", type=Path, help="write here; by default print")
     options = parser.parse_args(arguments)
-    try:
-        source = from_arguments(options.folder, options)
-        for index in range(len(source)):
-            source.load(index)  # every file is read once, so that the card vouches for it
-        text = json.dumps(source.card(), indent=1)
-        if options.card:
-            with whole_file(options.card) as partial:
-                partial.write_text(text + "\n")
-    except (FusionError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    if not options.card:
-        print(text)
-    return 0
+    return exit_code(lambda: check(options))
 
 
 if __name__ == "__main__":

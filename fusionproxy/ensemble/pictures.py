@@ -21,7 +21,7 @@ import numpy as np
 from fusionproxy.classical import average, fuse_luma
 from fusionproxy.data import U8
 from fusionproxy.ensemble.pair_list import evenly
-from fusionproxy.errors import FusionError, exit_without
+from fusionproxy.errors import FusionError, exit_code, exit_without
 from fusionproxy.model import FusionProxy
 
 try:
@@ -135,6 +135,20 @@ def with_samples(ensemble: CachedEnsemble, most: int, folder: str | None = None)
     return [found[k] for k in evenly(len(found), most)]
 
 
+def run(options: argparse.Namespace) -> str:
+    """Draw as a command line says; returns what to say at the end."""
+    if options.out.suffix not in (".jpg", ".png"):
+        raise FusionError(f"--out: expected a .jpg or .png, found {options.out}")
+    ensemble = open_ensemble(options.ensemble)
+    student = FusionProxy.from_pretrained(options.student) if options.student else None
+    rows = with_samples(ensemble, options.rows, options.folder)
+    picture = contact_sheet(ensemble, student, rows)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(options.out), picture[..., ::-1]):
+        raise FusionError(f"{options.out} cannot be written")
+    return f"wrote {options.out}"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     made = argparse.ArgumentParser(
@@ -148,21 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
     made.add_argument("--folder", help="name of the folder of pairs to show; default all")
     made.add_argument("--out", required=True, type=Path, help=".jpg or .png")
     options = made.parse_args(arguments)
-    try:
-        if options.out.suffix not in (".jpg", ".png"):
-            raise FusionError(f"--out: expected a .jpg or .png, found {options.out}")
-        ensemble = open_ensemble(options.ensemble)
-        student = FusionProxy.from_pretrained(options.student) if options.student else None
-        rows = with_samples(ensemble, options.rows, options.folder)
-        picture = contact_sheet(ensemble, student, rows)
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        if not cv2.imwrite(str(options.out), picture[..., ::-1]):
-            raise FusionError(f"{options.out} cannot be written")
-    except (FusionError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    print(f"wrote {options.out}")
-    return 0
+    return exit_code(lambda: run(options))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import numpy as np
 
 from fusionproxy.classical import average, fuse_luma
 from fusionproxy.data import U8
-from fusionproxy.errors import FusionError, exit_without
+from fusionproxy.errors import FusionError, exit_code, exit_without
 from fusionproxy.pairs import Pair, add_arguments, from_arguments
 from fusionproxy.provenance import source_commit
 
@@ -304,9 +304,8 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line."""
-    options = parser().parse_args(arguments)
+def run(options: argparse.Namespace) -> str:
+    """Train as a command line says; returns what to say at the end."""
     if options.threads:
         torch.set_num_threads(options.threads)
     by_steps = TeacherConfig.steps if options.minutes is None else training.ENDLESS
@@ -314,18 +313,16 @@ def main(arguments: list[str] | None = None) -> int:
         n: getattr(options, n) for n in TeacherConfig.__dataclass_fields__ if hasattr(options, n)
     }
     given["steps"] = by_steps if options.steps is None else options.steps
-    try:
-        config = TeacherConfig(**given)
-        sources = [from_arguments(folder, options) for folder in options.pairs]
-        train(config, open_sides(sources, options.pairs), options.out, resume=options.resume)
-    except (FusionError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped; --resume goes on from the last check", file=sys.stderr)
-        return 130
-    print(f"\nwrote {options.out}; look at {options.out / 'samples.png'}")
-    return 0
+    config = TeacherConfig(**given)
+    sources = [from_arguments(folder, options) for folder in options.pairs]
+    train(config, open_sides(sources, options.pairs), options.out, resume=options.resume)
+    return f"\nwrote {options.out}; look at {options.out / 'samples.png'}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line."""
+    options = parser().parse_args(arguments)
+    return exit_code(lambda: run(options), "stopped; --resume goes on from the last check")
 
 
 if __name__ == "__main__":

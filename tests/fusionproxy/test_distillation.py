@@ -1,6 +1,7 @@
 """Distillation learns from an ensemble, resumes to the same bits, checks what it is given."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import torch
 from torch import Tensor
 
 from fusionproxy import train as training
+from fusionproxy.card import command_of
 from fusionproxy.distillation import DistillationConfig, DistillationTask
 from fusionproxy.errors import FusionError
+from fusionproxy.fidelity import gradient_loss, intensity_loss
 from fusionproxy.foundations.panel import Panel, ScaleEstimate
 from fusionproxy.foundations.specs import PANELS
 from fusionproxy.losses import LossConfig
@@ -156,6 +159,66 @@ def test_batches_are_of_one_size_and_only_the_infrared_is_displaced(
     assert not torch.equal(a["infrared"], b["infrared"])
     seen = {tuple(straight.draw(np.random.default_rng(s))["mean"].shape[2:]) for s in range(20)}
     assert seen == set(SIZES)
+
+
+def test_feature_term_of_some_steps_counts_as_much_more(ensemble: MadeEnsemble) -> None:
+    every = DistillationTask(ensemble, DistillationConfig(misalignment=None), 2)
+    config = DistillationConfig(misalignment=None, feature_every=3)
+    some = DistillationTask(ensemble, config, 2)
+    rng = np.random.default_rng(1)
+    factors = [some.draw(rng)["feature_factor"] for _ in range(60)]
+    assert set(factors) == {0.0, 3.0}
+    assert np.mean(factors) == pytest.approx(1.0, abs=0.4)
+    batch = every.draw(np.random.default_rng(0))
+    fused = batch["visible"]
+    whole, without, tripled = (
+        some.loss(fused, {**batch, "feature_factor": factor}) for factor in (1.0, 0.0, 3.0)
+    )
+    term = whole["total"] - without["total"]
+    assert float(tripled["total"] - without["total"]) == pytest.approx(3 * float(term), rel=1e-4)
+    assert float(every.loss(fused, batch)["total"]) == pytest.approx(float(whole["total"]))
+
+
+def test_mirrored_batches_stay_pairs(ensemble: MadeEnsemble) -> None:
+    task = DistillationTask(ensemble, DistillationConfig(misalignment=None, feature_every=4), 1)
+    for seed in range(20):
+        batch = task.draw(np.random.default_rng(seed))
+        known = [torch.equal(m.visible, batch["visible"][0]) for m in ensemble._members]
+        flipped = [
+            torch.equal(m.visible, batch["visible"][0].flip(-1))
+            and torch.equal(m.infrared, batch["aligned"][0].flip(-1))
+            and torch.equal(m.mean, batch["targets"].mean[0].flip(-1))
+            for m in ensemble._members
+        ]
+        assert any(known) != any(flipped)
+
+
+def test_fidelity_terms_equal_a_hand_calculation() -> None:
+    infrared = torch.tensor([[0.0, 0.5, 0.5]]).reshape(1, 1, 1, 3).expand(1, 1, 2, 3)
+    visible = torch.tensor([[0.2, 0.4, 0.1]]).reshape(1, 1, 1, 3).expand(1, 1, 2, 3)
+    flat = torch.zeros(1, 1, 2, 3)
+    # along a row the stronger steps are 0.5 (infrared) and -0.3 (visible); down there is none
+    assert float(gradient_loss(flat, infrared, visible)) == pytest.approx((0.5 + 0.3) / 2)
+    assert float(intensity_loss(flat, infrared, visible)) == pytest.approx((0.2 + 0.5 + 0.5) / 3)
+
+
+def test_weights_of_a_command_line_reach_the_loss(ensemble: MadeEnsemble) -> None:
+    line = "--ensemble CACHE --out RUN --feature-every 5 --weight pixel=0.5 gradient=2"
+    config = config_of(parser().parse_args(line.split())).distillation
+    assert (config.loss.pixel_weight, config.loss.structure_weight) == (0.5, 0.5)
+    assert (config.fidelity.gradient_weight, config.feature_every) == (2.0, 5)
+    task = DistillationTask(ensemble, config, 1)
+    batch = task.draw(np.random.default_rng(0))
+    assert task.loss(batch["visible"], batch)["gradient"] > 0
+    settings = json.loads(json.dumps(dataclasses.asdict(TrainConfig("C", "ensemble"))))
+    settings["distillation"] = json.loads(json.dumps(dataclasses.asdict(config)))
+    assert "pixel=0.5 feature=0.1 structure=0.5 gradient=2 intensity=0" in command_of(settings)
+
+
+@pytest.mark.parametrize("item", ["pixel", "pixel=much", "pixel=-1", "colour=1"])
+def test_weight_that_makes_no_sense_is_a_clear_error(item: str) -> None:
+    with pytest.raises(FusionError, match=r"pixel_weight|--weight"):
+        config_of(parser().parse_args(["--ensemble", "C", "--out", "R", "--weight", item]))
 
 
 def test_nan_stops_the_run_and_keeps_the_batch(

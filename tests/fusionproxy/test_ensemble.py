@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fusionproxy.ensemble.__main__ import main
-from fusionproxy.ensemble.build import Builder, EnsembleConfig, planes
+from fusionproxy.ensemble.build import Builder, EnsembleConfig, in_colour_of, planes
 from fusionproxy.ensemble.cache import (
     SCALES,
     member_path,
@@ -26,6 +26,7 @@ from fusionproxy.ensemble.pair_list import PairList
 from fusionproxy.errors import FusionError
 from fusionproxy.export import export
 from fusionproxy.pairs import open_pairs
+from fusionproxy.student import luma_of
 from fusionproxy.teachers.registry import open_teacher
 from fusionproxy.train import main as train_main
 
@@ -255,8 +256,25 @@ def test_samples_do_not_depend_on_the_order_of_pairs(folder: Path, cache: Path) 
     builder.panel.set_scales(read_scales(cache, read_manifest(cache)["identity"]))
     last = builder.member(COUNT - 1)
     assert torch.allclose(last.mean, open_ensemble(cache)[COUNT - 1].mean, atol=5e-4)
-    infrared, visible = planes(builder.pairs.load(0, config))
+    infrared, visible = planes(builder.pairs.load(0, 64, 48))
     assert (infrared.shape, visible.shape) == ((1, 1, 48, 64), (1, 3, 48, 64))
+
+
+def test_samples_take_the_colour_of_the_visible_image() -> None:
+    visible = torch.tensor([0.5, 0.4, 0.3]).reshape(1, 3, 1, 1)
+    grey = torch.full((1, 3, 1, 1), 0.6)
+    found = in_colour_of(visible, grey)
+    assert torch.allclose(found - found.mean(), visible - visible.mean(), atol=1e-6)
+    assert float(luma_of(found)) == pytest.approx(0.6)
+
+
+def test_limit_of_each_folder(folder: Path) -> None:
+    sources = [open_pairs(folder), open_pairs(folder)]
+    assert PairList(sources, ["a", "b"], [2, 1]).where() == [(0, 0), (0, COUNT - 1), (1, 0)]
+    with pytest.raises(FusionError, match="expected a number for each folder, found 1 for 2"):
+        PairList(sources, ["a", "b"], [2])
+    with pytest.raises(FusionError, match="no pairs"):
+        PairList(sources, ["a", "b"], [0, 0])
 
 
 def test_a_cache_is_distilled(cache: Path, tmp_path: Path) -> None:

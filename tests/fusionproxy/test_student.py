@@ -172,5 +172,5 @@ def test_block_ssim_is_one_for_equal_images_and_falls_with_noise() -> None:
 
 
 def test_unknown_preset_names_the_known() -> None:
-    with pytest.raises(FusionError, match=r"known: cpu, cpu_luma, .*paper"):
+    with pytest.raises(FusionError, match=r"known: cpu, cpu_contrast, cpu_luma, .*paper"):
         preset("big")

@@ -90,10 +90,13 @@ class VehicleModel(NamedTuple):
             peak_accel=2.5 if is_heavy or self.base_type == "bicycle" else 4.6,
             power_w=1000.0 * self.power_kw,
             brake_decel=6.5 if is_heavy else 8.0,
+            corner_cut_m=CORNER_CUT_M if half_x > _LONG_HALF_M else 0.0,
         )
 
 
 BODY_SHARE = 0.92  # of the bounding box's width; mirrors touch nothing in CARLA
+CORNER_CUT_M = 0.6  # of a bus, a lorry and a fire engine: what sweeps over the next lane in a bend
+_LONG_HALF_M = 3.5
 AIR_DENSITY = 1.2  # kg/m^3
 DRAG_COEFFICIENT = 0.3  # what CARLA reports for nearly every vehicle
 TYRE_FRICTION = 3.5  # what CARLA reports for its tyres

@@ -24,6 +24,7 @@ class VehicleSpec:
     power_w: float = 110_000.0  # limits the acceleration at speed
     brake_decel: float = 8.0  # m/s^2 at full brake
     grip: float = 1.8  # friction; CARLA's tyres (3.5) hold better than real ones (about 1)
+    corner_cut_m: float = 0.0  # of both sides, where a body has round corners
 
 
 @dataclass(frozen=True)

@@ -15,22 +15,45 @@ from simulator.types import Obstacle
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-# Columns of a box: centre, cosine and sine of the heading, half sizes, bottom, top, and the
-# distance from the centre to a corner in the plane (m).
+# Columns of a box: centre, cosine and sine of the heading, half sizes, bottom, top, the distance
+# from the centre to a corner in the plane, and how much of both sides a cut corner takes (m).
 (BOX_CX, BOX_CY, BOX_COS, BOX_SIN, BOX_HX, BOX_HY, BOX_LOW, BOX_HIGH, BOX_RADIUS) = range(9)
-BOX_COLUMNS = 9
+BOX_CUT = 9
+BOX_COLUMNS = 10
+_DIAGONAL = math.sqrt(0.5)
 CELL_M = 8.0
 MAX_CELLS = 1_000_000
 
 
 @compiled
-def _overlap_along(ax: float, ay: float, a: F64, b: F64) -> float:
-    """Overlap of the projections on a unit axis; negative when apart."""
-    reach = a[BOX_HX] * abs(a[BOX_COS] * ax + a[BOX_SIN] * ay)
-    reach += a[BOX_HY] * abs(a[BOX_COS] * ay - a[BOX_SIN] * ax)
-    reach += b[BOX_HX] * abs(b[BOX_COS] * ax + b[BOX_SIN] * ay)
-    reach += b[BOX_HY] * abs(b[BOX_COS] * ay - b[BOX_SIN] * ax)
-    return float(reach - abs((b[BOX_CX] - a[BOX_CX]) * ax + (b[BOX_CY] - a[BOX_CY]) * ay))
+def _reach(before: float, ax: float, ay: float, box: F64) -> float:
+    """How far a box extends from its centre along a unit axis, added to what was there before."""
+    along = abs(box[BOX_COS] * ax + box[BOX_SIN] * ay)
+    across = abs(box[BOX_COS] * ay - box[BOX_SIN] * ax)
+    corner = before + box[BOX_HX] * along + box[BOX_HY] * across
+    return float(corner - box[BOX_CUT] * min(along, across))
+
+
+@compiled
+def _separate(ax: float, ay: float, a: F64, b: F64, hit: F64) -> bool:
+    """Whether a unit axis separates two boxes; `hit` keeps the axis of the least overlap."""
+    apart = (b[BOX_CX] - a[BOX_CX]) * ax + (b[BOX_CY] - a[BOX_CY]) * ay
+    depth = _reach(_reach(0.0, ax, ay, a), ax, ay, b) - abs(apart)
+    if depth <= 0.0:
+        return True
+    if depth < hit[2]:
+        side = 1.0 if apart >= 0.0 else -1.0
+        hit[0], hit[1], hit[2] = ax * side, ay * side, depth
+    return False
+
+
+@compiled
+def _separate_diagonally(box: F64, a: F64, b: F64, hit: F64) -> bool:
+    """The same for the axes across the cut corners of one of them."""
+    if box[BOX_CUT] == 0.0:
+        return False
+    cos, sin = box[BOX_COS] * _DIAGONAL, box[BOX_SIN] * _DIAGONAL
+    return _separate(cos - sin, sin + cos, a, b, hit) or _separate(cos + sin, sin - cos, a, b, hit)
 
 
 @compiled
@@ -65,12 +88,10 @@ def touch(a: F64, b: F64, hit: F64) -> bool:
         ax, ay = box[BOX_COS], box[BOX_SIN]
         if axis % 2 == 1:
             ax, ay = -ay, ax
-        depth = _overlap_along(ax, ay, a, b)
-        if depth <= 0.0:
+        if _separate(ax, ay, a, b, hit):
             return False
-        if depth < hit[2]:
-            side = 1.0 if dx * ax + dy * ay >= 0.0 else -1.0
-            hit[0], hit[1], hit[2] = ax * side, ay * side, depth
+    if _separate_diagonally(a, a, b, hit) or _separate_diagonally(b, a, b, hit):
+        return False
     sum_x, sum_y, count = _inside_corners(b, a, _inside_corners(a, b, (0.0, 0.0, 0.0)))
     if count > 0.0:
         hit[3], hit[4] = sum_x / count, sum_y / count
@@ -95,7 +116,8 @@ def _boxes_of(obstacles: Sequence[Obstacle]) -> F64:
     yaw = np.radians(raw[:, 3])
     low, high = raw[:, 2] - raw[:, 6], raw[:, 2] + raw[:, 6]
     across = np.hypot(raw[:, 4], raw[:, 5])
-    columns = (*raw[:, :2].T, np.cos(yaw), np.sin(yaw), *raw[:, 4:6].T, low, high, across)
+    flat = (*raw[:, :2].T, np.cos(yaw), np.sin(yaw), *raw[:, 4:6].T, low, high, across)
+    columns = (*flat, np.zeros(len(raw)))
     return np.ascontiguousarray(np.stack(columns, axis=1))
 
 

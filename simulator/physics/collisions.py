@@ -58,6 +58,7 @@ def box_of(state: F64, spec: F64, box: F64) -> None:
     box[bx.BOX_LOW] = max(low, state[k.Z] + GROUND_CLEARANCE) if spec[k.KIND] == k.VEHICLE else low
     box[bx.BOX_HIGH] = middle + spec[k.HALF_Z]
     box[bx.BOX_RADIUS] = math.hypot(spec[k.HALF_X], spec[k.HALF_Y])
+    box[bx.BOX_CUT] = spec[k.CUT]
 
 
 @compiled

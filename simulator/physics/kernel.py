@@ -27,7 +27,8 @@ STATE_COLUMNS = 16
 # What a body is: half sizes and centre of its box in its own frame (m), SI units elsewhere.
 (HALF_X, HALF_Y, HALF_Z, BOX_X, BOX_Y, BOX_Z, MASS, INERTIA, WHEELBASE) = range(9)
 (MAX_STEER, DRAG, PEAK_ACCEL, POWER, BRAKE_DECEL, GRIP, KIND) = range(9, 16)
-SPEC_COLUMNS = 16
+CUT = 16  # how much of both sides a cut corner takes
+SPEC_COLUMNS = 17
 
 # What it is told to do. GEAR_SIGN is the driving direction, 0 in neutral; WALK is the wanted
 # velocity of a walker; FORCE holds for one step; CONSTANT is a fixed velocity in the local frame.

@@ -57,7 +57,7 @@ def _vehicle_row(spec: VehicleSpec) -> F64:
     wheelbase = max(min(spec.wheelbase_m, 2.0 * spec.half_extent[0]), 0.5)
     tail = (spec.mass_kg, _inertia(spec), wheelbase, _lock(spec), spec.drag)
     engine = (spec.peak_accel, spec.power_w, spec.brake_decel, spec.grip, float(k.VEHICLE))
-    return np.array([*spec.half_extent, *spec.box_center, *tail, *engine])
+    return np.array([*spec.half_extent, *spec.box_center, *tail, *engine, spec.corner_cut_m])
 
 
 def _plain_row(kind: int, half_extent: Vector, box_z: float) -> F64:

@@ -6,8 +6,9 @@ import time
 import numpy as np
 import pytest
 
-from simulator.physics import Physics, VehicleInput, VehicleSpec
+from simulator.physics import Physics, VehicleInput, VehicleSpec, boxes
 from simulator.types import Obstacle, Pose, Tag
+from simulator.vehicle_models import VEHICLES
 
 CAR = VehicleSpec()
 ORIGIN = Pose()
@@ -197,6 +198,30 @@ def test_switches_hold_a_body_or_let_it_pass():
     steady = car(brake=1.0)
     steady.set_constant_velocity(1, (3.0, 0.0, 0.0))
     assert run(steady, 2.0)[0][-1].pose.x == pytest.approx(6.0, abs=1e-6)
+
+
+def box(x, y, yaw_deg, half_x, half_y, cut=0.0):
+    yaw = math.radians(yaw_deg)
+    flat_part = [x, y, math.cos(yaw), math.sin(yaw), half_x, half_y, 0.0, 2.0]
+    return np.array([*flat_part, math.hypot(half_x, half_y), cut])
+
+
+def test_cut_corners_end_at_their_diagonal():
+    """A post at 45 degrees beside the corner: the cut takes 0.6 m of both sides."""
+    for gap_m, meets in ((-0.05, True), (0.05, False)):
+        away = (0.1 + gap_m) * math.sqrt(0.5)
+        post, hit = box(5.7 + away, 1.2 + away, 45.0, 0.1, 0.1), np.zeros(5)
+        assert boxes.touch(box(0.0, 0.0, 0.0, 6.0, 1.5), post, hit)  # the whole rectangle
+        assert boxes.touch(box(0.0, 0.0, 0.0, 6.0, 1.5, 0.6), post, hit) == meets
+        assert boxes.touch(post, box(0.0, 0.0, 0.0, 6.0, 1.5, 0.6), hit) == meets
+        if meets:
+            assert hit[:3] == pytest.approx([-math.sqrt(0.5), -math.sqrt(0.5), 0.05])
+
+
+def test_only_long_vehicles_have_cut_corners():
+    cut = {name for name, model in VEHICLES.items() if model.spec().corner_cut_m > 0.0}
+    names = ("carlamotors.european_hgv", "carlamotors.firetruck", "mitsubishi.fusorosa")
+    assert cut == {f"vehicle.{name}" for name in names}
 
 
 def test_overlaps_sees_bodies_and_obstacles():

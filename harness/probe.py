@@ -20,6 +20,7 @@ CARLA_VERSION = "0.9.16"
 DEFAULT_PORT = 2000
 PROFILE_METHOD = "fusiondrive_profile"
 LOOK_METHOD = "fusiondrive_look"
+RENDERER_METHOD = "fusiondrive_renderer"
 MAX_REPLY_BYTES = 1 << 20
 
 
@@ -30,7 +31,8 @@ class NotCarla(SimulatorError):
 class Engine(str, Enum):
     """Who renders, wherever it runs."""
 
-    EMBEDDED = "embedded"
+    EMBEDDED = "embedded"  # with its own renderer
+    EMBEDDED_GL = "embedded-gl"  # with `--renderer gl`: nearly the same pictures, not equal ones
     UNREAL = "unreal"
 
 
@@ -82,8 +84,18 @@ def check_version(host: str, port: int, timeout_s: float) -> str:
 
 
 def engine_of(host: str, port: int, timeout_s: float = 5.0) -> Engine:
-    """Tell the embedded server from Unreal: only the former has the profile method."""
-    return Engine.UNREAL if read_profile(host, port, timeout_s) is None else Engine.EMBEDDED
+    """Tell the embedded server from Unreal, and its renderers from each other.
+
+    Only the embedded server has the profile method; one of old does not say what draws: numba.
+    """
+    if read_profile(host, port, timeout_s) is None:
+        return Engine.UNREAL
+    try:
+        renderer = call(host, port, RENDERER_METHOD, timeout_s=timeout_s)
+    except SimulatorError:
+        return Engine.EMBEDDED
+    is_gl = isinstance(renderer, str) and renderer.startswith("gl")
+    return Engine.EMBEDDED_GL if is_gl else Engine.EMBEDDED
 
 
 def read_profile(host: str, port: int, timeout_s: float = 5.0) -> dict[str, float] | None:

@@ -54,7 +54,7 @@ class Identity:
     """The ingredients of the hash."""
 
     package_version: str
-    backend: str  # embedded | unreal
+    backend: str  # embedded | embedded-gl | unreal
     look: int | None  # version of the embedded renderer's pictures; None elsewhere
     simulator_version: str
     map: str

@@ -23,7 +23,7 @@ class EpisodeRow:
 
     identity: str  # see results.identity
     package_version: str
-    backend: str  # embedded | unreal: who rendered, wherever it ran
+    backend: str  # embedded | embedded-gl | unreal: who rendered, wherever it ran
     simulator_version: str
     map: str  # authored:<digest> | carla:<digest>
     town: str

@@ -9,7 +9,7 @@ import carla
 import numpy as np
 import pytest
 
-from harness.probe import call
+from harness.probe import call, engine_of
 from simulator.__main__ import EXIT_BAD_INPUT
 from simulator.maps import load_town
 from simulator.render import Renderer
@@ -75,10 +75,11 @@ def test_colours_are_the_same(drawn, size):
         assert np.abs(a.bgra.astype(int) - b.bgra).mean() < LEVELS
 
 
-def test_a_server_says_what_draws(has_gl, launch_server):
+def test_a_server_says_what_draws_and_rows_name_it(has_gl, launch_server):
     server = launch_server("--renderer", "gl")
     try:
         assert call(*server.address, "fusiondrive_renderer").startswith("gl: ")
+        assert engine_of(*server.address) == "embedded-gl"
     finally:
         assert server.stop() == 0
 

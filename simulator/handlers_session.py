@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from simulator import wire
@@ -14,6 +15,7 @@ from simulator.render.look import LOOK_VERSION
 from simulator.wire import Form
 
 _MAPS = "/Game/Carla/Maps/"
+_LAYERED = re.compile(r"Town\d\d(HD)?")  # as CARLA has `_Opt` maps of them
 
 
 def version(_: Context) -> str:
@@ -34,8 +36,10 @@ def sensor_token(context: Context, stream_id: int) -> list[bytes]:
 
 
 def available_maps(context: Context) -> list[str]:
-    """Asset paths of all towns."""
-    return [_MAPS + name for name in context.server.store.available()]
+    """Asset paths of all towns; CARLA's own names are listed as layered maps too."""
+    names = context.server.store.available()
+    layered = {f"{name}_Opt" for name in names if _LAYERED.fullmatch(name)}
+    return [_MAPS + name for name in sorted(layered.union(names))]
 
 
 def map_info(context: Context) -> list[Any]:

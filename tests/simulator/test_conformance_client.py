@@ -28,7 +28,8 @@ def versions(stage, folder) -> None:
 
 def maps(stage, folder) -> None:
     names = stage.client.get_available_maps()
-    assert "/Game/Carla/Maps/Town02" in names
+    assert {f"/Game/Carla/Maps/{name}" for name in ("Town02", "Town02_Opt")} <= set(names)
+    assert len(names) == len(set(names))
     before = stage.world.id
     world = stage.client.load_world("Town02_Opt", True, carla.MapLayer.NONE)
     assert world.id != before

@@ -218,12 +218,8 @@ class Physics:
         twist = math.radians(impulse[2]) / self._spec[row, k.INERTIA]
         self._state[row, k.YAW_RATE] += twist
 
-    def body(self, key: int) -> BodyState:
-        """Where a body is and how it moves."""
-        return self.bodies()[key]
-
     def bodies(self) -> dict[int, BodyState]:
-        """All bodies by key; in one go, as this takes longer than to move them."""
+        """Where all bodies are and how they move; in one go, as this takes longer than a step."""
         state = self._state
         turned = np.degrees(state[:, [k.PITCH, k.YAW, k.ROLL, k.YAW_RATE, k.STEER]])
         turned[:, 1] = (turned[:, 1] + 180.0) % 360.0 - 180.0

@@ -36,6 +36,12 @@ class Session(NamedTuple):
             self.blueprint("vehicle.tesla.model3"), self.spawn_points()[spot]
         )
 
+    def moving_car(self, spot: int = 0, ticks: int = 15) -> carla.Vehicle:
+        car = self.car(spot)
+        car.apply_control(carla.VehicleControl(throttle=0.7))
+        self.ticks(ticks)
+        return car
+
     def listen(
         self, name: str, place: carla.Transform, parent: carla.Actor | None, **attributes: object
     ) -> queue.Queue:

@@ -14,8 +14,10 @@ import test_conformance_lights
 import test_conformance_map
 import test_conformance_pictures
 import test_conformance_sensor
+import test_conformance_vehicle
 import test_conformance_world
 
+from simulator.blueprints_sensors import SENSOR_ATTRIBUTES
 from simulator.handlers import METHODS, UNSUPPORTED
 
 PAGE = Path(__file__).parents[2] / "docs/simulator.md"
@@ -27,6 +29,7 @@ MODULES = (
     test_conformance_map,
     test_conformance_pictures,
     test_conformance_sensor,
+    test_conformance_vehicle,
     test_conformance_world,
 )
 CLASSES = (
@@ -87,6 +90,13 @@ def test_each_row_says_one_of_three_things():
     assert set(rows().values()) <= known
     broken = {call for call, how in rows().items() if how == "broken in the wheel"}
     assert broken == BROKEN_IN_THE_WHEEL
+
+
+def test_the_table_of_sensors_has_exactly_the_blueprints():
+    text = PAGE.read_text().split("\n## Sensors")[1]
+    lines = [line for line in text.splitlines() if re.match(r"\| `[\w.`, ]+ \| works", line)]
+    names = [name for line in lines for name in re.findall(r"`([\w.]+)`", line.split("|")[1])]
+    assert sorted(f"sensor.{name}" for name in names) == sorted(SENSOR_ATTRIBUTES)
 
 
 @pytest.mark.parametrize("name", sorted(UNSUPPORTED))

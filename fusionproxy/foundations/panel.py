@@ -20,7 +20,7 @@ try:
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
-FLOOR = 1e-3  # of a channel's standard deviation over the mean of all: dead channels stay small
+SILENT = 0.05  # of a channel's standard deviation over the mean of all; below it is left out
 SMALLEST_GRID = 2
 
 
@@ -113,10 +113,14 @@ class Panel(nn.Module):
         return {slot: x / self.scales[slot].to(x) for slot, x in raw.items()}
 
     def set_scales(self, scales: Mapping[str, Tensor]) -> None:
-        """Take the standard deviation of each channel, (C,) by slot."""
-        floors = {slot: FLOOR * float(s.mean()) for slot, s in scales.items()}
+        """Take the standard deviation of each channel, (C,) by slot.
+
+        Channels that are silent over the training set become zero. Over half of those of the
+        VGG stand-in are: a student's first images wake them, and divided by next to nothing they
+        would be a million times as loud as all others.
+        """
         self.scales = {
-            slot: s.clamp_min(max(floors[slot], 1e-12)).reshape(1, -1, 1, 1)
+            slot: s.masked_fill(s <= SILENT * s.mean(), torch.inf).reshape(1, -1, 1, 1)
             for slot, s in scales.items()
         }
 

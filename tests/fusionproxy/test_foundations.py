@@ -46,6 +46,19 @@ def test_gradients_reach_the_image_and_nothing_else() -> None:
     assert not panel.backbones["dinov2"].training
 
 
+def test_channels_that_are_silent_over_the_training_set_become_zero() -> None:
+    panel = Panel(PANELS["tiny"])
+    scales = {
+        slot: torch.ones(x.shape[1]) for slot, x in panel.raw(torch.rand(1, 3, 64, 64)).items()
+    }
+    for scale in scales.values():
+        scale[3] = 0.0
+    panel.set_scales(scales)
+    for features in panel(torch.rand(1, 3, 64, 64)).values():
+        assert not features[:, 3].any()
+        assert features[:, 4].any()
+
+
 def test_scales_are_the_standard_deviation_over_all_images() -> None:
     images = torch.rand(6, 3, 64, 64)
     panel, estimate = Panel(TINY), ScaleEstimate()

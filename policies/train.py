@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from harness.errors import ConfigError, FusionDriveError
+from policies.augment import Augmentation, augment
 from policies.checkpoints import read_checkpoint
 from policies.cilrs import file_hash
 from policies.cilrs_network import Cilrs, NetworkConfig
@@ -64,6 +65,7 @@ class TrainConfig:
     contrast: float = 0.15
     tint: float = 0.05
     noise: float = 0.01
+    scenery_swap: float = 0.0  # share of patches beside and above the street from other frames
     held_out: float = 0.08  # share of routes kept for validation
     drives: int = 0  # short closed-loop drives at each validation
     drive_town: str = "Town02"  # where; its ready-made routes stay unseen
@@ -103,6 +105,11 @@ def check_of(config: TrainConfig) -> DriveCheck:
     """The short drives of a validation."""
     maps = Path(config.drive_maps) if config.drive_maps else None
     return DriveCheck(config.drive_town, config.drives, maps, config.drive_scenery)
+
+
+def augmentation_of(config: TrainConfig) -> Augmentation:
+    """How training changes its pictures."""
+    return Augmentation(**{item.name: getattr(config, item.name) for item in fields(Augmentation)})
 
 
 def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
@@ -211,24 +218,6 @@ def schedule(done: float, step: int) -> float:
     return min(1.0, (step + 1) / 200) * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * done)))
 
 
-def augment(images: Tensor, config: TrainConfig, generator: torch.Generator) -> Tensor:
-    """Brightness, contrast, tint and pixel noise, each small; (B, 3, H, W) in [0, 1].
-
-    No blur and no lifted blacks: the policy must not have seen anything like fog or night.
-    """
-    count = len(images)
-
-    def draw(channels: int, reach: float) -> Tensor:
-        unit = torch.rand((count, channels, 1, 1), generator=generator)
-        return 1.0 + reach * (2.0 * unit - 1.0)
-
-    mean = images.mean(dim=(1, 2, 3), keepdim=True)
-    images = (images - mean) * draw(1, config.contrast) + mean
-    images = images * draw(1, config.brightness) * draw(3, config.tint)
-    images = images + config.noise * torch.randn(images.shape, generator=generator)
-    return images.clamp_(0.0, 1.0)
-
-
 def to_batch(images: NDArray[np.uint8]) -> Tensor:
     """uint8 (B, H, W, 3) to float (B, 3, H, W) in [0, 1], channels last in memory."""
     return torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(255.0)
@@ -253,7 +242,7 @@ def train_step(
     """One update; returns the loss."""
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     images = normalise(
-        augment(to_batch(frames.images(index)), config, generator), preprocessing
+        augment(to_batch(frames.images(index)), augmentation_of(config), generator), preprocessing
     ).contiguous(memory_format=torch.channels_last)
     true_mps = frames.speeds[index]
     replaced = rng.random(len(index)) < config.speed_dropout

@@ -86,6 +86,7 @@ def _distillation_flags(settings: dict[str, Any]) -> str:
         if name.endswith("_weight") and name != "most_weight"
     ]
     flags = f" --learning-rate {settings['learning_rate']:g} --weight {' '.join(terms)}"
+    flags += f" --structure {distillation['loss']['structure']}"
     if distillation.get("feature_every", 1) != 1:
         flags += f" --feature-every {distillation['feature_every']}"
     return flags + (" --no-misalignment" if distillation["misalignment"] is None else "")

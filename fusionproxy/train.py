@@ -40,6 +40,7 @@ try:
     from fusionproxy.ablations import ABLATIONS, ablation
     from fusionproxy.distillation import DistillationConfig, DistillationTask
     from fusionproxy.ensemble.cache import open_ensemble
+    from fusionproxy.losses import STRUCTURES
     from fusionproxy.oracle import OracleConfig, OracleTask
     from fusionproxy.place import Place, find_place
     from fusionproxy.student import Padded, build, save
@@ -318,6 +319,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="TERM=NUMBER",
         help="of Eq. 12: pixel, feature, structure; beside it: gradient, intensity (default 0)",
     )
+    made.add_argument("--structure", choices=STRUCTURES, help="SSIM of Eq. 11; block8 is cheaper")
     made.add_argument(
         "--feature-every", type=int, help="feature term in one of so many steps, as much stronger"
     )
@@ -344,6 +346,9 @@ def config_of(options: argparse.Namespace) -> TrainConfig:
     if options.no_misalignment:
         distillation = replace(distillation, misalignment=None)
     distillation = distillation.weighted(options.weight)
+    if options.structure is not None:
+        loss = replace(distillation.loss, structure=options.structure)
+        distillation = replace(distillation, loss=loss)
     if options.feature_every is not None:
         distillation = replace(distillation, feature_every=options.feature_every)
     given = {name: getattr(options, name) for name in FLAGS}

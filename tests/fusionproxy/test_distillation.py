@@ -203,7 +203,9 @@ def test_fidelity_terms_equal_a_hand_calculation() -> None:
 
 
 def test_weights_of_a_command_line_reach_the_loss(ensemble: MadeEnsemble) -> None:
-    line = "--ensemble CACHE --out RUN --feature-every 5 --weight pixel=0.5 gradient=2"
+    line = (
+        "--ensemble C --out RUN --feature-every 5 --structure block8 --weight pixel=0.5 gradient=2"
+    )
     config = config_of(parser().parse_args(line.split())).distillation
     assert (config.loss.pixel_weight, config.loss.structure_weight) == (0.5, 0.5)
     assert (config.fidelity.gradient_weight, config.feature_every) == (2.0, 5)
@@ -212,7 +214,10 @@ def test_weights_of_a_command_line_reach_the_loss(ensemble: MadeEnsemble) -> Non
     assert task.loss(batch["visible"], batch)["gradient"] > 0
     settings = json.loads(json.dumps(dataclasses.asdict(TrainConfig("C", "ensemble"))))
     settings["distillation"] = json.loads(json.dumps(dataclasses.asdict(config)))
-    assert "pixel=0.5 feature=0.1 structure=0.5 gradient=2 intensity=0" in command_of(settings)
+    assert (
+        "pixel=0.5 feature=0.1 structure=0.5 gradient=2 intensity=0 --structure block8"
+        in command_of(settings)
+    )
 
 
 @pytest.mark.parametrize("item", ["pixel", "pixel=much", "pixel=-1", "colour=1"])

@@ -196,13 +196,16 @@ def judge(people: Population, watch: TrafficWatch, contacts: Contacts) -> list[C
         logger.info("%.1f s: %s met %s at (%.1f, %.1f)", *hit)
     for car, light in watch.passed_red:
         logger.info("%s passed light %d at red", people.vehicles[car].type_id, light)
+    is_gone = watch.alive_s < watch.alive_s.max(initial=0.0) - 1.0
     for row, vehicle in enumerate(people.vehicles):
         stood_s = float(watch.longest_stand_s[row])
-        if stood_s > DEADLOCK_S:
+        if stood_s > DEADLOCK_S or is_gone[row]:
             x, y = watch.places[row, :2]
-            logger.info("%s stood for %.0f s at (%.1f, %.1f)", vehicle.type_id, stood_s, x, y)
+            end = ", then it was taken away" if is_gone[row] else ""
+            logger.info(
+                "%s stood for %.0f s at (%.1f, %.1f)%s", vehicle.type_id, stood_s, x, y, end
+            )
     hours = max(float(watch.alive_s.sum()) / 3600.0, 1e-9)
-    gone = int((watch.alive_s < watch.alive_s.max(initial=0.0) - 1.0).sum())
     stuck = int((watch.longest_stand_s > DEADLOCK_S).sum())
     passes = watch.passed_green + len(watch.passed_red)
     return [
@@ -211,7 +214,7 @@ def judge(people: Population, watch: TrafficWatch, contacts: Contacts) -> list[C
               len(people.walkers) >= 0.9 * options.walkers),
         at_most("collisions per car-hour", len(contacts.found) / hours, COLLISIONS_PER_CAR_HOUR),
         at_most("cars that stood > 90 s", stuck, 0),
-        at_most("cars that the manager took away", gone, 0),
+        at_most("cars that the manager took away", int(is_gone.sum()), 0),
         at_most("longest stand", float(watch.longest_stand_s.max(initial=0.0)), DEADLOCK_S, " s"),
         at_most(f"lights passed at red, of {passes}", len(watch.passed_red), RED_SHARE * passes),
         Check("mean speed", f"{3.6 * watch.mean_speed_mps:.1f} km/h", "", True),

@@ -60,7 +60,7 @@ class DistillationConfig:
         for item in items:
             term, _, text = item.partition("=")
             try:
-                weight = {f"{term}_weight": float(text)}
+                weight: dict[str, Any] = {f"{term}_weight": float(text)}
             except ValueError as err:
                 raise FusionError(f"--weight: expected TERM=NUMBER, found '{item}'") from err
             if term in TERMS:

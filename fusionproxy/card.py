@@ -102,7 +102,7 @@ def describe(card: dict[str, Any]) -> str:
         "- input: thermal (1, 1, H, W) and RGB (1, 3, H, W) in [0, 1], any size; output: RGB",
     ]  # fmt: skip
     for teacher in card.get("ensemble", {}).get("teachers", ()):
-        lines.append(f"- teacher `{teacher['name']}`: {json.dumps(teacher)}")
+        lines.append(f"- teacher `{teacher['name']}`: {_teacher(teacher)}")
     for backbone in card.get("ensemble", {}).get("panel", {}).get("backbones", ()):
         stands = f", stands for {backbone['stands_for']}" if backbone["stands_for"] else ""
         lines.append(f"- backbone `{backbone['slot']}`: {backbone['architecture']}{stands}")
@@ -110,6 +110,15 @@ def describe(card: dict[str, Any]) -> str:
     if "int8" in card:
         lines += ["", *_int8(card["int8"])]
     return "\n".join(lines) + "\n"
+
+
+def _teacher(facts: Mapping[str, Any]) -> str:
+    """A teacher in one line; its data stand in the JSON."""
+    said = [f"{k} {v}" for k, v in facts.items() if k not in ("name", "card")]
+    own = facts.get("card", {})
+    if "step" in own:
+        said.append(f"{own['label']}; {own['step']} steps on {own['images']} images")
+    return ", ".join(said)
 
 
 def _numbers(card: dict[str, Any]) -> list[str]:

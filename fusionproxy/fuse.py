@@ -201,7 +201,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--visible", type=Path, help="image or video")
     made.add_argument("--out", type=Path, required=True, help="folder, image or .mp4")
     made.add_argument(
-        "--student", default="student_oracle", help="name of shipped weights, file or folder"
+        "--student", default="student_distilled", help="name of shipped weights, file or folder"
     )
     made.add_argument("--side-by-side", action="store_true", help="visible | infrared | fused")
     made.add_argument("--rate", help=f"frames a second of an mp4 from images; default {RATE}")

@@ -19,7 +19,7 @@ from fusionproxy.layouts import SHOWN, images_by_stem
 from fusionproxy.model import FusionProxy
 from fusionproxy.pairs import Pair, read_rgb
 
-SHIPPED = "student_oracle.onnx"
+SHIPPED = "student_distilled.onnx"  # real pairs are what it has learnt from
 
 
 class Method(Protocol):

@@ -1,7 +1,7 @@
 """A student in one object: by name or file, for numpy or torch, of any type.
 
 from fusionproxy import FusionProxy
-fused = FusionProxy.from_pretrained("student_oracle").fuse(rgb, thermal)
+fused = FusionProxy.from_pretrained("student_distilled").fuse(rgb, thermal)
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ WIDTH = 240  # of a picture
 CAPTION = 22
 # one colour a backbone, RGB in [0, 1]: orange, sky blue, green, violet (of Okabe and Ito)
 COLOURS = ((0.90, 0.62, 0.0), (0.34, 0.71, 0.91), (0.0, 0.62, 0.45), (0.80, 0.47, 0.65))
-MOST_DEVIATION = 0.1  # of the range; white
+MOST_DEVIATION = 0.25  # of the range; the brightest colour
+JPEG_QUALITY = 88
 
 
 def planes_to_rgb(image: Tensor) -> U8:
@@ -144,7 +145,9 @@ def run(options: argparse.Namespace) -> str:
     rows = with_samples(ensemble, options.rows, options.folder)
     picture = contact_sheet(ensemble, student, rows)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(options.out), picture[..., ::-1]):
+    if not cv2.imwrite(
+        str(options.out), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    ):
         raise FusionError(f"{options.out} cannot be written")
     return f"wrote {options.out}"
 

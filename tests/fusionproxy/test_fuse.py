@@ -61,12 +61,12 @@ def test_a_folder_of_pairs_becomes_a_folder_of_images(
     out = folder.parent / "fused"
     assert fuse.main(["--pairs", str(folder), "--out", str(out)]) == 0
     assert sorted(path.name for path in out.iterdir()) == [f"{i}.png" for i in range(5)]
-    expected = FusionProxy.from_pretrained("student_oracle").fuse(FRAMES[3], GREY[3][..., 0])
+    expected = FusionProxy.from_pretrained("student_distilled").fuse(FRAMES[3], GREY[3][..., 0])
     np.testing.assert_array_equal(cv2.imread(str(out / "3.png"))[..., ::-1], expected)
     said = capsys.readouterr()
     assert said.err.count("\n") == 1  # progress is one line
     assert "5 of 5 pairs" in said.err
-    assert "student_oracle.onnx (" in said.out
+    assert "student_distilled.onnx (" in said.out
 
 
 def test_two_images_become_one_side_by_side(folder: Path) -> None:

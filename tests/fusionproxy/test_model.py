@@ -111,7 +111,7 @@ def test_wrong_files_are_clear_errors(tmp_path: Path) -> None:
         "foreign.safetensors": "is not a safetensors file",
         "net.txt": r"expected a file of \.onnx, \.xml",
         "empty": "no file of .onnx, .xml, .torchscript, .safetensors in",
-        "nothing": "known names: student_oracle",
+        "nothing": "known names: student_distilled, student_oracle",
     }.items():
         with pytest.raises(FusionError, match=message):
             FusionProxy.from_pretrained(tmp_path / name)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from fusionproxy import student as students
 from fusionproxy.config import PRESETS, preset
 from fusionproxy.formats import EXPORTS, INT8, beside, stem_of, weights_hash
 from fusionproxy.model import SHIPPED
+from fusionproxy.train import TrainConfig
 from fusionproxy.writers import parity, torchscript_runner, write_torchscript
 from harness.errors import WeightsError
 from sensors.fusion import make_fuser
@@ -22,7 +24,7 @@ SIZE = (192, 256)
 TRAINED = {
     "label": "distilled",
     "train_config": json.dumps(
-        {"data": "cache", "target": "ensemble", "student": "cpu", "steps": 3, "batch": 2, "seed": 0}
+        asdict(TrainConfig(data="cache", target="ensemble", student="cpu", steps=3, batch=2))
     ),
     "data_hash": "0" * 12,
     "seconds": "1",

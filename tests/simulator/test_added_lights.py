@@ -14,11 +14,13 @@ import carla
 import pytest
 
 from harness.world import StopLines
+from simulator.lights import LightState, TrafficLights
 from simulator.maps import MapError, load_town
 from simulator.types import Town
 
 LINES = "carla_Town02_stoplines.json"
 GROUPS = "carla_Town02_traffic_light_controller.json"
+PAST_LINE_M = 1.6  # a light still governs so far past its line
 OFFICIAL_LIGHTS = {"Town01": (36, 12), "Town02": (24, 8), "Town03": (37, 11)}
 
 Edit = Callable[[Any], None]
@@ -136,6 +138,38 @@ def test_carlas_own_maps(name: str, official_maps: Path) -> None:
             waypoint = carla_map.get_waypoint(carla.Location(line.x, line.y, line.z))
             assert not waypoint.is_junction
             assert any(w.is_junction for ahead_m in range(1, 12) for w in waypoint.next(ahead_m))
+    assert_lights_govern_their_own_lanes(town, carla_map)
+    assert_phases_take_turns(town)
+
+
+def assert_lights_govern_their_own_lanes(town: Town, carla_map: carla.Map) -> None:
+    """The line of the light that governs a place lies on the way ahead, or just behind."""
+    lights = TrafficLights(town.signals)
+    for waypoint in carla_map.generate_waypoints(1.0):
+        place = waypoint.transform
+        index = lights.light_ahead(place.location.x, place.location.y, place.rotation.yaw)
+        if index is None:
+            continue
+        lines = [carla.Location(*line[:3]) for line in town.signals[index].stop_lines]
+        gaps = [min(line.distance(place.location) for line in lines)]
+        ahead = [waypoint]
+        while min(gaps) > PAST_LINE_M and len(gaps) < 32:
+            ahead = [following for one in ahead for following in one.next(0.5)]
+            gaps += [min(x.distance(w.transform.location) for x in lines for w in ahead)]
+        assert min(gaps) <= PAST_LINE_M, (town.signals[index].signal_id, place)
+
+
+def assert_phases_take_turns(town: Town) -> None:
+    """Each light is green within two minutes, and no junction opens to two phases at once."""
+    lights = TrafficLights(town.signals)
+    green: set[int] = set()
+    for _ in range(1200):
+        lights.advance(0.1)
+        is_open = [status.state is not LightState.RED for status in lights.states]
+        phases = {(s.group, s.phase) for s, o in zip(town.signals, is_open, strict=True) if o}
+        assert len(phases) == len({group for group, _ in phases})
+        green |= {i for i, s in enumerate(lights.states) if s.state is LightState.GREEN}
+    assert len(green) == len(town.signals)
 
 
 def test_clients_find_lights_lanes_and_ids(maps: Path, launch_server) -> None:

@@ -121,6 +121,31 @@ def test_uphill_is_slower_than_downhill():
     assert speed(down) > speed(up) + 3.0
 
 
+@pytest.mark.parametrize("grade", [0.22, 0.42])  # the steepest streets of CARLA's Town03
+@pytest.mark.parametrize("name", sorted(VEHICLES))
+def test_all_vehicles_start_on_steep_hills_with_the_throttle_of_the_traffic_manager(name, grade):
+    physics = Physics((), lambda at: grade * at[:, 0])
+    physics.add_vehicle(1, ORIGIN, VEHICLES[name].spec())
+    physics.control(1, VehicleInput(brake=1.0))
+    run(physics, 1.0)
+    physics.control(1, VehicleInput(throttle=0.85))
+    states, _ = run(physics, 8.0)
+    assert states[-1].pose.x > 2.0  # bicycles: 500 W lift them at 1 m/s
+
+
+def test_lower_gears_give_no_more_power_and_change_nothing_on_gentle_hills():
+    lorry = VEHICLES["vehicle.carlamotors.firetruck"].spec()
+    gained = {}
+    for grade in (0.0, 0.1, 0.3):
+        physics = Physics((), lambda at, grade=grade: grade * at[:, 0])
+        physics.add_vehicle(1, ORIGIN, lorry)
+        physics.control(1, VehicleInput(throttle=1.0))
+        gained[grade] = speed(run(physics, 60.0)[0][0]) / 0.1
+        climbs = 9.81 * grade * speed(physics.bodies()[1])
+        assert climbs <= lorry.power_w / lorry.mass_kg
+    assert gained[0.1] == pytest.approx(gained[0.0] - 0.981, abs=0.02)
+
+
 def test_a_car_spawned_in_the_air_falls_to_the_ground():
     states, _ = run(car(pose=Pose(z=0.6)), 1.0)
     assert 0.3 < states[1].pose.z < 0.6

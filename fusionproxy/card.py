@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fusionproxy.distillation import TERMS
 from fusionproxy.errors import FusionError
+from fusionproxy.fidelity import TERMS as FIDELITY_TERMS
 from fusionproxy.provenance import UNKNOWN
 
 NOTES = {
@@ -80,11 +82,8 @@ def _distillation_flags(settings: dict[str, Any]) -> str:
     """Weights and whatever else of a distillation the command line can change."""
     distillation = settings["distillation"]
     weights = {**distillation["loss"], **distillation.get("fidelity", {})}
-    terms = [
-        f"{name.removesuffix('_weight')}={value:g}"
-        for name, value in weights.items()
-        if name.endswith("_weight") and name != "most_weight"
-    ]
+    known = [term for term in (*TERMS, *FIDELITY_TERMS) if f"{term}_weight" in weights]
+    terms = [f"{term}={weights[f'{term}_weight']:g}" for term in known]
     flags = f" --learning-rate {settings['learning_rate']:g} --weight {' '.join(terms)}"
     flags += f" --structure {distillation['loss']['structure']}"
     if distillation.get("feature_every", 1) != 1:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from fusionproxy.data import hold_out
 from fusionproxy.errors import FusionError, missing_extra
-from fusionproxy.fidelity import FidelityConfig, gradient_loss, intensity_loss
+from fusionproxy.fidelity import TERMS as FIDELITY_TERMS
+from fusionproxy.fidelity import FidelityConfig
 from fusionproxy.misalignment import Misalignment, displace
 
 try:
@@ -31,7 +32,6 @@ except ModuleNotFoundError as err:
 
 U8 = NDArray[np.uint8]
 TERMS = ("pixel", "feature", "structure")  # of Eq. 12
-FIDELITY_TERMS = ("gradient", "intensity")
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,10 @@ class DistillationTask:
             by_backbone("features"),
             by_backbone("feature_variances"),
         )
+        infrared = stack("infrared")
         return {
-            "infrared": stack("infrared"),
-            "aligned": stack("infrared"),
+            "infrared": infrared,
+            "aligned": infrared,  # stays where the other is displaced
             "feature_factor": 1.0,
             "visible": stack("visible"),
             "mean": targets.mean,
@@ -150,26 +151,23 @@ class DistillationTask:
             self.panel.to(fused.device)
             features = self.panel(fused, self.criterion.backbones)
         self.criterion.to(fused.device)
-        found: dict[str, Tensor] = self.criterion(fused, features, targets)._asdict()
-        more = (factor - 1) * self.config.loss.feature_weight if features else 0.0
-        found["total"] = found["total"] + more * found["feature"]
+        found: dict[str, Tensor] = self.criterion(fused, features, targets, factor)._asdict()
         return self._with_fidelity(found, fused, batch)
 
     def _with_fidelity(
         self, found: dict[str, Tensor], fused: Tensor, batch: dict[str, Any]
     ) -> dict[str, Tensor]:
-        fidelity = self.config.fidelity
+        weights = {t: w for t, w in self.config.fidelity.weights().items() if w > 0}
+        if not weights:
+            return found
         planes = (
             luma_of(fused),
             batch["aligned"].to(fused.device),
             luma_of(batch["visible"].to(fused.device)),
         )
-        if fidelity.gradient_weight > 0:
-            found["gradient"] = gradient_loss(*planes)
-            found["total"] = found["total"] + fidelity.gradient_weight * found["gradient"]
-        if fidelity.intensity_weight > 0:
-            found["intensity"] = intensity_loss(*planes)
-            found["total"] = found["total"] + fidelity.intensity_weight * found["intensity"]
+        for term, weight in weights.items():
+            found[term] = FIDELITY_TERMS[term](*planes)
+            found["total"] = found["total"] + weight * found[term]
         return found
 
     @torch.no_grad()

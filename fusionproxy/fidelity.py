@@ -27,9 +27,13 @@ class FidelityConfig:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        for name in ("gradient_weight", "intensity_weight"):
-            if not getattr(self, name) >= 0:
-                raise FusionError(f"{name}: expected 0 or more, found {getattr(self, name)}")
+        for term, weight in self.weights().items():
+            if not weight >= 0:
+                raise FusionError(f"{term}_weight: expected 0 or more, found {weight}")
+
+    def weights(self) -> dict[str, float]:
+        """Weight of each term of `TERMS`."""
+        return {term: getattr(self, f"{term}_weight") for term in TERMS}
 
 
 def gradient_loss(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
@@ -53,3 +57,6 @@ def gradient_loss(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
 def intensity_loss(fused: Tensor, infrared: Tensor, visible: Tensor) -> Tensor:
     """Distance to the brighter one of the sources; planes as in `gradient_loss`, a scalar."""
     return (fused - torch.maximum(infrared, visible)).abs().mean()
+
+
+TERMS = {"gradient": gradient_loss, "intensity": intensity_loss}

@@ -27,7 +27,7 @@ import numpy as np
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_code
 from fusionproxy.layouts import SUFFIXES, PairFile
-from fusionproxy.model import FusionProxy
+from fusionproxy.model import DEFAULT, FusionProxy
 from fusionproxy.pairs import Pair, PairFolder, PairSource, add_arguments, from_arguments, reading
 from fusionproxy.video import SUFFIXES as VIDEOS
 from fusionproxy.video import VideoPairs, VideoWriter
@@ -200,9 +200,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--infrared", type=Path, help="image or video")
     made.add_argument("--visible", type=Path, help="image or video")
     made.add_argument("--out", type=Path, required=True, help="folder, image or .mp4")
-    made.add_argument(
-        "--student", default="student_distilled", help="name of shipped weights, file or folder"
-    )
+    made.add_argument("--student", default=DEFAULT, help="name of shipped weights, file or folder")
     made.add_argument("--side-by-side", action="store_true", help="visible | infrared | fused")
     made.add_argument("--rate", help=f"frames a second of an mp4 from images; default {RATE}")
     made.add_argument("--overwrite", action="store_true", help="replace what is there")

@@ -198,7 +198,13 @@ class DistillationLoss(nn.Module):
         self.mean_variances = dict(mean_variances)
         self.weights = GlobalWeights(len(self.backbones)) if config.routing == "global" else None
 
-    def forward(self, fused: Tensor, features: Mapping[str, Tensor], targets: Targets) -> Losses:
+    def forward(
+        self,
+        fused: Tensor,
+        features: Mapping[str, Tensor],
+        targets: Targets,
+        feature_factor: float = 1.0,
+    ) -> Losses:
         """Losses of a batch.
 
         Args:
@@ -206,6 +212,7 @@ class DistillationLoss(nn.Module):
             features: of `fused`, by backbone, scaled as those of `targets`; none leaves the
                 feature loss out.
             targets: of the ensemble.
+            feature_factor: of the feature loss in the total, where not every batch has one.
         """
         pixel = pixel_loss(fused, targets.mean, targets.variance, self.config)
         structure = structure_loss(fused, targets.mean, self.config)
@@ -213,7 +220,7 @@ class DistillationLoss(nn.Module):
         feature = self.feature_loss(features, targets) if needed else torch.zeros_like(pixel)
         total = (
             self.config.pixel_weight * pixel
-            + self.config.feature_weight * feature
+            + self.config.feature_weight * feature_factor * feature
             + self.config.structure_weight * structure
         )
         return Losses(total, pixel, feature, structure)

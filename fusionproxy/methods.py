@@ -16,10 +16,8 @@ from fusionproxy.errors import FusionError
 from fusionproxy.formats import weights_hash
 from fusionproxy.inference import OnnxStudent
 from fusionproxy.layouts import SHOWN, images_by_stem
-from fusionproxy.model import FusionProxy
+from fusionproxy.model import DEFAULT, SHIPPED, FusionProxy
 from fusionproxy.pairs import Pair, read_rgb
-
-SHIPPED = "student_distilled.onnx"  # real pairs are what it has learnt from
 
 
 class Method(Protocol):
@@ -128,7 +126,7 @@ def _student(name: str, path: Path) -> Method:
 
 
 def _shipped() -> Method:
-    path = Path(__file__).parent / "weights" / SHIPPED
+    path = SHIPPED / f"{DEFAULT}.onnx"
     if not path.is_file():
         raise FusionError(f"no shipped student at {path}; name a file with onnx:FILE")
     return _onnx(f"student ({path.stem.removeprefix('student_')})", path)

@@ -24,6 +24,7 @@ from fusionproxy.whole import whole_file
 F32 = NDArray[np.float32]
 Range = tuple[float, float]
 SHIPPED = Path(__file__).parent / "weights"
+DEFAULT = "student_distilled"  # of those that ship; real pairs are what it has learnt from
 PICKLES = (".pt", ".pth", ".pkl", ".bin", ".ckpt")
 SMALLEST = 2  # pixels a side
 

@@ -61,11 +61,11 @@ class TrainConfig:
     speed_dropout: float = 0.3  # share of samples whose speed is replaced, pedals with it
     init: str = ""  # weights of an earlier run to begin with, for rounds of aggregation
     lights: str = "obey"  # or `ignore`: pedals as on a street without traffic lights
-    brightness: float = 0.2
-    contrast: float = 0.15
-    tint: float = 0.05
-    noise: float = 0.01
-    scenery_swap: float = 0.0  # share of patches beside and above the street from other frames
+    brightness: float = Augmentation.brightness
+    contrast: float = Augmentation.contrast
+    tint: float = Augmentation.tint
+    noise: float = Augmentation.noise
+    scenery_swap: float = Augmentation.scenery_swap
     held_out: float = 0.08  # share of routes kept for validation
     drives: int = 0  # short closed-loop drives at each validation
     drive_town: str = "Town02"  # where; its ready-made routes stay unseen

@@ -76,11 +76,18 @@ class Cilrs(nn.Module):
         Returns:
             (B, branches, 3) and (B, 1).
         """
+        seen, joined = self.features(image, speed)
+        return self.act(joined), cast(Tensor, self.speed_branch(seen))
+
+    def features(self, image: Tensor, speed: Tensor) -> tuple[Tensor, Tensor]:
+        """What is seen, (B, image_features), and joined with the speed, (B, joined_features)."""
         maps = self.pool(self.backbone(image))  # (B, C, 1, 3)
-        seen = torch.relu(self.image_fc(maps.flatten(1)))  # (B, image_features)
-        joined = self.join(torch.cat((seen, self.speed_encoder(speed)), dim=1))
-        actions = torch.stack([branch(joined) for branch in self.branches], dim=1)
-        return actions, cast(Tensor, self.speed_branch(seen))
+        seen = torch.relu(self.image_fc(maps.flatten(1)))
+        return seen, self.join(torch.cat((seen, self.speed_encoder(speed)), dim=1))
+
+    def act(self, joined: Tensor) -> Tensor:
+        """Actions of all branches, (B, branches, 3)."""
+        return torch.stack([branch(joined) for branch in self.branches], dim=1)
 
 
 def _slim_options(slimness: float) -> dict[str, object]:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from harness.errors import ConfigError
 from harness.types import Command
 from policies.cilrs import BRANCHES
+from policies.expert import PATH_M
 
 COLUMNS: dict[str, str] = {
     "frame": "int64",
@@ -39,6 +40,9 @@ COLUMNS: dict[str, str] = {
 IMAGE = "jpeg"
 CARD = "card.json"
 CAMERA_YAW = "camera_yaw_deg"  # optional column: how far the camera was turned, right positive
+PATH = tuple(  # optional columns: the route ahead in the car's frame, m
+    f"path_{ahead_m:02.0f}_{axis}" for ahead_m in PATH_M for axis in ("forward", "right")
+)
 LOOK = "look"  # optional column: version of the look that the images have
 
 
@@ -163,6 +167,7 @@ class Frames:
     branch: NDArray[np.int64]  # (F,)
     steer: NDArray[np.float32]  # (F,) the expert's
     wanted: NDArray[np.float32]  # (F,) m/s, the speed that the expert was after
+    path: NDArray[np.float32]  # (F, len(PATH)) m, NaN where it was not recorded
 
     def __len__(self) -> int:
         return len(self.owner)
@@ -194,6 +199,7 @@ def flatten(episodes: list[Episode], *, obey_lights: bool) -> Frames:
         branch=np.array([branch_of[int(c)] for c in table["command"]], dtype=np.int64),
         steer=table["steer"].to_numpy(np.float32),
         wanted=table["wanted_mps" if obey_lights else "free_mps"].to_numpy(np.float32),
+        path=table.reindex(columns=PATH).to_numpy(np.float32),
     )
 
 

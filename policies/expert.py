@@ -11,6 +11,7 @@ from harness.types import ActorState, Control, EpisodeContext, Observation, Rout
 from policies.corridor import Corridor, Hazard, HazardKind, find_hazards, make_corridor
 from scenarios.tracker import RouteTracker
 
+PATH_M = (4.0, 8.0, 12.0, 16.0, 20.0, 24.0)  # ahead on the route: what clones may learn beside
 PREVIEW_S = 0.4  # of the speed profile: what pedals and engine lag behind
 
 
@@ -85,6 +86,22 @@ class ExpertPolicy:
         """Steering of the last step if the car stood turned to the right by `yaw_deg`."""
         pose = replace(ego.pose, yaw=ego.pose.yaw + yaw_deg)
         return self._steer(replace(ego, pose=pose), self._distance_m)
+
+    def path_ahead(self, ego: ActorState, yaw_deg: float = 0.0) -> NDArray[np.float64]:
+        """Route points `PATH_M` ahead of the last step's, as seen from the car.
+
+        Args:
+            ego: the car.
+            yaw_deg: how much further to the right it is taken to be turned.
+
+        Returns:
+            (len(PATH_M), 2) metres forward and to the right.
+        """
+        points = [point_at(self._route, self._distance_m + ahead_m) for ahead_m in PATH_M]
+        offsets = np.array(points) - (ego.pose.x, ego.pose.y)
+        yaw = np.deg2rad(ego.pose.yaw + yaw_deg)
+        forward, right = (np.cos(yaw), np.sin(yaw)), (-np.sin(yaw), np.cos(yaw))
+        return np.asarray(offsets @ np.array((forward, right)).T)
 
     def weights_hash(self) -> str:
         """No weights."""

@@ -14,6 +14,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -34,6 +35,7 @@ from policies.dataset import (
     load_episodes,
     sampling_weights,
 )
+from policies.path_head import PathHead, path_loss
 from policies.preprocess import Preprocessing
 from policies.relabel import actions
 from policies.short_drives import DriveCheck, drive_apart
@@ -66,6 +68,7 @@ class TrainConfig:
     tint: float = Augmentation.tint
     noise: float = Augmentation.noise
     scenery_swap: float = Augmentation.scenery_swap
+    path_weight: float = 0.0  # of predicting the route ahead beside the actions
     held_out: float = 0.08  # share of routes kept for validation
     drives: int = 0  # short closed-loop drives at each validation
     drive_town: str = "Town02"  # where; its ready-made routes stay unseen
@@ -73,6 +76,15 @@ class TrainConfig:
     drive_scenery: int = 0  # seed of the server
     threads: int = 2
     seed: int = 1
+
+
+class Learner(NamedTuple):
+    """What training changes."""
+
+    net: Cilrs
+    path_head: PathHead
+    average: Cilrs  # of the weights; what is kept in the end
+    optimizer: torch.optim.Optimizer
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -125,14 +137,18 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
     net = Cilrs(network_config).to(memory_format=torch.channels_last)
     begun_with = begin_with(Path(config.init), net) if config.init else ""
     average = copy.deepcopy(net).eval()
+    path_head = PathHead(network_config)
     optimizer = torch.optim.AdamW(
-        net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        [*net.parameters(), *path_head.parameters()],
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
     )
+    learner = Learner(net, path_head, average, optimizer)
     step, spent_s = 0, 0.0
     total_steps = max(1, round(config.epochs * len(train_frames) / config.batch))
     out.mkdir(parents=True, exist_ok=True)
     if resume:
-        step, spent_s = restore(out / "last.pth", net, average, optimizer, config)
+        step, spent_s = restore(out / "last.pth", learner, config)
         rng = np.random.default_rng((config.seed, step))
     if begun_with:
         print(f"beginning with {config.init} ({begun_with})")
@@ -145,10 +161,10 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
         """Validate, drive if asked for, and keep what was found with the weights."""
         numbers = validate(average, held_out, preprocessing)
         last = out / "last.pth"
-        save(last, net, average, optimizer, step, spent_s, config, numbers)
+        save(last, learner, step, spent_s, config, numbers)
         if config.drives:
             numbers |= drive_apart(last, check_of(config))
-            save(last, net, average, optimizer, step, spent_s, config, numbers)
+            save(last, learner, step, spent_s, config, numbers)
         log(out, step, spent_s, float(np.mean(losses[-200:] or [math.nan])), numbers)
         return numbers
 
@@ -162,7 +178,7 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * schedule(done, step)
         index = rng.choice(len(train_frames), size=config.batch, p=probability)
-        losses.append(train_step(net, optimizer, train_frames, index, config, preprocessing, rng))
+        losses.append(train_step(learner, train_frames, index, config, preprocessing, rng))
         step += 1
         update_average(average, net, min(config.ema_decay, (1 + step) / (10 + step)))
         if step % 20 == 0:
@@ -231,8 +247,7 @@ def normalise(images: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 
 def train_step(
-    net: Cilrs,
-    optimizer: torch.optim.Optimizer,
+    learner: Learner,
     frames: Frames,
     index: NDArray[np.int64],
     config: TrainConfig,
@@ -251,13 +266,18 @@ def train_step(
     ).astype(np.float32)
     target = torch.from_numpy(actions(frames.steer[index], speed_mps, frames.wanted[index]))
     scale = preprocessing.speed_scale_mps
-    predicted, seen_speed = net(images, torch.from_numpy(speed_mps / scale)[:, None])
+    net, optimizer = learner.net, learner.optimizer
+    seen, joined = net.features(images, torch.from_numpy(speed_mps / scale)[:, None])
+    predicted, seen_speed = net.act(joined), net.speed_branch(seen)
     branch = torch.from_numpy(frames.branch[index])
     true_speed = torch.from_numpy(true_mps / scale)[:, None]
     loss = loss_of(predicted, seen_speed, branch, target, true_speed)
+    if config.path_weight > 0.0:
+        path_m = torch.from_numpy(frames.path[index])
+        loss = loss + config.path_weight * path_loss(learner.path_head(joined, branch), path_m)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+    torch.nn.utils.clip_grad_norm_([*net.parameters(), *learner.path_head.parameters()], 5.0)
     optimizer.step()
     return float(loss.detach())
 
@@ -354,9 +374,7 @@ def log(out: Path, step: int, spent_s: float, loss: float, numbers: dict[str, fl
 
 def save(
     path: Path,
-    net: Cilrs,
-    average: Cilrs,
-    optimizer: torch.optim.Optimizer,
+    learner: Learner,
     step: int,
     spent_s: float,
     config: TrainConfig,
@@ -367,7 +385,7 @@ def save(
     cards = [json.loads(p.read_text(encoding="utf-8")) for p in paths if p.is_file()]
     facts = {
         "train": asdict(config),
-        "network": average.config.to_dict(),
+        "network": learner.net.config.to_dict(),
         "preprocessing": Preprocessing().to_dict(),
         "validation": numbers,
         "data": cards,
@@ -380,22 +398,17 @@ def save(
     }
     state = {
         "fusiondrive_cilrs": json.dumps(facts),
-        "model": average.state_dict(),
-        "raw_model": net.state_dict(),
-        "optimizer": optimizer.state_dict(),
+        "model": learner.average.state_dict(),
+        "raw_model": learner.net.state_dict(),
+        "path_head": learner.path_head.state_dict(),
+        "optimizer": learner.optimizer.state_dict(),
     }
     draft = path.with_suffix(".part")
     torch.save(state, draft)
     draft.replace(path)
 
 
-def restore(
-    path: Path,
-    net: Cilrs,
-    average: Cilrs,
-    optimizer: torch.optim.Optimizer,
-    config: TrainConfig,
-) -> tuple[int, float]:
+def restore(path: Path, learner: Learner, config: TrainConfig) -> tuple[int, float]:
     """Load a checkpoint of the same network; returns the step and the seconds spent."""
     if not path.is_file():
         raise ConfigError(f"--resume: {path}: no such file")
@@ -404,9 +417,12 @@ def restore(
     before = facts["train"]
     if (before["backbone"], before["slimness"]) != (config.backbone, config.slimness):
         raise ConfigError(f"--resume: {path} holds a {before['backbone']} x {before['slimness']}")
-    net.load_state_dict(state["raw_model"])
-    average.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
+    if "path_head" not in state:
+        raise ConfigError(f"--resume: {path} is of an earlier version; begin with it by --init")
+    learner.net.load_state_dict(state["raw_model"])
+    learner.average.load_state_dict(state["model"])
+    learner.path_head.load_state_dict(state["path_head"])
+    learner.optimizer.load_state_dict(state["optimizer"])
     return int(facts["step"]), 60.0 * float(facts["minutes"])
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.types import CameraSpec, Control, Observation, Pose, SensorSpec, WorldState
-from policies.dataset import CAMERA_YAW, LOOK
+from policies.dataset import CAMERA_YAW, LOOK, PATH
 from policies.expert import ExpertPolicy
 from policies.preprocess import Preprocessing
 from scenarios.spec import EpisodeSpec
@@ -78,7 +78,7 @@ class EpisodeRecorder:
         if self._standing > 20 and self._standing % STANDING_KEPT:
             return
         hazard = self._expert.hazard
-        row = {
+        row: dict[str, object] = {
             "frame": state.frame,
             "speed_mps": np.float32(observation.speed_mps),
             "command": np.int8(observation.command),
@@ -90,6 +90,7 @@ class EpisodeRecorder:
             "noise_steer": np.float32(noise_steer),
             "hazard": "" if hazard is None else hazard.kind.value,
             CAMERA_YAW: np.float32(0.0),
+            **self._path(state, 0.0),
         }
         shrink = self._preprocessing.crop_resize
         views = [_View(shrink(observation.image), row)]
@@ -97,8 +98,13 @@ class EpisodeRecorder:
             if name in sides:
                 steer = self._expert.steer_turned(state.ego, yaw_deg)
                 turned = {"steer": np.float32(steer), CAMERA_YAW: np.float32(yaw_deg)}
+                turned |= self._path(state, yaw_deg)
                 views.append(_View(shrink(sides[name]), {**row, **turned}))
         self._steps.append(views)
+
+    def _path(self, state: WorldState, yaw_deg: float) -> dict[str, np.float32]:
+        path_m = self._expert.path_ahead(state.ego, yaw_deg).ravel()
+        return {name: np.float32(value) for name, value in zip(PATH, path_m, strict=True)}
 
     def finish(
         self, spec: EpisodeSpec, *, look: int | None, crashed: bool

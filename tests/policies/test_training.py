@@ -176,6 +176,23 @@ def test_learning_the_path_changes_what_is_seen_and_resumes(run: Path, tmp_path:
     assert json.loads(state["fusiondrive_cilrs"])["step"] > 2
 
 
+def test_half_precision_learns_the_same_within_its_rounding(run: Path, tmp_path: Path) -> None:
+    base = TrainConfig((str(run / "data"),), slimness=0.25, epochs=0.2, batch=16, held_out=0.34)
+    losses = []
+    for precision in ("fp32", "bf16"):
+        train(replace(base, precision=precision), tmp_path / precision)
+        log = (tmp_path / precision / "log.jsonl").read_text().splitlines()
+        losses.append(json.loads(log[-1])["loss"])
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+
+
+def test_unknown_precision_is_named(run: Path, tmp_path: Path) -> None:
+    config = TrainConfig((str(run / "data"),), precision="fp8")
+    with pytest.raises(ConfigError, match="unknown precision 'fp8'; known: fp32, bf16"):
+        train(config, tmp_path)
+
+
 def test_run_begins_with_weights_of_another(run: Path, tmp_path: Path) -> None:
     base = TrainConfig((str(run / "data"),), slimness=0.25, epochs=0.01, batch=16, held_out=0.34)
     after = replace(base, init=str(run / "run/last.pth"), learning_rate=0.0)

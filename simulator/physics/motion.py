@@ -71,12 +71,21 @@ def _strongest_drive(u: float, spec: F64, climb: float) -> float:
 
 @compiled
 def _forward_speed(
-    u: float, spec: F64, command: F64, push: float, uphill: float, dt: float
+    u: float, spec: F64, command: F64, push: float, climb: float, dt: float
 ) -> float:
-    """Forward speed after a substep; resistance stops the car and never reverses it."""
+    """Speed along the ground after a substep; resistance stops the car and never reverses it.
+
+    Args:
+        u: speed along the ground, m/s.
+        spec: of the vehicle.
+        command: to it.
+        push: of forces from outside, m/s^2.
+        climb: what gravity takes in forward direction, m/s^2.
+        dt: s.
+    """
     throttle = _clip(command[k.THROTTLE], 0.0, 1.0)
     sign = command[k.GEAR_SIGN]
-    drive = throttle * _strongest_drive(u, spec, sign * uphill)
+    drive = throttle * _strongest_drive(u, spec, sign * climb)
     hold = spec[k.GRIP] * GRAVITY  # what the tyres can pass on
     drive = min(drive, hold)
     if sign < 0.0:
@@ -87,7 +96,7 @@ def _forward_speed(
     resist += spec[k.DRAG] * u * u / spec[k.MASS]
     if sign != 0.0:
         resist += min(ENGINE_BRAKE_DECEL, hold) * (1.0 - throttle)
-    u += (sign * drive + push) * dt
+    u += (sign * drive + push - climb) * dt
     return math.copysign(max(abs(u) - resist * dt, 0.0), u)
 
 
@@ -109,10 +118,15 @@ def drive(state: F64, spec: F64, command: F64, dt: float) -> None:
     arm = 0.5 * spec[k.WHEELBASE]
     grip = spec[k.GRIP] * GRAVITY
     delta = _turn_wheel(state, spec, command, abs(u), dt)
-    pull_x = command[k.FORCE_X] / spec[k.MASS] - GRAVITY * state[k.GRADE_X]
-    pull_y = command[k.FORCE_Y] / spec[k.MASS] - GRAVITY * state[k.GRADE_Y]
-    uphill = GRAVITY * (state[k.GRADE_X] * cos + state[k.GRADE_Y] * sin)
-    u_next = _forward_speed(u, spec, command, pull_x * cos + pull_y * sin, uphill, dt)
+    push_x, push_y = command[k.FORCE_X] / spec[k.MASS], command[k.FORCE_Y] / spec[k.MASS]
+    ahead = state[k.GRADE_X] * cos + state[k.GRADE_Y] * sin
+    across = state[k.GRADE_Y] * cos - state[k.GRADE_X] * sin
+    # Speeds are those seen from above; along the ground, where the wheels roll, it is more.
+    slant = math.hypot(1.0, ahead)
+    climb = GRAVITY * ahead / slant
+    push = (push_x * cos + push_y * sin) / slant
+    u_next = _forward_speed(u * slant, spec, command, push, climb, dt) / slant
+    aside = push_y * cos - push_x * sin - GRAVITY * across / (1.0 + across * across)
 
     # Friction circle: what braking or driving uses is missing sideways.
     used = min(abs(u_next - u) / (dt * grip), 1.0)
@@ -131,7 +145,7 @@ def drive(state: F64, spec: F64, command: F64, dt: float) -> None:
     front_v = v + arm * r
     front = _tyre(front_v * cos_d - u * sin_d, u * cos_d + front_v * sin_d, 0.5 * side)
     rear = _tyre(v - arm * r, u, 0.5 * side * (1.0 - 0.6 * command[k.HAND_BRAKE]))
-    v_fast = v + (front * cos_d + rear - pull_x * sin + pull_y * cos) * dt
+    v_fast = v + (front * cos_d + rear + aside) * dt
     r_fast = r + (front * cos_d - rear) * spin * dt
     weight = _clip((abs(u) - BLEND_FROM) / (BLEND_TO - BLEND_FROM), 0.0, 1.0)
     if weight > 0.0:

@@ -121,6 +121,16 @@ def test_uphill_is_slower_than_downhill():
     assert speed(down) > speed(up) + 3.0
 
 
+@pytest.mark.parametrize("grade", [0.0, 0.1, 0.42])
+def test_gravity_pulls_by_the_sine_of_the_slope(grade):
+    physics = car(manual_gear_shift=True, gear=0, ground=lambda at: -grade * at[:, 0])
+    run(physics, 0.5)  # its height and pitch settle
+    before = math.hypot(*physics.bodies()[1].velocity)
+    gained = math.hypot(*run(physics, 1.0)[0][-1].velocity) - before
+    sine = math.sin(math.atan(grade))
+    assert gained == pytest.approx(max(9.81 * sine - 0.12, 0.0), abs=0.02)  # rolling takes 0.12
+
+
 @pytest.mark.parametrize("grade", [0.22, 0.42])  # the steepest streets of CARLA's Town03
 @pytest.mark.parametrize("name", sorted(VEHICLES))
 def test_all_vehicles_start_on_steep_hills_with_the_throttle_of_the_traffic_manager(name, grade):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ CAMERA_YAW = "camera_yaw_deg"  # optional column: how far the camera was turned,
 PATH = tuple(  # optional columns: the route ahead in the car's frame, m
     f"path_{ahead_m:02.0f}_{axis}" for ahead_m in PATH_M for axis in ("forward", "right")
 )
+STEP_S = 0.1  # of a drive
 LOOK = "look"  # optional column: version of the look that the images have
 
 
@@ -141,6 +143,34 @@ def recorded_looks(folder: Path) -> list[int]:
     return sorted(looks)
 
 
+def recorded_content(folder: Path) -> dict[str, object]:
+    """What the driving camera's frames hold, for the card: hours, km, and frames of each kind.
+
+    Frames that were thinned out where the car stood are in neither.
+    """
+    frames, metres = 0, 0.0
+    counts: dict[str, Counter[str]] = {
+        name: Counter() for name in ("command", "town", "weather", "traffic", "hazard")
+    }
+    for path in sorted(folder.glob("episode_*.parquet")):
+        table = ParquetFile(path).to_pandas()
+        if CAMERA_YAW in table:
+            table = table[table[CAMERA_YAW] == 0.0]
+        frames += len(table)
+        metres += STEP_S * float(table["speed_mps"].sum()) if len(table) else 0.0
+        for name, counter in counts.items():
+            if name in table:
+                counter.update(value or "none" for value in table[name].tolist())
+    named = {Command(int(command)).name.lower(): n for command, n in counts["command"].items()}
+    kinds = {f"frames by {name}": dict(sorted(counts[name].items())) for name in counts}
+    return {
+        "hours": round(frames * STEP_S / 3600.0, 3),
+        "km": round(metres / 1000.0, 2),
+        **kinds,
+        "frames by command": dict(sorted(named.items())),
+    }
+
+
 def write_card(folder: Path, facts: dict[str, object]) -> None:
     """Describe the data set: how it was made and what is in it."""
     frames = recorded_frames(folder)
@@ -148,6 +178,7 @@ def write_card(folder: Path, facts: dict[str, object]) -> None:
         **facts,
         "episodes": len(frames),
         "frames": sum(frames.values()),
+        **recorded_content(folder),
         "hash": dataset_hash(folder),
         "looks": recorded_looks(folder),
     }

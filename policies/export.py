@@ -158,11 +158,16 @@ def _halve_initializers(model: onnx.ModelProto) -> None:
     model.graph.node.extend(nodes)
 
 
+def _amount(card: dict[str, Any]) -> str:
+    """Of a data set; hours and kilometres are not in the cards of earlier ones."""
+    driven = f" ({card['hours']} h, {card['km']} km)" if "hours" in card else ""
+    return f"{card['frames']} frames{driven}"
+
+
 def _describe(card: dict[str, Any], name: str) -> str:
     train = card["train"]
     data = "\n".join(
-        f"- Data: {d['frames']} frames, hash `{d['hash']}`, made by `{d['command']}`"
-        for d in card["data"]
+        f"- Data: {_amount(d)}, hash `{d['hash']}`, made by `{d['command']}`" for d in card["data"]
     )
     begun = card.get("begun_with")
     start = f"begun with weights `{begun}`" if begun else "trained from scratch"

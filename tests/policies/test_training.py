@@ -92,6 +92,17 @@ def test_card_names_the_looks_of_the_images(tmp_path: Path) -> None:
     assert recorded_looks(tmp_path) == [1, 2]
 
 
+def test_card_tells_hours_kilometres_and_commands(tmp_path: Path) -> None:
+    record(tmp_path, episodes=2)
+    tables = [episode.table for episode in load_episodes(tmp_path)]
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert card["hours"] == pytest.approx(120 * 0.1 / 3600, abs=1e-3)
+    assert card["km"] == pytest.approx(sum(t["speed_mps"].sum() for t in tables) / 1e4, abs=0.01)
+    commands = pd.concat(tables)["command"]
+    assert card["frames by command"]["left"] == (commands == int(Command.LEFT)).sum()
+    assert sum(card["frames by command"].values()) == 120
+
+
 def test_sampling_gives_every_command_the_same_share(tmp_path: Path) -> None:
     record(tmp_path)
     frames = flatten(load_episodes(tmp_path), obey_lights=True)

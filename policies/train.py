@@ -9,12 +9,10 @@ import argparse
 import copy
 import json
 import math
-import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +22,6 @@ from torch.utils.tensorboard import SummaryWriter
 
 from harness.errors import ConfigError, FusionDriveError
 from policies.augment import Augmentation, augment
-from policies.checkpoints import read_checkpoint
 from policies.cilrs import file_hash
 from policies.cilrs_network import Cilrs, NetworkConfig
 from policies.dataset import (
@@ -35,6 +32,7 @@ from policies.dataset import (
     load_episodes,
     sampling_weights,
 )
+from policies.learner import Learner, begin_with, current_commit, restore, save
 from policies.path_head import PathHead, path_loss
 from policies.preprocess import Preprocessing
 from policies.relabel import actions
@@ -80,15 +78,6 @@ class TrainConfig:
     seed: int = 1
 
 
-class Learner(NamedTuple):
-    """What training changes."""
-
-    net: Cilrs
-    path_head: PathHead
-    average: Cilrs  # of the weights; what is kept in the end
-    optimizer: torch.optim.Optimizer
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m policies.train", description=__doc__)
@@ -121,6 +110,11 @@ def check_of(config: TrainConfig) -> DriveCheck:
     return DriveCheck(config.drive_town, config.drives, maps, config.drive_scenery)
 
 
+def network_of(config: TrainConfig) -> NetworkConfig:
+    """Sizes of the network to train."""
+    return NetworkConfig(backbone=config.backbone, slimness=config.slimness)
+
+
 def augmentation_of(config: TrainConfig) -> Augmentation:
     """How training changes its pictures."""
     return Augmentation(**{item.name: getattr(config, item.name) for item in fields(Augmentation)})
@@ -135,7 +129,7 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
     preprocessing = Preprocessing()
     train_frames, held_out = split(config)
     probability = sampling_weights(train_frames)
-    network_config = NetworkConfig(backbone=config.backbone, slimness=config.slimness)
+    network_config = network_of(config)
     net = Cilrs(network_config).to(memory_format=torch.channels_last)
     begun_with = begin_with(Path(config.init), net) if config.init else ""
     average = copy.deepcopy(net).eval()
@@ -150,7 +144,7 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
     total_steps = max(1, round(config.epochs * len(train_frames) / config.batch))
     out.mkdir(parents=True, exist_ok=True)
     if resume:
-        step, spent_s = restore(out / "last.pth", learner, config)
+        step, spent_s = restore(out / "last.pth", learner)
         rng = np.random.default_rng((config.seed, step))
     if begun_with:
         print(f"beginning with {config.init} ({begun_with})")
@@ -163,10 +157,10 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
         """Validate, drive if asked for, and keep what was found with the weights."""
         numbers = validate(average, held_out, preprocessing)
         last = out / "last.pth"
-        save(last, learner, step, spent_s, config, numbers)
+        save(last, learner, facts_of(config, step, spent_s, numbers))
         if config.drives:
             numbers |= drive_apart(last, check_of(config))
-            save(last, learner, step, spent_s, config, numbers)
+            save(last, learner, facts_of(config, step, spent_s, numbers))
         log(out, step, spent_s, float(np.mean(losses[-200:] or [math.nan])), numbers)
         return numbers
 
@@ -198,18 +192,6 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
     print()
     refresh_statistics(average, train_frames, probability, config, preprocessing, rng)
     print(json.dumps(judge(step, spent_s, losses)))
-
-
-def begin_with(path: Path, net: Cilrs) -> str:
-    """Load the averaged weights of an earlier run or export; returns the file's hash."""
-    state = read_checkpoint(path)
-    if "fusiondrive_cilrs" not in state:
-        raise ConfigError(f"--init: {path} is not of policies.train or policies.export")
-    before = json.loads(state["fusiondrive_cilrs"])["network"]
-    if before != net.config.to_dict():
-        raise ConfigError(f"--init: {path} holds {before}, this run trains {net.config.to_dict()}")
-    net.load_state_dict(state["model"])
-    return file_hash(path)
 
 
 def split(config: TrainConfig) -> tuple[Frames, Frames]:
@@ -379,20 +361,15 @@ def log(out: Path, step: int, spent_s: float, loss: float, numbers: dict[str, fl
             board.add_scalar(name, value, step)
 
 
-def save(
-    path: Path,
-    learner: Learner,
-    step: int,
-    spent_s: float,
-    config: TrainConfig,
-    numbers: dict[str, float],
-) -> None:
-    """Write a checkpoint that `--resume` and `policies.export` read; no pickled classes in it."""
+def facts_of(
+    config: TrainConfig, step: int, spent_s: float, numbers: dict[str, float]
+) -> dict[str, object]:
+    """What a checkpoint and the model card tell of the run."""
     paths = [Path(folder) / CARD for folder in config.data]
     cards = [json.loads(p.read_text(encoding="utf-8")) for p in paths if p.is_file()]
-    facts = {
+    return {
         "train": asdict(config),
-        "network": learner.net.config.to_dict(),
+        "network": network_of(config).to_dict(),
         "preprocessing": Preprocessing().to_dict(),
         "validation": numbers,
         "data": cards,
@@ -403,50 +380,6 @@ def save(
         "commit": current_commit(),
         "torch": str(torch.__version__),
     }
-    state = {
-        "fusiondrive_cilrs": json.dumps(facts),
-        "model": learner.average.state_dict(),
-        "raw_model": learner.net.state_dict(),
-        "path_head": learner.path_head.state_dict(),
-        "optimizer": learner.optimizer.state_dict(),
-    }
-    draft = path.with_suffix(".part")
-    torch.save(state, draft)
-    draft.replace(path)
-
-
-def restore(path: Path, learner: Learner, config: TrainConfig) -> tuple[int, float]:
-    """Load a checkpoint of the same network; returns the step and the seconds spent."""
-    if not path.is_file():
-        raise ConfigError(f"--resume: {path}: no such file")
-    state = torch.load(path, weights_only=True)
-    facts = json.loads(state["fusiondrive_cilrs"])
-    before = facts["train"]
-    if (before["backbone"], before["slimness"]) != (config.backbone, config.slimness):
-        raise ConfigError(f"--resume: {path} holds a {before['backbone']} x {before['slimness']}")
-    if "path_head" not in state:
-        raise ConfigError(f"--resume: {path} is of an earlier version; begin with it by --init")
-    learner.net.load_state_dict(state["raw_model"])
-    learner.average.load_state_dict(state["model"])
-    learner.path_head.load_state_dict(state["path_head"])
-    learner.optimizer.load_state_dict(state["optimizer"])
-    return int(facts["step"]), 60.0 * float(facts["minutes"])
-
-
-def current_commit() -> str:
-    """Commit of the source tree, or `unknown` outside a repository."""
-    try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return answer.stdout.strip()
 
 
 if __name__ == "__main__":

@@ -204,6 +204,12 @@ def test_unknown_precision_is_named(run: Path, tmp_path: Path) -> None:
         train(config, tmp_path)
 
 
+def test_a_run_of_another_network_is_not_gone_on_with(run: Path) -> None:
+    config = TrainConfig((str(run / "data"),), slimness=0.5, epochs=9.0, batch=16, held_out=0.34)
+    with pytest.raises(ConfigError, match=r"--resume: .*'slimness': 0.25.*'slimness': 0.5"):
+        train(config, run / "run", resume=True)
+
+
 def test_run_begins_with_weights_of_another(run: Path, tmp_path: Path) -> None:
     base = TrainConfig((str(run / "data"),), slimness=0.25, epochs=0.01, batch=16, held_out=0.34)
     after = replace(base, init=str(run / "run/last.pth"), learning_rate=0.0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ from simulator.actors import Actor, ActorError
 from simulator.handlers_actors import create
 from simulator.methods import Context, Method
 from simulator.quantities import finite, pose_of
-from simulator.recording import Created, Recorder, open_recording
+from simulator.recording import Created, NoRecording, Recorder, open_recording
 from simulator.replayer import Replayer, ReplayOptions
 from simulator.spawning import COLLISION
 from simulator.wire import Form
@@ -47,6 +49,19 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _in_words(report: Callable[..., str]) -> Callable[..., str]:
+    """As CARLA does: the answer says that a file is missing, which is no error."""
+
+    @functools.wraps(report)
+    def answer(context: Context, *args: Any) -> str:
+        try:
+            return report(context, *args)
+        except NoRecording as err:
+            return f"{err}\n"
+
+    return answer
+
+
 def start_recorder(context: Context, name: str, additional: bool = False) -> str:
     """Write everything that moves into a file from now on; returns its path."""
     server = context.server
@@ -64,24 +79,28 @@ def stop_recorder(context: Context) -> None:
         tape.recorder = None
 
 
+@_in_words
 def file_info(context: Context, name: str, show_all: bool) -> str:
     """What a recording holds."""
     path = _path(context.server, name)
     return reports.file_info(open_recording(path), show_all=bool(show_all))
 
 
+@_in_words
 def collisions(context: Context, name: str, first: int, second: int) -> str:
     """The contacts of a recording."""
     recording = open_recording(_path(context.server, name))
     return reports.collisions(recording, int(first) & 0xFF, int(second) & 0xFF)
 
 
+@_in_words
 def blocked(context: Context, name: str, least_s: float, least_m: float) -> str:
     """The vehicles of a recording that stood still."""
     recording = open_recording(_path(context.server, name))
     return reports.blocked(recording, *finite((least_s, least_m)))
 
 
+@_in_words
 def replay(
     context: Context, name: str, start_s: float, duration_s: float, follow_id: int,
     with_sensors: bool = False, offset: list[Any] | None = None,

@@ -153,20 +153,24 @@ class Recording(NamedTuple):
         return max((frame.time_s for frame in self.frames()), default=0.0)
 
 
+class NoRecording(Exception):
+    """There is no such file, or it is something else; CARLA answers that with a text."""
+
+
 def open_recording(path: Path) -> Recording:
     """Look at a file.
 
     Raises:
-        ActorError: there is none, or it is something else.
+        NoRecording: there is none, or it is something else.
     """
     try:
         if not _is_recording(path):
-            raise ActorError(f"{path} is no recording of this server")
+            raise NoRecording(f"File {path} is no recording of this server")
         header = next(_objects(path), None)
     except OSError as err:
-        raise ActorError(f"File {path} not found on server ({err.strerror})") from err
+        raise NoRecording(f"File {path} not found on server ({err.strerror})") from err
     if not isinstance(header, dict) or "map" not in header:
-        raise ActorError(f"{path}: the recording has no header")
+        raise NoRecording(f"File {path} is a recording without a header")
     return Recording(path, str(header["map"]))
 
 

@@ -222,7 +222,8 @@ class Physics:
         """Where all bodies are and how they move; in one go, as this takes longer than a step."""
         state = self._state
         turned = np.degrees(state[:, [k.PITCH, k.YAW, k.ROLL, k.YAW_RATE, k.STEER]])
-        turned[:, 1] = (turned[:, 1] + 180.0) % 360.0 - 180.0
+        yaw = (turned[:, 1] + 180.0) % 360.0 - 180.0
+        turned[:, 1] = np.where(yaw == -180.0, 180.0, yaw)  # as spawn points have it
         speed = np.hypot(state[:, k.VX], state[:, k.VY])
         gears = 1 + np.searchsorted(GEAR_SPEEDS, speed)
         places = state[:, [k.X, k.Y, k.Z, k.VX, k.VY, k.VZ]].tolist()

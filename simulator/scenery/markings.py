@@ -110,7 +110,7 @@ def _mark(carla_map: carla.Map, strip: LaneStrip, s: float, *, outer: bool) -> _
         return None
     # LibCarla takes left and right as the driver does, so the outer line is the right one
     mark = waypoint.right_lane_marking if outer else waypoint.left_lane_marking
-    if mark.type not in _LINES:
+    if mark is None or mark.type not in _LINES:
         return None
     return mark.type, mark.color, max(float(mark.width), _LINE_M)
 

@@ -84,6 +84,9 @@ def own_world(stage, folder) -> None:
     with pytest.raises(RuntimeError, match="OpenDriveMap"):
         stage.client.generate_opendrive_world("<OpenDRIVE></OpenDRIVE>")
     assert stage.client.get_world().id == world.id
+    bare = re.sub(r"<roadMark[^>]*/>", "", xodr)  # the client has no markings then
+    world = stage.client.generate_opendrive_world(bare)
+    assert world.get_map().get_waypoint(carla.Location()).right_lane_marking is None
     stage.client.load_world("Town02")
 
 
@@ -119,11 +122,14 @@ def recorder(stage, folder) -> None:
     assert "vehicle.audi.tt" not in client.show_recorder_collisions(name, "w", "a")
     waiting = client.show_recorder_actors_blocked(name, 1.0, 0.5)
     assert re.search(rf"{parked} vehicle.audi.tt", waiting)
-    with pytest.raises(RuntimeError, match="not found on server"):
-        client.show_recorder_file_info(str(folder / "none.log"), False)
-    (folder / "letter.txt").write_text("dear reader")
+    letter, none = folder / "letter.txt", str(folder / "none.log")
+    letter.write_text("dear reader")
+    assert f"File {none} not found on server" in client.show_recorder_file_info(none, False)
+    assert "not found on server" in client.show_recorder_collisions(none, "a", "a")
+    assert "is no recording" in client.show_recorder_actors_blocked(str(letter), 1.0, 1.0)
+    assert "not found on server" in client.replay_file(none, 0.0, 0.0, 0)
     with pytest.raises(RuntimeError, match="is no recording, so it stays"):
-        client.start_recorder(str(folder / "letter.txt"))
+        client.start_recorder(str(letter))
     with pytest.raises(RuntimeError, match="expected a name below"):
         client.start_recorder("../outside.log")
 

@@ -50,6 +50,12 @@ def test_a_standing_car_does_not_move():
     assert states[-1].velocity == (0.0, 0.0, 0.0)
 
 
+@pytest.mark.parametrize("yaw", [180.0, -180.0, -90.0, 540.0])
+def test_yaw_is_told_above_minus_180_and_up_to_180(yaw):
+    states, _ = run(car(pose=Pose(yaw=yaw)), 0.1)
+    assert states[0].pose.yaw == pytest.approx(-90.0 if yaw == -90.0 else 180.0)
+
+
 def test_full_throttle_accelerates_like_a_car():
     states, _ = run(car(throttle=1.0), 20.0)
     assert 3.5 < states[4].acceleration[0] < 5.0

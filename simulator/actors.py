@@ -75,7 +75,7 @@ class Actor:
     velocity: Vector = ZERO  # m/s
     angular_velocity: Vector = ZERO  # deg/s
     acceleration: Vector = ZERO  # m/s^2
-    instance: int = 0  # number within the episode, in order of creation
+    instance: int = 0  # 16 bits: the id counted from the episode's first actor, the spectator
     ticks: int = 0  # since it was spawned
     age_s: float = 0.0  # simulated seconds since it was spawned
     has_body: bool = False  # whether the physics moves it
@@ -303,7 +303,7 @@ class ActorRegistry:
 
     def __init__(self) -> None:
         self._actors: dict[int, Actor] = {}
-        self._created = 0
+        self._first_id = 0
 
     def __iter__(self) -> Iterator[Actor]:
         return iter(self._actors.values())
@@ -315,9 +315,9 @@ class ActorRegistry:
         return len(self._actors)
 
     def add(self, actor: Actor) -> None:
-        """Register an actor and number it."""
-        self._created += 1
-        actor.instance = self._created & 0xFFFF
+        """Register an actor and number it, alike over reloads and by its id in the first town."""
+        self._first_id = self._first_id or actor.actor_id
+        actor.instance = (actor.actor_id - self._first_id + 1) & 0xFFFF
         self._actors[actor.actor_id] = actor
 
     def find(self, actor_id: int) -> Actor | None:

@@ -50,6 +50,7 @@ def spawning(stage) -> None:
     blueprint = stage.blueprint("vehicle.tesla.model3")
     command = cmd.SpawnActor(blueprint, point).then(cmd.SetSimulatePhysics(FUTURE, False))
     good, bad = stage.client.apply_batch_sync([command, command], True)
+    assert isinstance(good, cmd.Response)
     assert not good.has_error()
     assert bad.has_error()
     assert bad.error == "Spawn failed because of collision at spawn position"

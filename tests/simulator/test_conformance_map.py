@@ -94,6 +94,9 @@ def landmarks(town: carla.Map, folder) -> None:
     assert light.get_lane_validities()
     assert light.waypoint is None  # only what a waypoint finds has one
     assert light.s >= 0.0
+    assert math.isfinite(light.value)
+    beside = town.get_waypoint(light.transform.location)
+    assert beside.transform.location.distance(light.transform.location) < 15.0
     assert light.orientation in carla.LandmarkOrientation.values.values()
     numbers = ("distance", "h_offset", "height", "pitch", "roll", "t", "width", "z_offset")
     assert all(math.isfinite(getattr(light, name)) for name in numbers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -79,6 +80,13 @@ def test_every_call_that_the_client_offers_is_checked():
 def test_every_check_is_of_a_call_that_exists_and_stands_once():
     assert set(checked()) - offered() == set()
     assert len(checked()) == len(set(checked()))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_every_check_uses_the_call_that_it_stands_for(module):
+    checks = inspect.getsource(module).split("\nCASES")[0]
+    names = {call: call.rsplit(".", 1)[-1] for call in module.CASES}
+    assert [c for c, name in names.items() if not re.search(rf"\b{name}\b", checks)] == []
 
 
 def test_the_table_has_exactly_the_checked_calls():

@@ -81,7 +81,7 @@ def snapshots(stage) -> None:
     car = stage.car()
     frame = stage.world.tick()
     now = stage.world.get_snapshot()
-    assert now.frame == now.timestamp.frame == frame
+    assert now.frame == now.frame_count == now.timestamp.frame == frame
     assert now.delta_seconds == pytest.approx(0.1)
     assert now.elapsed_seconds == pytest.approx(now.timestamp.elapsed_seconds)
     assert now.platform_timestamp > 0.0

@@ -230,11 +230,18 @@ def _place_problems(road: Element) -> Iterator[Problem]:
             if not is_whole(validity.get(key), MAX_LANE_ID):
                 found = validity.get(key)
                 yield Problem(validity, f"<validity> has {key}={found!r}, expected a lane's number")
-    for element in road.iter("elevation"):
-        if abs(number(element, "a")) > MAX_HEIGHT_M:
-            yield Problem(
-                element, f"its height is {element.get('a')} m, expected {_m(MAX_HEIGHT_M)}"
-            )
+    yield from _height_problems(road, length)
+
+
+def _height_problems(road: Element, length: float) -> Iterator[Problem]:
+    pieces = road.findall("elevationProfile/elevation")
+    ends = [*(number(piece, "s") for piece in pieces[1:]), length]
+    for piece, end in zip(pieces, ends, strict=True):
+        along = abs(end - number(piece, "s"))
+        given = [(n, key) for n, key in enumerate(_CUBIC) if piece.get(key) is not None]
+        height = sum(abs(number(piece, key)) * along**n for n, key in given)
+        if height > MAX_HEIGHT_M:
+            yield Problem(piece, f"its height reaches {height:g} m, expected {_m(MAX_HEIGHT_M)}")
 
 
 def extent_problems(root: Element) -> Iterator[Problem]:

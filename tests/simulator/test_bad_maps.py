@@ -74,7 +74,14 @@ CASES = {
     "same lane twice": (every('<lane id="-2"', '<lane id="-1"'), "two lanes of a laneSection"),
     "huge lane": (first('<lane id="-1"', '<lane id="-99999999999"'), "a lane has the id '-99999"),
     "no center": (first("<center>.*?</center>", ""), "line 31: road 0: laneSection at s=0 has no"),
-    "steep": (first('(<elevation s="0" a=)"0"', r'\1"1e9"'), "line 26: road 0: its height is 1e9"),
+    "steep": (
+        first('(<elevation s="0" a=)"0"', r'\1"1e9"'),
+        "line 26: road 0: its height reaches 1e",
+    ),
+    "steeper and steeper": (
+        first('(<elevation s="0".*? d=)"0"', r'\1"1e12"'),
+        r"line 26: road 0: its height reaches \d\S+ m, expected",
+    ),
     "signal off the road": (
         first('(<signal [^>]* s=)"[^"]*"', r'\1"1e5"'),
         "is at s=1e5, expected",

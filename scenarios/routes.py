@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import carla
@@ -42,7 +43,7 @@ class _Path:
     yaws: NDArray[np.float64]  # (M,) degrees, unwrapped
     widths: NDArray[np.float64]  # (M,)
     junctions: NDArray[np.int64]  # (M,)
-    is_choice: NDArray[np.bool_]  # (M,) inside a junction that offers more than one way out
+    is_fork: NDArray[np.bool_]  # (M,) inside a junction in which someone has a choice
 
 
 class RoutePlanner:
@@ -142,31 +143,19 @@ class RoutePlanner:
                 blend = graph.points[before + step] * (1.0 - weight)
                 points.append(blend + graph.points[start + step] * weight)
                 kept.append(start + step)
-        choices = {j: self._offers_choice(kept, j) for j in _junction_entries(graph, kept)}
-        entry_of = _entry_index(graph, kept)
+        junctions = graph.junctions[kept]
         return _Path(
             points=np.asarray(points),
             yaws=np.rad2deg(np.unwrap(np.deg2rad(graph.yaws[kept]))),
             widths=graph.widths[kept],
-            junctions=graph.junctions[kept],
-            is_choice=np.asarray([choices.get(entry, False) for entry in entry_of], dtype=bool),
+            junctions=junctions,
+            is_fork=np.isin(junctions, list(self._forks)),
         )
 
-    def _offers_choice(self, kept: list[int], entry: int) -> bool:
-        """Whether traffic arriving where the path enters a junction can leave by several roads.
-
-        A junction with one way out is a bend: it gets no command of its own.
-        """
+    def _exits(self, lane: int, junction: int) -> set[tuple[int, bool]]:
+        """Roads and directions by which a carriageway, given by one of its lanes, leaves."""
         graph = self.graph
-        if entry == 0:
-            return True  # the route begins inside: what led here is unknown
-        road, section, lane = graph.lanes[int(graph.lane_of[kept[entry - 1]])]
-        junction = int(graph.junctions[kept[entry]])
-        frontier = [
-            index
-            for index, key in enumerate(graph.lanes)
-            if key[:2] == (road, section) and key[2] * lane > 0
-        ]
+        frontier = list(self._carriageways[_carriageway(graph.lanes[lane])])
         exits: set[tuple[int, bool]] = set()
         seen: set[int] = set()
         while frontier:
@@ -178,7 +167,29 @@ class RoutePlanner:
                     frontier.append(after)
                 else:
                     exits.add((graph.lanes[after][0], graph.lanes[after][2] > 0))
-        return len(exits) > 1
+        return exits
+
+    @cached_property
+    def _carriageways(self) -> dict[tuple[int, int, bool], list[int]]:
+        """Lanes side by side in one direction."""
+        found: dict[tuple[int, int, bool], list[int]] = {}
+        for index, key in enumerate(self.graph.lanes):
+            found.setdefault(_carriageway(key), []).append(index)
+        return found
+
+    @cached_property
+    def _forks(self) -> frozenset[int]:
+        """Junctions in which someone has a choice; the others are mere bends."""
+        graph = self.graph
+        found: set[int] = set()
+        for lane, afters in enumerate(graph.successors):
+            here = int(graph.junctions[graph.spans[lane].first])
+            for after in afters:
+                junction = int(graph.junctions[graph.spans[after].first])
+                enters = junction >= 0 and junction != here
+                if enters and junction not in found and len(self._exits(lane, junction)) > 1:
+                    found.add(junction)
+        return frozenset(found)
 
     def _to_route(self, path: _Path, route_id: str) -> Route:
         steps = np.linalg.norm(np.diff(path.points, axis=0), axis=1)
@@ -191,7 +202,7 @@ class RoutePlanner:
         nearest = np.clip(np.searchsorted(arc, grid - 0.5 * self.resolution_m), 0, len(arc) - 1)
         yaws = np.interp(grid, arc, path.yaws[keep])
         junctions = path.junctions[keep][nearest]
-        commands = _commands(grid, yaws, junctions, path.is_choice[keep][nearest])
+        commands = _commands(grid, yaws, junctions, path.is_fork[keep][nearest])
         return Route(
             route_id=route_id,
             points=points,
@@ -203,6 +214,11 @@ class RoutePlanner:
         )
 
 
+def _carriageway(lane: tuple[int, int, int]) -> tuple[int, int, bool]:
+    """Road, section and direction of a lane."""
+    return lane[0], lane[1], lane[2] > 0
+
+
 def _walk_back(parents: NDArray[np.int32], source: int, target: int) -> list[int]:
     way = [target]
     while way[-1] != source:
@@ -210,37 +226,23 @@ def _walk_back(parents: NDArray[np.int32], source: int, target: int) -> list[int
     return way[::-1]
 
 
-def _entry_index(graph: LaneGraph, kept: list[int]) -> list[int]:
-    """For each path index inside a junction the index where the path entered it, else -1."""
-    entries: list[int] = []
-    for index, node in enumerate(kept):
-        junction = graph.junctions[node]
-        if junction < 0:
-            entries.append(-1)
-        elif index > 0 and graph.junctions[kept[index - 1]] == junction:
-            entries.append(entries[-1])
-        else:
-            entries.append(index)
-    return entries
-
-
-def _junction_entries(graph: LaneGraph, kept: list[int]) -> list[int]:
-    return sorted({entry for entry in _entry_index(graph, kept) if entry >= 0})
-
-
 def _commands(
     arc: NDArray[np.float64],
     yaws: NDArray[np.float64],
     junctions: NDArray[np.int64],
-    is_choice: NDArray[np.bool_],
+    is_fork: NDArray[np.bool_],
 ) -> NDArray[np.int8]:
-    """A command from `COMMAND_LEAD_M` before each junction to its end; `FOLLOW` elsewhere."""
+    """A command from `COMMAND_LEAD_M` before each junction to its end; `FOLLOW` elsewhere.
+
+    A junction with one way out for everybody is a bend of the street. In any other each way is
+    announced, also that of traffic which has no choice, as CARLA's own planner does.
+    """
     commands = np.full(len(arc), Command.FOLLOW, dtype=np.int8)
     free_from_m = 0.0
     for first, last in _runs(junctions):
-        if not is_choice[first]:
-            continue
         turn = yaws[min(last + 1, len(yaws) - 1)] - yaws[max(first - 1, 0)]
+        if not is_fork[first]:
+            continue
         command = Command.STRAIGHT
         if abs(turn) > TURN_THRESHOLD_DEG:
             command = Command.RIGHT if turn > 0 else Command.LEFT

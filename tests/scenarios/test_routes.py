@@ -64,6 +64,23 @@ def test_left_turn_heads_left_and_begins_before_the_junction(planner: RoutePlann
     assert turned == pytest.approx(-90, abs=3)
 
 
+@pytest.mark.parametrize(
+    ("start", "goal", "command"),
+    [
+        (Pose(175.0, -204.0, yaw=180.0), Pose(140.0, -201.0, yaw=180.0), Command.STRAIGHT),
+        (Pose(77.0, -22.0, yaw=92.0), Pose(65.0, -7.0, yaw=180.0), Command.RIGHT),  # no other way
+        (Pose(-80.0, 190.0, yaw=36.0), Pose(-40.0, 206.0, yaw=0.0), Command.FOLLOW),
+    ],
+)
+def test_every_way_through_a_junction_is_announced_but_not_a_mere_bend(
+    start: Pose, goal: Pose, command: Command
+) -> None:
+    route = RoutePlanner(official("Town03")).plan((start, goal), "through")
+    inside = route.commands[route.in_junction]
+    assert len(inside)
+    assert set(inside.tolist()) == {int(command)}
+
+
 def test_far_keypoint_is_named(planner: RoutePlanner) -> None:
     with pytest.raises(MapError, match=r"route 'r': keypoint 1 at \(900.0, 0.0\) is .* m from"):
         planner.plan((Pose(165.1, 191.63), Pose(900.0, 0.0)), "r")

@@ -43,6 +43,7 @@ _NUMBERS = {  # elements of a road -> attributes that must be numbers where they
     "object": ("s", "t", "zOffset", "hdg", "length", "width"),
     "cornerLocal": ("u", "v", "z", "height"),
 }
+_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a piece, where its cubic is looked at
 _PLACED = ("signal", "signalReference", "object", "elevation", "superelevation", "laneOffset")
 _REQUIRED = {  # without these carla.Map reads nonsense
     "elevation": ("s", "a"),
@@ -83,7 +84,9 @@ def road_problems(root: Element) -> Iterator[Problem]:
         if name in ids:
             yield Problem(road, f"two roads have the id {name}")
         ids.add(name)
-        for rules in (_plan_problems, _number_problems, _lane_problems, _place_problems):
+        for rules in (
+            _plan_problems, _number_problems, _lane_problems, _place_problems, _curve_problems,
+        ):  # fmt: skip
             for element, reason in rules(road):
                 yield Problem(element, f"road {name}: {reason}")
 
@@ -230,18 +233,31 @@ def _place_problems(road: Element) -> Iterator[Problem]:
             if not is_whole(validity.get(key), MAX_LANE_ID):
                 found = validity.get(key)
                 yield Problem(validity, f"<validity> has {key}={found!r}, expected a lane's number")
-    yield from _height_problems(road, length)
 
 
-def _height_problems(road: Element, length: float) -> Iterator[Problem]:
-    pieces = road.findall("elevationProfile/elevation")
-    ends = [*(number(piece, "s") for piece in pieces[1:]), length]
-    for piece, end in zip(pieces, ends, strict=True):
-        along = abs(end - number(piece, "s"))
-        given = [(n, key) for n, key in enumerate(_CUBIC) if piece.get(key) is not None]
-        height = sum(abs(number(piece, key)) * along**n for n, key in given)
-        if height > MAX_HEIGHT_M:
-            yield Problem(piece, f"its height reaches {height:g} m, expected {_m(MAX_HEIGHT_M)}")
+def _curve_problems(road: Element) -> Iterator[Problem]:
+    """Heights, offsets and widths along the road; their first values are not the largest."""
+    length = number(road, "length")
+    yield from _too_far(road.findall("elevationProfile/elevation"), length, "height", MAX_HEIGHT_M)
+    yield from _too_far(road.findall("lanes/laneOffset"), length, "laneOffset", MAX_WIDTH_M)
+    sections = road.findall("lanes/laneSection")
+    starts = [number(section, "s") for section in sections]
+    for section, start, end in zip(sections, starts, [*starts[1:], length], strict=False):
+        for lane in section.iter("lane"):
+            yield from _too_far(lane.findall("width"), end - start, "width", MAX_WIDTH_M)
+
+
+def _too_far(pieces: list[Element], end: float, what: str, limit: float) -> Iterator[Problem]:
+    """Cubics of the distance that leave a limit on their way to the next one, or to the end."""
+    starts = [number(piece, "sOffset" if what == "width" else "s") for piece in pieces]
+    for piece, start, until in zip(pieces, starts, [*starts[1:], end], strict=False):
+        given = [(n, number(piece, key)) for n, key in enumerate(_CUBIC) if piece.get(key)]
+        for share in _SHARES:
+            along = share * max(until - start, 0.0)
+            found = sum(factor * along**n for n, factor in given)
+            if abs(found) > limit:
+                yield Problem(piece, f"its {what} reaches {found:g} m, expected {_m(limit)}")
+                break
 
 
 def extent_problems(root: Element) -> Iterator[Problem]:

@@ -82,6 +82,10 @@ CASES = {
         first('(<elevation s="0".*? d=)"0"', r'\1"1e12"'),
         r"line 26: road 0: its height reaches \d\S+ m, expected",
     ),
+    "wider and wider": (
+        first('(<width sOffset="0" a="[^"]*" b=)"0"', r'\1"1e9"'),
+        r"line \d+: road 0: its width reaches \d\S+ m, expected at most 100 m",
+    ),
     "signal off the road": (
         first('(<signal [^>]* s=)"[^"]*"', r'\1"1e5"'),
         "is at s=1e5, expected",
@@ -128,6 +132,11 @@ def test_a_broken_map_is_one_line_with_the_reason(name: str, tmp_path: Path) -> 
     with pytest.raises(MapError, match=r"Broken\.xodr: " + f".*{reason}") as caught:
         load_town("Broken", tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_roads_without_heights_are_flat(tmp_path: Path) -> None:
+    (tmp_path / "Flat.xodr").write_text(re.sub("<elevation [^>]*/>", "", good()))
+    assert len(load_town("Flat", tmp_path).spawn_points) > 100
 
 
 def test_streets_of_openstreetmap_are_a_town(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ class Border(NamedTuple):
 
     shoulder: float
     sidewalk: float
+    parking: float = 0.0  # between the driving lane and the shoulder
 
 
 @dataclass(frozen=True)

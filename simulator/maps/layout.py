@@ -22,6 +22,15 @@ class Profile:
     speed_kmh: int
     centre: str = "broken"  # solid_solid, solid or broken; yellow
     road_type: str = "town"
+    shoulder_m: float = SHOULDER_M  # on either side, kerb included
+    parking_m: float = 0.0  # lane for parked cars between driving lanes and shoulder, either side
+
+    @property
+    def half_width_m(self) -> float:
+        """From the centre line to the far edge of the wider side's pavement."""
+        lanes = max(sum(self.forward), sum(self.backward))
+        sidewalk = max(self.sidewalk_right_m, self.sidewalk_left_m)
+        return lanes + self.parking_m + self.shoulder_m + sidewalk
 
 
 class Crossing(NamedTuple):

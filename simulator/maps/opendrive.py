@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from simulator.maps import paths
 from simulator.maps.junctions import Arm, Border, Link, MouthLane, link_lanes, turn_angle
-from simulator.maps.layout import SHOULDER_M, Crossing, Layout, Profile, Street
+from simulator.maps.layout import Crossing, Layout, Profile, Street
 from simulator.maps.signal_xml import Foot, RoadSignal, add_controllers, add_signal, decimal
 
 GEO_REFERENCE = "+proj=tmerc +lat_0=0 +lon_0=0 +k=1 +x_0=0 +y_0=0 +datum=WGS84 +units=m +no_defs"
@@ -143,26 +143,36 @@ def _cubic(parent: ET.Element, tag: str, terms: tuple[float, ...], s_name: str =
 
 
 def _street_lanes(profile: Profile) -> tuple[list[_Lane], list[_Lane]]:
-    left = _side(profile.backward, profile.sidewalk_left_m, 1)
-    return left, _side(profile.forward, profile.sidewalk_right_m, -1)
+    right, left = _borders(profile)
+    return _side(profile.backward, left, 1), _side(profile.forward, right, -1)
 
 
-def _side(widths: tuple[float, ...], sidewalk_m: float, sign: int) -> list[_Lane]:
+def _borders(profile: Profile) -> tuple[Border, Border]:
+    """What lies to the right of the forward lanes and to the left of the backward ones."""
+    sides = profile.sidewalk_right_m, profile.sidewalk_left_m
+    right, left = (Border(profile.shoulder_m, side, profile.parking_m) for side in sides)
+    return right, left
+
+
+def _side(widths: tuple[float, ...], border: Border, sign: int) -> list[_Lane]:
     lanes = []
     for i, width in enumerate(widths, start=1):
         edge = ("solid", "white", "none")
         mark = edge if i == len(widths) else ("broken", "white", "both")
         lanes.append(_Lane(sign * i, "driving", width, width, mark))
-    border = Border(SHOULDER_M, sidewalk_m)
     return lanes + _border_lanes((border, border), sign, len(widths) + 1)
 
 
 def _border_lanes(borders: tuple[Border, Border], sign: int, first: int) -> list[_Lane]:
     begin, end = borders
     curb = ("curb", "white", "none")
-    lanes = [_Lane(sign * first, "shoulder", begin.shoulder, end.shoulder, curb)]
+    lanes = []
+    if begin.parking or end.parking:
+        lanes.append(_Lane(sign * first, "parking", begin.parking, end.parking))
+    lanes.append(_Lane(sign * (first + len(lanes)), "shoulder", begin.shoulder, end.shoulder, curb))
     if begin.sidewalk or end.sidewalk:
-        lanes.append(_Lane(sign * (first + 1), "sidewalk", begin.sidewalk, end.sidewalk))
+        lane_id = sign * (first + len(lanes))
+        lanes.append(_Lane(lane_id, "sidewalk", begin.sidewalk, end.sidewalk))
     return lanes
 
 
@@ -237,8 +247,7 @@ def _arm(road: _Road, mouth: paths.PlanPose, *, is_start: bool) -> Arm:
     profile = road.street.profile
     forward = _mouth_lanes(profile.forward, mouth, -1)
     backward = _mouth_lanes(profile.backward, mouth, 1)
-    border_right = Border(SHOULDER_M, profile.sidewalk_right_m)
-    border_left = Border(SHOULDER_M, profile.sidewalk_left_m)
+    border_right, border_left = _borders(profile)
     if is_start:
         return Arm(
             road.road_id, "start", mouth.heading, backward, forward, border_left, border_right
@@ -313,7 +322,8 @@ def _zebra(road: _Road, arm: Arm, object_id: int) -> None:
     near, far = ZEBRA_M
     middle = (near + far) / 2.0
     s = paths.path_length(road.path) - middle if arm.contact == "end" else middle
-    right, left = sum(road.street.profile.forward), sum(road.street.profile.backward)
+    profile = road.street.profile
+    right, left = (sum(w) + profile.parking_m for w in (profile.forward, profile.backward))
     half = (far - near) / 2.0
     objects = road.element.find("objects")
     if objects is None:
@@ -346,7 +356,8 @@ def _signal(road: _Road, arm: Arm, signal_id: int, height_m: float) -> None:
     is_end = arm.contact == "end"
     s = length - STOP_LINE_SETBACK_M if is_end else STOP_LINE_SETBACK_M
     outer = arm.incoming[0]
-    lateral = outer.width / 2.0 + arm.border_in.shoulder + POLE_OUTSIDE_KERB_M
+    kerb_m = arm.border_in.parking + arm.border_in.shoulder
+    lateral = outer.width / 2.0 + kerb_m + POLE_OUTSIDE_KERB_M
     reach = sum(lane.width for lane in arm.incoming) + lateral - outer.width / 2.0
     pole = outer.pose.moved(POLE_ADVANCE_M, -lateral)
     ids = [lane.lane_id for lane in arm.incoming]

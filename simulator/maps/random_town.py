@@ -26,6 +26,8 @@ _BLOCK_M = (72.0, 118.0)
 _JITTER_M = 7.0  # of inner crossings, either way
 _REMOVED = (0.15, 0.4)  # share of the inner streets
 _LIT = 0.7  # share of the crossings with lights where no avenue passes
+_WIDE_LIT = 0.75  # and where one does
+_CORNER_ROOM_M = 0.5  # of pavement between two streets of a crossing, at least
 _REACH_M = (8.0, 14.0)  # of crossings: CARLA's have 7.5 (Town02) to 11 (Town01, Town03)
 _WIDE_REACH_M = (11.0, 18.0)
 _CORNER_M = (10.0, 28.0)  # radius of corners
@@ -47,8 +49,14 @@ _AVENUE = Profile((3.5, 3.5), (3.5, 3.5), 3.0, 3.0, 50, centre="solid_solid")
 _MAIN = Profile((4.0,), (4.0,), 3.0, 3.0, 50)
 _BOULEVARD = Profile((3.75, 3.75), (3.75, 3.75), 3.0, 3.0, 60, centre="solid_solid")
 _CIRCLE = Profile((5.0,), (), 3.0, 0.0, 30, centre="none")
-_INNER = (_LANE, _STREET, _NARROW, _AVENUE)
-_OUTER = (_MAIN, _BOULEVARD)
+# as in CARLA's Town03: a lane of parked cars, or a hard shoulder
+_PARKED = Profile((3.5,), (3.5,), 2.0, 2.0, 40, shoulder_m=0.6, parking_m=3.5)
+_PARKED_AVENUE = Profile(
+    (3.5, 3.5), (3.5, 3.5), 2.0, 2.0, 50, "solid_solid", shoulder_m=0.6, parking_m=3.5
+)
+_SHOULDERED = Profile((3.5, 3.5), (3.5, 3.5), 2.0, 2.0, 60, "solid_solid", shoulder_m=3.1)
+_INNER = (_LANE, _STREET, _NARROW, _PARKED, _AVENUE, _PARKED_AVENUE)
+_OUTER = (_MAIN, _PARKED, _BOULEVARD, _SHOULDERED)
 
 _SIDES = {(1, 0): "east", (0, 1): "north", (-1, 0): "west", (0, -1): "south"}
 
@@ -139,10 +147,10 @@ def _draw_grid(dice: _Dice) -> _Grid:
                 round(x + dice.between(-reach, reach), 1),
                 round(y + dice.between(-reach, reach), 1),
             )
-    outer = _OUTER[dice.whole(0, 1)]
+    outer = _OUTER[dice.whole(0, len(_OUTER) - 1)]
     network = _thinned(nx.grid_2d_graph(columns, rows), (columns, rows), dice)
     along_columns, along_rows = _profiles(columns, outer, dice), _profiles(rows, outer, dice)
-    if outer is _BOULEVARD:
+    if len(outer.forward) > 1:
         # without a way out of the ring nothing leaves its outer lane but by a lane change
         nodes = [(columns - 1, 1), (columns, 1), (columns, rows - 2), (columns - 1, rows - 2)]
         east = round(xs[-1] + dice.between(*_QUAY_M), 1)
@@ -161,7 +169,8 @@ def _profiles(count: int, outer: Profile, dice: _Dice) -> tuple[Profile, ...]:
     """Of parallel streets: the ring's outside, at most one avenue between."""
     inner: list[Profile] = []
     for _ in range(count - 2):
-        choices = [p for p in _INNER if p is not _AVENUE or _AVENUE not in inner]
+        has_avenue = any(len(profile.forward) > 1 for profile in inner)
+        choices = [p for p in _INNER if len(p.forward) == 1 or not has_avenue]
         inner.append(choices[dice.whole(0, len(choices) - 1)])
     return (outer, *inner, outer)
 
@@ -290,7 +299,9 @@ def _crossings(
                 found[side] = Crossing(*at, z, reach_m=_RING_REACH_M)
         elif grid.is_crossing(node):
             is_wide = grid.is_wide(node)
-            has_lights = dice.chance(_LIT) or is_wide
+            has_lights = dice.chance(_WIDE_LIT if is_wide else _LIT)
             reach = dice.between(*(_WIDE_REACH_M if is_wide else _REACH_M))
+            widest = max(grid.profile(node, other).half_width_m for other in grid.network[node])
+            reach = max(reach, round(widest + _CORNER_ROOM_M, 1))
             found[f"c{node[0]}r{node[1]}"] = Crossing(x, y, z, has_lights, reach)
     return found

@@ -1,6 +1,6 @@
 """Turn a training run into shipped files: ONNX for driving, safetensors, and a model card.
 
-`python -m policies.export RUN --out policies/weights/cilrs_v4.onnx`
+`python -m policies.export RUN --out policies/weights/cilrs_v6.onnx`
 """
 
 from __future__ import annotations

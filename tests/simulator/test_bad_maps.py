@@ -53,6 +53,7 @@ CASES = {
         first(GEOMETRY.format("length"), r'\1"0"'),
         "line 15: road 0: geometry has length='0', expected a number above 0",
     ),
+    "late piece": (first(GEOMETRY.format("s"), r'\1"1"'), "geometry is at s=1, expected 0.000"),
     "far away": (
         every(GEOMETRY.format("x"), r'\1"5e6"'),
         "line 15: road 0: geometry has x=5e6, expected at most 100000 m from the origin",

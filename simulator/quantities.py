@@ -13,9 +13,9 @@ LARGEST = 1e7  # of positions, velocities, impulses: far beyond any town, and no
 
 
 def pose_of(transform: list[Any]) -> Pose:
-    """A wire Transform as a pose."""
+    """A wire Transform as a pose, its angles as Unreal reports them."""
     (x, y, z), (pitch, yaw, roll) = transform
-    return Pose(*finite((x, y, z, pitch, yaw, roll)))
+    return Pose(*finite((x, y, z, pitch, yaw, roll))).canonical()
 
 
 def finite(values: Iterable[Any]) -> tuple[float, ...]:

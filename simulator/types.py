@@ -37,6 +37,11 @@ class Pose(NamedTuple):
             ]
         )
 
+    def canonical(self) -> Pose:
+        """The same rotation as Unreal reports it: pitch within 90, yaw and roll in (-180, 180]."""
+        turned = Pose().compose(self) if abs(self.pitch) > 90.0 else self
+        return turned._replace(yaw=_wrapped(turned.yaw), roll=_wrapped(turned.roll))
+
     def compose(self, child: Pose) -> Pose:
         """World pose of `child`, which is given relative to this pose."""
         rotation = self.rotation_matrix()
@@ -46,6 +51,13 @@ class Pose(NamedTuple):
         yaw = np.degrees(np.arctan2(m[1, 0], m[0, 0]))
         roll = np.degrees(np.arctan2(-m[2, 1], m[2, 2]))
         return Pose(*(float(v) for v in (*position, pitch, yaw, roll)))
+
+
+def _wrapped(angle_deg: float) -> float:
+    """The same angle in (-180, 180]; untouched where it is there already."""
+    if -180.0 < angle_deg <= 180.0:
+        return angle_deg
+    return 180.0 - (180.0 - angle_deg) % 360.0
 
 
 class Tag(IntEnum):

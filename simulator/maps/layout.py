@@ -20,17 +20,18 @@ class Profile:
     sidewalk_right_m: float
     sidewalk_left_m: float
     speed_kmh: int
-    centre: str = "broken"  # solid_solid, solid or broken; yellow
+    centre: str = "broken"  # yellow mark: broken, solid, solid solid (two lines), broken solid
     road_type: str = "town"
     shoulder_m: float = SHOULDER_M  # on either side, kerb included
     parking_m: float = 0.0  # lane for parked cars between driving lanes and shoulder, either side
+    turning_m: float = 0.0  # lane between the directions in which either waits to turn left
 
     @property
     def half_width_m(self) -> float:
         """From the centre line to the far edge of the wider side's pavement."""
         lanes = max(sum(self.forward), sum(self.backward))
         sidewalk = max(self.sidewalk_right_m, self.sidewalk_left_m)
-        return lanes + self.parking_m + self.shoulder_m + sidewalk
+        return self.turning_m / 2.0 + lanes + self.parking_m + self.shoulder_m + sidewalk
 
 
 class Crossing(NamedTuple):

@@ -16,6 +16,7 @@ STOP_LINE_SETBACK_M = 4.0  # from the crossing's mouth back into the street
 ZEBRA_M = (0.4, 3.2)  # where zebra crossings begin and end, measured as the stop line
 POLE_ADVANCE_M = 1.5  # poles stand in the near right corner, a little past the mouth
 POLE_OUTSIDE_KERB_M = 0.7
+_TURNING_MARK = ("solid broken", "yellow", "none")
 _JUNCTION_IDS_FROM = 10_000
 _CONNECTION_IDS_FROM = 1_000
 _SIGNAL_IDS_FROM = 20_000
@@ -91,7 +92,8 @@ def _street(root: ET.Element, road_id: int, street: Street, layout: Layout) -> _
     _finish_road(road, path, (start.z, end.z), street.profile)
     left, right = _street_lanes(street.profile)
     centre = (street.profile.centre, "yellow", "none")
-    _lanes(road, left, right, centre, (0.0, 0.0), path)
+    offset = -street.profile.turning_m / 2.0  # lanes from -1 on lie right of the turning lane
+    _lanes(road, left, right, centre, (offset, offset), path)
     return _Road(road_id, street, path, road)
 
 
@@ -144,7 +146,15 @@ def _cubic(parent: ET.Element, tag: str, terms: tuple[float, ...], s_name: str =
 
 def _street_lanes(profile: Profile) -> tuple[list[_Lane], list[_Lane]]:
     right, left = _borders(profile)
-    return _side(profile.backward, left, 1), _side(profile.forward, right, -1)
+    width = profile.turning_m
+    turning = [_Lane(1, "bidirectional", width, width, _TURNING_MARK)] if width else []
+    backward = _side(profile.backward, left, _first_backward(profile))
+    return turning + backward, _side(profile.forward, right, -1)
+
+
+def _first_backward(profile: Profile) -> int:
+    """Id of the lane driven backwards that lies next to the middle."""
+    return 2 if profile.turning_m else 1
 
 
 def _borders(profile: Profile) -> tuple[Border, Border]:
@@ -154,13 +164,15 @@ def _borders(profile: Profile) -> tuple[Border, Border]:
     return right, left
 
 
-def _side(widths: tuple[float, ...], border: Border, sign: int) -> list[_Lane]:
+def _side(widths: tuple[float, ...], border: Border, first: int) -> list[_Lane]:
+    """From the lane with the id `first` outwards, on the side that its sign tells."""
+    sign = 1 if first > 0 else -1
     lanes = []
-    for i, width in enumerate(widths, start=1):
+    for i, width in enumerate(widths):
         edge = ("solid", "white", "none")
-        mark = edge if i == len(widths) else ("broken", "white", "both")
-        lanes.append(_Lane(sign * i, "driving", width, width, mark))
-    return lanes + _border_lanes((border, border), sign, len(widths) + 1)
+        mark = edge if i == len(widths) - 1 else ("broken", "white", "both")
+        lanes.append(_Lane(first + sign * i, "driving", width, width, mark))
+    return lanes + _border_lanes((border, border), sign, abs(first) + len(widths))
 
 
 def _border_lanes(borders: tuple[Border, Border], sign: int, first: int) -> list[_Lane]:
@@ -245,8 +257,9 @@ def _arms(name: str, roads: list[_Road]) -> list[Arm]:
 def _arm(road: _Road, mouth: paths.PlanPose, *, is_start: bool) -> Arm:
     """The street's end; `mouth` lies on the reference line and looks along the street."""
     profile = road.street.profile
-    forward = _mouth_lanes(profile.forward, mouth, -1)
-    backward = _mouth_lanes(profile.backward, mouth, 1)
+    inner = profile.turning_m / 2.0
+    forward = _mouth_lanes(profile.forward, mouth, -1, inner)
+    backward = _mouth_lanes(profile.backward, mouth, _first_backward(profile), inner)
     border_right, border_left = _borders(profile)
     if is_start:
         return Arm(
@@ -257,12 +270,15 @@ def _arm(road: _Road, mouth: paths.PlanPose, *, is_start: bool) -> Arm:
 
 
 def _mouth_lanes(
-    widths: tuple[float, ...], mouth: paths.PlanPose, sign: int
+    widths: tuple[float, ...], mouth: paths.PlanPose, first: int, inner: float
 ) -> tuple[MouthLane, ...]:
-    lanes, inner = [], 0.0
-    for i, width in enumerate(widths, start=1):
+    """From the right; the lane `first` begins `inner` metres beside the middle."""
+    sign = 1 if first > 0 else -1
+    lanes = []
+    for i, width in enumerate(widths):
         centre = mouth.moved(0.0, sign * (inner + width / 2.0))
-        lanes.append(MouthLane(sign * i, width, centre if sign < 0 else centre.reversed()))
+        lane_id = first + sign * i
+        lanes.append(MouthLane(lane_id, width, centre if sign < 0 else centre.reversed()))
         inner += width
     return tuple(reversed(lanes))
 
@@ -323,7 +339,8 @@ def _zebra(road: _Road, arm: Arm, object_id: int) -> None:
     middle = (near + far) / 2.0
     s = paths.path_length(road.path) - middle if arm.contact == "end" else middle
     profile = road.street.profile
-    right, left = (sum(w) + profile.parking_m for w in (profile.forward, profile.backward))
+    beside = profile.turning_m / 2.0 + profile.parking_m
+    right, left = (sum(lanes) + beside for lanes in (profile.forward, profile.backward))
     half = (far - near) / 2.0
     objects = road.element.find("objects")
     if objects is None:
@@ -358,7 +375,8 @@ def _signal(road: _Road, arm: Arm, signal_id: int, height_m: float) -> None:
     outer = arm.incoming[0]
     kerb_m = arm.border_in.parking + arm.border_in.shoulder
     lateral = outer.width / 2.0 + kerb_m + POLE_OUTSIDE_KERB_M
-    reach = sum(lane.width for lane in arm.incoming) + lateral - outer.width / 2.0
+    middle = road.street.profile.turning_m / 2.0
+    reach = middle + sum(lane.width for lane in arm.incoming) + lateral - outer.width / 2.0
     pole = outer.pose.moved(POLE_ADVANCE_M, -lateral)
     ids = [lane.lane_id for lane in arm.incoming]
     signal = RoadSignal(

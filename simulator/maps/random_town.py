@@ -45,18 +45,19 @@ _GRADE = 0.04  # mean of the steepest street; its middle is half as steep again
 _LANE = Profile((3.5,), (3.5,), 2.5, 2.5, 30)
 _NARROW = Profile((3.25,), (3.25,), 2.0, 2.0, 30)
 _STREET = Profile((4.0,), (4.0,), 3.0, 3.0, 40)
-_AVENUE = Profile((3.5, 3.5), (3.5, 3.5), 3.0, 3.0, 50, centre="solid_solid")
+_AVENUE = Profile((3.5, 3.5), (3.5, 3.5), 3.0, 3.0, 50, centre="solid solid")
 _MAIN = Profile((4.0,), (4.0,), 3.0, 3.0, 50)
-_BOULEVARD = Profile((3.75, 3.75), (3.75, 3.75), 3.0, 3.0, 60, centre="solid_solid")
+_BOULEVARD = Profile((3.75, 3.75), (3.75, 3.75), 3.0, 3.0, 60, centre="solid solid")
 _CIRCLE = Profile((5.0,), (), 3.0, 0.0, 30, centre="none")
-# as in CARLA's Town03: a lane of parked cars, or a hard shoulder
+# as in CARLA's Town03: a lane of parked cars, a hard shoulder, a lane in the middle for left turns
 _PARKED = Profile((3.5,), (3.5,), 2.0, 2.0, 40, shoulder_m=0.6, parking_m=3.5)
 _PARKED_AVENUE = Profile(
-    (3.5, 3.5), (3.5, 3.5), 2.0, 2.0, 50, "solid_solid", shoulder_m=0.6, parking_m=3.5
+    (3.5, 3.5), (3.5, 3.5), 2.0, 2.0, 50, "solid solid", shoulder_m=0.6, parking_m=3.5
 )
-_SHOULDERED = Profile((3.5, 3.5), (3.5, 3.5), 2.0, 2.0, 60, "solid_solid", shoulder_m=3.1)
-_INNER = (_LANE, _STREET, _NARROW, _PARKED, _AVENUE, _PARKED_AVENUE)
-_OUTER = (_MAIN, _PARKED, _BOULEVARD, _SHOULDERED)
+_SHOULDERED = Profile((3.5, 3.5), (3.5, 3.5), 2.0, 2.0, 60, "solid solid", shoulder_m=3.1)
+_TURNING = Profile((3.5, 3.5), (3.5, 3.5), 2.0, 2.0, 60, "broken solid", "town", 2.5, 0.0, 3.5)
+_INNER = (_LANE, _STREET, _NARROW, _PARKED, _AVENUE, _PARKED_AVENUE, _TURNING)
+_OUTER = (_MAIN, _PARKED, _BOULEVARD, _SHOULDERED, _TURNING)
 
 _SIDES = {(1, 0): "east", (0, 1): "north", (-1, 0): "west", (0, -1): "south"}
 

@@ -112,8 +112,8 @@ def town02() -> Layout:
     return Layout("Town02", crossings, streets)
 
 
-_AVENUE = Profile((3.5, 3.5), (3.5, 3.5), 3.0, 3.0, 50, centre="solid_solid")
-_BOULEVARD = Profile((3.75, 3.75), (3.75, 3.75), 3.0, 3.0, 60, centre="solid_solid")
+_AVENUE = Profile((3.5, 3.5), (3.5, 3.5), 3.0, 3.0, 50, centre="solid solid")
+_BOULEVARD = Profile((3.75, 3.75), (3.75, 3.75), 3.0, 3.0, 60, centre="solid solid")
 _NARROW = Profile((3.25,), (3.25,), 2.0, 2.0, 30)
 _RING = Profile((5.0,), (), 3.0, 0.0, 30, centre="none")
 _RING_RADIUS_M = 24.0

@@ -19,6 +19,7 @@ from fusionproxy.errors import FusionError, missing_extra
 from fusionproxy.fidelity import TERMS as FIDELITY_TERMS
 from fusionproxy.fidelity import FidelityConfig
 from fusionproxy.misalignment import Misalignment, displace
+from fusionproxy.mixing import chances
 
 try:
     import torch
@@ -43,6 +44,7 @@ class DistillationConfig:
     teachers: tuple[str, ...] | None = None  # None takes what the cache has
     samples: int | None = None  # of each teacher
     fidelity: FidelityConfig = field(default_factory=FidelityConfig)
+    mix: Mapping[str, float] = field(default_factory=dict)  # how often each set is drawn
     feature_every: int = 1  # the feature term in one of so many steps, so many times as strong
 
     def __post_init__(self) -> None:
@@ -92,18 +94,17 @@ class DistillationTask:
         self._by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
         for i in self.training:
             self._by_size[ensemble.sizes[i]].append(i)
+        sets = [ensemble.names[i].partition("/")[0] for i in self.training]
+        found = chances(sets, config.mix)
+        self._chances = None if found is None else dict(zip(self.training, found, strict=True))
 
     def draw(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Pairs of one size, the infrared displaced; sizes come as often as they have pairs.
+        """Pairs of one size, the infrared displaced; sizes come as often as their pairs should.
 
         Without a feature term half of the batches are mirrored: the features of a mirrored image
         are not mirrored features.
         """
-        sizes = list(self._by_size)
-        shares = np.array([len(self._by_size[size]) for size in sizes], float)
-        size = sizes[int(rng.choice(len(sizes), p=shares / shares.sum()))]
-        group = self._by_size[size]
-        chosen = rng.choice(group, size=self.batch, replace=len(group) < self.batch)
+        chosen = self._chosen(rng)
         batch = self.collate([self.ensemble[int(i)] for i in chosen])
         every = self.config.feature_every
         with_features = every == 1 or int(rng.integers(every)) == 0
@@ -114,6 +115,21 @@ class DistillationTask:
             shift, angle = self.config.misalignment.draw(rng, self.batch)
             batch["infrared"] = displace(batch["infrared"], shift, angle)
         return batch
+
+    def _chosen(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        sizes = list(self._by_size)
+        likely = [self._likely(self._by_size[size]) for size in sizes]
+        shares = np.array([each.sum() for each in likely])
+        k = int(rng.choice(len(sizes), p=shares / shares.sum()))
+        group = self._by_size[sizes[k]]
+        weights = None if self._chances is None else likely[k] / shares[k]
+        few = int(np.count_nonzero(likely[k])) < self.batch
+        return np.asarray(rng.choice(np.array(group), self.batch, replace=few, p=weights))
+
+    def _likely(self, group: Sequence[int]) -> NDArray[np.float64]:
+        if self._chances is None:
+            return np.ones(len(group))
+        return np.array([self._chances[i] for i in group])
 
     @staticmethod
     def collate(members: Sequence[Member]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fusionproxy.errors import FusionError
+from fusionproxy.errors import FusionError, first_line
 from fusionproxy.formats import IR
 from fusionproxy.roofline import Layer, layers_of
 
@@ -176,6 +176,8 @@ def _load(path: Path, threads: int, runtime: str | None) -> _Engine:
         except ImportError:
             continue
         except Exception as err:  # each runtime has its own exception types for a broken file
-            raise FusionError(f"{path} is not a network that {name} can load: {err}") from err
+            raise FusionError(
+                f"{path} is not a network that {name} can load ({first_line(err)})"
+            ) from err
     wanted = runtime or " or ".join(known)
     raise FusionError(f"{path} needs {wanted}, which is not installed: pip install {known[0]}")

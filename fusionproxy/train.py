@@ -25,6 +25,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+from fusionproxy import mixing
 from fusionproxy.config import PRESETS, preset
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_code, exit_without
@@ -323,6 +324,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--feature-every", type=int, help="feature term in one of so many steps, as much stronger"
     )
+    made.add_argument("--mix", nargs="+", default=[], metavar=mixing.METAVAR, help=mixing.HELP)
     made.add_argument("--no-misalignment", action="store_true", help="distil without Eq. 14")
     made.add_argument("--device", default="auto", help="auto, cpu or cuda")
     made.add_argument("--resume", action="store_true")
@@ -346,6 +348,9 @@ def config_of(options: argparse.Namespace) -> TrainConfig:
     if options.no_misalignment:
         distillation = replace(distillation, misalignment=None)
     distillation = distillation.weighted(options.weight)
+    if options.mix and options.ensemble is None:
+        raise FusionError("--mix is of distillation; give --ensemble instead of --data")
+    distillation = replace(distillation, mix=mixing.parse_mix(options.mix))
     if options.structure is not None:
         loss = replace(distillation.loss, structure=options.structure)
         distillation = replace(distillation, loss=loss)

@@ -84,7 +84,8 @@ def _check_size(images: Trio, side: int, what: str) -> None:
     height, width = images.fused.shape
     if min(height, width) < side:
         raise FusionError(
-            f"{what} needs images of {side} x {side} or more, found {height} x {width}"
+            f"{what} needs images of {side} x {side} or more, found {height} x {width}; "
+            "choose other metrics (--metrics) or a larger size (--size)"
         )
 
 

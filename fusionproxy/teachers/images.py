@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import cv2
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from fusionproxy.data import U8, Pairs, hold_out, read_index
 from fusionproxy.errors import FusionError
+from fusionproxy.mixing import chances
 from fusionproxy.pairs import CapturedPairs, Pair, PairSource
 
 F32 = NDArray[np.float32]
@@ -27,12 +29,18 @@ class _Image:
     read: Callable[[], U8]
     kind: str  # visible or infrared
     sequence: str
+    set: str = ""  # name of the folder
 
 
 class CleanImages:
-    """Images of several sets of pairs, kept decoded up to `memory_mb`."""
+    """Images of several sets of pairs, kept decoded up to `memory_mb`; `mix` weighs the sets."""
 
-    def __init__(self, images: Sequence[_Image], memory_mb: int = 1024) -> None:
+    def __init__(
+        self,
+        images: Sequence[_Image],
+        mix: Mapping[str, float] = MappingProxyType({}),
+        memory_mb: int = 1024,
+    ) -> None:
         if not images:
             raise FusionError("no images to train on")
         self._images = list(images)
@@ -40,6 +48,10 @@ class CleanImages:
         self._kept: dict[int, U8] = {}
         self.visible = [i for i, image in enumerate(images) if image.kind == "visible"]
         self.infrared = [i for i, image in enumerate(images) if image.kind == "infrared"]
+        self._chances = {
+            kind: chances([images[i].set for i in group], mix)
+            for kind, group in (("visible", self.visible), ("infrared", self.infrared))
+        }
 
     def __len__(self) -> int:
         """Number of images."""
@@ -50,8 +62,10 @@ class CleanImages:
 
         Infrared crops have three equal channels. An image that is too small is enlarged.
         """
-        group = self.infrared if rng.random() < infrared_share else self.visible
-        image = self._decoded(group[int(rng.integers(len(group)))])
+        kind = "infrared" if rng.random() < infrared_share else "visible"
+        group, likely = getattr(self, kind), self._chances[kind]
+        k = rng.integers(len(group)) if likely is None else rng.choice(len(group), p=likely)
+        image = self._decoded(group[int(k)])
         height, width = image.shape[:2]
         least = max(size / min(height, width), LEAST_SCALE)
         scale = max(float(rng.uniform(min(least, 1.0), 1.0)), least)
@@ -86,16 +100,22 @@ class Sides:
     cards: list[dict[str, Any]]
 
 
-def open_sides(sources: Sequence[PairSource], folders: Sequence[Path], shown: int = 3) -> Sides:
+def open_sides(
+    sources: Sequence[PairSource],
+    folders: Sequence[Path],
+    mix: Mapping[str, float] = MappingProxyType({}),
+    shown: int = 3,
+) -> Sides:
     """Split every source by sequence.
 
     Args:
         sources: sets of pairs.
-        folders: of captured ones, whose clear frames are taken; ignored for others.
+        folders: of captured ones, whose clear frames are taken; their names are those of the sets.
+        mix: how often each set is drawn in training.
         shown: how many held-out pairs to keep for contact sheets.
 
     Raises:
-        FusionError: nothing can be held out.
+        FusionError: nothing can be held out, or `mix` names other sets.
     """
     training: list[_Image] = []
     held: list[_Image] = []
@@ -109,7 +129,7 @@ def open_sides(sources: Sequence[PairSource], folders: Sequence[Path], shown: in
         raise FusionError("the pairs are of one sequence only; a split needs at least two")
     chosen = [pairs[i] for i in np.linspace(0, len(pairs) - 1, shown).astype(int)]
     return Sides(
-        CleanImages(training),
+        CleanImages(training, mix),
         CleanImages(held),
         [source.load(i) for source, i in chosen],
         [source.card() for source in sources],
@@ -121,8 +141,8 @@ def _images_of(source: PairSource, folder: Path) -> list[_Image]:
     found = []
     for i, sequence in enumerate(source.sequences):
         visible = partial(_visible, source, i) if clear is None else partial(_clear, clear, i)
-        found.append(_Image(visible, "visible", sequence))
-        found.append(_Image(partial(_infrared, source, i), "infrared", sequence))
+        found.append(_Image(visible, "visible", sequence, folder.name))
+        found.append(_Image(partial(_infrared, source, i), "infrared", sequence, folder.name))
     return found
 
 

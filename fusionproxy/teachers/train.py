@@ -14,13 +14,15 @@ import copy
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from fusionproxy import mixing
 from fusionproxy.classical import average, fuse_luma
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_code, exit_without
@@ -61,6 +63,7 @@ class TeacherConfig:
     infrared_share: float = 0.2
     steps: int = 20000
     minutes: float | None = None
+    mix: Mapping[str, float] = field(default_factory=dict)  # how often each set is drawn
     learning_rate: float = 3e-4  # Mask-DiFuser's paper: 5e-5, for a larger network and batch
     weight_decay: float = 1e-4
     warmup_steps: int = 200
@@ -295,6 +298,7 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
     made.add_argument("--infrared-share", type=float, default=TeacherConfig.infrared_share)
     made.add_argument("--learning-rate", type=float, default=TeacherConfig.learning_rate)
+    made.add_argument("--mix", nargs="+", default=[], metavar=mixing.METAVAR, help=mixing.HELP)
     made.add_argument("--threads", type=int, help="of torch; by default all cores")
     made.add_argument(
         "--resume",
@@ -312,10 +316,13 @@ def run(options: argparse.Namespace) -> str:
     given = {
         n: getattr(options, n) for n in TeacherConfig.__dataclass_fields__ if hasattr(options, n)
     }
+    given["mix"] = mixing.parse_mix(options.mix)
     given["steps"] = by_steps if options.steps is None else options.steps
     config = TeacherConfig(**given)
     sources = [from_arguments(folder, options) for folder in options.pairs]
-    train(config, open_sides(sources, options.pairs), options.out, resume=options.resume)
+    train(
+        config, open_sides(sources, options.pairs, config.mix), options.out, resume=options.resume
+    )
     return f"\nwrote {options.out}; look at {options.out / 'samples.png'}"
 
 

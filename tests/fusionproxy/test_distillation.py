@@ -19,6 +19,7 @@ from fusionproxy.fidelity import gradient_loss, intensity_loss
 from fusionproxy.foundations.panel import Panel, ScaleEstimate
 from fusionproxy.foundations.specs import PANELS
 from fusionproxy.losses import LossConfig
+from fusionproxy.mixing import parse_mix
 from fusionproxy.train import TrainConfig, Trainer, config_of, parser, train
 
 SIZES = [(64, 80)] * 6 + [(64, 64)] * 4
@@ -50,6 +51,7 @@ class MadeEnsemble:
         rng = torch.Generator().manual_seed(0)
         self.sequences = [f"drive{i}" for i in range(len(SIZES))]
         self.sizes = SIZES
+        self.names = [f"{'day' if i % 3 else 'night'}/{i}" for i in range(len(SIZES))]
         pairs = [
             (torch.rand(1, *s, generator=rng), torch.rand(3, *s, generator=rng)) for s in SIZES
         ]
@@ -161,6 +163,30 @@ def test_batches_are_of_one_size_and_only_the_infrared_is_displaced(
     assert seen == set(SIZES)
 
 
+@pytest.mark.parametrize(("night", "share"), [(1.0, 0.25), (0.0, 0.0)])
+def test_sets_are_drawn_as_often_as_their_weights_say(
+    ensemble: MadeEnsemble, night: float, share: float
+) -> None:
+    mixed = DistillationConfig(misalignment=None, mix={"night": night, "day": 3.0})
+    task = DistillationTask(ensemble, mixed, batch=1)  # type: ignore[arg-type]
+    rng = np.random.default_rng(0)
+    dark = {float(ensemble[i].infrared.sum()) for i in task.training if i % 3 == 0}
+    drawn = [float(task.draw(rng)["infrared"].sum()) in dark for _ in range(400)]
+    assert np.mean(drawn) == pytest.approx(share, abs=0.065)  # three standard errors
+
+
+def test_other_sets_than_the_cache_has_are_refused(ensemble: MadeEnsemble) -> None:
+    mixed = DistillationConfig(mix={"dusk": 1.0})
+    with pytest.raises(FusionError, match="sets day, night; found dusk"):
+        DistillationTask(ensemble, mixed, batch=1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("items", [["a"], ["a=x"], ["=1"], ["a=-1"], ["a=nan"], ["a=1", "a=2"]])
+def test_mix_that_makes_no_sense_is_a_clear_error(items: list[str]) -> None:
+    with pytest.raises(FusionError, match="--mix: "):
+        parse_mix(items)
+
+
 def test_feature_term_of_some_steps_counts_as_much_more(ensemble: MadeEnsemble) -> None:
     every = DistillationTask(ensemble, DistillationConfig(misalignment=None), 2)
     config = DistillationConfig(misalignment=None, feature_every=3)
@@ -245,10 +271,11 @@ def test_cache_of_other_teachers_is_refused(ensemble: MadeEnsemble) -> None:
 
 
 def test_command_line_combines_preset_ablation_and_flags() -> None:
-    line = "--ensemble CACHE --out RUN --preset cpu-hour --ablation 4e --minutes 5"
+    line = "--ensemble CACHE --out RUN --preset cpu-hour --ablation 4e --minutes 5 --mix A=2 B=1"
     config = config_of(parser().parse_args(line.split()))
     assert (config.target, config.minutes, config.batch) == ("ensemble", 5.0, 4)
     assert config.distillation.loss.temperature == float("inf")
     assert config.student == "paper"  # the row's own
+    assert config.distillation.mix == {"A": 2.0, "B": 1.0}
     with pytest.raises(FusionError, match="--ablation is of distillation"):
         config_of(parser().parse_args(["--data", "D", "--out", "R", "--ablation", "4e"]))

@@ -99,6 +99,21 @@ def test_held_out_sequences_are_not_trained_on(folder: Path) -> None:
     assert (len(found.training), len(found.validation)) == (6, 2)  # visible and infrared
 
 
+def test_sets_of_clean_images_are_drawn_by_weight(folder: Path, tmp_path: Path) -> None:
+    dark = tmp_path / "dark"
+    for side in ("ir", "vi"):
+        (dark / side).mkdir(parents=True)
+        for n in range(4):
+            cv2.imwrite(str(dark / side / f"{n * 100}.png"), np.zeros((40, 56, 3), np.uint8))
+    sources = [open_pairs(folder), open_pairs(dark)]
+    images = open_sides(sources, [folder, dark], {"pairs": 3.0, "dark": 1.0}, shown=1).training
+    rng = np.random.default_rng(0)
+    black = [images.crop(rng, 32, 0.5).max() == 0.0 for _ in range(400)]
+    assert np.mean(black) == pytest.approx(0.25, abs=0.065)  # three standard errors
+    with pytest.raises(FusionError, match="sets dark, pairs; found pairs"):
+        open_sides(sources, [folder, dark], {"pairs": 3.0}, shown=1)
+
+
 def test_other_settings_do_not_resume(folder: Path, tmp_path: Path) -> None:
     TeacherTrainer(config("ddfm", 4), tmp_path).save_state()
     with pytest.raises(FusionError, match="other settings"):

@@ -17,7 +17,7 @@ from harness.types import Command, Control, EpisodeContext, Observation, WorldSt
 from policies.base import Policy
 from policies.preprocess import Preprocessing, preprocessing_from
 
-SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "cilrs_v6.onnx"
+SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "cilrs_v8.onnx"
 FAMILY = "fusiondrive-cilrs"
 BRANCHES: dict[Command, int] = {
     # coiltraine's codes 2 follow, 3 left, 4 right, 5 straight, minus 2

@@ -1,6 +1,6 @@
 """Turn a training run into shipped files: ONNX for driving, safetensors, and a model card.
 
-`python -m policies.export RUN --out policies/weights/cilrs_v6.onnx`
+`python -m policies.export RUN --out policies/weights/cilrs_v8.onnx`
 """
 
 from __future__ import annotations
@@ -137,6 +137,7 @@ def _write_onnx(net: Cilrs, out: Path) -> None:
         )
         model = onnx.load(str(full))
     _halve_initializers(model)
+    _forget_origin(model.graph)
     onnx.checker.check_model(model)
     draft = out.with_suffix(".onnx.part")
     onnx.save(model, str(draft))
@@ -156,6 +157,15 @@ def _halve_initializers(model: onnx.ModelProto) -> None:
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
+
+
+def _forget_origin(graph: onnx.GraphProto) -> None:
+    """Leave out the exporter's notes: they hold paths of this machine, so that bytes differ."""
+    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    graph.doc_string = ""
+    del graph.metadata_props[:]
 
 
 def _amount(card: dict[str, Any]) -> str:

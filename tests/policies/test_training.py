@@ -231,6 +231,7 @@ def test_exported_files_agree_and_drive_without_torch(run: Path) -> None:
 
     out = run / "weights/p.onnx"
     assert export(run / "run/last.pth", out) < 1e-3
+    assert str(Path(__file__).parents[2]).encode() not in out.read_bytes()  # notes of the exporter
     view = Observation(np.full((300, 400, 3), 90, dtype=np.uint8), 4.0, Command.LEFT, (9.0, 0.0))
     controls = [
         load_cilrs(out.with_suffix(suffix)).act(view, None) for suffix in (".onnx", ".safetensors")

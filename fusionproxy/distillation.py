@@ -91,12 +91,15 @@ class DistillationTask:
         self.panel = ensemble.panel()
         self.criterion = DistillationLoss(config.loss, ensemble.mean_variances)
         self.modules: nn.Module | None = self.criterion if config.loss.routing == "global" else None
-        self._by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for i in self.training:
-            self._by_size[ensemble.sizes[i]].append(i)
+        by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for place, i in enumerate(self.training):
+            by_size[ensemble.sizes[i]].append(place)
         sets = [ensemble.names[i].partition("/")[0] for i in self.training]
-        found = chances(sets, config.mix)
-        self._chances = None if found is None else dict(zip(self.training, found, strict=True))
+        self._chances = chances(sets, config.mix)
+        self._groups = [np.array(places) for places in by_size.values()]  # of one size each
+        likely = np.ones(len(sets)) if self._chances is None else self._chances
+        shares = np.array([likely[group].sum() for group in self._groups])
+        self._shares = shares / shares.sum()
 
     def draw(self, rng: np.random.Generator) -> dict[str, Any]:
         """Pairs of one size, the infrared displaced; sizes come as often as their pairs should.
@@ -105,7 +108,7 @@ class DistillationTask:
         are not mirrored features.
         """
         chosen = self._chosen(rng)
-        batch = self.collate([self.ensemble[int(i)] for i in chosen])
+        batch = self.collate([self.ensemble[i] for i in chosen])
         every = self.config.feature_every
         with_features = every == 1 or int(rng.integers(every)) == 0
         if not with_features and rng.random() < 0.5:
@@ -116,20 +119,13 @@ class DistillationTask:
             batch["infrared"] = displace(batch["infrared"], shift, angle)
         return batch
 
-    def _chosen(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        sizes = list(self._by_size)
-        likely = [self._likely(self._by_size[size]) for size in sizes]
-        shares = np.array([each.sum() for each in likely])
-        k = int(rng.choice(len(sizes), p=shares / shares.sum()))
-        group = self._by_size[sizes[k]]
-        weights = None if self._chances is None else likely[k] / shares[k]
-        few = int(np.count_nonzero(likely[k])) < self.batch
-        return np.asarray(rng.choice(np.array(group), self.batch, replace=few, p=weights))
-
-    def _likely(self, group: Sequence[int]) -> NDArray[np.float64]:
-        if self._chances is None:
-            return np.ones(len(group))
-        return np.array([self._chances[i] for i in group])
+    def _chosen(self, rng: np.random.Generator) -> list[int]:
+        group = self._groups[int(rng.choice(len(self._groups), p=self._shares))]
+        weights = None if self._chances is None else self._chances[group]
+        count = len(group) if weights is None else int(np.count_nonzero(weights))
+        p = None if weights is None else weights / weights.sum()
+        places = rng.choice(group, self.batch, replace=count < self.batch, p=p)
+        return [self.training[place] for place in places]
 
     @staticmethod
     def collate(members: Sequence[Member]) -> dict[str, Any]:

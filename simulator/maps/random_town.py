@@ -55,7 +55,9 @@ _PARKED_AVENUE = Profile(
     (3.5, 3.5), (3.5, 3.5), 2.0, 2.0, 50, "solid solid", shoulder_m=0.6, parking_m=3.5
 )
 _SHOULDERED = Profile((3.5, 3.5), (3.5, 3.5), 2.0, 2.0, 60, "solid solid", shoulder_m=3.1)
-_TURNING = Profile((3.5, 3.5), (3.5, 3.5), 2.0, 2.0, 60, "broken solid", "town", 2.5, 0.0, 3.5)
+_TURNING = Profile(
+    (3.5, 3.5), (3.5, 3.5), 2.0, 2.0, 60, "broken solid", shoulder_m=2.5, turning_m=3.5
+)
 _INNER = (_LANE, _STREET, _NARROW, _PARKED, _AVENUE, _PARKED_AVENUE, _TURNING)
 _OUTER = (_MAIN, _PARKED, _BOULEVARD, _SHOULDERED, _TURNING)
 

@@ -18,7 +18,7 @@ from harness.errors import WeightsError
 from policies.base import Policy
 from policies.cilrs import BRANCHES, CilrsPolicy, LoadedNetwork, Prediction, file_hash
 from policies.families import COILTRAINE, TRANSFUSER, Published, PublishedPolicy, roach
-from policies.preprocess import preprocessing_from
+from policies.framing import framing_from
 from policies.published import CoiltraineCilrs, RoachCilrs, RoachSettings, TransfuserCilrs
 
 FAMILIES: dict[str, str] = {
@@ -131,7 +131,7 @@ def load_own(state: Mapping[str, Any], path: Path) -> LoadedNetwork:
     _fill(net, {name: value.float() for name, value in state["model"].items()}, path)
     return LoadedNetwork(
         network=_TorchNetwork(net, path),
-        preprocessing=preprocessing_from(facts, str(path)),
+        framing=framing_from(facts, str(path)),
         branches=BRANCHES,
         weights_hash=file_hash(path),
         resumes=bool(facts.get("resumes", True)),

@@ -13,9 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import WeightsError
-from harness.types import Command, Control, EpisodeContext, Observation, WorldState
+from harness.types import (
+    CameraSpec,
+    Command,
+    Control,
+    EpisodeContext,
+    Observation,
+    WorldState,
+)
 from policies.base import Policy
-from policies.preprocess import Preprocessing, preprocessing_from
+from policies.framing import Framing, framing_from
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "cilrs_v8.onnx"
 FAMILY = "fusiondrive-cilrs"
@@ -50,7 +57,7 @@ class LoadedNetwork:
     """A network with what has to be known to drive it."""
 
     network: Network
-    preprocessing: Preprocessing
+    framing: Framing
     branches: Mapping[Command, int]
     weights_hash: str
     resumes: bool = False  # whether `resume` helps the car out of needless stops
@@ -70,7 +77,7 @@ class CilrsPolicy:
 
     def act(self, observation: Observation, state: WorldState | None) -> Control:
         """One forward pass."""
-        prepare = self._loaded.preprocessing
+        prepare = self._loaded.framing.preprocessing
         image = prepare.to_input(prepare.crop_resize(observation.image))
         speed = observation.speed_mps
         predicted = self._loaded.network(image, prepare.speed_input(speed))
@@ -78,6 +85,11 @@ class CilrsPolicy:
         if self._loaded.resumes and predicted.seen_speed is not None:
             return resume(control, speed, predicted.seen_speed * prepare.speed_scale_mps)
         return control
+
+    @property
+    def camera(self) -> CameraSpec:
+        """The camera that it was trained with."""
+        return self._loaded.framing.camera
 
     @property
     def looks(self) -> tuple[int, ...]:
@@ -175,7 +187,7 @@ def _load_onnx(path: Path) -> LoadedNetwork:
         raise WeightsError(f"{card_path}: expected family '{FAMILY}'; not a policy of this project")
     return LoadedNetwork(
         network=_OnnxNetwork(path),
-        preprocessing=preprocessing_from(card, str(card_path)),
+        framing=framing_from(card, str(card_path)),
         branches=BRANCHES,
         weights_hash=file_hash(path),
         resumes=bool(card.get("resumes", True)),

@@ -24,13 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import ConfigError, FusionDriveError, SimulatorError
-from harness.types import CameraSpec, EpisodeContext, Observation
+from harness.types import EpisodeContext, Observation
+from policies.base import camera_of
 from policies.cilrs import load_cilrs
 from policies.dataset import recorded_frames, save_episode, write_card
 from policies.drivers import Driver, NoisyExpert, SharedWheel
 from policies.expert import ExpertConfig, ExpertPolicy
+from policies.framing import FRAMINGS, framing
 from policies.noise import SteeringNoise
-from policies.preprocess import Preprocessing
 from policies.views import EpisodeRecorder, side_cameras
 from scenarios.spec import EpisodeSpec
 from sensors.decode import bgra_pixels, decode_rgb
@@ -65,6 +66,7 @@ class CollectConfig:
     rescue_m: float = 2.0  # off the route, the expert takes the wheel
     cameras: int = 1  # 3 adds one turned to each side
     sceneries: int = 1  # of each town: houses and trees grow from the server's seed
+    framing: str = "coiltraine"  # camera pose and rows of the image
 
     def world(self, key: int) -> World:
         """Where an episode is driven; a few in a row share it."""
@@ -123,6 +125,12 @@ def main(arguments: list[str] | None = None) -> int:
         default=1,
         help="3 adds views turned by 30 degrees to each side, with the steering that they call for",
     )
+    parser.add_argument(
+        "--framing",
+        choices=tuple(FRAMINGS),
+        default=CollectConfig.framing,
+        help="camera pose and rows of the image that the network is fed",
+    )
     options = parser.parse_args(arguments)
     frames = options.frames or round(options.hours * FRAMES_PER_HOUR)
     maps = None if options.maps is None else str(options.maps)
@@ -138,6 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
         rescue_m=options.rescue_m,
         cameras=options.cameras,
         sceneries=options.sceneries,
+        framing=options.framing,
     )
     command = shlex.join(["python", "-m", "policies.collect", *(arguments or sys.argv[1:])])
     try:
@@ -163,7 +172,12 @@ def collect(config: CollectConfig, out: Path, workers: int, command: str) -> Non
     if not config.rescue_m > 0.0:
         raise ConfigError(f"--rescue-m has to be positive, found {config.rescue_m}")
     if config.driver is not None:
-        load_cilrs(Path(config.driver))  # a wrong file ends the command here
+        driver = load_cilrs(Path(config.driver))  # a wrong file ends the command here
+        if camera_of(driver) != framing(config.framing).camera:
+            raise ConfigError(
+                f"--driver {config.driver} looks through another camera than that of --framing "
+                f"{config.framing}"
+            )
     if config.frames < 1 or workers < 1:
         raise ConfigError("nothing to record: --frames, --hours and --workers have to be positive")
     if config.sceneries < 1:
@@ -192,7 +206,7 @@ def collect(config: CollectConfig, out: Path, workers: int, command: str) -> Non
         {
             "command": command,
             "config": asdict(config),
-            "preprocessing": Preprocessing().to_dict(),
+            **framing(config.framing).to_dict(),
             "weathers": WEATHER_SHARES,
             "traffic": TRAFFIC_SHARES,
         },
@@ -257,10 +271,11 @@ def _open_env(config: CollectConfig, world: World, out: Path) -> CarlaDrivingEnv
 
     maps = None if config.maps is None else Path(config.maps)
     server = ServerSpec(town=world.town, maps=maps, seed=world.scenery)
-    sensors = side_cameras(CameraSpec()) if config.cameras == 3 else ()
+    camera = framing(config.framing).camera
+    sensors = side_cameras(camera) if config.cameras == 3 else ()
     file = out / world.routes_name(config.seed)
     env = CarlaDrivingEnv(
-        EnvConfig(server=server, town=world.town, route_file=file, sensors=sensors)
+        EnvConfig(server, camera=camera, town=world.town, route_file=file, sensors=sensors)
     )
     try:
         if not file.is_file():
@@ -312,7 +327,7 @@ def record_episode(
     context = EpisodeContext(spec.town, env.route, spec.seed)
     expert.reset(context)
     driver = _make_driver(config, key, context)
-    recorder = EpisodeRecorder(expert)
+    recorder = EpisodeRecorder(expert, framing(config.framing).preprocessing)
     outcome = ""
     while not outcome and env.steps < MAX_STEPS:
         if stop.is_set():

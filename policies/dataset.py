@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import fastparquet
@@ -185,6 +186,18 @@ def write_card(folder: Path, facts: dict[str, object]) -> None:
     draft = folder / f"{CARD}.part"
     draft.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     draft.replace(folder / CARD)
+
+
+def read_card(folder: Path) -> dict[str, Any] | None:
+    """What a set says of itself; None where its recording was cut short."""
+    path = folder / CARD
+    if not path.is_file():
+        return None
+    try:
+        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as err:
+        raise ConfigError(f"{path}: broken JSON: {err}") from err
+    return card
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError, FusionDriveError
+from policies.base import camera_of
 from policies.cilrs import load_cilrs
 from scenarios.spec import EpisodeSpec
 
@@ -54,7 +55,9 @@ def drive(policy: Policy, check: DriveCheck) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         server = ServerSpec(town=check.town, maps=check.maps, seed=check.scenery)
         file = Path(folder) / "routes.xml"
-        env = CarlaDrivingEnv(EnvConfig(server=server, town=check.town, route_file=file))
+        env = CarlaDrivingEnv(
+            EnvConfig(server, camera=camera_of(policy), town=check.town, route_file=file)
+        )
         try:
             carla_map = env.town(check.town).map
             draw_route_file(carla_map, check.town, file, seed=ROUTE_SEED, count=check.drives)

@@ -13,6 +13,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,13 +26,14 @@ from policies.augment import Augmentation, augment
 from policies.cilrs import file_hash
 from policies.cilrs_network import Cilrs, NetworkConfig
 from policies.dataset import (
-    CARD,
     Frames,
     driving_views,
     flatten,
     load_episodes,
+    read_card,
     sampling_weights,
 )
+from policies.framing import common_framing
 from policies.learner import Learner, begin_with, current_commit, restore, save
 from policies.path_head import PathHead, path_loss
 from policies.preprocess import Preprocessing
@@ -126,7 +128,7 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
     torch.set_flush_denormal(True)
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
-    preprocessing = Preprocessing()
+    preprocessing = common_framing(data_cards(config)).preprocessing
     train_frames, held_out = split(config)
     probability = sampling_weights(train_frames)
     network_config = network_of(config)
@@ -361,19 +363,24 @@ def log(out: Path, step: int, spent_s: float, loss: float, numbers: dict[str, fl
             board.add_scalar(name, value, step)
 
 
+def data_cards(config: TrainConfig) -> dict[str, dict[str, Any]]:
+    """What the data sets say of themselves, by folder; a set cut short has none."""
+    cards = {folder: read_card(Path(folder)) for folder in config.data}
+    return {folder: card for folder, card in cards.items() if card is not None}
+
+
 def facts_of(
     config: TrainConfig, step: int, spent_s: float, numbers: dict[str, float]
 ) -> dict[str, object]:
     """What a checkpoint and the model card tell of the run."""
-    paths = [Path(folder) / CARD for folder in config.data]
-    cards = [json.loads(p.read_text(encoding="utf-8")) for p in paths if p.is_file()]
+    cards = data_cards(config)
     return {
         "train": asdict(config),
         "network": network_of(config).to_dict(),
-        "preprocessing": Preprocessing().to_dict(),
+        **common_framing(cards).to_dict(),
         "validation": numbers,
-        "data": cards,
-        "looks": sorted({look for card in cards for look in card.get("looks", ())}),
+        "data": list(cards.values()),
+        "looks": sorted({look for card in cards.values() for look in card.get("looks", ())}),
         "begun_with": file_hash(Path(config.init)) if config.init else "",
         "step": step,
         "minutes": round(spent_s / 60.0, 2),

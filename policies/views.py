@@ -51,9 +51,9 @@ class _View(NamedTuple):
 class EpisodeRecorder:
     """Images and measurements of one episode, in memory until it is saved."""
 
-    def __init__(self, expert: ExpertPolicy) -> None:
+    def __init__(self, expert: ExpertPolicy, preprocessing: Preprocessing) -> None:
         self._expert = expert
-        self._preprocessing = Preprocessing()
+        self._preprocessing = preprocessing
         self._steps: list[list[_View]] = []
         self._standing = 0
 

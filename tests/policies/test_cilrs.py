@@ -17,6 +17,7 @@ from policies.cilrs import (
     resume,
     to_control,
 )
+from policies.framing import Framing
 from policies.preprocess import Preprocessing
 
 
@@ -50,9 +51,7 @@ def test_input_is_normalised_rgb_planes() -> None:
 @pytest.mark.parametrize("command", Command)
 def test_each_command_drives_by_its_own_branch(command: Command) -> None:
     actions = np.stack([np.float32((i / 10, 0.5, 0.0)) for i in range(4)])
-    loaded = LoadedNetwork(
-        lambda image, speed: Prediction(actions), Preprocessing(), BRANCHES, "none"
-    )
+    loaded = LoadedNetwork(lambda image, speed: Prediction(actions), Framing(), BRANCHES, "none")
     view = Observation(np.zeros((300, 400, 3), dtype=np.uint8), 3.0, command, (5.0, 0.0))
     control = CilrsPolicy(loaded).act(view, None)
     assert control.steer == pytest.approx(BRANCHES[command] / 10)

@@ -26,6 +26,7 @@ pytest.importorskip("timm", reason="timm is in the extra `train`")
 
 from policies.cilrs import load_cilrs  # noqa: E402
 from policies.cilrs_network import NetworkConfig  # noqa: E402
+from policies.framing import FRAMINGS, Framing  # noqa: E402
 from policies.path_head import SCALE_M, PathHead, path_loss  # noqa: E402
 from policies.relabel import HOLD_THROTTLE, pedals  # noqa: E402
 from policies.train import TrainConfig, train  # noqa: E402
@@ -36,7 +37,9 @@ def _one_thread() -> None:
     torch.set_num_threads(1)  # tiny work: threads only wait for each other on a busy machine
 
 
-def record(folder: Path, episodes: int = 4, frames: int = 60) -> None:
+def record(
+    folder: Path, episodes: int = 4, frames: int = 60, framing: Framing = FRAMINGS["coiltraine"]
+) -> None:
     """Frames whose red channel is the steering: something that can be learned."""
     rng = np.random.default_rng(3)
     for key in range(episodes):
@@ -61,7 +64,7 @@ def record(folder: Path, episodes: int = 4, frames: int = 60) -> None:
         if key % 2:  # others are of a time when it was not recorded
             table[list(PATH)] = np.repeat(10.0 * steer[:, None], len(PATH), axis=1)
         save_episode(folder, key, list(images), table)
-    write_card(folder, {"command": "test"})
+    write_card(folder, {"command": "test", **framing.to_dict()})
 
 
 @pytest.fixture(scope="module")
@@ -250,3 +253,17 @@ def test_pickled_code_is_refused(tmp_path: Path) -> None:
     torch.save({"state_dict": Path("/")}, tmp_path / "y.pth")
     with pytest.raises(WeightsError, match="refused, since it holds more than tensors"):
         load_cilrs(tmp_path / "y.pth")
+
+
+def test_weights_keep_the_framing_of_their_data(tmp_path: Path) -> None:
+    from policies.export import export
+
+    level = FRAMINGS["level"]
+    record(tmp_path / "data", episodes=2, frames=16, framing=level)
+    data = (str(tmp_path / "data"),)
+    train(TrainConfig(data, slimness=0.25, epochs=0.5, batch=8, held_out=0.5), tmp_path / "run")
+    export(tmp_path / "run" / "last.pth", tmp_path / "mine.onnx")
+    for file in (tmp_path / "run" / "last.pth", tmp_path / "mine.onnx"):
+        policy = load_cilrs(file)
+        assert policy.camera == level.camera
+        assert policy._loaded.framing == level

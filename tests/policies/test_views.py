@@ -14,6 +14,7 @@ from harness.types import (
 )
 from policies.dataset import CAMERA_YAW, PATH, Episode, driving_views
 from policies.expert import PATH_M, ExpertPolicy
+from policies.preprocess import Preprocessing
 from policies.views import CRASH_CUT, EpisodeRecorder, side_cameras
 from scenarios.spec import EpisodeSpec
 
@@ -56,7 +57,7 @@ VIEW = Observation(image(100), 6.0, Command.FOLLOW, (10.0, 0.0))
 
 def recorded(steps: int, *, sides: bool, crashed: bool = False):
     policy = expert()
-    recorder = EpisodeRecorder(policy)
+    recorder = EpisodeRecorder(policy, Preprocessing())
     for frame in range(steps):
         state = WorldState(1000 + frame, 0.1 * frame, ego())
         control = policy.act(VIEW, state)

@@ -1,6 +1,7 @@
 """Short closed-loop drives, to judge weights while they are trained.
 
-`python -m policies.short_drives RUN/last.pth --town Town02 --drives 6` prints one line of JSON.
+`python -m policies.short_drives RUN/last.pth --town Town02 random:9 --drives 6` prints one line of
+JSON for each town, and another of all where there are several: so networks are compared by driving.
 Routes are drawn with a seed of their own: neither those of collection nor the ready-made ones that
 results are measured on. Open-loop errors say little about driving (Codevilla et al. 2018).
 """
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 from harness.errors import ConfigError, FusionDriveError
 from policies.base import camera_of
 from policies.cilrs import load_cilrs
+from results.stats import wilson
 from scenarios.spec import EpisodeSpec
 
 if TYPE_CHECKING:
@@ -84,6 +86,20 @@ def drive(policy: Policy, check: DriveCheck) -> dict[str, float]:
     }
 
 
+def together(towns: Sequence[dict[str, float]]) -> dict[str, object]:
+    """Shares and means over the drives of several towns, with Wilson's 95 % interval."""
+    drives = round(sum(numbers["drives"] for numbers in towns))
+    good = round(sum(numbers["drives"] * numbers["drive_success"] for numbers in towns))
+    metres = sum(numbers["drives"] * numbers["drive_m"] for numbers in towns)
+    interval = wilson(good, drives)
+    return {
+        "drives": drives,
+        "drive_success": round(good / drives, 4),
+        "interval": [round(interval.low, 4), round(interval.high, 4)],
+        "drive_m": round(metres / drives, 1),
+    }
+
+
 def drive_apart(weights: Path, check: DriveCheck) -> dict[str, float]:
     """The same in a process of its own: CARLA's client shares none of a trainer's threads.
 
@@ -111,16 +127,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m policies.short_drives", description=__doc__)
     parser.add_argument("weights", type=Path, help="a checkpoint or an export")
-    parser.add_argument("--town", default="Town02")
-    parser.add_argument("--drives", type=int, default=6)
+    parser.add_argument("--town", nargs="+", default=["Town02"])
+    parser.add_argument("--drives", type=int, default=6, help="in each town")
     parser.add_argument("--maps", type=Path, help="directory with official .xodr files")
     parser.add_argument("--scenery", type=int, default=0, help="seed of the server")
     options = parser.parse_args(arguments)
     try:
         if options.drives < 1:
             raise ConfigError(f"--drives has to be positive, found {options.drives}")
-        check = DriveCheck(options.town, options.drives, options.maps, options.scenery)
-        print(json.dumps(drive(load_cilrs(options.weights), check)))
+        policy = load_cilrs(options.weights)
+        found = []
+        for town in options.town:
+            check = DriveCheck(town, options.drives, options.maps, options.scenery)
+            found.append(drive(policy, check))
+            named = {"town": town} if len(options.town) > 1 else {}
+            print(json.dumps({**named, **found[-1]}), flush=True)
+        if len(found) > 1:
+            print(json.dumps({"weights": policy.weights_hash(), **together(found)}))
     except FusionDriveError as err:
         print(f"error: {err}", file=sys.stderr)
         return 2

@@ -21,7 +21,7 @@ ALLOWED = {
 COMMANDS = {
     "fusionproxy/capture.py": ("harness", "scenarios", "sensors", "policies"),
     "policies/collect.py": ("harness", "sensors"),
-    "policies/short_drives.py": ("harness",),
+    "policies/short_drives.py": ("harness", "results"),
 }
 
 

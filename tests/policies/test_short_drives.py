@@ -4,7 +4,7 @@ import pytest
 
 from harness.errors import ConfigError
 from policies.cilrs import SHIPPED_WEIGHTS
-from policies.short_drives import DriveCheck, drive_apart, main
+from policies.short_drives import DriveCheck, drive_apart, main, together
 
 
 def test_the_other_process_says_what_is_wrong(tmp_path: Path) -> None:
@@ -15,6 +15,19 @@ def test_the_other_process_says_what_is_wrong(tmp_path: Path) -> None:
 def test_no_drives_are_no_check(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(SHIPPED_WEIGHTS), "--drives", "0"]) == 2
     assert "--drives has to be positive, found 0" in capsys.readouterr().err
+
+
+def test_towns_count_by_their_drives() -> None:
+    numbers = together(
+        [
+            {"drives": 1, "drive_success": 0.0, "drive_m": 40.0},
+            {"drives": 3, "drive_success": 1.0, "drive_m": 200.0},
+        ]
+    )
+    assert numbers["drives"] == 4
+    assert numbers["drive_success"] == 0.75
+    assert numbers["drive_m"] == 160.0
+    assert numbers["interval"] == [0.3006, 0.9544]  # Wilson's formula by hand, z = 1.96
 
 
 @pytest.mark.slow

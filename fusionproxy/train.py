@@ -41,7 +41,8 @@ try:
     from fusionproxy.ablations import ABLATIONS, ablation
     from fusionproxy.distillation import DistillationConfig, DistillationTask
     from fusionproxy.ensemble.cache import open_ensemble
-    from fusionproxy.losses import STRUCTURES
+    from fusionproxy.fidelity import FidelityConfig
+    from fusionproxy.losses import STRUCTURES, LossConfig
     from fusionproxy.oracle import OracleConfig, OracleTask
     from fusionproxy.place import Place, find_place
     from fusionproxy.student import Padded, build, save
@@ -83,8 +84,19 @@ class TrainConfig:
 
 # Settings by name; flags of the command line come on top.
 RECIPES: Mapping[str, Mapping[str, Any]] = {
-    # a useful student in an hour on two cores
-    "cpu-hour": {"student": "cpu", "minutes": 55.0, "batch": 4, "check_every": 200},
+    # a useful student in an hour on two cores; measured in docs/fusion.md
+    "cpu-hour": {
+        "student": "cpu_contrast",
+        "minutes": 55.0,
+        "batch": 4,
+        "check_every": 600,
+        "distillation": DistillationConfig(
+            loss=LossConfig(structure="block8"),
+            misalignment=None,
+            fidelity=FidelityConfig(gradient_weight=2.0, intensity_weight=0.5),
+            feature_every=16,
+        ),
+    },
     # appendix A: batch 8 on one GPU, 640x480; the learning rate is ours
     "paper": {"student": "paper", "batch": 8, "learning_rate": 2e-4, "steps": 22000},
 }
@@ -337,19 +349,18 @@ FLAGS = ("student", "steps", "minutes", "batch", "learning_rate", "check_every",
 def config_of(options: argparse.Namespace) -> TrainConfig:
     """Settings of a command line."""
     settings: dict[str, Any] = dict(RECIPES.get(options.preset or "", {}))
-    distillation = DistillationConfig()
+    if options.ensemble is None:
+        refuse_for_the_oracle(options, settings)
+    distillation = settings.pop("distillation", DistillationConfig())
     if options.ablation is not None:
-        if options.ensemble is None:
-            raise FusionError("--ablation is of distillation; give --ensemble instead of --data")
         row = ablation(options.ablation)
-        settings["student"] = row.student
-        distillation = replace(distillation, loss=row.loss, teachers=row.teachers)
-        distillation = replace(distillation, samples=row.samples)
+        distillation = replace(distillation, loss=replace(distillation.loss, **row.loss))
+        distillation = replace(distillation, teachers=row.teachers, samples=row.samples)
+        if row.student is not None:
+            settings["student"] = row.student
     if options.no_misalignment:
         distillation = replace(distillation, misalignment=None)
     distillation = distillation.weighted(options.weight)
-    if options.mix and options.ensemble is None:
-        raise FusionError("--mix is of distillation; give --ensemble instead of --data")
     distillation = replace(distillation, mix=mixing.parse_mix(options.mix))
     if options.structure is not None:
         loss = replace(distillation.loss, structure=options.structure)
@@ -363,6 +374,18 @@ def config_of(options: argparse.Namespace) -> TrainConfig:
     target = "oracle" if options.ensemble is None else "ensemble"
     data = options.data or options.ensemble
     return TrainConfig(data=data, target=target, distillation=distillation, **settings)
+
+
+def refuse_for_the_oracle(options: argparse.Namespace, settings: Mapping[str, Any]) -> None:
+    """Flags that mean nothing without an ensemble are errors."""
+    given = {
+        f"--preset {options.preset}": "distillation" in settings,
+        "--ablation": options.ablation is not None,
+        "--mix": bool(options.mix),
+    }
+    for flag, is_given in given.items():
+        if is_given:
+            raise FusionError(f"{flag} is of distillation; give --ensemble instead of --data")
 
 
 def run(options: argparse.Namespace) -> str:

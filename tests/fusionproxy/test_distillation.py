@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fusionproxy import train as training
+from fusionproxy.ablations import DUAL
 from fusionproxy.card import command_of
 from fusionproxy.distillation import DistillationConfig, DistillationTask
 from fusionproxy.errors import FusionError
@@ -275,7 +276,14 @@ def test_command_line_combines_preset_ablation_and_flags() -> None:
     config = config_of(parser().parse_args(line.split()))
     assert (config.target, config.minutes, config.batch) == ("ensemble", 5.0, 4)
     assert config.distillation.loss.temperature == float("inf")
-    assert config.student == "paper"  # the row's own
+    assert config.student == "cpu_contrast"  # the row names none
+    assert config.distillation.loss.structure == "block8"  # the row changes the temperature only
+    assert config.distillation.fidelity.gradient_weight == 2.0
+    config = config_of(parser().parse_args([*line.split(), "--ablation", "4j"]))
+    assert config.student == "efficientformerv2_s1"
+    config = config_of(parser().parse_args([*line.split(), "--ablation", "4c"]))
+    assert (config.distillation.teachers, config.distillation.samples) == (DUAL, 4)
     assert config.distillation.mix == {"A": 2.0, "B": 1.0}
-    with pytest.raises(FusionError, match="--ablation is of distillation"):
-        config_of(parser().parse_args(["--data", "D", "--out", "R", "--ablation", "4e"]))
+    for flag in ("--ablation 4e", "--preset cpu-hour", "--mix A=2"):
+        with pytest.raises(FusionError, match=f"{flag.split()[0]}.* is of distillation"):
+            config_of(parser().parse_args(["--data", "D", "--out", "R", *flag.split()]))

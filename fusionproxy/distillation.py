@@ -52,23 +52,19 @@ class DistillationConfig:
         if self.feature_every < 1:
             raise FusionError(f"--feature-every: expected 1 or more, found {self.feature_every}")
 
-    def weighted(self, items: Sequence[str]) -> DistillationConfig:
-        """These settings with weights from `TERM=NUMBER`.
+    def weighted(self, weights: Mapping[str, float]) -> DistillationConfig:
+        """These settings with other weights of the terms that are named.
 
         Raises:
-            FusionError: a term is unknown, or its weight no number of 0 or more.
+            FusionError: a term is unknown.
         """
         loss, fidelity = self.loss, self.fidelity
-        for item in items:
-            term, _, text = item.partition("=")
-            try:
-                weight: dict[str, Any] = {f"{term}_weight": float(text)}
-            except ValueError as err:
-                raise FusionError(f"--weight: expected TERM=NUMBER, found '{item}'") from err
+        for term, weight in weights.items():
+            change: dict[str, Any] = {f"{term}_weight": weight}
             if term in TERMS:
-                loss = replace(loss, **weight)
+                loss = replace(loss, **change)
             elif term in FIDELITY_TERMS:
-                fidelity = replace(fidelity, **weight)
+                fidelity = replace(fidelity, **change)
             else:
                 known = ", ".join((*TERMS, *FIDELITY_TERMS))
                 raise FusionError(f"--weight: unknown term '{term}'; known: {known}")

@@ -15,13 +15,13 @@ HELP = "how often each set is drawn, by its folder's name; by default every pair
 METAVAR = "SET=NUMBER"
 
 
-def parse_mix(items: Sequence[str]) -> dict[str, float]:
-    """Weights of sets from `SET=NUMBER`.
+def parse_weights(flag: str, items: Sequence[str]) -> dict[str, float]:
+    """Weights by name from the `NAME=NUMBER` that follow a flag.
 
     Raises:
-        FusionError: a set stands twice, or its weight is no number of 0 or more.
+        FusionError: a name stands twice, or its weight is no number of 0 or more; names the flag.
     """
-    mix: dict[str, float] = {}
+    weights: dict[str, float] = {}
     for item in items:
         name, _, text = item.rpartition("=")
         try:
@@ -29,11 +29,11 @@ def parse_mix(items: Sequence[str]) -> dict[str, float]:
         except ValueError:
             weight = math.nan
         if not name or not 0.0 <= weight < math.inf:
-            raise FusionError(f"--mix: expected {METAVAR} of 0 or more, found '{item}'")
-        if name in mix:
-            raise FusionError(f"--mix: {name} stands twice")
-        mix[name] = weight
-    return mix
+            raise FusionError(f"{flag}: expected NAME=NUMBER of 0 or more, found '{item}'")
+        if name in weights:
+            raise FusionError(f"{flag}: {name} stands twice")
+        weights[name] = weight
+    return weights
 
 
 def chances(sets: Sequence[str], mix: Mapping[str, float]) -> NDArray[np.float64] | None:

@@ -360,8 +360,8 @@ def config_of(options: argparse.Namespace) -> TrainConfig:
             settings["student"] = row.student
     if options.no_misalignment:
         distillation = replace(distillation, misalignment=None)
-    distillation = distillation.weighted(options.weight)
-    distillation = replace(distillation, mix=mixing.parse_mix(options.mix))
+    distillation = distillation.weighted(mixing.parse_weights("--weight", options.weight))
+    distillation = replace(distillation, mix=mixing.parse_weights("--mix", options.mix))
     if options.structure is not None:
         loss = replace(distillation.loss, structure=options.structure)
         distillation = replace(distillation, loss=loss)

@@ -85,7 +85,7 @@ def _check_size(images: Trio, side: int, what: str) -> None:
     if min(height, width) < side:
         raise FusionError(
             f"{what} needs images of {side} x {side} or more, found {height} x {width}; "
-            "choose other metrics (--metrics) or a larger size (--size)"
+            "choose other metrics, or measure at a larger size"
         )
 
 

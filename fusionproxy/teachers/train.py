@@ -316,7 +316,7 @@ def run(options: argparse.Namespace) -> str:
     given = {
         n: getattr(options, n) for n in TeacherConfig.__dataclass_fields__ if hasattr(options, n)
     }
-    given["mix"] = mixing.parse_mix(options.mix)
+    given["mix"] = mixing.parse_weights("--mix", options.mix)
     given["steps"] = by_steps if options.steps is None else options.steps
     config = TeacherConfig(**given)
     sources = [from_arguments(folder, options) for folder in options.pairs]

@@ -20,7 +20,7 @@ from fusionproxy.fidelity import gradient_loss, intensity_loss
 from fusionproxy.foundations.panel import Panel, ScaleEstimate
 from fusionproxy.foundations.specs import PANELS
 from fusionproxy.losses import LossConfig
-from fusionproxy.mixing import parse_mix
+from fusionproxy.mixing import parse_weights
 from fusionproxy.train import TrainConfig, Trainer, config_of, parser, train
 
 SIZES = [(64, 80)] * 6 + [(64, 64)] * 4
@@ -185,7 +185,7 @@ def test_other_sets_than_the_cache_has_are_refused(ensemble: MadeEnsemble) -> No
 @pytest.mark.parametrize("items", [["a"], ["a=x"], ["=1"], ["a=-1"], ["a=nan"], ["a=1", "a=2"]])
 def test_mix_that_makes_no_sense_is_a_clear_error(items: list[str]) -> None:
     with pytest.raises(FusionError, match="--mix: "):
-        parse_mix(items)
+        parse_weights("--mix", items)
 
 
 def test_feature_term_of_some_steps_counts_as_much_more(ensemble: MadeEnsemble) -> None:
@@ -249,7 +249,7 @@ def test_weights_of_a_command_line_reach_the_loss(ensemble: MadeEnsemble) -> Non
 
 @pytest.mark.parametrize("item", ["pixel", "pixel=much", "pixel=-1", "colour=1"])
 def test_weight_that_makes_no_sense_is_a_clear_error(item: str) -> None:
-    with pytest.raises(FusionError, match=r"pixel_weight|--weight"):
+    with pytest.raises(FusionError, match="--weight: "):
         config_of(parser().parse_args(["--ensemble", "C", "--out", "R", "--weight", item]))
 
 

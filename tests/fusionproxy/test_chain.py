@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fusionproxy import evaluate, export
+from fusionproxy import evaluate, evaluate_ablation, export
 from fusionproxy.ensemble import __main__ as ensemble
 from fusionproxy.ensemble import pictures
 from fusionproxy.model import FusionProxy
@@ -53,6 +53,14 @@ def test_from_pairs_to_a_picture(folder: Path, capsys: pytest.CaptureFixture[str
     table = capsys.readouterr().out
     assert "student_distilled" in table
     assert "average" in table
+    line = ["--table", "7", "--rows", "7-0.1", "7-inf", "--ensemble", str(cache)]
+    line += ["--runs", str(work / "rows"), "--pairs", str(folder), "--metrics", "EN", "--"]
+    line += ["--student", "ultralight", "--steps", "4", "--batch", "2", "--device", "cpu"]
+    assert evaluate_ablation.main(line) == 0
+    table = capsys.readouterr().out
+    assert table.count("| tau = 0.1 |") == 2
+    assert evaluate_ablation.main(line) == 0  # nothing is trained again
+    assert "tau = inf" in capsys.readouterr().out
     line = ["--ensemble", str(cache), "--student", str(weights), "--rows", "2"]
     assert pictures.main([*line, "--out", str(work / "sheet.png")]) == 0
     sheet = cv2.imread(str(work / "sheet.png"))

@@ -108,7 +108,7 @@ class Builder:
         self.config, self.pairs = config, pairs
         self.teachers: list[Teacher] = [open_teacher(t, config.sampling) for t in config.teachers]
         self.panel = Panel(panel_specs(config.panel, weights), config.stride)
-        self.shown = set(evenly(len(pairs.where()), config.keep_samples))
+        self.shown = set(evenly(len(pairs.where), config.keep_samples))
 
     def manifest(self) -> dict[str, Any]:
         """What makes the cache; no path of this machine."""
@@ -139,7 +139,7 @@ class Builder:
     def estimate_scales(self) -> dict[str, Tensor]:
         """Standard deviation of each channel over visible images, evenly chosen."""
         estimate = ScaleEstimate()
-        for index in evenly(len(self.pairs.where()), self.config.scale_images):
+        for index in evenly(len(self.pairs.where), self.config.scale_images):
             _, visible = planes(self._pair(index))
             estimate.add(self.panel.raw(visible))
         return estimate.scales()
@@ -317,7 +317,7 @@ def build_ensemble(
     if part[1] == 1:  # nobody else writes here: these are of runs that were killed
         for left in folder.glob(f"*.{PARTIAL}*"):
             left.unlink(missing_ok=True)
-    indices = to_make(folder, range(part[0], len(pairs.where()), part[1]), identity)
+    indices = to_make(folder, range(part[0], len(pairs.where), part[1]), identity)
     if workers <= 1:
         builder.panel.set_scales(read_scales(folder, identity))
         made = (_build_here(builder, folder, index, identity) for index in indices)

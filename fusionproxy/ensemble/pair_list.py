@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -27,9 +28,10 @@ class PairList:
                 raise FusionError(f"--limit: expected a number for each folder, found {found}")
             if min(self.limits) < 0:
                 raise FusionError(f"--limit: expected 0 or more, found {min(self.limits)}")
-        if not self.where():
+        if not self.where:
             raise FusionError("no pairs; give --pairs DIR")
 
+    @cached_property
     def where(self) -> list[tuple[int, int]]:
         """Set and index of each pair."""
         limits = self.limits or [len(source) for source in self.sources]
@@ -41,7 +43,7 @@ class PairList:
 
     def load(self, index: int, width: int, height: int) -> Pair:
         """One pair, resized."""
-        source, i = self.where()[index]
+        source, i = self.where[index]
         return self.sources[source].load(i).resized(width, height)
 
     def table(self) -> list[dict[str, str]]:
@@ -51,7 +53,7 @@ class PairList:
                 "name": f"{self.labels[s]}/{self.sources[s].names[i]}",
                 "sequence": f"{self.labels[s]}/{self.sources[s].sequences[i]}",
             }
-            for s, i in self.where()
+            for s, i in self.where
         ]
 
 

@@ -270,7 +270,7 @@ def test_samples_take_the_colour_of_the_visible_image() -> None:
 
 def test_limit_of_each_folder(folder: Path) -> None:
     sources = [open_pairs(folder), open_pairs(folder)]
-    assert PairList(sources, ["a", "b"], [2, 1]).where() == [(0, 0), (0, COUNT - 1), (1, 0)]
+    assert PairList(sources, ["a", "b"], [2, 1]).where == [(0, 0), (0, COUNT - 1), (1, 0)]
     with pytest.raises(FusionError, match="expected a number for each folder, found 1 for 2"):
         PairList(sources, ["a", "b"], [2])
     with pytest.raises(FusionError, match="no pairs"):

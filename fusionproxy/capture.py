@@ -1,10 +1,11 @@
 """Records pairs for the oracle student from the simulator, through the harness's own rig.
 
-    python -m fusionproxy.capture --town Town02 --frames 1500 --out DIR
+    python -m fusionproxy.capture --town Town02 random:7 --frames 1500 --out DIR
 
-The expert drives; every few steps all actors and traffic lights are frozen and the same pose is
-seen in the weather of the drive and on a clear day. A standing car gives few samples. This command
-drives, so it alone in this package uses the harness.
+Towns take turns: a route of one in every weather, then the next. The expert drives; every few steps
+all actors and traffic lights are frozen and the same pose is seen in the weather of the drive and
+on a clear day. A standing car gives few samples. This command drives, so it alone in this package
+uses the harness.
 Thermal images are derived from semantic segmentation and depth (privileged).
 """
 
@@ -41,7 +42,7 @@ POSE_TOLERANCE = 1e-3  # m and degrees: the same scene in two weathers
 class CaptureConfig:
     """What to record."""
 
-    town: str
+    towns: tuple[str, ...]
     weathers: tuple[str, ...]
     frames: int
     seed: int
@@ -50,6 +51,12 @@ class CaptureConfig:
     standing_steps: int = 50  # ... unless so many steps have passed
     per_drive: int = 60
     maps: Path | None = None
+
+    def plan(self, drive: int) -> tuple[str, int, str]:
+        """Town, number of its route and weather of a drive."""
+        turn, weather = divmod(drive, len(self.weathers))
+        route, town = divmod(turn, len(self.towns))
+        return self.towns[town], route, self.weathers[weather]
 
 
 @dataclass
@@ -129,7 +136,7 @@ def _check_still(degraded: RigFrame, clear: RigFrame, actors: list[tuple[Any, An
 def about_of(config: CaptureConfig) -> dict[str, Any]:
     """What decides the recorded images; kept in the index, without paths of this machine."""
     about = {key: value for key, value in asdict(config).items() if key not in ("frames", "maps")}
-    about["weathers"] = list(config.weathers)
+    about["towns"], about["weathers"] = list(config.towns), list(config.weathers)
     about["map"] = "authored" if config.maps is None else "from --maps"
     return about
 
@@ -145,26 +152,37 @@ def capture(config: CaptureConfig, out: Path) -> None:
     if sum(have.values()) >= config.frames:
         print(f"{out} has {sum(have.values())} pairs already")
         return
-    server = ServerSpec(town=config.town, maps=config.maps)
-    env = CarlaDrivingEnv(EnvConfig(server=server, town=config.town, input="thermal"))
+    first = config.towns[0]
+    server = ServerSpec(town=first, maps=config.maps)
+    env = CarlaDrivingEnv(EnvConfig(server=server, town=first, input="thermal"))
     try:
         about["look"] = check_look(out, found, env.session.look)
-        routes = [route.route_id for route in env.routes(config.town)]
         drive, started, fresh, empty = 0, time.monotonic(), 0, 0
         while sum(have.values()) < config.frames:
-            weather = config.weathers[drive % len(config.weathers)]
-            route = routes[(drive // len(config.weathers)) % len(routes)]
-            name = f"{config.town}_{drive:04d}_{weather}"
+            town, number, weather = config.plan(drive)
+            place = town.replace(":", "_")
+            name = f"{place}_{drive:04d}_{weather}"
             drive += 1
             if name in have:
                 continue
-            samples = drive_once(env, config, route, weather, drive)
+            routes = env.routes(town)
+            spec = EpisodeSpec(
+                town=town,
+                route_id=routes[number % len(routes)].route_id,
+                weather=weather,
+                input="thermal",
+                fuser="none",
+                policy="expert",
+                seed=config.seed + drive,
+                traffic="regular",
+            )
+            samples = drive_once(env, config, spec)
             have[name] = len(samples)
             empty = 0 if samples else empty + 1
             if empty > MOST_EMPTY:
                 raise SimulatorError(f"{empty} drives in a row ended without a sample")
             if samples:
-                sequence = f"{config.town}_route{route}"
+                sequence = f"{place}_route{spec.route_id}"
                 parts = {part: np.stack([item[part] for item in samples]) for part in PARTS}
                 write_shard(out, Shard(name, sequence, weather, len(samples)), parts, about)
             fresh += len(samples)
@@ -193,20 +211,10 @@ def check_look(out: Path, about: dict[str, Any], look: int | None) -> int | None
 
 
 def drive_once(
-    env: CarlaDrivingEnv, config: CaptureConfig, route: str, weather: str, number: int
+    env: CarlaDrivingEnv, config: CaptureConfig, spec: EpisodeSpec
 ) -> list[dict[str, U8]]:
     """Samples of one drive; a drive that ends early gives fewer."""
-    observer = Capture(config, weather)
-    spec = EpisodeSpec(
-        town=config.town,
-        route_id=route,
-        weather=weather,
-        input="thermal",
-        fuser="none",
-        policy="expert",
-        seed=config.seed + number,
-        traffic="regular",
-    )
+    observer = Capture(config, spec.weather)
     with contextlib.suppress(Stopped):
         rollout(
             env,
@@ -221,7 +229,12 @@ def drive_once(
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="fusionproxy.capture", description=__doc__)
-    parser.add_argument("--town", default="Town02", help="Town03 stays unseen by default")
+    parser.add_argument(
+        "--town",
+        nargs="+",
+        default=["Town02"],
+        help="such as Town02 random:7; Town03 stays unseen by default",
+    )
     parser.add_argument("--weather", nargs="+", default=["fog", "night"], metavar="NAME")
     parser.add_argument("--frames", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=0)
@@ -234,7 +247,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name in options.weather:
             preset(name)
         config = CaptureConfig(
-            town=options.town,
+            towns=tuple(options.town),
             weathers=tuple(options.weather),
             frames=options.frames,
             seed=options.seed,

@@ -10,7 +10,7 @@ from fusionproxy.capture import CaptureConfig, about_of, capture
 from fusionproxy.data import Shard, write_shard
 from fusionproxy.errors import FusionError
 
-CONFIG = CaptureConfig(town="Town02", weathers=("fog", "night"), frames=2, seed=0)
+CONFIG = CaptureConfig(towns=("Town02",), weathers=("fog", "night"), frames=2, seed=0)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_full_data_set_starts_no_server(begun: Path, monkeypatch: pytest.MonkeyP
     capture(CONFIG, begun)
 
 
-@pytest.mark.parametrize("changes", [{"seed": 1}, {"town": "Town03"}, {"weathers": ("fog",)}])
+@pytest.mark.parametrize("changes", [{"seed": 1}, {"towns": ("Town03",)}, {"weathers": ("fog",)}])
 def test_other_settings_do_not_mix(begun: Path, changes: dict[str, object]) -> None:
     with pytest.raises(FusionError, match="other settings"):
         capture(replace(CONFIG, **changes), begun)
@@ -34,3 +34,14 @@ def test_other_settings_do_not_mix(begun: Path, changes: dict[str, object]) -> N
 
 def test_more_frames_is_the_same_data_set() -> None:
     assert about_of(replace(CONFIG, frames=500)) == about_of(CONFIG)
+
+
+def test_towns_take_turns_after_a_route_in_every_weather() -> None:
+    plan = replace(CONFIG, towns=("Town02", "random:7")).plan
+    assert [plan(drive) for drive in range(5)] == [
+        ("Town02", 0, "fog"),
+        ("Town02", 0, "night"),
+        ("random:7", 0, "fog"),
+        ("random:7", 0, "night"),
+        ("Town02", 1, "fog"),
+    ]

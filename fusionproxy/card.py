@@ -21,7 +21,7 @@ NOTES = {
 }
 MEASURED = {
     "oracle": "Distance to the clear-day picture of the same pose (SSIM: Gaussian 11, range 1, "
-    "RGB); `validation`: other routes of the training town.",
+    "RGB); `validation`: other routes of the training towns.",
     "distilled": "Losses of Eq. 12 against the ensemble; `validation`: held-out sequences.",
 }
 IMAGES = ("input", "average", "student")

@@ -156,6 +156,8 @@ def capture(config: CaptureConfig, out: Path) -> None:
     server = ServerSpec(town=first, maps=config.maps)
     env = CarlaDrivingEnv(EnvConfig(server=server, town=first, input="thermal"))
     try:
+        for town in config.towns:
+            env.session.check_has(town)
         about["look"] = check_look(out, found, env.session.look)
         drive, started, fresh, empty = 0, time.monotonic(), 0, 0
         while sum(have.values()) < config.frames:

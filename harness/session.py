@@ -86,7 +86,7 @@ class Session(Closing):
             SimulatorError: the server failed or did not answer in time.
         """
         if town_name(self.map.name) != town_name(town):
-            self._check_has(town)
+            self.check_has(town)
             self._restore()
             self.client.set_timeout(self.timeouts.load_s)
             self.world = self._call(f"load {town}", lambda: self.client.load_world(town))
@@ -132,7 +132,12 @@ class Session(Closing):
         except SimulatorError as err:
             logger.debug("settings were not restored: %s", err)
 
-    def _check_has(self, town: str) -> None:
+    def check_has(self, town: str) -> None:
+        """Check that the server has a town or makes it, without loading it.
+
+        Raises:
+            MapError: it does not.
+        """
         maps = self._call("list maps", self.client.get_available_maps)
         known = sorted({town_name(name) for name in maps})
         if town_name(town) not in known and not is_random_town(town):

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from fusionproxy.capture import CaptureConfig, about_of, capture
-from fusionproxy.data import Shard, write_shard
+from fusionproxy.data import Shard, read_index, write_shard
 from fusionproxy.errors import FusionError
+from harness.errors import MapError
 
 CONFIG = CaptureConfig(towns=("Town02",), weathers=("fog", "night"), frames=2, seed=0)
 
@@ -45,3 +46,9 @@ def test_towns_take_turns_after_a_route_in_every_weather() -> None:
         ("random:7", 0, "night"),
         ("Town02", 1, "fog"),
     ]
+
+
+def test_a_later_town_that_is_unknown_is_said_before_the_first_drive(tmp_path: Path) -> None:
+    with pytest.raises(MapError, match="unknown town 'Nowhere'"):
+        capture(replace(CONFIG, towns=("Town02", "Nowhere")), tmp_path)
+    assert not list(read_index(tmp_path))

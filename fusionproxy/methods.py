@@ -14,10 +14,11 @@ from fusionproxy.classical import RULES, fuse_luma
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError
 from fusionproxy.formats import weights_hash
+from fusionproxy.images import read_rgb
 from fusionproxy.inference import OnnxStudent
 from fusionproxy.layouts import SHOWN, images_by_stem
 from fusionproxy.model import DEFAULT, SHIPPED, FusionProxy
-from fusionproxy.pairs import Pair, read_rgb
+from fusionproxy.pairs import Pair
 
 
 class Method(Protocol):

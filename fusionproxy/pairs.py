@@ -22,12 +22,18 @@ from numpy.typing import NDArray
 
 from fusionproxy.data import INDEX, U8, Pairs, data_hash, hold_out, read_index
 from fusionproxy.errors import FusionError, exit_code
+from fusionproxy.images import (
+    SMALLEST,
+    orientation_note,
+    read_infrared,
+    read_visible,
+    stored,
+    to_8_bits,
+)
 from fusionproxy.layouts import LAYOUTS, SPLITS, PairFile, find_pairs
 from fusionproxy.whole import whole_file
 
 F32 = NDArray[np.float32]
-SMALLEST = 2  # pixels a side
-GREY_TOLERANCE = 4.0  # mean difference of channels, in levels: JPEG leaves about 1
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ class PairFolder:
         """
         file = self.files[index]
         infrared, visible = self.unit(index)
-        return Pair(file.name, file.sequence, _to_8_bits(infrared), _to_8_bits(visible))
+        return Pair(file.name, file.sequence, to_8_bits(infrared), to_8_bits(visible))
 
     def unit(self, index: int) -> tuple[F32, F32]:
         """Infrared (H, W) and visible (H, W, 3) RGB in [0, 1], at the files' own bit depth."""
@@ -132,8 +138,9 @@ class PairFolder:
         if infrared.shape != visible.shape[:2]:
             a, b = infrared.shape, visible.shape
             raise FusionError(
-                f"pair '{file.name}': infrared is {a[0]} x {a[1]} but visible is {b[0]} x {b[1]} "
-                "(rows x columns); align and crop them first"
+                f"pair '{file.name}': infrared is {a[0]} x {a[1]}{orientation_note(file.infrared)} "
+                f"but visible is {b[0]} x {b[1]}{orientation_note(file.visible)} (rows x columns); "
+                "align and crop them first"
             )
         return infrared, visible
 
@@ -235,65 +242,6 @@ def open_pairs(
     return PairFolder(find_pairs(folder, layout, split), layout, read_as or ReadAs())
 
 
-def read_infrared(path: Path, limits: tuple[float, float] | None = None) -> F32:
-    """Infrared (H, W) in [0, 1]; three channels are taken where they are equal.
-
-    Raises:
-        FusionError: the file cannot be read, is in colour, or needs a range.
-    """
-    return grey_of(_unit(path, limits, "infrared"), str(path), white=1.0)
-
-
-def grey_of(image: NDArray[Any], where: str, white: float = 255.0) -> NDArray[Any]:
-    """(H, W) of an infrared image (H, W) or RGB (H, W, 3) whose channels are equal.
-
-    Raises:
-        FusionError: it is in colour; the text begins with `where`.
-    """
-    if image.ndim == 2:
-        return image
-    red, green, blue = cv2.split(image)
-    most, least = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
-    spread = 255 / white * float(cv2.absdiff(most, least).mean())
-    if spread > GREY_TOLERANCE:
-        raise FusionError(
-            f"{where}: expected a grey infrared image, found colour (channels differ by "
-            f"{spread:.0f} of 255 on average); convert its false colours first"
-        )
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
-
-
-def read_visible(path: Path, limits: tuple[float, float] | None = None, kind: str = "any") -> F32:
-    """Visible (H, W, 3) RGB in [0, 1].
-
-    Raises:
-        FusionError: the file cannot be read or needs a range, or RGB is asked for and it is grey.
-    """
-    image = _unit(path, limits, "visible")
-    if image.ndim == 3:
-        return image
-    if kind == "rgb":
-        raise FusionError(f"{path}: expected RGB, found a grey image of shape {image.shape}")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB))
-
-
-def read_rgb(path: Path) -> U8:
-    """An 8-bit image as (H, W, 3) RGB."""
-    return _to_8_bits(read_visible(path))
-
-
-def _raw(path: Path) -> NDArray[Any]:
-    """(H, W) or (H, W, 3) RGB as stored; an alpha channel is left out."""
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise FusionError(f"{path} cannot be read as an image; it may be truncated")
-    if image.ndim == 2:
-        return np.asarray(image)
-    if image.shape[2] not in (3, 4):
-        raise FusionError(f"{path}: expected 1, 3 or 4 channels, found {image.shape[2]}")
-    return np.asarray(np.ascontiguousarray(image[..., 2::-1]))
-
-
 class _Facts(NamedTuple):
     size: tuple[int, int]  # width, height
     dtype: str
@@ -301,29 +249,8 @@ class _Facts(NamedTuple):
 
 
 def _facts(path: Path) -> _Facts:
-    image = _raw(path)
+    image = stored(path)
     return _Facts((image.shape[1], image.shape[0]), str(image.dtype), image.ndim == 2)
-
-
-def _unit(path: Path, limits: tuple[float, float] | None, side: str) -> F32:
-    image = _raw(path)
-    if min(image.shape[:2]) < SMALLEST:
-        size = f"{image.shape[0]} x {image.shape[1]}"
-        raise FusionError(f"{path}: {size} pixels; expected {SMALLEST} x {SMALLEST} or more")
-    if not np.isfinite(image).all():
-        raise FusionError(f"{path}: {np.count_nonzero(~np.isfinite(image))} values are NaN or inf")
-    if limits is None and image.dtype != np.uint8:
-        raise FusionError(
-            f"{path}: {image.dtype} values {image.min():g}..{image.max():g} have no declared "
-            f"range; give --{side}-range LOW HIGH"
-        )
-    low, high = limits if limits is not None else (0.0, 255.0)
-    unit = (image.astype(np.float32) - np.float32(low)) / np.float32(high - low)
-    return np.clip(unit, 0.0, 1.0, out=unit)
-
-
-def _to_8_bits(unit: F32) -> U8:
-    return np.asarray(np.rint(unit * np.float32(255)), dtype=np.uint8)
 
 
 def _splits(files: Sequence[PairFile]) -> list[str]:

@@ -15,7 +15,8 @@ import numpy as np
 
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError
-from fusionproxy.pairs import Pair, grey_of
+from fusionproxy.images import grey_of
+from fusionproxy.pairs import Pair
 
 SUFFIXES = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm"})
 ENCODER = {"crf": "18", "preset": "veryfast"}

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusionproxy.errors import FusionError
+from fusionproxy.images import stored
 from fusionproxy.layouts import images_by_stem
 from fusionproxy.quality.detectors import U8, Boxes, Detector
 from fusionproxy.quality.summary import Summary, summarise_set
@@ -172,9 +173,11 @@ class Segmentation:
         path = find_label(self._labels, name)
         if path is None:
             return
-        truth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if truth is None or truth.ndim != 2:
-            raise FusionError(f"{path}: expected a label image (H, W) of class numbers")
+        truth = stored(path)
+        if truth.ndim != 2:
+            raise FusionError(
+                f"{path}: expected a label image (H, W) of class numbers, found {truth.shape}"
+            )
         size = (truth.shape[1], truth.shape[0])
         found = cv2.resize(self._segment(fused), size, interpolation=cv2.INTER_NEAREST)
         self._confusions.setdefault(method, []).append(self._confusion(found, truth))

@@ -1,0 +1,205 @@
+"""Reads image files upright, as infrared or visible planes; 8 bits or a declared range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fusionproxy.data import U8
+from fusionproxy.errors import FusionError
+from fusionproxy.image_tags import (
+    BITS,
+    EXTRA_SAMPLES,
+    PHOTOMETRIC,
+    UNKNOWN,
+    ImageTags,
+    tags_of,
+    upright_tiff,
+)
+from fusionproxy.orientation import ORIENTATIONS
+
+F32 = NDArray[np.float32]
+Limits = tuple[float, float]
+SMALLEST = 2  # pixels a side
+GREY_TOLERANCE = 4.0  # mean difference of channels, in levels: JPEG leaves about 1
+WHITE_IS_ZERO, CIELAB = 0, (8, 9, 10)  # values of TIFF's photometric interpretation
+# by the first bytes of files that OpenCV does not read, or not as it is shipped
+OTHER_KINDS = {
+    b"\x93NUMPY": "a NumPy array; write it as a TIFF image, which keeps 16 bits and floats",
+    b"\x76\x2f\x31\x01": "an EXR image, which OpenCV reads only where it is built to; write a TIFF",
+}
+
+
+def read_infrared(path: Path, limits: Limits | None = None) -> F32:
+    """Infrared (H, W) in [0, 1]; three channels are taken where they are equal.
+
+    Raises:
+        FusionError: the file cannot be read, is in colour, or needs a range.
+    """
+    return grey_of(to_unit(stored(path), limits, str(path), "infrared"), str(path), white=1.0)
+
+
+def read_visible(path: Path, limits: Limits | None = None, kind: str = "any") -> F32:
+    """Visible (H, W, 3) RGB in [0, 1].
+
+    Raises:
+        FusionError: the file cannot be read or needs a range, or RGB is asked for and it is grey.
+    """
+    return rgb_of(to_unit(stored(path), limits, str(path), "visible"), str(path), kind)
+
+
+def read_rgb(path: Path) -> U8:
+    """An 8-bit image as (H, W, 3) RGB."""
+    return to_8_bits(read_visible(path))
+
+
+def stored(path: Path) -> NDArray[Any]:
+    """(H, W) or (H, W, 3) RGB at the file's own depth, turned upright.
+
+    Raises:
+        FusionError: the file cannot be read, or holds what has no one meaning: several pictures,
+            transparent pixels, a turn that is not understood.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as err:
+        raise FusionError(f"{path} cannot be read as an image ({err})") from err
+    tags = tags_of(data)
+    if tags.orientation == UNKNOWN:
+        raise FusionError(f"{path} is an AVIF image that is to be turned; save it as PNG, turned")
+    image = _decoded(path, data, tags)
+    pictures = cv2.imcount(str(path)) if data.startswith(b"GIF8") else tags.pictures
+    if pictures > 1:
+        raise FusionError(
+            f"{path} holds {pictures} pictures (pages or frames); expected one: save each as a "
+            "file of its own, or all as a video"
+        )
+    if tags.tiff:
+        _check_tiff(path, tags, image)
+    if image.ndim == 2:
+        return ORIENTATIONS[tags.orientation].apply(image)
+    if image.shape[2] not in (3, 4):
+        raise FusionError(f"{path}: expected 1, 3 or 4 channels, found {image.shape[2]}")
+    if image.shape[2] == 4 and not data.startswith(b"BM"):  # of 32-bit BMP it is unused
+        check_opaque(image[..., 3], str(path))
+    return ORIENTATIONS[tags.orientation].apply(image[..., 2::-1])
+
+
+def orientation_note(path: Path) -> str:
+    """Words that say how a file was turned; empty for upright ones."""
+    orientation = tags_of(path.read_bytes()).orientation
+    return f" after turning it as its orientation tag {orientation} says" * (orientation > 1)
+
+
+def check_opaque(alpha: NDArray[Any], where: str) -> None:
+    """Raise FusionError where pixels are transparent: what is behind them is not known."""
+    white = np.iinfo(alpha.dtype).max if alpha.dtype.kind == "u" else 1
+    count = np.count_nonzero(alpha < white)
+    if count:
+        raise FusionError(
+            f"{where}: {count} of {alpha.size} pixels are transparent; put the picture on a "
+            "background and leave out the alpha channel"
+        )
+
+
+def grey_of(image: NDArray[Any], where: str, white: float = 255.0) -> NDArray[Any]:
+    """(H, W) of an infrared image (H, W) or RGB (H, W, 3) whose channels are equal.
+
+    Raises:
+        FusionError: it is in colour; the text begins with `where`.
+    """
+    if image.ndim == 2:
+        return image
+    red, green, blue = cv2.split(image)
+    most, least = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    spread = 255 / white * float(cv2.absdiff(most, least).mean())
+    if spread > GREY_TOLERANCE:
+        raise FusionError(
+            f"{where}: expected a grey infrared image, found colour (channels differ by "
+            f"{spread:.0f} of 255 on average); convert its false colours first"
+        )
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+
+
+def rgb_of(image: NDArray[Any], where: str, kind: str) -> NDArray[Any]:
+    """(H, W, 3) of a visible image; grey becomes three equal channels unless `kind` is `rgb`."""
+    if image.ndim == 3:
+        return image
+    if kind == "rgb":
+        raise FusionError(f"{where}: expected RGB, found a grey image of shape {image.shape}")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB))
+
+
+def to_unit(image: NDArray[Any], limits: Limits | None, where: str, side: str) -> F32:
+    """Values in [0, 1]; what is outside the range is clipped.
+
+    Raises:
+        FusionError: no range is given and it is not of 8 bits, NaN, or too small.
+    """
+    if min(image.shape[:2]) < SMALLEST:
+        size = f"{image.shape[0]} x {image.shape[1]}"
+        raise FusionError(f"{where}: {size} pixels; expected {SMALLEST} x {SMALLEST} or more")
+    if not np.isfinite(image).all():
+        raise FusionError(f"{where}: {np.count_nonzero(~np.isfinite(image))} values are NaN or inf")
+    if limits is None and image.dtype != np.uint8:
+        raise FusionError(
+            f"{where}: {image.dtype} values {image.min():g}..{image.max():g} have no declared "
+            f"range; give --{side}-range LOW HIGH"
+        )
+    low, high = limits if limits is not None else (0.0, 255.0)
+    unit = (image.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    return np.clip(unit, 0.0, 1.0, out=unit)
+
+
+def to_8_bits(unit: F32) -> U8:
+    """Values in [0, 1] as bytes, rounded."""
+    return np.asarray(np.rint(unit * np.float32(255)), dtype=np.uint8)
+
+
+def _decoded(path: Path, data: bytes, tags: ImageTags) -> NDArray[Any]:
+    """The file's numbers, BGR or BGRA as OpenCV has them, not turned."""
+    for start, kind in OTHER_KINDS.items():
+        if data.startswith(start):
+            raise FusionError(f"{path} is {kind}")
+    image = None
+    if data:
+        with _silent():
+            raw = np.frombuffer(upright_tiff(data, tags), np.uint8)
+            image = cv2.imdecode(raw, cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise FusionError(f"{path} cannot be read as an image; it may be truncated")
+    return np.asarray(image)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep OpenCV's own lines off the screen: the error that follows is the one line."""
+    logs = cv2.utils.logging
+    level = logs.getLogLevel()
+    logs.setLogLevel(logs.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        logs.setLogLevel(level)
+
+
+def _check_tiff(path: Path, tags: ImageTags, image: NDArray[Any]) -> None:
+    """Refuse what OpenCV turns into other numbers than the file means."""
+    kind, bits = (tags.tiff[tag].value if tag in tags.tiff else 1 for tag in (PHOTOMETRIC, BITS))
+    fault = ""
+    if bits > 8 * image.dtype.itemsize:
+        fault = f"its {bits} bits a channel would be read as {8 * image.dtype.itemsize}"
+    elif kind == WHITE_IS_ZERO and bits > 8:
+        fault = f"{bits} bits of which 0 is white"
+    elif kind in CIELAB:
+        fault = "its colours are CIELAB"
+    elif image.ndim == 2 and EXTRA_SAMPLES in tags.tiff:
+        fault = "grey with a second channel"
+    if fault:
+        raise FusionError(f"{path}: {fault}; save it as grey (0 is black) or RGB without alpha")

@@ -92,6 +92,8 @@ class FusionProxy:
     ) -> Any:
         """Fuse aligned images of one size; what comes out is as `rgb` in type, layout and range.
 
+        Images of a batch are fused one by one, so that each is what it is alone, to the bit.
+
         Args:
             rgb: numpy (H, W, 3) or (B, H, W, 3), or torch (3, H, W) or (B, 3, H, W).
             thermal: numpy (H, W), (H, W, 1) or with B first, or torch (1, H, W) or (B, 1, H, W).
@@ -103,9 +105,11 @@ class FusionProxy:
             FusionError: a shape, type or value is not the expected one, or the sizes differ.
         """
         torch = sys.modules.get("torch")
-        if torch is not None and isinstance(rgb, torch.Tensor):
-            if not isinstance(thermal, torch.Tensor):
-                raise FusionError("rgb is a torch tensor but thermal is not; give two of a kind")
+        are_tensors = [torch is not None and isinstance(x, torch.Tensor) for x in (rgb, thermal)]
+        if are_tensors[0] is not are_tensors[1]:
+            one, other = ("rgb", "thermal") if are_tensors[0] else ("thermal", "rgb")
+            raise FusionError(f"{one} is a torch tensor but {other} is not; give two of a kind")
+        if torch is not None and are_tensors[0]:
             arrays = [x.detach().cpu() for x in (rgb, thermal)]
             arrays = [x.float() if x.is_floating_point() else x for x in arrays]
             planes = self._fuse(
@@ -128,26 +132,13 @@ class FusionProxy:
         channels_first: bool,
     ) -> NDArray[Any]:
         visible = _visible_planes(rgb, channels_first)
-        infrared = _infrared_planes(thermal, channels_first)
-        if visible.shape[0] != infrared.shape[0] or visible.shape[2:] != infrared.shape[2:]:
-            a, b = visible.shape, infrared.shape
-            raise FusionError(
-                f"rgb is {a[0]} x {a[2]} x {a[3]} but thermal is {b[0]} x {b[2]} x {b[3]} (images "
-                "x rows x columns); align and resize one"
-            )
-        if min(visible.shape[2:]) < SMALLEST:
-            size = f"{visible.shape[2]} x {visible.shape[3]}"
-            raise FusionError(f"{size} pixels; expected {SMALLEST} x {SMALLEST} or more")
+        infrared = _infrared_planes(thermal, channels_first, is_batch=rgb.ndim == 4)
+        _check_sizes(visible, infrared)
         low, high = _range_of("rgb", rgb, ranges[0])
-        fused = self._run(
+        fused = self._run_each(
             _unit("thermal", infrared, _range_of("thermal", thermal, ranges[1])),
             _unit("rgb", visible, (low, high)),
         )
-        if fused.shape != visible.shape:
-            raise FusionError(
-                f"{self.path} is no student of this kind: expected an output of {visible.shape}, "
-                f"found {fused.shape}"
-            )
         if not channels_first:
             fused = fused.transpose(0, 2, 3, 1)
         if rgb.ndim == 3:
@@ -156,6 +147,19 @@ class FusionProxy:
         if np.issubdtype(rgb.dtype, np.integer):
             scaled = np.rint(scaled)
         return np.ascontiguousarray(scaled.astype(rgb.dtype))
+
+    def _run_each(self, infrared: F32, visible: F32) -> F32:
+        """Fused (B, 3, H, W): network files take one image, and batches round sums differently."""
+        images = []
+        for i in range(len(visible)):
+            fused = self._run(infrared[i : i + 1], visible[i : i + 1])
+            if fused.shape != (1, *visible.shape[1:]):
+                raise FusionError(
+                    f"{self.path} is no student of this kind: expected an output of "
+                    f"{(1, *visible.shape[1:])}, found {fused.shape}"
+                )
+            images.append(fused)
+        return np.concatenate(images)
 
 
 def _find(name: str | Path) -> Path:
@@ -214,6 +218,20 @@ def _torch_runner(path: Path) -> Callable[[F32, F32], F32]:
     return run
 
 
+def _check_sizes(visible: NDArray[Any], infrared: NDArray[Any]) -> None:
+    if visible.shape[0] != infrared.shape[0] or visible.shape[2:] != infrared.shape[2:]:
+        a, b = visible.shape, infrared.shape
+        raise FusionError(
+            f"rgb is {a[0]} x {a[2]} x {a[3]} but thermal is {b[0]} x {b[2]} x {b[3]} (images "
+            "x rows x columns); align and resize one"
+        )
+    if not len(visible):
+        raise FusionError("the batch is empty; expected one image or more")
+    if min(visible.shape[2:]) < SMALLEST:
+        size = f"{visible.shape[2]} x {visible.shape[3]}"
+        raise FusionError(f"{size} pixels; expected {SMALLEST} x {SMALLEST} or more")
+
+
 def _visible_planes(rgb: NDArray[Any], channels_first: bool) -> NDArray[Any]:
     """(B, 3, H, W)."""
     axis = -3 if channels_first else -1
@@ -225,8 +243,10 @@ def _visible_planes(rgb: NDArray[Any], channels_first: bool) -> NDArray[Any]:
     return batch if channels_first else batch.transpose(0, 3, 1, 2)
 
 
-def _infrared_planes(thermal: NDArray[Any], channels_first: bool) -> NDArray[Any]:
-    """(B, 1, H, W)."""
+def _infrared_planes(
+    thermal: NDArray[Any], channels_first: bool, *, is_batch: bool
+) -> NDArray[Any]:
+    """(B, 1, H, W); three channels are refused, but not three columns of a batch."""
     if channels_first:
         if thermal.ndim in (3, 4) and thermal.shape[-3] == 1:
             return thermal if thermal.ndim == 4 else thermal[None]
@@ -238,10 +258,10 @@ def _infrared_planes(thermal: NDArray[Any], channels_first: bool) -> NDArray[Any
     if thermal.ndim in (3, 4) and thermal.shape[-1] == 1:
         batch = thermal if thermal.ndim == 4 else thermal[None]
         return batch.transpose(0, 3, 1, 2)
-    if thermal.ndim == 3 and thermal.shape[-1] != 3:
+    if thermal.ndim == 3 and (is_batch or thermal.shape[-1] != 3):
         return thermal[:, None]
     raise FusionError(
-        "thermal: expected one channel, (H, W), (H, W, 1) or (B, H, W), found shape "
+        "thermal: expected one channel, (H, W), (H, W, 1), (B, H, W) or (B, H, W, 1), found shape "
         f"{thermal.shape}"
     )
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from fusionproxy import FusionError, FusionProxy, student
+from fusionproxy import FusionError, FusionProxy, student, writers
 from fusionproxy.config import preset
+from fusionproxy.formats import EXPORTS
 from fusionproxy.inference import OnnxStudent
 from fusionproxy.model import SHIPPED, shipped_names
 
@@ -54,6 +55,45 @@ def test_type_layout_and_range_come_back(oracle: FusionProxy) -> None:
         assert np.abs(values - expected).max() < 0.51 / 255 + 1e-5
 
 
+@pytest.fixture(scope="module")
+def formats(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FusionProxy]:
+    """One file of each format that `from_pretrained` opens."""
+    folder = tmp_path_factory.mktemp("formats")
+    writers.write_torchscript(
+        student.load(SHIPPED / "student_distilled.safetensors"), folder / "s.torchscript"
+    )
+    writers.write_openvino(SHIPPED / "student_distilled.onnx", folder / "s.xml")
+    files = {".torchscript": folder / "s.torchscript", ".xml": folder / "s.xml"}
+    for suffix in (".onnx", ".int8.xml", ".safetensors"):
+        files[suffix] = SHIPPED / f"student_distilled{suffix}"
+    return {suffix: FusionProxy.from_pretrained(path) for suffix, path in files.items()}
+
+
+@pytest.mark.parametrize("suffix", [*EXPORTS.values(), ".safetensors"])
+def test_a_batch_is_what_its_images_are_one_by_one(
+    formats: dict[str, FusionProxy], suffix: str
+) -> None:
+    model = formats[suffix]
+    rgb = np.stack([RGB, RGB[::-1], 255 - RGB])
+    thermal = np.stack([THERMAL, 255 - THERMAL, THERMAL[::-1]])
+    alone = np.stack([model.fuse(a, b) for a, b in zip(rgb, thermal, strict=True)])
+    assert np.array_equal(model.fuse(rgb, thermal), alone)
+    assert np.array_equal(model.fuse(rgb, thermal[..., None]), alone)
+    assert np.array_equal(model.fuse(rgb[:1], thermal[:1]), alone[:1])
+    planes = torch.from_numpy(rgb).permute(0, 3, 1, 2), torch.from_numpy(thermal)[:, None]
+    fused = model.fuse(*planes)
+    assert isinstance(fused, torch.Tensor)
+    assert np.array_equal(fused.permute(0, 2, 3, 1).numpy(), alone)
+    mixed = model.fuse(rgb, thermal.astype(np.float32) / 255)  # a type each
+    assert np.abs(mixed.astype(int) - alone).max() <= 1
+
+
+def test_a_batch_of_tiny_images_keeps_its_shape(oracle: FusionProxy) -> None:
+    """Three columns of a batch are not taken for three channels."""
+    rgb, thermal = np.stack([RGB[:4, :3]] * 2), np.stack([THERMAL[:4, :3]] * 2)
+    assert oracle.fuse(rgb, thermal).shape == (2, 4, 3, 3)
+
+
 @pytest.mark.parametrize("size", [(2, 2), (3, 70), (16, 16), (17, 33)])
 def test_tiny_images_are_fused_as_by_torch(oracle: FusionProxy, size: tuple[int, int]) -> None:
     """Their border cannot be reflected: a network file of its own refused 2 to 16 pixels."""
@@ -89,7 +129,13 @@ def test_a_saved_student_comes_back(oracle: FusionProxy, tmp_path: Path) -> None
         (RGB, THERMAL.astype(np.uint16), "give thermal_range"),
         (RGB / 1.0, THERMAL, "floats of 0 to 255"),
         (np.full((8, 8, 3), np.nan), THERMAL[:8, :8], "192 values are NaN"),
-        (torch.zeros(3, 8, 8), THERMAL[:8, :8], "two of a kind"),
+        (torch.zeros(3, 8, 8), THERMAL[:8, :8], "thermal is not; give two of a kind"),
+        (RGB[:8, :8], torch.zeros(1, 8, 8), "rgb is not; give two of a kind"),
+        (np.stack([RGB] * 3), np.stack([THERMAL] * 2), "3 x 45 x 61 but thermal is 2 x 45 x 61"),
+        (RGB[None][:0], THERMAL[None][:0], "the batch is empty"),
+        (torch.zeros(0, 3, 8, 8), torch.zeros(0, 1, 8, 8), "the batch is empty"),
+        (np.stack([RGB] * 2), np.stack([RGB] * 2), "thermal: expected one channel"),
+        (np.stack([RGB] * 2), THERMAL, "2 x 45 x 61 but thermal is 1 x 45 x 61"),
         (torch.zeros(8, 8, 3), torch.zeros(1, 8, 8), r"expected \(3, H, W\)"),
     ],
 )

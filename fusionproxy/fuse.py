@@ -35,7 +35,7 @@ from fusionproxy.whole import whole_file, whole_folder
 
 IMAGE, VIDEO = ".png", ".mp4"  # of a folder of images; the only video that is written
 RATE = Fraction(10)  # of a video made of images
-Add = Callable[[str, U8], None]  # name and picture
+Add = Callable[[str, U8, Fraction | None], None]  # name, picture, seconds since the first
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def open_input(options: argparse.Namespace) -> Input:
     if are_videos[0] != are_videos[1]:
         raise FusionError(f"expected two images or two videos, found {infrared} and {visible}")
     if are_videos[0]:
-        videos = VideoPairs(infrared, visible)
+        videos = VideoPairs(infrared, visible, reading(options))
         names = [f"{index:06d}" for index in range(len(videos))]
         return Input(videos, names, len(videos), videos.rate, frozenset(sides))
     for path in sides:
@@ -89,19 +89,19 @@ def _from_source(source: PairSource) -> Input:
 @contextmanager
 def _image(out: Path) -> Iterator[Add]:
     with whole_file(out) as partial:
-        yield lambda _, picture: write_image(partial, picture)
+        yield lambda _name, picture, _time: write_image(partial, picture)
 
 
 @contextmanager
 def _folder(out: Path) -> Iterator[Add]:
     with whole_folder(out) as partial:
-        yield lambda name, picture: write_image(partial / f"{name}{IMAGE}", picture)
+        yield lambda name, picture, _time: write_image(partial / f"{name}{IMAGE}", picture)
 
 
 @contextmanager
 def _video(out: Path, rate: Fraction) -> Iterator[Add]:
     with whole_file(out, av.FFmpegError) as partial, VideoWriter(partial, rate) as writer:
-        yield lambda _, picture: writer.add(picture)
+        yield lambda _name, picture, time_s: writer.add(picture, time_s)
 
 
 def write_image(path: Path, picture: U8) -> None:
@@ -160,7 +160,7 @@ def fuse_all(source: Input, student: FusionProxy, add: Add, *, side_by_side: boo
     try:
         for pair in source.pairs:
             fused: U8 = student.fuse(pair.visible, pair.infrared)
-            add(pair.name, beside(pair, fused) if side_by_side else fused)
+            add(pair.name, beside(pair, fused) if side_by_side else fused, pair.time_s)
             done += 1
             speed = done / (time.monotonic() - started)
             line = f"{done} of {source.count or '?'} pairs, {speed:.1f} a second "

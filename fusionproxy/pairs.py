@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -67,6 +68,7 @@ class Pair:
     infrared: U8  # (H, W)
     visible: U8  # (H, W, 3) RGB
     native: tuple[int, int] | None = None  # rows, columns before it was resized
+    time_s: Fraction | None = None  # since the first, of videos
 
     def resized(self, width: int, height: int) -> Pair:
         """Both images at another size, bilinear."""
@@ -77,6 +79,7 @@ class Pair:
             cv2.resize(self.infrared, size, interpolation=cv2.INTER_LINEAR),
             cv2.resize(self.visible, size, interpolation=cv2.INTER_LINEAR),
             native=self.native or (self.infrared.shape[0], self.infrared.shape[1]),
+            time_s=self.time_s,
         )
 
 

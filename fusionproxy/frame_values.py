@@ -6,6 +6,7 @@ import sys
 from typing import Any, NamedTuple
 
 import numpy as np
+from av.video.reformatter import ColorRange, VideoReformatter
 from numpy.typing import NDArray
 
 from fusionproxy.errors import FusionError
@@ -80,8 +81,15 @@ def _converted(frame: Any, wanted: str, where: str) -> NDArray[Any]:
     """(H, W) or (H, W, C) by FFmpeg's scaler, which heeds matrix and range of the frame."""
     channels, size = SCALED[wanted]
     order = "" if size == 1 else sys.byteorder[0] + "e"
+    # PyAV before 17 heeds matrix and range only where two ranges differ; RGB has the full one
+    is_full = frame.color_range == ColorRange.JPEG
     try:
-        made = frame.reformat(format=wanted + order, src_color_range=frame.color_range)
+        made = VideoReformatter().reformat(
+            frame,
+            format=wanted + order,
+            src_color_range=frame.color_range,
+            dst_color_range=ColorRange.UNSPECIFIED if is_full else ColorRange.JPEG,
+        )
     except (ValueError, OSError) as err:
         raise _unknown(frame, where) from err
     image = _rows(made.planes[0], np.dtype(f"u{size}"), made.height, made.width * channels)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fusionproxy.errors import FusionError
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 SPLITS = ("train", "val", "test")
 # Frames nearer than this in a video count as one scene: our choice, wide for 1 to 30 frames/s.
 GAP = 30

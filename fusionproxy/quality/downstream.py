@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from fusionproxy.errors import FusionError
 from fusionproxy.layouts import images_by_stem
+from fusionproxy.order import in_order, is_ours
+from fusionproxy.partners import ByName
 from fusionproxy.quality.detectors import U8, Boxes, Detector
 from fusionproxy.quality.summary import Summary, summarise_set
 from fusionproxy.runtime import OnnxModel
@@ -42,9 +44,9 @@ def _torchmetrics(module: str) -> Any:
         ) from err
 
 
-def find_label(labels: Mapping[str, Path], name: str) -> Path | None:
-    """Label of a pair: of the same stem, or of what follows the last underscore of its name."""
-    return labels.get(name) or labels.get(name.rpartition("_")[2])
+def find_label(labels: ByName, name: str) -> Path | None:
+    """Label of a pair, by `ByName`: of its name, or of what follows its last underscore."""
+    return labels.find(name) or labels.find(name.rpartition("_")[2])
 
 
 class Detection:
@@ -58,7 +60,8 @@ class Detection:
         if not labels.is_dir():
             raise FusionError(f"no folder of labels at {labels}")
         self._folder = labels
-        self._labels = {path.stem: path for path in sorted(labels.glob("*.txt"))}
+        files = in_order(path for path in labels.glob("*.txt") if is_ours(path))
+        self._labels = ByName({path.stem: path for path in files})
         self._class_map = dict(class_map)
         self._found: dict[str, list[tuple[Boxes, Boxes]]] = {}
 
@@ -158,7 +161,7 @@ class Segmentation:
         self._metrics = _torchmetrics("functional.classification")
         self._model = OnnxModel(segmenter)
         self._mean, self._std = NORMALISATIONS[normalisation]
-        self._labels, self._folder = images_by_stem(labels), labels
+        self._labels, self._folder = ByName(images_by_stem(labels)), labels
         self._class_map = dict(class_map)
         self._confusions: dict[str, list[NDArray[np.int64]]] = {}
 

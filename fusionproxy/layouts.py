@@ -257,7 +257,8 @@ def _scene_partners(scene: Path) -> list[tuple[str, Path, Path]]:
     infrared = {_bare(s): p for s, p in images.items() if s.upper().startswith("IR")}
     visible = {_bare(s): p for s, p in images.items() if s.upper().startswith("VIS")}
     if len(infrared) == len(visible) == 1:  # the rest of the names often differ: take the pair
-        return [(*infrared, *infrared.values(), *visible.values())]
+        (name, path), (other,) = *infrared.items(), visible.values()
+        return [(name, path, other)]
     partners = pair_up(list(infrared), list(visible))
     if not len(partners) == len(infrared) == len(visible):
         raise FusionError(

@@ -22,6 +22,7 @@ from fusionproxy.partners import ByName
 from fusionproxy.quality.detectors import U8, Boxes, Detector
 from fusionproxy.quality.summary import Summary, summarise_set
 from fusionproxy.runtime import OnnxModel
+from fusionproxy.text import read_text
 
 RESAMPLES = 100  # of the images; each scores the whole set anew
 # M3FD's label numbers to COCO's classes, as its boxes show (3 is Lamp, 4 Motorcycle). Lamp has no
@@ -123,7 +124,7 @@ def read_boxes(path: Path, width: int, height: int, class_map: Mapping[int, int]
         FusionError: a line is not five numbers within the image.
     """
     corners, classes = [], []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue
         try:

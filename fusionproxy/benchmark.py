@@ -29,7 +29,8 @@ from fusionproxy.provenance import source_commit
 from fusionproxy.published import PEERS
 from fusionproxy.quality.summary import NOTHING
 from fusionproxy.speed import COPY_MB, GEMM_SIDE, Timing
-from fusionproxy.whole import whole_file
+from fusionproxy.text import lenient_output
+from fusionproxy.whole import check_folder, whole_file
 
 try:
     from fusionproxy.benchmark_students import (
@@ -45,6 +46,7 @@ except ModuleNotFoundError as err:
     exit_without(err)
 
 SIZES = ("320x240", "640x480", "1280x720")
+RESULTS = ("speed.md", "speed.json")
 PARTS = ("students", "metrics")
 # milliseconds of the `cpu` student at 640x480 on two cores
 BARS_MS = {"openvino": 18.0, "openvino-int8": 13.0}
@@ -154,18 +156,20 @@ def _say(text: str) -> None:
 
 def report(options: argparse.Namespace) -> str:
     """Measure and write; returns the tables."""
+    if options.out is not None:
+        check_folder(options.out, RESULTS)
     tables, facts = run(options)
     if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        with whole_file(options.out / "speed.md") as partial:
-            partial.write_text("\n\n".join(tables) + "\n")
-        with whole_file(options.out / "speed.json") as partial:
-            partial.write_text(json.dumps(facts, indent=1) + "\n")
+        with whole_file(options.out / RESULTS[0]) as partial:
+            partial.write_text("\n\n".join(tables) + "\n", encoding="utf-8")
+        with whole_file(options.out / RESULTS[1]) as partial:
+            partial.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return "\n\n" + "\n\n".join(tables)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
+    lenient_output()
     options = parser().parse_args(arguments)
     return exit_code(lambda: report(options))
 

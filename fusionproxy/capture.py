@@ -24,6 +24,8 @@ import numpy as np
 
 from fusionproxy.data import PARTS, U8, Shard, read_about, read_index, write_shard
 from fusionproxy.errors import FusionError
+from fusionproxy.text import lenient_output
+from fusionproxy.whole import check_folder
 from harness.env import CarlaDrivingEnv, EnvConfig
 from harness.errors import ConfigError, FusionDriveError, SimulatorError
 from harness.rollout import Stopped, rollout
@@ -230,6 +232,7 @@ def drive_once(
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
+    lenient_output()
     parser = argparse.ArgumentParser(prog="fusionproxy.capture", description=__doc__)
     parser.add_argument(
         "--town",
@@ -255,6 +258,7 @@ def main(arguments: list[str] | None = None) -> int:
             seed=options.seed,
             maps=options.maps,
         )
+        check_folder(options.out)
         capture(config, options.out)
     except (FusionDriveError, FusionError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)

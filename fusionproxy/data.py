@@ -53,7 +53,7 @@ def write_shard(
     shards = [item for item in read_index(folder) if item.name != shard.name] + [shard]
     index = {"format": FORMAT, "about": about or {}, "shards": [vars(item) for item in shards]}
     with whole_file(folder / INDEX) as partial:
-        partial.write_text(json.dumps(index, indent=1))
+        partial.write_text(json.dumps(index, indent=1), encoding="utf-8")
 
 
 def read_index(folder: Path) -> list[Shard]:
@@ -79,7 +79,7 @@ def read_about(folder: Path) -> dict[str, Any] | None:
 
 def _index(path: Path) -> dict[str, Any]:
     try:
-        index = json.loads(path.read_text())
+        index = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as err:
         raise FusionError(f"{path} is broken ({err}); capture the data again") from err
     if not isinstance(index, dict) or index.get("format") != FORMAT:

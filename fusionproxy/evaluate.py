@@ -14,9 +14,11 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from fusionproxy.errors import FusionError, exit_code
 from fusionproxy.evaluate_tables import Measured, check_peers, peers_table, table_1, table_2
@@ -27,11 +29,13 @@ from fusionproxy.quality.downstream import Detection, Segmentation, add_downstre
 from fusionproxy.quality.learned import Scorer, make_scorers
 from fusionproxy.quality.registry import Chosen, choose, measure
 from fusionproxy.quality.summary import summarise
-from fusionproxy.whole import whole_folder
+from fusionproxy.text import lenient_output
+from fusionproxy.whole import check_folder, whole_folder
 
 logger = logging.getLogger(__name__)
 
 MS = "ms"
+RESULTS = ("tables.md", "about.json", "pairs.csv", "summary.csv")
 DEFAULT_METHODS = ("visible", "average", "max", "laplacian", "student")
 
 
@@ -92,24 +96,31 @@ def write_results(
     out: Path, results: Sequence[Measured], tables: Mapping[str, str], about: Mapping[str, object]
 ) -> None:
     """Write `tables.md`, `pairs.csv` (one row a method and pair), `summary.csv`, `about.json`."""
-    (out / "tables.md").write_text("\n\n".join(tables.values()) + "\n")
-    (out / "about.json").write_text(json.dumps(about, indent=1) + "\n")
+    (out / "tables.md").write_text(
+        "\n\n".join(tables.values()) + "\n", encoding="utf-8", errors="backslashreplace"
+    )
+    (out / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     titles = list(results[0].values)
-    with (out / "pairs.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
+    with csv_writer(out / "pairs.csv") as writer:
         writer.writerow(["method", "pair", *titles])
         for result in results:
             for i, pair in enumerate(result.pairs):
                 values = [result.values[title][i] for title in titles]
                 writer.writerow([result.method, pair, *map(_cell, values)])
-    with (out / "summary.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
+    with csv_writer(out / "summary.csv") as writer:
         writer.writerow(["method", "source", "metric", "n", "missing", "mean", "low", "high"])
         for result in results:
             found = {title: summarise(result.values[title]) for title in titles} | result.sets
             for title, item in found.items():
                 row = [item.n, item.missing, *map(_cell, (item.mean, item.low, item.high))]
                 writer.writerow([result.method, result.source, title, *row])
+
+
+@contextmanager
+def csv_writer(path: Path) -> Iterator[Any]:
+    """Rows to a CSV file; a name of a file that is no text in this locale is escaped."""
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        yield csv.writer(file)
 
 
 def _cell(value: float) -> str:
@@ -158,13 +169,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> str:
     """Measure and write as a command line says; returns the tables."""
+    if options.out:
+        check_folder(options.out, RESULTS)
     protocol = protocol_of(options)
     source = from_arguments(options.pairs, options)
     methods = make_methods(list(options.methods))
     if options.peers:
         check_peers([item.title for item in protocol.metrics])
-    if options.out and options.out.exists() and not options.out.is_dir():
-        raise FusionError(f"--out: {options.out} is a file; expected a folder")
     card = source.card()
     results = evaluate(source, methods, protocol)
     tables = {"1": table_1(results, card)}
@@ -188,6 +199,7 @@ def run(options: argparse.Namespace) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
+    lenient_output()
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     return exit_code(lambda: run(options))

@@ -22,13 +22,14 @@ from typing import Any
 
 from fusionproxy import published as paper
 from fusionproxy.errors import FusionError, exit_code, exit_without
-from fusionproxy.evaluate import add_protocol, evaluate, protocol_of, write_results
+from fusionproxy.evaluate import RESULTS, add_protocol, evaluate, protocol_of, write_results
 from fusionproxy.evaluate_tables import MEASURED, PAPER_NAMES, PRINTED, Measured, markdown
 from fusionproxy.methods import make_method
 from fusionproxy.pairs import from_arguments
 from fusionproxy.provenance import source_commit
 from fusionproxy.quality.summary import NOTHING
-from fusionproxy.whole import whole_folder
+from fusionproxy.text import lenient_output
+from fusionproxy.whole import check_folder, whole_folder
 
 try:
     from fusionproxy.ablations import ABLATIONS, ablation
@@ -151,6 +152,9 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace, flags: Sequence[str]) -> str:
     """Train, measure and write as a command line says; returns the table."""
+    for folder in (options.runs, options.out):
+        if folder is not None:
+            check_folder(folder, RESULTS)
     known = TABLES[options.table]
     rows = list(options.rows or known)
     strange = [row for row in rows if row not in known]
@@ -180,6 +184,7 @@ def run(options: argparse.Namespace, flags: Sequence[str]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
+    lenient_output()
     line = list(sys.argv[1:] if arguments is None else arguments)
     cut = line.index("--") if "--" in line else len(line)
     options = parser().parse_args(line[:cut])

@@ -11,7 +11,6 @@ mean) or else the method's own fusion of the aligned pair.
 from __future__ import annotations
 
 import argparse
-import csv
 import logging
 import sys
 from collections.abc import Sequence
@@ -24,18 +23,20 @@ import numpy as np
 from fusionproxy import published as paper
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_code
-from fusionproxy.evaluate import Protocol, add_protocol, protocol_of
+from fusionproxy.evaluate import Protocol, add_protocol, csv_writer, protocol_of
 from fusionproxy.evaluate_tables import MEASURED, PRINTED, Measured, markdown
 from fusionproxy.methods import Method, OutputFolder, make_methods
 from fusionproxy.pairs import Pair, PairSource, from_arguments
 from fusionproxy.quality.planes import Trio, plane
 from fusionproxy.quality.structure import ssim_gaussian_sum
 from fusionproxy.quality.summary import NOTHING, summarise
-from fusionproxy.whole import whole_folder
+from fusionproxy.text import lenient_output
+from fusionproxy.whole import check_folder, whole_folder
 
 logger = logging.getLogger(__name__)
 
 SSIM = "SSIM"
+RESULTS = ("table_6.md", "table_6.csv")
 DEFAULT_METHODS = ("average", "max", "laplacian", "student")
 
 
@@ -142,8 +143,7 @@ def table_6(results: Sequence[Measured], reference: str) -> str:
 
 def write_csv(path: Path, results: Sequence[Measured]) -> None:
     """One row a method, level and column."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
+    with csv_writer(path) as writer:
         writer.writerow(["method", "perturbation", "metric", "n", "missing", "mean", "low", "high"])
         for result in results:
             found = {t: summarise(values) for t, values in result.values.items()} | result.sets
@@ -156,6 +156,7 @@ def write_csv(path: Path, results: Sequence[Measured]) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
+    lenient_output()
     parser = argparse.ArgumentParser(
         prog="fusionproxy.evaluate_misalignment",
         description=__doc__,
@@ -174,13 +175,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> str:
     """Measure and write as a command line says; returns the table."""
+    if options.out:
+        check_folder(options.out, RESULTS)
     results = _measure(options)
     own = "the method's own fusion of the aligned pair"
     table = table_6(results, "--reference" if options.reference else own)
     if options.out:
         with whole_folder(options.out) as partial:
-            (partial / "table_6.md").write_text(table + "\n")
-            write_csv(partial / "table_6.csv", results)
+            text = partial / RESULTS[0]
+            text.write_text(table + "\n", encoding="utf-8", errors="backslashreplace")
+            write_csv(partial / RESULTS[1], results)
     return table
 
 

@@ -22,6 +22,7 @@ from fusionproxy.errors import FusionError, exit_code, exit_without, first_line
 from fusionproxy.formats import EXPORTS, INT8, IR, TENSORS, beside, weights_hash
 from fusionproxy.pairs import add_arguments, from_arguments, parse_size
 from fusionproxy.quantize import Calibration, import_nncf, quantize
+from fusionproxy.text import lenient_output
 from fusionproxy.whole import whole_folder
 
 try:
@@ -133,15 +134,23 @@ def export(
     if unseen is not None and label != "oracle":
         raise FusionError("--unseen measures an oracle; use `python -m fusionproxy.evaluate`")
     card = card_of(facts, source, out.stem)
-    with whole_folder(out.parent) as partial:
+    with whole_folder(out.parent, written(out, formats)) as partial:
         card |= write_formats(student, partial / out.name, formats, calibration)
         if unseen is not None:
             card["unseen_data_sha256_12"] = data_hash(unseen)
             card["unseen_by_weather"] = measure(student, unseen)
         shutil.copyfile(source, beside(partial / out.name, TENSORS))
-        beside(partial / out.name, ".json").write_text(json.dumps(card, indent=1) + "\n")
-        beside(partial / out.name, ".md").write_text(describe(card))
+        beside(partial / out.name, ".json").write_text(
+            json.dumps(card, indent=1) + "\n", encoding="utf-8"
+        )
+        beside(partial / out.name, ".md").write_text(describe(card), encoding="utf-8")
     return card
+
+
+def written(out: Path, formats: Sequence[str]) -> list[str]:
+    """Names of the files that an export writes."""
+    suffixes = [*(EXPORTS[name] for name in formats), TENSORS, ".json", ".md"]
+    return [beside(out, suffix).name for suffix in suffixes]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -175,6 +184,7 @@ def run(options: argparse.Namespace) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
+    lenient_output()
     options = parser().parse_args(arguments)
     return exit_code(lambda: run(options))
 

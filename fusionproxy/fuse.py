@@ -29,6 +29,7 @@ from fusionproxy.errors import FusionError, exit_code
 from fusionproxy.layouts import SUFFIXES, PairFile
 from fusionproxy.model import DEFAULT, FusionProxy
 from fusionproxy.pairs import Pair, PairFolder, PairSource, add_arguments, from_arguments, reading
+from fusionproxy.text import lenient_output
 from fusionproxy.video import SUFFIXES as VIDEOS
 from fusionproxy.video import VideoPairs, VideoWriter
 from fusionproxy.whole import whole_file, whole_folder
@@ -93,8 +94,8 @@ def _image(out: Path) -> Iterator[Add]:
 
 
 @contextmanager
-def _folder(out: Path) -> Iterator[Add]:
-    with whole_folder(out) as partial:
+def _folder(out: Path, names: Sequence[str]) -> Iterator[Add]:
+    with whole_folder(out, [f"{name}{IMAGE}" for name in names]) as partial:
         yield lambda name, picture, _time: write_image(partial / f"{name}{IMAGE}", picture)
 
 
@@ -135,7 +136,7 @@ def open_output(
     if not is_folder:
         out.parent.mkdir(parents=True, exist_ok=True)
     if is_folder:
-        return _folder(out)
+        return _folder(out, names)
     return _video(out, rate or source.rate or RATE) if suffix == VIDEO else _image(out)
 
 
@@ -220,6 +221,7 @@ def run(options: argparse.Namespace) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
+    lenient_output()
     options = parser().parse_args(arguments)
     return exit_code(lambda: run(options), "stopped; the unfinished output is removed")
 

@@ -1,13 +1,19 @@
-"""Where known sets of infrared/visible pairs keep their files, and which stems belong together."""
+"""Where known sets of infrared/visible pairs keep their files."""
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from fusionproxy.errors import FusionError
+from fusionproxy.order import folded, in_order, is_ours
+from fusionproxy.partners import RULES, Partner, pair_up, said
+
+logger = logging.getLogger(__name__)
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 SPLITS = ("train", "val", "test")
@@ -74,7 +80,7 @@ LAYOUTS: Mapping[str, Layout] = {
 
 
 def find_pairs(folder: Path, layout: str = "folders", split: str | None = None) -> list[PairFile]:
-    """Pairs of a set, by name.
+    """Pairs of a set, in natural order of their names; says once by which rule they were paired.
 
     The two folders lie in `folder`, in one folder a split (`train/ir`), or hold one folder a split
     (`infrared/train`). TNO: a folder a scene, with files `IR*` and `VIS*`; or two folders.
@@ -87,9 +93,11 @@ def find_pairs(folder: Path, layout: str = "folders", split: str | None = None) 
     if not folder.is_dir():
         raise FusionError(f"no folder of pairs at {folder}")
     rules = LAYOUTS[layout]
-    found = [
-        pair for name, a, b in _sides(folder, rules) for pair in _match(name, a, b, rules.sequences)
-    ]
+    found, partners = [], list[Partner]()
+    for name, infrared, visible in _sides(folder, rules):
+        matched = _match(infrared, visible)
+        partners += matched.partners
+        found += _files(name, matched, rules.sequences)
     if not found and rules.scenes:
         found = _scenes(folder)
     if not found:
@@ -99,13 +107,15 @@ def find_pairs(folder: Path, layout: str = "folders", split: str | None = None) 
         found = [pair for pair in found if pair.split == split]
         if not found:
             raise FusionError(f"unknown split '{split}' in {folder}; known: {', '.join(known)}")
+    if text := said(partners):
+        logger.warning("%s: %s", folder, text)
     return found
 
 
 def _nothing(folder: Path, layout: str) -> str:
     rules = LAYOUTS[layout]
     wanted = f"{' or '.join(rules.infrared)} and {' or '.join(rules.visible)}"
-    there = sorted(item.name for item in folder.iterdir())[:SHOWN]
+    there = [item.name for item in in_order(folder.iterdir()) if is_ours(item)][:SHOWN]
     return (
         f"no pairs in {folder}: layout '{layout}' expects folders {wanted} with images "
         f"({', '.join(sorted(SUFFIXES))}); found {', '.join(there) or 'nothing'}"
@@ -113,8 +123,22 @@ def _nothing(folder: Path, layout: str) -> str:
 
 
 def _child(folder: Path, names: Iterable[str]) -> Path | None:
-    children = {item.name.lower(): item for item in sorted(folder.iterdir()) if item.is_dir()}
-    return next((children[name] for name in names if name in children), None)
+    """The folder of the first name that is there: as it is written, else without letter case.
+
+    Raises:
+        FusionError: several differ from a name in letter case only.
+    """
+    children = [item for item in in_order(folder.iterdir()) if item.is_dir()]
+    for name in names:
+        found = [item for item in children if item.name == name] or [
+            item for item in children if folded(item.name) == name
+        ]
+        if len(found) > 1:
+            shown = " and ".join(item.name for item in found)
+            raise FusionError(f"{folder} has folders {shown}; rename or remove one of them")
+        if found:
+            return found[0]
+    return None
 
 
 def _sides(folder: Path, rules: Layout) -> list[tuple[str, Path, Path]]:
@@ -136,60 +160,111 @@ def _sides(folder: Path, rules: Layout) -> list[tuple[str, Path, Path]]:
 
 
 def images_by_stem(folder: Path) -> dict[str, Path]:
-    """Images of a folder by stem, sorted.
+    """Images of a folder by stem, in natural order; files that a system left are skipped.
 
     Raises:
-        FusionError: two images differ in the suffix only.
+        FusionError: two images differ in the suffix only, or a name is no text in this locale.
     """
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in in_order(item for item in folder.iterdir() if is_ours(item)):
         if path.suffix.lower() not in SUFFIXES:
             continue
         if path.stem in found:
             raise FusionError(f"{found[path.stem]} and {path.name} share a stem; remove one")
+        if _is_undecoded(path.name):
+            raise FusionError(
+                f"{folder}: the name {path.name!a} is not text in this locale; rename the "
+                "file, or set LC_ALL=C.UTF-8"
+            )
         found[path.stem] = path
     return found
 
 
-def _match(
-    split: str, infrared: Path, visible: Path, rule: Callable[[Sequence[str]], list[str]]
-) -> list[PairFile]:
+def _is_undecoded(name: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in name)  # of os.fsdecode
+
+
+class _Matched(NamedTuple):
+    infrared: dict[str, Path]
+    visible: dict[str, Path]
+    partners: list[Partner]
+
+
+def _match(infrared: Path, visible: Path) -> _Matched:
+    """Images of two folders and which belong together.
+
+    Raises:
+        FusionError: one has no partner, or could have several.
+    """
     a, b = images_by_stem(infrared), images_by_stem(visible)
-    for folder, other, alone in (
-        (infrared, visible, a.keys() - b),
-        (visible, infrared, b.keys() - a),
-    ):
-        if alone:
-            shown = ", ".join(sorted(alone)[:SHOWN])
-            raise FusionError(
-                f"{len(alone)} images of {folder} have no partner in {other}: {shown}"
-            )
-    stems = list(a)
+    try:
+        partners = pair_up(list(a), list(b))
+    except FusionError as err:
+        raise FusionError(f"{infrared} and {visible}: {err}") from err
+    alone = (
+        (infrared, visible, [s for s in a if s not in {item.infrared for item in partners}]),
+        (visible, infrared, [s for s in b if s not in {item.visible for item in partners}]),
+    )
+    parts = [
+        f"{len(stems)} images of {folder} have no partner in {other}: {', '.join(stems[:SHOWN])}"
+        for folder, other, stems in alone
+        if stems
+    ]
+    if parts:
+        raise FusionError(f"{'; '.join(parts)}. {_advice()}")
+    return _Matched(a, b, partners)
+
+
+def _advice() -> str:
+    return (
+        f"Partners have {', else '.join(RULES)}; rename those above alike, or remove what is alone"
+    )
+
+
+def _files(
+    split: str, matched: _Matched, rule: Callable[[Sequence[str]], list[str]]
+) -> list[PairFile]:
     prefix = f"{split}/" if split else ""
+    sequences = rule([item.name for item in matched.partners])
     return [
-        PairFile(stem, prefix + sequence, split, a[stem], b[stem])
-        for stem, sequence in zip(stems, rule(stems), strict=True)
+        PairFile(
+            item.name,
+            prefix + sequence,
+            split,
+            matched.infrared[item.infrared],
+            matched.visible[item.visible],
+        )
+        for item, sequence in zip(matched.partners, sequences, strict=True)
     ]
 
 
 def _scenes(folder: Path) -> list[PairFile]:
     """TNO as published: images `IR*` and `VIS*` of one scene share a folder, and what follows."""
     found = []
-    for scene in sorted(path for path in folder.rglob("*") if path.is_dir()):
-        images = images_by_stem(scene)
-        infrared = {_bare(s): p for s, p in images.items() if s.upper().startswith("IR")}
-        visible = {_bare(s): p for s, p in images.items() if s.upper().startswith("VIS")}
-        if len(infrared) == len(visible) == 1:  # the rest of the names often differ: take the pair
-            visible = dict(zip(infrared, visible.values(), strict=True))
-        if infrared.keys() != visible.keys():
-            raise FusionError(
-                f"{scene}: {len(infrared)} images IR* and {len(visible)} images VIS* do not match"
-            )
+    for scene in in_order(path for path in folder.rglob("*") if path.is_dir()):
+        if not all(is_ours(Path(part)) for part in scene.relative_to(folder).parts):
+            continue
         name = scene.relative_to(folder).as_posix()
-        for rest, path in infrared.items():
-            stem = f"{name}/{rest}" if len(infrared) > 1 else name
-            found.append(PairFile(stem, name, "", path, visible[rest]))
+        partners = _scene_partners(scene)
+        for common, infrared, visible in partners:
+            stem = f"{name}/{common}" if len(partners) > 1 else name
+            found.append(PairFile(stem, name, "", infrared, visible))
     return found
+
+
+def _scene_partners(scene: Path) -> list[tuple[str, Path, Path]]:
+    images = images_by_stem(scene)
+    infrared = {_bare(s): p for s, p in images.items() if s.upper().startswith("IR")}
+    visible = {_bare(s): p for s, p in images.items() if s.upper().startswith("VIS")}
+    if len(infrared) == len(visible) == 1:  # the rest of the names often differ: take the pair
+        (name, path), (other,) = *infrared.items(), visible.values()
+        return [(name, path, other)]
+    partners = pair_up(list(infrared), list(visible))
+    if not len(partners) == len(infrared) == len(visible):
+        raise FusionError(
+            f"{scene}: {len(infrared)} images IR* and {len(visible)} images VIS* do not match"
+        )
+    return [(item.name, infrared[item.infrared], visible[item.visible]) for item in partners]
 
 
 def _bare(stem: str) -> str:

@@ -19,6 +19,7 @@ from fusionproxy.inference import OnnxStudent
 from fusionproxy.layouts import SHOWN, images_by_stem
 from fusionproxy.model import DEFAULT, SHIPPED, FusionProxy
 from fusionproxy.pairs import Pair
+from fusionproxy.partners import ByName
 
 
 class Method(Protocol):
@@ -64,11 +65,11 @@ class OutputFolder:
             raise FusionError(f"method '{name}': no folder of outputs at {folder}")
         self.name, self.source = name, "folder of outputs"
         self._folder = folder
-        self._images = images_by_stem(folder)
+        self._images = ByName(images_by_stem(folder))
 
     def check(self, names: Sequence[str]) -> None:
         """Every pair needs an output; further ones are left alone."""
-        missing = [name for name in names if name not in self._images]
+        missing = [name for name in names if self._images.find(name) is None]
         if missing:
             raise FusionError(
                 f"method '{self.name}': {len(missing)} of {len(names)} pairs have no output in "
@@ -77,8 +78,10 @@ class OutputFolder:
 
     def fuse(self, pair: Pair) -> U8:
         """Read the output; other aspect ratios than the pair's are refused."""
-        image = read_rgb(self._images[pair.name])
-        return fit(self.name, pair, image)
+        path = self._images.find(pair.name)
+        if path is None:
+            raise FusionError(f"method '{self.name}': no output of pair '{pair.name}'")
+        return fit(self.name, pair, read_rgb(path))
 
 
 def fit(name: str, pair: Pair, image: U8) -> U8:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fusionproxy.errors import FusionError
 from fusionproxy.formats import INT8, IR, PREFERRED, TORCHSCRIPT, stem_of, weights_hash
 from fusionproxy.inference import grown, is_tiny
+from fusionproxy.order import is_ours
 from fusionproxy.runtime import OnnxModel
 from fusionproxy.whole import whole_file
 
@@ -67,7 +68,11 @@ class FusionProxy:
         stem = stem_of(self.path)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            held = [p for p in folder.iterdir() if p.suffix in PREFERRED and stem_of(p) != stem]
+            held = [
+                p
+                for p in folder.iterdir()
+                if p.suffix in PREFERRED and stem_of(p) != stem and is_ours(p)
+            ]
             if held:
                 raise FusionError(f"{folder} holds other weights ({held[0].name}); take another")
             for path in sorted(self.path.parent.glob(f"{stem}.*")):
@@ -183,7 +188,9 @@ def _find(name: str | Path) -> Path:
 
 def _of_folder(folder: Path) -> Path:
     """The preferred file of a folder; int8 where there is no other."""
-    found = [path for suffix in PREFERRED for path in sorted(folder.glob(f"*{suffix}"))]
+    found = [
+        path for suffix in PREFERRED for path in sorted(folder.glob(f"*{suffix}")) if is_ours(path)
+    ]
     if not found:
         raise FusionError(f"no file of {', '.join(PREFERRED)} in {folder}")
     stems = sorted({stem_of(path) for path in found})

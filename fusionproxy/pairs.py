@@ -32,7 +32,8 @@ from fusionproxy.images import (
     to_8_bits,
 )
 from fusionproxy.layouts import LAYOUTS, SPLITS, PairFile, find_pairs
-from fusionproxy.whole import whole_file
+from fusionproxy.text import lenient_output
+from fusionproxy.whole import check_file, whole_file
 
 F32 = NDArray[np.float32]
 
@@ -299,6 +300,8 @@ def _limits(values: list[float] | None) -> tuple[float, float] | None:
 
 def check(options: argparse.Namespace) -> str:
     """Read every pair of a folder; returns the card, unless it is written."""
+    if options.card:
+        check_file(options.card)
     source = from_arguments(options.folder, options)
     for index in range(len(source)):
         source.load(index)  # every file is read once, so that the card vouches for it
@@ -306,12 +309,13 @@ def check(options: argparse.Namespace) -> str:
     if not options.card:
         return text
     with whole_file(options.card) as partial:
-        partial.write_text(text + "\n")
+        partial.write_text(text + "\n", encoding="utf-8")
     return ""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
+    lenient_output()
     parser = argparse.ArgumentParser(prog="fusionproxy.pairs", description=__doc__)
     parser.add_argument("folder", type=Path)
     add_arguments(parser)

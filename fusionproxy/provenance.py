@@ -24,6 +24,6 @@ def source_commit() -> str:
 def _git(*arguments: str) -> str:
     here = Path(__file__).parent
     found = subprocess.run(
-        ["git", *arguments], cwd=here, capture_output=True, text=True, check=True
+        ["git", *arguments], cwd=here, capture_output=True, encoding="utf-8", check=True
     )
     return found.stdout.strip()

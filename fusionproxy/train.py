@@ -30,6 +30,8 @@ from fusionproxy.config import PRESETS, preset
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_code, exit_without
 from fusionproxy.provenance import UNKNOWN, source_commit
+from fusionproxy.text import lenient_output
+from fusionproxy.whole import check_folder
 
 try:
     import torch
@@ -277,7 +279,7 @@ def check(trainer: Trainer, smooth: float, board: SummaryWriter) -> None:
         return
     result = trainer.task.validate(trainer.average, 80)
     line = {"step": trainer.step, "loss": smooth, "seconds": trainer.seconds, "validation": result}
-    with (trainer.run / "log.jsonl").open("a") as log:
+    with (trainer.run / "log.jsonl").open("a", encoding="utf-8") as log:
         log.write(json.dumps(line) + "\n")
     for group, row in result.items():
         for name, value in row.items():
@@ -390,6 +392,7 @@ def refuse_for_the_oracle(options: argparse.Namespace, settings: Mapping[str, An
 
 def run(options: argparse.Namespace) -> str:
     """Train as a command line says; returns what to say at the end."""
+    check_folder(options.out)
     place = find_place(options.device)
     path = train(config_of(options), options.out, resume=options.resume, place=place)
     done = f"\nwrote {path}; export it with `python -m fusionproxy.export {options.out}`"
@@ -398,6 +401,7 @@ def run(options: argparse.Namespace) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
+    lenient_output()
     options = parser().parse_args(arguments)
     return exit_code(lambda: run(options), "stopped; --resume goes on from the last check")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
+from fusionproxy.text import lenient_output
 from harness.checks import check_names, check_reachable
 from harness.config import BACKENDS, Timeouts
 from harness.env import CarlaDrivingEnv, EnvConfig
@@ -121,6 +122,7 @@ def _mb(value: float | None) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
+    lenient_output()
     try:
         _run(_parser().parse_args(arguments))
     except FusionDriveError as err:

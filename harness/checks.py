@@ -149,7 +149,14 @@ def check_docker() -> None:
         )
     command = ["docker", "version", "--format", "{{.Server.Version}}"]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=20.0, check=False)
+        answer = subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=20.0,
+            check=False,
+        )
     except subprocess.TimeoutExpired as err:
         raise ConfigError("backend 'docker': the engine did not answer within 20 s") from err
     if answer.returncode != 0:

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from fusionproxy.errors import FusionError
+from fusionproxy.text import read_text
 from harness.errors import ConfigError
 from results.identity import OUTCOME_FIELDS, RUNTIME_FIELDS
 
@@ -128,10 +130,12 @@ def unclassified_fields(names: set[str]) -> set[str]:
 
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.safe_load(read_text(file))
     except OSError as err:
         raise ConfigError(f"config file {file}: {err.strerror or err}") from err
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
+    except FusionError as err:  # of its encoding
+        raise ConfigError(f"config file {err}") from err
+    except yaml.YAMLError as err:
         raise ConfigError(f"config file {file}: not readable as YAML: {_one_line(err)}") from err
     if content is None:
         return {}

@@ -15,6 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fusionproxy.errors import FusionError
+from fusionproxy.text import lenient_output
+from fusionproxy.whole import check_file
 from harness.server import RunningServer, ServerSpec
 
 WIDTH, HEIGHT = 320, 180
@@ -139,11 +142,18 @@ def draw_town(town: str, spot: int) -> NDArray[np.uint8]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw the towns side by side and write the picture."""
+    lenient_output()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path, help="a .jpg file")
     parser.add_argument("--towns", nargs="+", default=["Town02", "Town03"])
     parser.add_argument("--spot", type=int, default=5, help="number of the spawn point")
     chosen = parser.parse_args(arguments)
+    if chosen.output.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+        parser.error(f"expected a .jpg or .png, found {chosen.output}")
+    try:
+        check_file(chosen.output)
+    except FusionError as err:
+        parser.error(str(err))
     sheet = np.hstack([draw_town(town, chosen.spot) for town in chosen.towns])
     if not cv2.imwrite(str(chosen.output), sheet, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
         raise SystemExit(f"cannot write {chosen.output}")

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from fusionproxy.text import lenient_output
 from harness.checks import check_run
 from harness.config import BACKENDS, LOG_LEVELS, RunConfig, load_config
 from harness.errors import ConfigError, FusionDriveError
@@ -33,6 +34,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
+    lenient_output()
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         config = parse(arguments)

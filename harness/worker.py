@@ -6,6 +6,7 @@ It is a process of its own because the client library can abort or hang; the run
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import os
 import signal
@@ -260,6 +261,8 @@ def _log_to(path: Path, level: str) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
         os.dup2(target, stream.fileno())
+        if isinstance(stream, io.TextIOWrapper):  # an agent may print what the locale lacks
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     os.close(target)
     layout = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(level=level.upper(), format=layout)

@@ -23,6 +23,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fusionproxy.errors import FusionError
+from fusionproxy.text import lenient_output
+from fusionproxy.whole import check_folder
 from harness.errors import ConfigError, FusionDriveError, SimulatorError
 from harness.types import EpisodeContext, Observation
 from policies.base import camera_of
@@ -88,6 +91,7 @@ class World:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
+    lenient_output()
     parser = argparse.ArgumentParser(prog="python -m policies.collect", description=__doc__)
     parser.add_argument("--town", required=True, nargs="+", help="such as Town02 random:7")
     parser.add_argument(
@@ -150,8 +154,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     command = shlex.join(["python", "-m", "policies.collect", *(arguments or sys.argv[1:])])
     try:
+        check_folder(options.out)
         collect(config, options.out, options.workers, command)
-    except FusionDriveError as err:
+    except (FusionDriveError, FusionError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

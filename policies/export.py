@@ -18,7 +18,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 
+from fusionproxy.errors import FusionError
 from fusionproxy.runtime import OnnxModel
+from fusionproxy.text import lenient_output
+from fusionproxy.whole import check_file
 from harness.errors import FusionDriveError, WeightsError
 from policies.checkpoints import read_checkpoint
 from policies.cilrs import FAMILY
@@ -30,6 +33,7 @@ PARITY_SAMPLES = 16
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
+    lenient_output()
     parser = argparse.ArgumentParser(prog="python -m policies.export", description=__doc__)
     parser.add_argument("run", type=Path, help="run directory of policies.train")
     parser.add_argument("--out", type=Path, required=True, help="the .onnx file to write")
@@ -38,8 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
+        check_file(options.out)
         parity = export(options.run / "last.pth", options.out, resumes=options.resume_rule)
-    except FusionDriveError as err:
+    except (FusionDriveError, FusionError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
     print(f"{options.out}: largest difference to torch {parity:.1e}")

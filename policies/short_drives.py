@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fusionproxy.text import lenient_output
 from harness.errors import ConfigError, FusionDriveError
 from policies.base import camera_of
 from policies.cilrs import load_cilrs
@@ -113,7 +114,12 @@ def drive_apart(weights: Path, check: DriveCheck) -> dict[str, float]:
     limit_s = TIMEOUT_S * (check.drives + 1)
     try:
         answer = subprocess.run(
-            command, capture_output=True, text=True, timeout=limit_s, check=False
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=limit_s,
+            check=False,
         )
     except subprocess.TimeoutExpired as err:
         raise ConfigError(f"short drives did not end within {limit_s:.0f} s") from err
@@ -125,6 +131,7 @@ def drive_apart(weights: Path, check: DriveCheck) -> dict[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
+    lenient_output()
     parser = argparse.ArgumentParser(prog="python -m policies.short_drives", description=__doc__)
     parser.add_argument("weights", type=Path, help="a checkpoint or an export")
     parser.add_argument("--town", nargs="+", default=["Town02"])

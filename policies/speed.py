@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fusionproxy.text import lenient_output
 from harness.errors import ConfigError, FusionDriveError
 from harness.types import Command, Observation
 from policies import make_policy
@@ -68,6 +69,7 @@ def _act(policy: Policy, steps: int) -> list[float]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
+    lenient_output()
     parser = argparse.ArgumentParser(
         prog="python -m policies.speed", description=__doc__, allow_abbrev=False
     )

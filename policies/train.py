@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from fusionproxy.errors import FusionError
+from fusionproxy.text import lenient_output
+from fusionproxy.whole import check_folder
 from harness.errors import ConfigError, FusionDriveError
 from policies.augment import Augmentation, augment
 from policies.cilrs import file_hash
@@ -82,6 +85,7 @@ class TrainConfig:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
+    lenient_output()
     parser = argparse.ArgumentParser(prog="python -m policies.train", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="run directory")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
@@ -96,8 +100,9 @@ def main(arguments: list[str] | None = None) -> int:
     out, resume = options.pop("out"), options.pop("resume")
     options["data"] = tuple(options["data"])
     try:
+        check_folder(out)
         train(TrainConfig(**options), out, resume=resume)
-    except FusionDriveError as err:
+    except (FusionDriveError, FusionError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -13,6 +13,7 @@ import carla
 import numpy as np
 from scipy.spatial import cKDTree
 
+from fusionproxy.text import lenient_output
 from harness.errors import FusionDriveError, MapError, SimulatorError
 from harness.types import Command, Pose, Route
 from scenarios.route_files import DATA_DIR, RouteSpec, map_identity, town_name, write_route_xml
@@ -171,6 +172,7 @@ def _read_map(options: argparse.Namespace, town: str) -> carla.Map:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
+    lenient_output()
     parser = argparse.ArgumentParser(prog="python -m scenarios.generate", description=__doc__)
     parser.add_argument("--town", required=True)
     parser.add_argument("--seed", type=int, default=FRESH_SEED)
@@ -183,13 +185,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     town = town_name(options.town)
     try:
+        if options.out is not None and (options.out.is_dir() or not options.out.parent.is_dir()):
+            raise MapError(f"--out: expected a file in a folder that is there, found {options.out}")
         carla_map = _read_map(options, town)
         origin, digest = map_identity(carla_map).split(":")
         routes = generate_routes(carla_map, town, seed=options.seed, count=options.count)
         out = options.out or DATA_DIR / f"routes_{town}_{origin}.xml"
         seed = str(options.seed)
         write_route_xml(out, routes, {"map_origin": origin, "map_digest": digest, "seed": seed})
-    except FusionDriveError as err:
+    except (FusionDriveError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
     print(f"{out}: {len(routes)} routes on {origin}:{digest}")

@@ -21,6 +21,7 @@ from simulator.render.choice import DEFAULT, RENDERERS, check_renderer
 from simulator.render.gl_window import GlError
 from simulator.scene import SceneOptions, SceneStore
 from simulator.server import DEFAULT_RECORDINGS, Options, Server, bind_ports
+from simulator.terminal import lenient_output
 
 logger = logging.getLogger("simulator")
 
@@ -64,6 +65,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until a signal comes; returns the exit code."""
+    lenient_output()
     given = parse(arguments)
     logging.basicConfig(
         level=given.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"

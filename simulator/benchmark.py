@@ -19,6 +19,7 @@ import carla
 import numpy as np
 
 from simulator.render.choice import DEFAULT, RENDERERS
+from simulator.terminal import lenient_output
 
 KINDS = ("rgb", "semantic_segmentation", "depth")
 RESOLUTIONS = ((200, 88), (400, 300), (800, 600))
@@ -38,7 +39,10 @@ def own_server(town: str, renderer: str) -> Iterator[int]:
     command = [sys.executable, "-m", "simulator", "--port", "0", "--town", town]
     command += ["--renderer", renderer]
     process = subprocess.Popen(
-        [*command, "--parent-pid", str(os.getpid())], stdout=subprocess.PIPE, text=True
+        [*command, "--parent-pid", str(os.getpid())],
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
     )
     assert process.stdout is not None, "it was asked for"
     try:
@@ -106,6 +110,7 @@ def measure(world: carla.World, ego: carla.Actor, size: tuple[int, int], ticks: 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table: median, fastest and slowest tenth by weather and size."""
+    lenient_output()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--town", default="Town02")
     parser.add_argument("--ticks", type=int, default=60)

@@ -51,7 +51,9 @@ def compile_missing() -> None:
 def _run(share: str) -> str:
     """Compile a share in a process of its own; returns the last line of what went wrong."""
     command = [sys.executable, "-m", "simulator.compiling", share]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     lines = done.stderr.splitlines() or [f"exit code {done.returncode}"]
     return lines[-1] if done.returncode else ""
 

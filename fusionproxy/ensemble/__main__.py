@@ -16,6 +16,8 @@ from pathlib import Path
 from fusionproxy.errors import FusionError, exit_code, exit_without
 from fusionproxy.foundations.specs import PANELS, panel_specs, parse_weights
 from fusionproxy.pairs import add_arguments, from_arguments, parse_size
+from fusionproxy.text import lenient_output
+from fusionproxy.whole import check_folder
 
 try:
     import torch  # noqa: F401  the extra `train`
@@ -100,6 +102,7 @@ def run(options: argparse.Namespace) -> str:
     sources = [from_arguments(folder, options) for folder in options.pairs]
     pairs = PairList(sources, [folder.name for folder in options.pairs], options.limit)
     part = part_of(options.part)
+    check_folder(options.out)
     made = build_ensemble(config, pairs, options.out, weights, options.workers, part)
     return (
         f"\nmade {made} pairs; distil with `python -m fusionproxy.train --ensemble {options.out}`"
@@ -108,6 +111,7 @@ def run(options: argparse.Namespace) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
+    lenient_output()
     options = parser().parse_args(arguments)
     return exit_code(lambda: run(options), "stopped; the same command goes on")
 

@@ -141,7 +141,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
         FusionError: the disk is full or cannot be written.
     """
     with whole_file(folder / MANIFEST) as partial:
-        partial.write_text(json.dumps(manifest, indent=1) + "\n")
+        partial.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"no ensemble in {folder}; make one with `python -m fusionproxy.ensemble`"
         )
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as err:
         raise FusionError(f"{path} is broken ({err}); make the cache in a new folder") from err
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:

@@ -23,6 +23,8 @@ from fusionproxy.data import U8
 from fusionproxy.ensemble.pair_list import evenly
 from fusionproxy.errors import FusionError, exit_code, exit_without
 from fusionproxy.model import FusionProxy
+from fusionproxy.text import lenient_output
+from fusionproxy.whole import check_file
 
 try:
     import torch
@@ -140,11 +142,11 @@ def run(options: argparse.Namespace) -> str:
     """Draw as a command line says; returns what to say at the end."""
     if options.out.suffix not in (".jpg", ".png"):
         raise FusionError(f"--out: expected a .jpg or .png, found {options.out}")
+    check_file(options.out)
     ensemble = open_ensemble(options.ensemble)
     student = FusionProxy.from_pretrained(options.student) if options.student else None
     rows = with_samples(ensemble, options.rows, options.folder)
     picture = contact_sheet(ensemble, student, rows)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(
         str(options.out), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     ):
@@ -154,6 +156,7 @@ def run(options: argparse.Namespace) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
+    lenient_output()
     made = argparse.ArgumentParser(
         prog="fusionproxy.ensemble.pictures",
         description=__doc__,

@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 from fusionproxy.errors import FusionError
 from fusionproxy.images import stored
 from fusionproxy.layouts import images_by_stem
+from fusionproxy.order import in_order, is_ours
+from fusionproxy.partners import ByName
 from fusionproxy.quality.detectors import U8, Boxes, Detector
 from fusionproxy.quality.summary import Summary, summarise_set
 from fusionproxy.runtime import OnnxModel
+from fusionproxy.text import read_text
 
 RESAMPLES = 100  # of the images; each scores the whole set anew
 # M3FD's label numbers to COCO's classes, as its boxes show (3 is Lamp, 4 Motorcycle). Lamp has no
@@ -43,9 +46,9 @@ def _torchmetrics(module: str) -> Any:
         ) from err
 
 
-def find_label(labels: Mapping[str, Path], name: str) -> Path | None:
-    """Label of a pair: of the same stem, or of what follows the last underscore of its name."""
-    return labels.get(name) or labels.get(name.rpartition("_")[2])
+def find_label(labels: ByName, name: str) -> Path | None:
+    """Label of a pair, by `ByName`: of its name, or of what follows its last underscore."""
+    return labels.find(name) or labels.find(name.rpartition("_")[2])
 
 
 class Detection:
@@ -59,7 +62,8 @@ class Detection:
         if not labels.is_dir():
             raise FusionError(f"no folder of labels at {labels}")
         self._folder = labels
-        self._labels = {path.stem: path for path in sorted(labels.glob("*.txt"))}
+        files = in_order(path for path in labels.glob("*.txt") if is_ours(path))
+        self._labels = ByName({path.stem: path for path in files})
         self._class_map = dict(class_map)
         self._found: dict[str, list[tuple[Boxes, Boxes]]] = {}
 
@@ -121,7 +125,7 @@ def read_boxes(path: Path, width: int, height: int, class_map: Mapping[int, int]
         FusionError: a line is not five numbers within the image.
     """
     corners, classes = [], []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue
         try:
@@ -159,7 +163,7 @@ class Segmentation:
         self._metrics = _torchmetrics("functional.classification")
         self._model = OnnxModel(segmenter)
         self._mean, self._std = NORMALISATIONS[normalisation]
-        self._labels, self._folder = images_by_stem(labels), labels
+        self._labels, self._folder = ByName(images_by_stem(labels)), labels
         self._class_map = dict(class_map)
         self._confusions: dict[str, list[NDArray[np.int64]]] = {}
 

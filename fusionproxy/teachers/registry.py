@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionproxy.errors import FusionError, missing_extra
+from fusionproxy.order import is_ours
 from fusionproxy.teachers import ddfm, mask_difuser
 from fusionproxy.teachers.diffusion import make_scheduler
 from fusionproxy.teachers.mask_difuser_net import MaskDiFuserNet
@@ -165,7 +166,9 @@ def _pretrained(kind: Any, folder: Path) -> Any:
 
 def _facts(path: Path) -> dict[str, Any]:
     """Hash of the weights, and the card where there is one; no path of this machine."""
-    files = sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]
+    files = [path]
+    if path.is_dir():
+        files = sorted(item for item in path.rglob("*.safetensors") if is_ours(item))
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as opened:
@@ -175,7 +178,7 @@ def _facts(path: Path) -> dict[str, Any]:
     card = path / "card.json"
     if path.is_dir() and card.is_file():
         try:
-            facts["card"] = json.loads(card.read_text())
+            facts["card"] = json.loads(card.read_text(encoding="utf-8"))
         except ValueError as err:
             raise FusionError(f"{card} is broken ({err}); train the teacher anew") from err
     return facts

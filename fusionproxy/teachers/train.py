@@ -28,6 +28,8 @@ from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_code, exit_without
 from fusionproxy.pairs import Pair, add_arguments, from_arguments
 from fusionproxy.provenance import source_commit
+from fusionproxy.text import lenient_output
+from fusionproxy.whole import check_folder
 
 try:
     import torch
@@ -221,11 +223,11 @@ def check(trainer: TeacherTrainer, sides: Sides, smooth: float) -> None:
     trainer.save_pipeline()
     held_out = trainer.validate(sides.validation)
     line = {"step": trainer.step, "seconds": trainer.seconds, "loss": smooth, "held_out": held_out}
-    with (trainer.run / "log.jsonl").open("a") as log:
+    with (trainer.run / "log.jsonl").open("a", encoding="utf-8") as log:
         log.write(json.dumps(line) + "\n")
     card = card_of(trainer, sides, held_out)
-    (trainer.run / "card.json").write_text(json.dumps(card, indent=1) + "\n")
-    (trainer.run / "card.md").write_text(describe(card))
+    (trainer.run / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    (trainer.run / "card.md").write_text(describe(card), encoding="utf-8")
     cv2.imwrite(str(trainer.run / "samples.png"), contact_sheet(trainer, sides.shown)[..., ::-1])
 
 
@@ -310,6 +312,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> str:
     """Train as a command line says; returns what to say at the end."""
+    check_folder(options.out)
     if options.threads:
         torch.set_num_threads(options.threads)
     by_steps = TeacherConfig.steps if options.minutes is None else training.ENDLESS
@@ -328,6 +331,7 @@ def run(options: argparse.Namespace) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
+    lenient_output()
     options = parser().parse_args(arguments)
     return exit_code(lambda: run(options), "stopped; --resume goes on from the last check")
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import carla
 
+from fusionproxy.text import lenient_output
 from harness.robustness.embedded import EmbeddedServer
 from harness.robustness.ticker import Ticker
 from harness.robustness.verdict import Check, conclude, equal
@@ -136,7 +137,11 @@ def run_apart(address: tuple[str, int], script: Script, repeats: int) -> list[li
     ]
     numbers = [script.town, script.ticks, script.cars, script.seed, repeats]
     result = subprocess.run(
-        [*command, *map(str, numbers)], stdout=subprocess.PIPE, text=True, timeout=600, check=True
+        [*command, *map(str, numbers)],
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        timeout=600,
+        check=True,
     )
     return [line.split() for line in result.stdout.splitlines() if line.startswith(FIRST)]
 
@@ -188,6 +193,7 @@ def determinism(script: Script, reloads: int) -> list[Check]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run; the exit code is 1 if a check fails."""
+    lenient_output()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["--child"]:
         return _child(words[1:])

@@ -30,7 +30,7 @@ class EmbeddedServer:
         self._recordings = tempfile.TemporaryDirectory()
         command += ["--recordings", self._recordings.name, "--parent-pid", str(os.getpid())]
         self._process = subprocess.Popen(
-            [*command, *arguments], stdout=subprocess.PIPE, stderr=self._log, text=True
+            [*command, *arguments], stdout=subprocess.PIPE, stderr=self._log, encoding="utf-8"
         )
         assert self._process.stdout is not None  # it is a pipe
         words = self._process.stdout.readline().split()  # "listening on HOST:PORT"
@@ -53,7 +53,7 @@ class EmbeddedServer:
 
     def rss_mb(self) -> float:
         """Resident memory."""
-        pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
+        pages = Path(f"/proc/{self._process.pid}/statm").read_text(encoding="ascii").split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     def threads(self) -> int:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import msgpack
 
+from fusionproxy.text import lenient_output
 from harness.robustness.embedded import EmbeddedServer, PlainClient, plain_client, unwrap
 from harness.robustness.ticker import Ticker
 from harness.robustness.verdict import Check, at_most, conclude, equal, grows_at_most
@@ -163,6 +164,7 @@ def soak(amounts: Amounts, towns: Sequence[str]) -> list[Check]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and run; the exit code is 1 if a check fails."""
+    lenient_output()
     parser = argparse.ArgumentParser(prog="python -m harness.robustness.soak", description=__doc__)
     for name, default in Amounts()._asdict().items():
         parser.add_argument(f"--{name}", type=int, default=default, help="default: %(default)s")

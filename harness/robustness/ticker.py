@@ -15,6 +15,8 @@ from typing import Any
 
 import carla
 
+from fusionproxy.text import lenient_output
+
 DELTA_S = 0.05
 PAUSE_S = 0.005  # leaves the processor to those who are under test
 WAIT_S = 60.0
@@ -52,7 +54,7 @@ class Ticker:
     def __init__(self, address: tuple[str, int]) -> None:
         command = [sys.executable, "-m", "harness.robustness.ticker", address[0], str(address[1])]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
         )
         assert self._process.stdout is not None  # it is a pipe
         self._process.stdout.readline()  # "ready"
@@ -89,6 +91,7 @@ class Ticker:
 
 def main() -> int:
     """Run until standard input ends."""
+    lenient_output()
     stop = threading.Event()
 
     def wait() -> None:

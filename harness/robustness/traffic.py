@@ -20,6 +20,7 @@ from pathlib import Path
 import carla
 import numpy as np
 
+from fusionproxy.text import lenient_output
 from harness.robustness.embedded import EmbeddedServer
 from harness.robustness.traffic_watch import Collision, Contacts, StopLine, TrafficWatch
 from harness.robustness.verdict import Check, at_most, conclude
@@ -223,6 +224,7 @@ def judge(people: Population, watch: TrafficWatch, contacts: Contacts) -> list[C
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
+    lenient_output()
     parser = argparse.ArgumentParser(prog="python -m harness.robustness.traffic",
                                      description=__doc__)  # fmt: skip
     parser.add_argument("--town", default="Town02")

@@ -10,10 +10,12 @@ from pathlib import Path
 from simulator.maps.checks import MapError, check_opendrive
 from simulator.maps.download import ARCHIVE_URL, RELEASE_DIR, TOWNS, download, write_map
 from simulator.maps.loading import available_towns, load_town, maps_cache, town_name
+from simulator.terminal import lenient_output
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
+    lenient_output()
     arguments = _parser().parse_args(argv)
     try:
         if arguments.command == "list":

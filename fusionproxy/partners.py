@@ -1,0 +1,169 @@
+"""Which names of two folders belong together: equal ones, else one rule after the other."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fusionproxy.errors import FusionError
+from fusionproxy.order import folded, natural
+
+# Marks of a side as published sets and cameras write them: `_ir`, `IR_`, `-thermal`, `00001v`
+# (RGBT234), `_T` and `_V` or `_W` (DJI), `_PreviewData` and `_RGB` (FLIR), `_co` (VEDAI).
+INFRARED = (
+    "ir", "infrared", "infra", "inf", "thermal", "therm", "tir", "nir", "swir", "mwir", "lwir",
+    "fir", "previewdata", "t", "i",
+)  # fmt: skip
+VISIBLE = (
+    "vi", "vis", "visible", "visual", "vl", "rgb", "color", "colour", "co", "eo", "optical", "v",
+    "w",
+)  # fmt: skip
+MADE = ("fused", "fusion", "label", "labels", "mask", "gt")  # of what is made of a pair
+EQUAL = "equal names"
+FORM = "names equal but for letter case or Unicode form"
+MARKS = "names equal but for a mark of the side (such as _ir, IR_, -thermal; _vi, _vis, _rgb)"
+RULES = (EQUAL, FORM, MARKS)
+SEPARATORS = "-_. "
+
+
+class Partner(NamedTuple):
+    """Two names that belong together."""
+
+    name: str  # what both have in common
+    infrared: str
+    visible: str
+    rule: str
+
+
+def without_marks(stem: str, marks: Sequence[str]) -> dict[str, str]:
+    """What may be left of a name once a mark is taken out of it, by folded text; itself is one.
+
+    A mark stands between separators, digits and ends: `IR_01` and `01ir` leave `01`.
+    """
+    stem = unicodedata.normalize("NFC", stem)
+    edge, any_of = f"[{re.escape(SEPARATORS)}]", "|".join(marks)
+    mark = re.compile(rf"(?:^|{edge}|(?<=\d))(?:{any_of})(?=$|{edge}|\d)", re.IGNORECASE)
+    left = [stem, mark.sub("", stem)]
+    left += [stem[: found.start()] + stem[found.end() :] for found in mark.finditer(stem)]
+    bare = [stem, *(text.strip(SEPARATORS) for text in left[1:])]
+    return {folded(text): text for text in reversed(bare) if text}
+
+
+def pair_up(infrared: Sequence[str], visible: Sequence[str]) -> list[Partner]:
+    """Partners of two lists of stems, in natural order; those that have none are left out.
+
+    Equal names are partners first. Of the others those that are equal but for letter case and
+    Unicode normal form, and of what remains those that are equal but for the marks of their sides.
+
+    Raises:
+        FusionError: one could belong to several.
+    """
+    found: list[Partner] = []
+    a, b = list(infrared), list(visible)
+    for rule in RULES:
+        new = _by_rule(rule, a, b)
+        found += new
+        a = [stem for stem in a if stem not in {item.infrared for item in new}]
+        b = [stem for stem in b if stem not in {item.visible for item in new}]
+    found.sort(key=lambda item: natural(item.name))
+    return _unique(found)
+
+
+def _by_rule(rule: str, infrared: Sequence[str], visible: Sequence[str]) -> list[Partner]:
+    a = {stem: _left(rule, stem, INFRARED) for stem in infrared}
+    b = {stem: _left(rule, stem, VISIBLE) for stem in visible}
+    of_a, of_b = _candidates(a, b), _candidates(b, a)
+    for found in (of_a, of_b):
+        for stem, others in found.items():
+            if len(others) > 1:
+                shown = " or ".join(others)
+                raise FusionError(
+                    f"'{stem}' could belong to {shown} ({rule}); give partners equal names"
+                )
+    pairs = [(stem, others[0]) for stem, others in of_a.items() if others]
+    return [Partner(_common(a[one], b[other]), one, other, rule) for one, other in pairs]
+
+
+def _left(rule: str, stem: str, marks: Sequence[str]) -> dict[str, str]:
+    if rule == MARKS:
+        return without_marks(stem, marks)
+    return {stem if rule == EQUAL else folded(stem): stem}
+
+
+def _candidates(
+    these: Mapping[str, Mapping[str, str]], those: Mapping[str, Mapping[str, str]]
+) -> dict[str, list[str]]:
+    """Names of `those` that have something left in common with each of `these`."""
+    holders: dict[str, list[str]] = {}
+    for stem, left in those.items():
+        for key in left:
+            holders.setdefault(key, []).append(stem)
+    return {
+        stem: list(dict.fromkeys(other for key in left for other in holders.get(key, ())))
+        for stem, left in these.items()
+    }
+
+
+def _common(infrared: Mapping[str, str], visible: Mapping[str, str]) -> str:
+    """The longest that both have left, as the visible one writes it."""
+    return max((visible[key] for key in visible if key in infrared), key=len)
+
+
+def _unique(found: Sequence[Partner]) -> list[Partner]:
+    """Of two pairs of one name the one that was found by marks takes its visible image's name."""
+    exact = {item.name for item in found if item.rule != MARKS}
+    return [
+        item._replace(name=item.visible) if item.rule == MARKS and item.name in exact else item
+        for item in found
+    ]
+
+
+class ByName:
+    """Files of one folder that are asked for by the name of a pair, by the same rules."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = files
+        self._folded: dict[str, list[str]] = {}
+        self._bare: dict[str, list[str]] = {}
+        for stem in files:
+            self._folded.setdefault(folded(stem), []).append(stem)
+            for key in without_marks(stem, (*INFRARED, *VISIBLE, *MADE)):
+                self._bare.setdefault(key, []).append(stem)
+
+    def __len__(self) -> int:
+        """Number of files."""
+        return len(self._files)
+
+    def find(self, name: str) -> Path | None:
+        """The file of a pair.
+
+        Raises:
+            FusionError: several could be meant.
+        """
+        if name in self._files:
+            return self._files[name]
+        key = folded(name)
+        found = self._folded.get(key) or self._bare.get(key, [])
+        if len(found) > 1:
+            shown = " or ".join(self._files[stem].name for stem in found)
+            raise FusionError(
+                f"{self._files[found[0]].parent}: '{name}' could be {shown}; keep one"
+            )
+        return self._files[found[0]] if found else None
+
+
+def said(found: Iterable[Partner]) -> str:
+    """How many pairs each rule found, with an example; empty where all names are equal."""
+    items = list(found)
+    counts = [(rule, [item for item in items if item.rule == rule]) for rule in RULES]
+    if not any(group for rule, group in counts if rule != EQUAL):
+        return ""
+    parts = []
+    for rule, group in counts:
+        if group:
+            example = f", such as {group[0].infrared} with {group[0].visible}"
+            parts.append(f"{len(group)} by {rule}{example if rule != EQUAL else ''}")
+    return f"paired {'; '.join(parts)}"

@@ -100,9 +100,7 @@ def _create(
     return Actor(0, name, 0, attributes, pose)
 
 
-def _friction_trigger(
-    attributes: tuple[tuple[str, int, str], ...], pose: Pose
-) -> FrictionTrigger:
+def _friction_trigger(attributes: tuple[tuple[str, int, str], ...], pose: Pose) -> FrictionTrigger:
     values = {key: value for key, _, value in attributes}
     centimetres = [_number(values, f"extent_{axis}", "1.0") for axis in "xyz"]
     x, y, z = (min(abs(size), _CM * LARGEST) / _CM for size in centimetres)

@@ -1,4 +1,4 @@
-"""Repairs road networks whose lanes have pieces without length, which CARLA's route planner refuses.
+"""Repairs lanes with pieces that have no length, at which CARLA's route planner fails.
 
 `GlobalRoutePlanner` takes the direction of every piece of `carla.Map.get_topology`; of one that
 begins where it ends there is none, and the client raises. CARLA's Town03 of 2019 has five: lane
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
@@ -24,7 +23,7 @@ _NO_DIRECTION_M = 1e-6  # the client's limit is 2.4e-7; places are stored in ste
 
 
 class _Piece(NamedTuple):
-    road: str
+    road: int
     section: int
     lane: int
     leads_nowhere: bool
@@ -46,7 +45,7 @@ def repaired(name: str, xodr: str, carla_map: carla.Map, source: str) -> str:
     parser = SafeET.DefusedXMLParser(encoding="utf-8", target=ET.TreeBuilder())
     parser.feed(xodr.encode())
     root: ET.Element = parser.close()
-    roads = {road.get("id", ""): road for road in root.findall("road")}
+    roads = {int(road.get("id", "-1")): road for road in root.findall("road")}
     for piece in found:
         _repair(roads[piece.road], piece)
     text = '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, "unicode") + "\n"
@@ -54,7 +53,7 @@ def repaired(name: str, xodr: str, carla_map: carla.Map, source: str) -> str:
     logger.warning(
         "%s: %d pieces of lanes without length (roads %s), on which CARLA's route planner fails: "
         "%d repaired; the map's hash is that of the repaired text",
-        source, len(found), ", ".join(sorted({p.road for p in found}, key=int)), len(found) - left,
+        source, len(found), ", ".join(map(str, sorted({p.road for p in found}))), len(found) - left,
     )  # fmt: skip
     return text
 
@@ -62,7 +61,7 @@ def repaired(name: str, xodr: str, carla_map: carla.Map, source: str) -> str:
 def pieces_without_length(carla_map: carla.Map) -> list[_Piece]:
     """The segments of a topology that begin where they end."""
     return [
-        _Piece(str(begin.road_id), begin.section_id, begin.lane_id, _is_same(begin, end))
+        _Piece(begin.road_id, begin.section_id, begin.lane_id, _is_same(begin, end))
         for begin, end in carla_map.get_topology()
         if begin.transform.location.distance(end.transform.location) < _NO_DIRECTION_M
     ]
@@ -76,10 +75,9 @@ def _is_same(a: carla.Waypoint, b: carla.Waypoint) -> bool:
 def _repair(road: ET.Element, piece: _Piece) -> None:
     if piece.leads_nowhere:
         _close(road, piece)
-    elif len(road.findall("lanes/laneSection")) > 1:
-        _part_sections(road)
     else:
         _lengthen(road)
+        _part_sections(road)
 
 
 def _close(road: ET.Element, piece: _Piece) -> None:
@@ -90,50 +88,44 @@ def _close(road: ET.Element, piece: _Piece) -> None:
             lane.set("type", "none")
 
 
-def _part_sections(road: ET.Element) -> None:
-    """Move the begins of lane sections apart that lie on one spot."""
-    sections = road.findall("lanes/laneSection")
-    begins = [_number(section, "s") for section in sections]
-    parted = list(begins)
-    for i in range(1, len(parted)):
-        if parted[i] - parted[i - 1] < _SHORT_M:
-            parted[i] = parted[i - 1] + LEAST_M
-    end = _number(road, "length")
-    for i in reversed(range(1, len(parted))):
-        if end - parted[i] < _SHORT_M:
-            parted[i] = end - LEAST_M
-        end = parted[i]
-    _write(sections, begins, parted)
-
-
 def _lengthen(road: ET.Element) -> None:
     """Let a road without length reach a little over both of its ends."""
-    if _number(road, "length") >= _SHORT_M:
+    length = _number(road, "length")
+    if length >= _SHORT_M:
         return
     lines = road.findall("planView/geometry")
     cos, sin = _direction(lines[0])
     lines[0].set("x", repr(_number(lines[0], "x") - LEAST_M * cos))
     lines[0].set("y", repr(_number(lines[0], "y") - LEAST_M * sin))
-    begins = [_number(line, "s") for line in lines]
-    _write(lines[1:], begins[1:], [begin + LEAST_M for begin in begins[1:]])
-    for line in {id(line): line for line in (lines[0], lines[-1])}.values():
-        more = 2.0 * LEAST_M if len(lines) == 1 else LEAST_M
-        line.set("length", repr(_number(line, "length") + more))
-    road.set("length", repr(_number(road, "length") + 2.0 * LEAST_M))
+    for later in (*lines[1:], *road.findall("lanes/laneSection")[1:]):
+        later.set("s", repr(_number(later, "s") + LEAST_M))
+    for line in (lines[0], lines[-1]):
+        line.set("length", repr(_number(line, "length") + LEAST_M))
+    road.set("length", repr(length + 2.0 * LEAST_M))
+
+
+def _part_sections(road: ET.Element) -> None:
+    """Move the begins of lane sections apart that lie on one spot, where the road has room."""
+    sections, end = road.findall("lanes/laneSection"), _number(road, "length")
+    begins = [_number(section, "s") for section in sections]
+    if end < len(begins) * (LEAST_M + _SHORT_M):
+        return
+    parted = list(begins)
+    for i in range(1, len(parted)):
+        if parted[i] - parted[i - 1] < _SHORT_M:
+            parted[i] = parted[i - 1] + LEAST_M
+    for i in reversed(range(1, len(parted))):
+        if end - parted[i] < _SHORT_M:
+            parted[i] = end - LEAST_M
+        end = parted[i]
+    for section, old, new in zip(sections, begins, parted, strict=True):
+        if new != old:
+            section.set("s", repr(new))
 
 
 def _direction(line: ET.Element) -> tuple[float, float]:
     heading = _number(line, "hdg")
     return math.cos(heading), math.sin(heading)
-
-
-def _write(
-    elements: Iterable[ET.Element], before: Iterable[float], after: Iterable[float]
-) -> None:
-    """Write new begins; what did not move keeps its digits."""
-    for element, old, new in zip(elements, before, after, strict=True):
-        if new != old:
-            element.set("s", repr(new))
 
 
 def _number(element: ET.Element, name: str) -> float:

@@ -1,4 +1,4 @@
-"""Pieces of lanes without length, on which a route planner fails, are repaired when a map is read."""
+"""Pieces of lanes without length, at which a route planner fails, are repaired when read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 
 from simulator.maps.loading import build_town
 from simulator.maps.short_lanes import pieces_without_length
-
 
 CENTER = '<center><lane id="0" type="none"/></center>'
 
@@ -64,7 +63,8 @@ LAST = road(3, 100.0, 100.0, predecessor(2), section(0.0, before=True))
 TINY = road(
     2, 100.0, 1e-7, predecessor(1) + successor(3), section(0.0, before=True, after=True)
 )  # fmt: skip
-TINY_ROAD = document(FIRST, TINY, LAST)
+TINY_SPLIT = TINY.replace("</lanes>", section(5e-8, before=True, after=True) + "</lanes>")
+TINY_ROAD, SPLIT_ROAD = (document(FIRST, one, LAST) for one in (TINY, TINY_SPLIT))
 SOUND = document(FIRST.replace('"2"', '"3"'), LAST.replace('"2"', '"1"'))
 STUB = f'<laneSection s="0"><left>{lanes(1)}</left>{CENTER}</laneSection>'
 DEAD_END = SOUND.replace("</OpenDRIVE>", road(2, 300.0, 1e-3, "", STUB) + "</OpenDRIVE>")
@@ -78,7 +78,7 @@ def directions(carla_map: carla.Map) -> int:
     return len(segments)
 
 
-@pytest.mark.parametrize("text", [SPLIT, TINY_ROAD], ids=["sections", "road"])
+@pytest.mark.parametrize("text", [SPLIT, TINY_ROAD, SPLIT_ROAD], ids=["sections", "road", "both"])
 def test_a_route_planner_gets_a_direction_for_every_segment(text):
     faulty = carla.Map("Town", text)
     assert len(pieces_without_length(faulty)) >= 2

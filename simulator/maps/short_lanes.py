@@ -97,8 +97,11 @@ def _lengthen(road: ET.Element) -> None:
     cos, sin = _direction(lines[0])
     lines[0].set("x", repr(_number(lines[0], "x") - LEAST_M * cos))
     lines[0].set("y", repr(_number(lines[0], "y") - LEAST_M * sin))
-    for later in (*lines[1:], *road.findall("lanes/laneSection")[1:]):
-        later.set("s", repr(_number(later, "s") + LEAST_M))
+    for line in lines[1:]:
+        line.set("s", repr(_number(line, "s") + LEAST_M))
+    sections = road.findall("lanes/laneSection")
+    for i, section in enumerate(sections[1:], 1):  # before the next road begins
+        section.set("s", repr(LEAST_M * i / len(sections)))
     for line in (lines[0], lines[-1]):
         line.set("length", repr(_number(line, "length") + LEAST_M))
     road.set("length", repr(length + 2.0 * LEAST_M))

@@ -317,7 +317,8 @@ class ActorRegistry:
     def add(self, actor: Actor) -> None:
         """Register an actor and number it, alike over reloads and by its id in the first town."""
         self._first_id = self._first_id or actor.actor_id
-        actor.instance = (actor.actor_id - self._first_id + 1) & 0xFFFF
+        # Only a replay gives an id below the first one; 0 is the scenery's.
+        actor.instance = (actor.actor_id - self._first_id + 1) & 0xFFFF or 0xFFFF
         self._actors[actor.actor_id] = actor
 
     def find(self, actor_id: int) -> Actor | None:

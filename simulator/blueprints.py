@@ -6,7 +6,11 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from simulator.blueprints_sensors import SENSOR_ATTRIBUTES
+from simulator.blueprints_sensors import (
+    SENSOR_ATTRIBUTES,
+    UNSIMULATED_ATTRIBUTES,
+    WITHOUT_ROLE,
+)
 from simulator.prop_models import PROPS, size_label
 from simulator.vehicle_models import TYRE_FRICTION, VEHICLES, VehicleModel
 
@@ -66,6 +70,9 @@ _CHILDREN = frozenset((9, 10, 11, 12, 13, 14, 48, 49))
 _WOMEN = frozenset((2, 3, 5, 8, 9, 11, 14, 16, 17, 20, 22, 23, 25, 27, 29, 31, 34, 36, 39, 41, 44,
                     46, 47, 49, 51))  # fmt: skip
 
+_SENSOR_ROLES = (
+    "front", "back", "left", "right", "front_left", "front_right", "back_left", "back_right",
+)  # fmt: skip
 FRICTION_TRIGGER = "static.trigger.friction"
 # What has neither size nor motion of its own.
 _PLAIN = ("controller.ai.walker", "util.actor.empty")
@@ -110,7 +117,7 @@ def _walker(number: int) -> tuple[Attribute, ...]:
         _fixed("gender", Kind.STRING, "female" if number in _WOMEN else "male"),
         _fixed("age", Kind.STRING, "child" if number in _CHILDREN else "adult"),
         _fixed("generation", Kind.INT, "1" if number < 15 else "2"),
-        Attribute("can_use_wheelchair", Kind.BOOL, ("false",)),
+        _fixed("can_use_wheelchair", Kind.BOOL, "false"),
         Attribute("use_wheelchair", Kind.BOOL, ("false",)),
         _ros_name(f"walker.pedestrian.{number:04d}"),
     )
@@ -118,8 +125,8 @@ def _walker(number: int) -> tuple[Attribute, ...]:
 
 def _sensor(name: str, rows: Iterable[Sequence[str]]) -> tuple[Attribute, ...]:
     own = tuple(Attribute(row[0], _KINDS[row[1]], tuple(row[2:])) for row in rows)
-    roles = ("front", "back", "left", "right", "front_left", "front_right", "back_left")
-    return (_role(*roles, "back_right"), *own, _ros_name(name))
+    roles = ("default",) if name in WITHOUT_ROLE else _SENSOR_ROLES
+    return (_role(*roles), *own, _ros_name(name))
 
 
 def _prop(name: str) -> tuple[Attribute, ...]:
@@ -156,7 +163,7 @@ def make_library() -> dict[str, Blueprint]:
     for number in range(1, WALKERS + 1):
         half = CHILD_HALF_EXTENT if number in _CHILDREN else ADULT_HALF_EXTENT
         add(f"walker.pedestrian.{number:04d}", _walker(number), half)
-    for name, rows in SENSOR_ATTRIBUTES.items():
+    for name, rows in (SENSOR_ATTRIBUTES | UNSIMULATED_ATTRIBUTES).items():
         add(name, _sensor(name, rows))
     for name, half in PROPS.items():
         add(name, _prop(name), half)

@@ -27,7 +27,7 @@ _CAMERA: tuple[Row, ...] = (
 )
 
 _POST_PROCESSING: tuple[Row, ...] = (
-    ("enable_postprocess_effects", "b", "True"),
+    ("enable_postprocess_effects", "b", "true"),
     ("bloom_intensity", "f", "0.675"),
     ("lens_flare_intensity", "f", "0.1"),
     ("gamma", "f", "2.2"),
@@ -91,9 +91,9 @@ _LIDAR_LOSSES: tuple[Row, ...] = (
 )
 
 _RADAR: tuple[Row, ...] = (
-    ("horizontal_fov", "f", "30.0"),
-    ("vertical_fov", "f", "30.0"),
-    ("range", "f", "100.0"),
+    ("horizontal_fov", "f", "30"),
+    ("vertical_fov", "f", "30"),
+    ("range", "f", "100"),
     ("points_per_second", "i", "1500"),
     ("noise_seed", "i", "0"),
     _TICK,
@@ -139,6 +139,7 @@ SENSOR_ATTRIBUTES: dict[str, tuple[Row, ...]] = {
     "sensor.camera.instance_segmentation": _CAMERA,
     "sensor.camera.normals": _CAMERA,
     "sensor.camera.optical_flow": _CAMERA,
+    "sensor.camera.cosmos_visualization": _CAMERA,
     "sensor.camera.dvs": (*_CAMERA, *_POST_PROCESSING, *_DVS),
     "sensor.lidar.ray_cast": (*_LIDAR, *_LIDAR_LOSSES),
     "sensor.lidar.ray_cast_semantic": _LIDAR,
@@ -149,6 +150,54 @@ SENSOR_ATTRIBUTES: dict[str, tuple[Row, ...]] = {
     "sensor.other.imu": _IMU,
     "sensor.other.radar": _RADAR,
 }
+
+_V2X_CUSTOM: tuple[Row, ...] = (
+    ("noise_seed", "i", "0"),
+    ("transmit_power", "f", "21.5"),
+    ("receiver_sensitivity", "f", "-99.0"),
+    ("frequency_ghz", "f", "5.9"),
+    ("combined_antenna_gain", "f", "10.0"),
+    ("scenario", "s", "highway", "rural", "urban"),
+    ("path_loss_model", "s", "winner", "geometric"),
+    ("path_loss_exponent", "f", "2.7"),
+    ("d_ref", "f", "1.0"),
+    ("filter_distance", "f", "500.0"),
+    ("use_etsi_fading", "b", "true"),
+    ("custom_fading_stddev", "f", "0.0"),
+    _TICK,
+)
+
+_V2X: tuple[Row, ...] = (
+    *_V2X_CUSTOM,
+    ("gen_cam_min", "f", "0.1"),
+    ("gen_cam_max", "f", "1.0"),
+    ("fixed_rate", "b", "false"),
+    ("noise_lat_stddev", "f", "0.0"),
+    ("noise_lat_bias", "f", "0.0"),
+    ("noise_lon_stddev", "f", "0.0"),
+    ("noise_lon_bias", "f", "0.0"),
+    ("noise_alt_stddev", "f", "0.0"),
+    ("noise_alt_bias", "f", "0.0"),
+    ("noise_head_stddev", "f", "0.0"),
+    ("noise_head_bias", "f", "0.0"),
+    ("noise_accel_stddev_x", "f", "0.0"),
+    ("noise_accel_stddev_y", "f", "0.0"),
+    ("noise_accel_stddev_z", "f", "0.0"),
+    ("noise_yawrate_stddev", "f", "0.0"),
+    ("noise_yawrate_bias", "f", "0.0"),
+    ("noise_vel_stddev_x", "f", "0.0"),
+)
+
+# In the library, since scripts look them up by name; to spawn one is an error that says so.
+UNSIMULATED_ATTRIBUTES: dict[str, tuple[Row, ...]] = {
+    "sensor.other.rss": (),
+    "sensor.other.v2x": _V2X,
+    "sensor.other.v2x_custom": _V2X_CUSTOM,
+}
+# Their only recommended role is CARLA's `default`; all others are named after where they look.
+WITHOUT_ROLE = frozenset(
+    f"sensor.other.{name}" for name in ("gnss", "imu", "radar", "v2x", "v2x_custom")
+)
 
 # What a spawned sensor may be told; other numbers must only be finite.
 LIMITS: dict[str, tuple[float, float]] = {

@@ -47,8 +47,9 @@ class Dispatcher:
     def answer(self, connection: Connection, request: wire.Request) -> None:
         """Do what is asked and send the result."""
         logger.debug("%s %s", request.method, request.args)
+        context = Context(self._server, connection)
         if request.method in METHODS:
-            result = self._call(connection, request)
+            result = self._call(context, request)
         elif request.method in UNSUPPORTED:
             text = f"{request.method} is not supported by this server"
             result = wire.wrap_error(UNSUPPORTED[request.method], text)
@@ -57,11 +58,14 @@ class Dispatcher:
             logger.warning("unknown method %s", name)
             connection.answer(wire.no_such_method(request.message_id, name))
             return
-        connection.answer(_packed(request, result))
+        message = _packed(request, result)
+        if context.has_spawned and not request.is_asynchronous:
+            self._server.answer_when_seen(connection, message)
+        else:
+            connection.answer(message)
 
-    def _call(self, connection: Connection, request: wire.Request) -> Any:
+    def _call(self, context: Context, request: wire.Request) -> Any:
         method = METHODS[request.method]
-        context = Context(self._server, connection)
         try:
             if method.is_locked:
                 with self._server.lock:
@@ -78,7 +82,7 @@ class Dispatcher:
             text = one_line(repr(err))
             where = _place_of(err)
             logger.warning(
-                "%s of %s failed in %s: %s", request.method, connection.peer, where, text
+                "%s of %s failed in %s: %s", request.method, context.connection.peer, where, text
             )
             logger.debug("where %s failed", request.method, exc_info=True)
             return wire.wrap_error(method.form, f"{request.method}: {text}")

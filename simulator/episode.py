@@ -36,6 +36,7 @@ from simulator.types import F64, Pose, Tag, Weather
 _LIMIT_EVERY_TICKS = 5  # how often a vehicle looks up the speed limit below it
 _SPECTATOR = Pose(0.0, 0.0, 20.0, -20.0, 0.0, 0.0)
 _GONE_KEPT = 1000
+_LARGEST_ID = 2**31 - 1  # numbers go on from there, and have 32 bits
 _LIGHT_BOX_HALF = (1.5, 0.3, 1.0)  # m
 
 
@@ -109,11 +110,27 @@ class Settings:
                 raise ActorError(f"{name}: expected a {type(default).__name__}, got {value!r}")
 
 
+class ActorIds:
+    """A counter that a replay may put forward, since its actors get the ids of the recording."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def __next__(self) -> int:
+        """The next number, which no actor has had in this server."""
+        self._last += 1
+        return self._last
+
+    def skip(self, actor_id: int) -> None:
+        """Give out only numbers beyond this one from now on."""
+        self._last = max(self._last, actor_id)
+
+
 @dataclass
 class Ids:
-    """Counters that go on over all episodes of a server: ids are never used twice."""
+    """Counters that go on over all episodes of a server: but for replays no id is used twice."""
 
-    actors: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    actors: ActorIds = field(default_factory=ActorIds)
     streams: Iterator[int] = field(default_factory=lambda: itertools.count(wire.WORLD_STREAM + 1))
     episodes: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -178,6 +195,14 @@ class Episode:
             actor.box_center, actor.half_extent, actor.box_rotation = box
         self.actors.add(actor)
         return actor
+
+    def new_id(self, wanted: int = 0) -> int:
+        """A number for a new actor: the wanted one unless a living actor has it, else a new one."""
+        if not 0 < wanted <= _LARGEST_ID or wanted in self.actors:
+            return next(self.ids.actors)
+        self.ids.actors.skip(wanted)
+        self.gone.pop(wanted, None)
+        return wanted
 
     def change_scene(self, scene: Scene) -> None:
         """Go on in the same town with other things standing in it."""

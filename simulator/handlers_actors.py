@@ -25,12 +25,13 @@ def spectator(context: Context) -> list[Any]:
 
 def create(
     context: Context, description: list[Any], pose: list[Any], parent_id: int = 0,
-    attachment: int = 0, bone: str = "",
+    attachment: int = 0, bone: str = "", wanted_id: int = 0,
 ) -> Actor:  # fmt: skip
     """Spawn an actor and, if it is a sensor, give it its stream."""
-    server = context.server
-    at = pose_of(pose)
-    actor = spawn(server.episode, server.library, description, at, parent_id, attachment, bone)
+    server, at = context.server, pose_of(pose)
+    hold = (parent_id, attachment, bone)
+    actor = spawn(server.episode, server.library, description, at, *hold, wanted_id)
+    context.has_spawned = True
     if isinstance(actor, Sensor):
         actor.token = server.streams.token(actor.stream_id)
     return actor

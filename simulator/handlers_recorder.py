@@ -131,17 +131,20 @@ def replay(
 
 
 def _spawn(context: Context, actor: Created, parent_id: int) -> Actor:
-    """Make an actor even where another one stands: the recording will part them."""
+    """Make an actor even where another one stands: the recording will part them.
+
+    As in CARLA it gets the id that it had, if no living actor has that.
+    """
     uid = context.server.library[actor.blueprint].uid if _is_known(context, actor) else 0
     description = [uid, actor.blueprint, actor.attributes]
     pose = [list(actor.pose[:3]), list(actor.pose[3:])]
     try:
-        return create(context, description, pose, parent_id)
+        return create(context, description, pose, parent_id, wanted_id=actor.actor_id)
     except ActorError as err:
         if str(err) != COLLISION:
             raise
         high = [[*actor.pose[:2], actor.pose.z + _ASIDE_M], pose[1]]
-        return create(context, description, high, parent_id)
+        return create(context, description, high, parent_id, wanted_id=actor.actor_id)
 
 
 def _is_known(context: Context, actor: Created) -> bool:

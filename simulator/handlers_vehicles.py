@@ -9,6 +9,7 @@ from simulator.actors import ActorError, Vehicle
 from simulator.methods import Context, Method
 from simulator.physics import VehicleInput
 from simulator.quantities import finite
+from simulator.vehicle_models import PHYSICS_WHEELS
 from simulator.vehicle_physics import current_control, spec_of, steering_curve_of, telemetry
 from simulator.wire import Form
 
@@ -94,10 +95,15 @@ def telemetry_data(context: Context, actor_id: int) -> list[Any]:
 
 
 def _wheel(vehicle: Vehicle, wheel: int) -> int:
-    if not 0 <= wheel < vehicle.model.wheels:
-        known = f"0 to {vehicle.model.wheels - 1}"
+    if not 0 <= wheel < PHYSICS_WHEELS:
+        known = f"0 to {PHYSICS_WHEELS - 1}"
         raise ActorError(f"unknown wheel {wheel} of {vehicle.blueprint}; known: {known}")
     return wheel
+
+
+def _front_wheels(vehicle: Vehicle) -> int:
+    """How many of the first wheels steer; of two-wheelers 1 is `Back_Wheel`."""
+    return vehicle.model.wheels // 2
 
 
 def _free_wheel(context: Context, actor_id: int, wheel: int) -> tuple[Vehicle, int]:
@@ -113,15 +119,15 @@ def wheel_steer_angle(context: Context, actor_id: int, wheel: int) -> float:
     vehicle = _vehicle(context, actor_id)
     if vehicle.wheels.is_free and wheel in vehicle.wheels.steer:
         return vehicle.wheels.steer[wheel]
-    front = max(vehicle.model.wheels // 2, 1)
-    return vehicle.wheel_steer_deg if _wheel(vehicle, wheel) < front else 0.0
+    is_front = _wheel(vehicle, wheel) < _front_wheels(vehicle)
+    return vehicle.wheel_steer_deg if is_front else 0.0
 
 
 def set_wheel_steer(context: Context, actor_id: int, wheel: int, angle_deg: float) -> None:
     """Turn a wheel of a vehicle without physics; the front ones show in pictures."""
     vehicle, wheel = _free_wheel(context, actor_id, wheel)
     (vehicle.wheels.steer[wheel],) = finite([angle_deg])
-    front = [vehicle.wheels.steer.get(i, 0.0) for i in range(max(vehicle.model.wheels // 2, 1))]
+    front = [vehicle.wheels.steer.get(i, 0.0) for i in range(_front_wheels(vehicle))]
     vehicle.wheel_steer_deg = sum(front) / len(front)
 
 

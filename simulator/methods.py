@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulator.wire import Form
@@ -12,11 +13,13 @@ if TYPE_CHECKING:
     from simulator.server import Server
 
 
-class Context(NamedTuple):
-    """Who is asked, and by whom."""
+@dataclass
+class Context:
+    """Who is asked, and by whom, in one call."""
 
     server: Server
     connection: Connection
+    has_spawned: bool = False  # whether the call made an actor that no snapshot holds yet
 
 
 class Method(NamedTuple):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from simulator import wire
 from simulator.actors import Sensor
 from simulator.moment import Moment
+from simulator.sensors_cosmos import control_words
 from simulator.sensors_events import EventMemory, EventSpec
 from simulator.sensors_flow import FlowMemory
 from simulator.sensors_motion import noise_of
@@ -31,6 +32,7 @@ CAMERAS = {
     "sensor.camera.normals": SensorType.NORMALS,
     "sensor.camera.optical_flow": SensorType.OPTICAL_FLOW,
     "sensor.camera.dvs": SensorType.DVS,
+    "sensor.camera.cosmos_visualization": SensorType.COSMOS,
 }
 _SHADED = (SensorType.RGB, SensorType.DVS)
 _OPAQUE = np.uint32(0xFF000000)
@@ -141,6 +143,8 @@ def _pixels(kind: SensorType, frame: Frame) -> NDArray[Any]:
     if kind is SensorType.NORMALS:
         assert frame.normals is not None, "the shot asked for them"
         return _normal_words(frame.normals)
+    if kind is SensorType.COSMOS:
+        return control_words(frame)
     words: NDArray[Any] = (frame.tags.astype(np.uint32) << 16) | _OPAQUE
     if kind is SensorType.INSTANCE:
         number = frame.instances.astype(np.uint32)

@@ -18,6 +18,7 @@ from simulator.blueprints import make_library
 from simulator.dispatch import LOAD, Dispatcher
 from simulator.drawing import ImageDrawer, Job
 from simulator.episode import Episode, Ids, Settings
+from simulator.late_answers import LateAnswers
 from simulator.listening import one_line
 from simulator.maps import MapError
 from simulator.moment import Moment
@@ -38,6 +39,8 @@ _MANAGER_PARK_S = 0.6  # the same, where a Traffic Manager has not made a call t
 _RESUBSCRIBE_WAIT_S = 2.0
 _BATCH_GAP_S = 0.003
 _BATCH_WINDOW_S = 0.01
+_SEEN_GAP_S = 0.01  # between a snapshot and the answers that wait for it: they come by two sockets
+_LONGEST_WAIT_S = 1.0  # of an answer for its snapshot; clients give up after five
 _MAP_CHANGED_FRAMES = 2
 # These must go on while a map is changed; see `Server.load_episode`.
 _NEVER_PARKED = ("version", "get_episode_info", "get_sensor_token", LOAD)
@@ -128,6 +131,7 @@ class Server:
         self._is_loading = False
         self._parked: list[tuple[Connection, wire.Request]] = []
         self._expected: dict[int, float] = {}  # stream id -> when we stop to wait for it
+        self._late = LateAnswers()
         self._promised = 0  # a frame that a client waits for while time passes by itself
         self._last_batch = 0.0
         self._began = monotonic()
@@ -228,6 +232,7 @@ class Server:
                 self.tick()
             except Exception:
                 logger.exception("step failed")
+            self._late.send(self.frame, _SEEN_GAP_S)
             due = max(due + self.settings.delta_s, monotonic() - 0.5)
             sleep(max(due - monotonic(), 0.001))
 
@@ -239,6 +244,20 @@ class Server:
             return self.tick()
         self._promised = self.frame + 1
         return self._promised
+
+    def answer_when_seen(self, connection: Connection, message: bytes) -> None:
+        """Answer a call that has spawned an actor.
+
+        A client finds an actor in the newest snapshot only, at (0, 0, 0) before there is one with
+        it. Where time passes by itself it may ask at once, so its answer waits for that snapshot;
+        in synchronous mode the client itself says when there is one.
+        """
+        with self._tick_lock:
+            is_free = not (self.settings.synchronous_mode or self._is_loading)
+            if is_free and self.settings.delta_s <= _LONGEST_WAIT_S:
+                self._late.add(self.frame + 1, connection, message)
+                return
+        connection.answer(message)
 
     def expect(self, stream_id: int) -> None:
         """A client is about to subscribe; `listen()` returns to its caller before it has."""
@@ -294,6 +313,7 @@ class Server:
             return
         with self._tick_lock, self.lock:
             self._is_loading = True
+            self._late.send()
             shown = name.rstrip("/").rsplit("/", 1)[-1] or self.episode.map_name
             pending = self._pending = PendingMap(scene, shown, reset_settings)
         self._await_parked(connection)
@@ -371,5 +391,6 @@ class Server:
         with self._tick_lock:
             self.settings = settings
             promised, frame = self._promised, self.frame
+            self._late.send()
         # Who asked for a tick while time passed by itself would wait for it for ever.
         return self.tick() if settings.synchronous_mode and promised > frame else frame

@@ -45,9 +45,11 @@ _CM = 100.0  # in a metre
 
 def spawn(
     episode: Episode, library: dict[str, Blueprint], description: list[Any], pose: Pose,
-    parent_id: int = 0, attachment: int = AttachmentType.RIGID, bone: str = "",
+    parent_id: int = 0, attachment: int = AttachmentType.RIGID, bone: str = "", wanted_id: int = 0,
 ) -> Actor:  # fmt: skip
     """Create an actor; with a parent, the pose is relative to it or to one of its bones.
+
+    It gets the wanted id if that is free.
 
     Raises:
         ActorError: unknown or unusable description, no such parent, or no room.
@@ -61,6 +63,7 @@ def spawn(
     if attachment not in set(AttachmentType):
         raise ActorError(f"unable to attach actor: unknown attachment type {attachment}")
     actor = _create(episode, blueprint, attributes, pose)
+    actor.actor_id = episode.new_id(wanted_id)
     actor.uid = int(description[0])
     if parent_id:
         episode.attach(actor, parent_id, pose, AttachmentType(attachment), bone)
@@ -75,36 +78,35 @@ def spawn(
 def _create(
     episode: Episode, blueprint: Blueprint, attributes: tuple[tuple[str, int, str], ...], pose: Pose
 ) -> Actor:
+    """The actor without its id."""
     name = blueprint.name
     if name.startswith("sensor."):
         return _sensor(episode, name, attributes, pose)
-    actor_id, half = next(episode.ids.actors), blueprint.half_extent
+    half = blueprint.half_extent
     if name.startswith("vehicle."):
         model = VEHICLES[name]
         color = next((v for key, _, v in attributes if key == "color"), "200,200,200")
         return Vehicle(
-            actor_id, name, 0, attributes, pose, half, model.box_center, tags=model.tags,
+            0, name, 0, attributes, pose, half, model.box_center, tags=model.tags,
             model=model, spec=model.spec(), color=parse_color(color),
         )  # fmt: skip
     if name.startswith("walker."):
-        return Walker(actor_id, name, 0, attributes, pose, half, tags=bytes([Tag.PEDESTRIANS]))
+        return Walker(0, name, 0, attributes, pose, half, tags=bytes([Tag.PEDESTRIANS]))
     if name == FRICTION_TRIGGER:
-        return _friction_trigger(actor_id, attributes, pose)
+        return _friction_trigger(attributes, pose)
     if name.startswith("static."):
         center = (0.0, 0.0, half[2])
-        return Actor(actor_id, name, 0, attributes, pose, half, center, tags=bytes([Tag.STATIC]))
-    return Actor(actor_id, name, 0, attributes, pose)
+        return Actor(0, name, 0, attributes, pose, half, center, tags=bytes([Tag.STATIC]))
+    return Actor(0, name, 0, attributes, pose)
 
 
-def _friction_trigger(
-    actor_id: int, attributes: tuple[tuple[str, int, str], ...], pose: Pose
-) -> FrictionTrigger:
+def _friction_trigger(attributes: tuple[tuple[str, int, str], ...], pose: Pose) -> FrictionTrigger:
     values = {key: value for key, _, value in attributes}
     centimetres = [_number(values, f"extent_{axis}", "1.0") for axis in "xyz"]
     x, y, z = (min(abs(size), _CM * LARGEST) / _CM for size in centimetres)
     friction = _number(values, "friction", str(TYRE_FRICTION))
     return FrictionTrigger(
-        actor_id, FRICTION_TRIGGER, 0, attributes, pose, (x, y, z), friction=max(friction, 0.0)
+        0, FRICTION_TRIGGER, 0, attributes, pose, (x, y, z), friction=max(friction, 0.0)
     )
 
 
@@ -120,7 +122,7 @@ def _sensor(
         if row[1] in "if":
             _number(values, row[0], row[2])
     return Sensor(
-        next(episode.ids.actors),
+        0,
         name,
         0,
         attributes,

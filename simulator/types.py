@@ -193,6 +193,7 @@ class Town:
     xodr: str
     spawn_points: tuple[Pose, ...]
     signals: tuple[SignalSpec, ...]
+    unrepaired: str = ""  # the text as it was, where `xodr` is a repaired one; seeds the scenery
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class VehicleModel(NamedTuple):
 
     @property
     def wheels(self) -> int:
-        """How many wheels touch the ground, as the blueprint attribute says."""
+        """How many wheels it shows, as the blueprint attribute says; see `PHYSICS_WHEELS`."""
         return 2 if self.base_type in ("motorcycle", "bicycle") else 4
 
     @property
@@ -100,7 +100,10 @@ _LONG_HALF_M = 3.5
 AIR_DENSITY = 1.2  # kg/m^3
 DRAG_COEFFICIENT = 0.3  # what CARLA reports for nearly every vehicle
 TYRE_FRICTION = 3.5  # what CARLA reports for its tyres
-_LEAST_FRICTION = 0.001  # the equations of motion divide by it
+# The equations of motion divide by it; with it a vehicle loses a millionth of a m/s each second.
+_LEAST_FRICTION = 1e-7
+# Of every vehicle: CARLA's two-wheelers, too, stand on four in PhysX, two on each axle.
+PHYSICS_WHEELS = 4
 
 _TAGS = {
     "car": Tag.CAR,

@@ -18,7 +18,13 @@ from simulator.actors import ActorError, Vehicle
 from simulator.physics import VehicleSpec
 from simulator.quantities import finite
 from simulator.types import Pose
-from simulator.vehicle_models import DRAG_COEFFICIENT, TYRE_FRICTION, VehicleModel, grip_at
+from simulator.vehicle_models import (
+    DRAG_COEFFICIENT,
+    PHYSICS_WHEELS,
+    TYRE_FRICTION,
+    VehicleModel,
+    grip_at,
+)
 
 # Positions in VehiclePhysicsControl and WheelPhysicsControl, `carla/rpc/*.h` 0.9.16.
 _TORQUE, _MASS, _DRAG, _CURVE, _WHEELS = 0, 11, 12, 14, 15
@@ -51,10 +57,10 @@ class SteeringCurve(NamedTuple):
 
 def default_control(model: VehicleModel) -> list[Any]:
     """The VehiclePhysicsControl of a vehicle that nobody changed; wheels without their places."""
-    spec, count = model.spec(), model.wheels
+    spec = model.spec()
     wheels: list[list[Any]] = []
-    for i in range(count):
-        is_front = i < count // 2
+    for i in range(PHYSICS_WHEELS):
+        is_front = i < PHYSICS_WHEELS // 2
         steer = spec.max_steer_deg if is_front else 0.0
         hand_brake = 0.0 if is_front else 2.0 * _BRAKE_NM
         radius_cm = 100.0 * _RADIUS_M
@@ -76,15 +82,18 @@ def current_control(vehicle: Vehicle) -> list[Any]:
     held = vehicle.road_friction
     values[_WHEELS] = [
         [wheel[_FRICTION] if held is None else held, *wheel[1:-1], place]
-        for wheel, place in zip(values[_WHEELS], places, strict=False)
+        for wheel, place in zip(values[_WHEELS], places, strict=True)
     ]
     return values
 
 
 def wheel_positions(vehicle: Vehicle) -> list[list[float]]:
-    """Where the hubs are in the world, cm: front left, front right, then the rear ones."""
+    """Where the hubs are in the world, cm: front left, front right, then the rear ones.
+
+    Both wheels of an axle of a two-wheeler are in its middle.
+    """
     axle, side = 0.5 * vehicle.spec.wheelbase_m, 0.85 * vehicle.half_extent[1]
-    sides = (0.0,) if vehicle.model.wheels == 2 else (-side, side)
+    sides = (0.0, 0.0) if vehicle.model.wheels == 2 else (-side, side)
     places = [vehicle.pose.compose(Pose(x, y, _RADIUS_M)) for x in (axle, -axle) for y in sides]
     return [[100.0 * v for v in place[:3]] for place in places]
 
@@ -95,8 +104,11 @@ def spec_of(model: VehicleModel, values: list[Any]) -> VehicleSpec:
     Raises:
         ActorError: it is none that can move.
     """
-    if len(values) < _FIELDS or not values[_WHEELS]:
-        raise ActorError(f"expected {_FIELDS} fields of VehiclePhysicsControl, with wheels")
+    if len(values) < _FIELDS:
+        raise ActorError(f"expected {_FIELDS} fields of VehiclePhysicsControl, got {len(values)}")
+    if len(values[_WHEELS]) != PHYSICS_WHEELS:
+        # As CARLA's server, which keeps what was and logs an error.
+        raise ActorError(f"expected {PHYSICS_WHEELS} wheels, got {len(values[_WHEELS])}")
     base, normal, wheels = model.spec(), default_control(model), values[_WHEELS]
     mass_kg, drag = finite((values[_MASS], values[_DRAG]))
     if mass_kg < _LEAST_MASS_KG:
@@ -156,7 +168,7 @@ def _wheel(vehicle: Vehicle, wheel: list[Any]) -> list[float]:
     axes = vehicle.pose.rotation_matrix()
     ahead, aside = (float(v) for v in (np.array(vehicle.velocity) @ axes)[:2])
     pull, push = (float(v) for v in (np.array(vehicle.acceleration) @ axes)[:2])
-    share_kg = vehicle.spec.mass_kg / vehicle.model.wheels
+    share_kg = vehicle.spec.mass_kg / PHYSICS_WHEELS
     load = share_kg * _GRAVITY
     slip = math.atan2(aside, abs(ahead)) if abs(ahead) > 0.1 else 0.0
     long_n, lat_n = share_kg * pull, share_kg * push

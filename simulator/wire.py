@@ -169,6 +169,7 @@ class SensorType(Enum):
     RGB = 13
     SEMANTIC = 14
     INSTANCE = 15
+    COSMOS = 16
     WORLD = 17
 
 

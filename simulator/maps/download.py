@@ -45,7 +45,7 @@ class Fetched(NamedTuple):
 
     town: str
     status: str  # new | replaced | same | kept | absent
-    digest: str = ""  # of the fetched file, the first 12 digits of its SHA-256
+    digest: str = ""  # of the map as it is served, as rows name it
 
 
 def download(

@@ -16,6 +16,7 @@ from simulator.maps.layout import Layout
 from simulator.maps.light_files import light_plan
 from simulator.maps.opendrive import write_opendrive
 from simulator.maps.random_town import SeedError, random_town, seed_of
+from simulator.maps.short_lanes import repaired
 from simulator.maps.signals import signals_of
 from simulator.maps.spawn_points import spawn_points_of
 from simulator.types import Town
@@ -110,8 +111,12 @@ def build_town(name: str, origin: str, xodr: str, source: str) -> Town:
         MapError: the text is no map to drive on; names `source` and the reason.
     """
     check_opendrive(xodr, source)
+    unrepaired = xodr
     try:
         carla_map = carla.Map(name, xodr)
+        xodr = repaired(name, xodr, carla_map, source)
+        if xodr != unrepaired:
+            carla_map = carla.Map(name, xodr)
         spawn_points = spawn_points_of(carla_map)
         signals = signals_of(carla_map)
     except (RuntimeError, IndexError) as err:
@@ -119,4 +124,5 @@ def build_town(name: str, origin: str, xodr: str, source: str) -> Town:
     if not spawn_points:
         raise MapError(f"{source}: no driving lane is long enough to start on")
     digest = hashlib.sha256(xodr.encode()).hexdigest()[:12]
-    return Town(name, origin, digest, xodr, spawn_points, signals)
+    was = unrepaired if xodr != unrepaired else ""
+    return Town(name, origin, digest, xodr, spawn_points, signals, was)

@@ -43,7 +43,7 @@ def grow(
     Returns:
         Equal meshes for an equal road network, town and seed.
     """
-    rng = _generator(town.xodr, seed)
+    rng = _generator(town.unrepaired or town.xodr, seed)
     field = survey(carla_map) if field is None else field
     kerbs = trace_kerbs(field)
     plots = Plots(field, kerbs)

@@ -85,6 +85,7 @@ def _key(town: Town, seed: int) -> str:
     libraries = (np.__version__, scipy.__version__, cv2.__version__)
     digest.update(repr((seed, town.signals, libraries)).encode())
     digest.update(town.xodr.encode())
+    digest.update(town.unrepaired.encode())
     return f"{town.name.replace(':', '-')}-{digest.hexdigest()[:24]}"
 
 

@@ -9,6 +9,7 @@ import pytest
 from simulator.physics import Physics, VehicleInput, VehicleSpec, boxes
 from simulator.types import Obstacle, Pose, Tag
 from simulator.vehicle_models import VEHICLES
+from simulator.vehicle_physics import default_control, spec_of
 
 CAR = VehicleSpec()
 ORIGIN = Pose()
@@ -304,3 +305,17 @@ def test_fifty_vehicles_step_within_two_milliseconds():
         physics.step(0.1, 10)
         times.append(time.perf_counter() - start)
     assert min(times) < 0.002
+
+
+@pytest.mark.parametrize("name", sorted(VEHICLES))
+def test_tyres_and_air_without_friction_take_no_speed(name):
+    model = VEHICLES[name]
+    control = default_control(model)
+    wheels = [[0.0, *wheel[1:]] for wheel in control[15]]
+    spec = spec_of(model, [*control[:12], 0.0, *control[13:15], wheels, control[16]])
+    world = Physics((), flat)
+    world.add_vehicle(1, ORIGIN, spec)
+    world.set_velocity(1, (50.0 / 3.6, 0.0, 0.0))
+    for _ in range(150):
+        world.step(0.1, 10)
+    assert world.bodies()[1].velocity[0] == pytest.approx(13.889, abs=1e-3)

@@ -69,3 +69,12 @@ def test_a_pilot_follows_lanes(run):
     assert number(r"drove (\d+) m", said) > 100
     assert number(r"(\d+) collisions", said) == 0
     assert number(r"at most (\d+) cm", said) < 130
+
+
+def test_somebody_drives_by_hand_and_looks_through_every_camera(run):
+    said = run("manual_drive.py")
+    assert len(re.findall(r"^[\w ]+: (\d+) bytes$", said, re.MULTILINE)) == 8
+    assert number(r"Cosmos Control Visualization: (\d+) bytes", said) == 320 * 180 * 4
+    assert number(r"walked: (\d+) pedestrians", said) >= 3
+    assert number(r"drove (\d+) m", said) > 10
+    assert number(r"messages: (\d+)", said) > 100

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
-import platformdirs
-
 from simulator import sensors, wire
 from simulator.actors import ActorError, Sensor
 from simulator.blueprints import make_library
 from simulator.dispatch import LOAD, Dispatcher
 from simulator.drawing import ImageDrawer, Job
 from simulator.episode import Episode, Ids, Settings
+from simulator.home import user_data
 from simulator.listening import one_line
 from simulator.maps import MapError
 from simulator.moment import Moment
@@ -43,7 +42,7 @@ _MAP_CHANGED_FRAMES = 2
 _NEVER_PARKED = ("version", "get_episode_info", "get_sensor_token", LOAD)
 
 
-DEFAULT_RECORDINGS = Path(platformdirs.user_data_dir("fusiondrive")) / "recordings"
+DEFAULT_RECORDINGS = user_data("recordings")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,13 @@ class MapError(ConfigError):
     """A map or route file that is missing, broken, or does not fit the town."""
 
 
+class OutputError(FusionDriveError):
+    """A file that cannot be written: the disk is full, read-only or broken; nothing is half there.
+
+    It ends a run at once: what follows could not be written either.
+    """
+
+
 class SimulatorError(FusionDriveError):
     """The simulator died, did not answer, or a frame did not arrive; retried, never scored."""
 

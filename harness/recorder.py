@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from harness.env import CarlaDrivingEnv
 from harness.errors import SimulatorError
+from harness.output import discard, draft_of, keep, output
 from harness.topdown import TopDown
 from harness.types import Closing, Command, Control
 from sensors.inputs import Views
@@ -90,7 +91,7 @@ class VideoRecorder(Closing):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._draft = path.with_name(path.stem + ".part.mp4")
+        self._draft = draft_of(path)
         self._composer: Composer | None = None
         self._container: Any = None  # opened with the first picture, whose size it takes
         self._stream: Any = None
@@ -104,34 +105,48 @@ class VideoRecorder(Closing):
         self._send(self._last)
 
     def finish(self, outcome: str) -> None:
-        """Hold the last picture with the outcome for two seconds and keep the file."""
+        """Hold the last picture with the outcome for two seconds and keep the file.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         if self._last is None:
             return
         for _ in range(END_FRAMES):
             self._send(stamp_outcome(self._last, outcome))
-        self._end()
-        self._draft.replace(self.path)
+        with output(self.path, av.FFmpegError):
+            self._end()
+            keep(self._draft, self.path)
 
     def close(self) -> None:
         """End the encoder; a file that was not finished is removed."""
-        self._end()
-        self._draft.unlink(missing_ok=True)
+        try:
+            with output(self.path, av.FFmpegError):
+                self._end()
+        finally:
+            discard(self._draft)
 
     def _end(self) -> None:
         container, self._container = self._container, None
         if container is not None:
-            container.mux(self._stream.encode())  # what the encoder still holds
-            container.close()
+            try:
+                container.mux(self._stream.encode())  # what the encoder still holds
+            finally:
+                container.close()
 
     def _send(self, picture: U8) -> None:
-        if self._container is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._container = av.open(str(self._draft), "w")
-            self._stream = self._container.add_stream("libx264", rate=FPS, options=ENCODER)
-            self._stream.height, self._stream.width = picture.shape[:2]
-            self._stream.pix_fmt = "yuv420p"
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        self._container.mux(self._stream.encode(frame))
+        with output(self.path, av.FFmpegError):
+            if self._container is None:
+                self._begin(picture)
+            self._container.mux(self._stream.encode(frame))
+
+    def _begin(self, picture: U8) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._container = av.open(str(self._draft), "w")
+        self._stream = self._container.add_stream("libx264", rate=FPS, options=ENCODER)
+        self._stream.height, self._stream.width = picture.shape[:2]
+        self._stream.pix_fmt = "yuv420p"
 
 
 class Window:

@@ -8,7 +8,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,7 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol
 
+from harness import launch
 from harness.errors import ConfigError, FusionDriveError, SimulatorError
+from harness.output import output
 from harness.probe import CARLA_VERSION, DEFAULT_PORT, check_version, is_port_free
 
 logger = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ class ChildServer:
 
     def command(self) -> list[str]:
         """The embedded server's command line."""
-        command = [sys.executable, "-m", "simulator", "--port", str(self.port)]
+        command = launch.command("simulator", "--port", str(self.port))
         command += ["--town", self.spec.town, "--parent-pid", str(os.getpid())]
         command += ["--seed", str(self.spec.seed)]
         if self.spec.maps is not None:
@@ -107,12 +108,19 @@ class ChildServer:
         return command
 
     def start(self) -> None:
-        """Start the process; its output goes to the log file."""
-        if self.spec.log_file is not None:
-            self.spec.log_file.parent.mkdir(parents=True, exist_ok=True)
-            self._log = self.spec.log_file.open("w+b")
-        else:
-            self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in stop()
+        """Start the process; its output goes to the log file.
+
+        Raises:
+            ConfigError: the command is not there.
+            OutputError: the log file cannot be made.
+        """
+        path = self.spec.log_file
+        with output(path or Path(tempfile.gettempdir())):
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._log = path.open("w+b")
+            else:
+                self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in stop()
         command = self.command()
         logger.info("starting %s", " ".join(command))
         try:

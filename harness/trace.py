@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from harness.env import CarlaDrivingEnv
+from harness.output import whole_file
 from harness.types import (
     ActorKind,
     ActorState,
@@ -63,13 +64,15 @@ class TraceRecorder:
         )
 
     def write(self, path: Path) -> None:
-        """Write the steps; an empty recording leaves no file."""
+        """Write the steps; an empty recording leaves no file.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
         if not self._rows:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".part")
-        pd.DataFrame(self._rows).drop(columns="start_s").to_parquet(draft, index=False)
-        draft.replace(path)
+        with whole_file(path) as draft:
+            pd.DataFrame(self._rows).drop(columns="start_s").to_parquet(draft, index=False)
 
 
 def read_trace(path: Path) -> Iterator[WorldState]:

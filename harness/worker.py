@@ -21,6 +21,7 @@ from harness.checks import driver
 from harness.config import RunConfig
 from harness.env import CarlaDrivingEnv, EnvConfig
 from harness.errors import FusionDriveError
+from harness.output import of_disk, unwritable
 from harness.recorder import VideoRecorder, Window
 from harness.rollout import Observer, Stopped, rollout
 from harness.scoring import Score
@@ -118,7 +119,11 @@ class Failed:
 def work(setup: WorkerSetup, connection: Connection) -> None:
     """Entry point of the process: obey until the runner hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle
-    _log_to(setup.log_file, setup.config.log_level)
+    try:
+        _log_to(setup.log_file, setup.config.log_level)
+    except OSError as err:
+        connection.send(Failed(unwritable(setup.log_file, err), traceback.format_exc()))
+        return
     worker = _Worker(setup, connection)
     try:
         worker.serve()
@@ -144,6 +149,9 @@ class _Worker:
                 return
             except FusionDriveError as err:
                 answer = Failed(err, traceback.format_exc())
+            except OSError as err:  # such as a log that has no more room for a plug-in's words
+                reason = of_disk(err) or f"{type(err).__name__}: {err}"
+                answer = Failed(reason, traceback.format_exc())
             except Exception as err:  # the failure boundary: it becomes a row and a traceback
                 answer = Failed(f"{type(err).__name__}: {err}", traceback.format_exc())
             self._connection.send(answer)

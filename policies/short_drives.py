@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusionproxy.text import lenient_output
+from harness import launch
 from harness.errors import ConfigError, FusionDriveError
 from policies.base import camera_of
 from policies.cilrs import load_cilrs
@@ -107,7 +108,7 @@ def drive_apart(weights: Path, check: DriveCheck) -> dict[str, float]:
     Raises:
         ConfigError: it could not be driven; the message is that of the other process.
     """
-    command = [sys.executable, "-m", "policies.short_drives", str(weights), "--town", check.town]
+    command = launch.command("policies.short_drives", str(weights), "--town", check.town)
     command += ["--drives", str(check.drives), "--scenery", str(check.scenery)]
     if check.maps is not None:
         command += ["--maps", str(check.maps)]

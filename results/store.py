@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.errors import ConfigError
+from harness.output import output, sync
 from harness.types import Closing
 from results.row import EpisodeRow
 
@@ -33,22 +35,27 @@ class RowStore(Closing):
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as err:
             raise ConfigError(f"cannot write to {directory}: {err.strerror}") from err
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as err:
-            os.close(self._fd)
-            raise ConfigError(f"another run is writing to {directory}; give another --out") from err
+        self._lock(directory)
         self._is_open = True
 
     def append(self, row: EpisodeRow) -> None:
-        """Add one row in a single write, and wait until the disk has it."""
+        """Add one row in a single write, and wait until the disk has it.
+
+        Raises:
+            OutputError: it is not there, and no part of it either.
+        """
         line = (json.dumps(row.to_dict(), allow_nan=False) + "\n").encode()
-        if not self._ends_with_newline():
-            line = b"\n" + line  # the last writer died within its line
-        written = os.write(self._fd, line)
-        if written != len(line):
-            raise ConfigError(f"{self.path}: disk full? wrote {written} of {len(line)} bytes")
-        os.fsync(self._fd)
+        with output(self.path):
+            if not self._ends_with_newline():
+                line = b"\n" + line  # the last writer died within its line
+            before = os.fstat(self._fd).st_size
+            try:
+                if os.write(self._fd, line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                sync(self._fd)
+            except OSError:
+                os.ftruncate(self._fd, before)
+                raise
 
     def rows(self) -> list[EpisodeRow]:
         """The valid rows; of several with one identity the last that was driven, else the last."""
@@ -63,6 +70,19 @@ class RowStore(Closing):
         if self._is_open:
             os.close(self._fd)
             self._is_open = False
+
+    def _lock(self, directory: Path) -> None:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as err:
+            if err.errno in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES):
+                os.close(self._fd)
+                raise ConfigError(
+                    f"another run is writing to {directory}; give another --out"
+                ) from err
+            # Some network file systems have none; a second run there is the user's to avoid.
+            logger.warning("%s: the file system has no locks (%s); let no other run write there",
+                           directory, err.strerror)  # fmt: skip
 
     def _ends_with_newline(self) -> bool:
         size = os.fstat(self._fd).st_size

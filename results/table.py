@@ -13,6 +13,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from harness.output import whole_file
 from results.cells import Cell, Comparison, Rate, compare, make_cells
 from results.row import EpisodeRow
 
@@ -144,11 +145,19 @@ def cells_csv(rows: Sequence[EpisodeRow]) -> str:
 
 
 def write_tables(rows: Sequence[EpisodeRow], directory: Path, tables: Sequence[Table]) -> None:
-    """Write `table.md`, `table.csv` and `table.tex` into the run's directory."""
-    markdown = "\n".join(table.markdown() for table in tables)
-    (directory / "table.md").write_text(markdown, encoding="utf-8")
-    (directory / "table.tex").write_text("\n".join(t.latex() for t in tables), encoding="utf-8")
-    (directory / "table.csv").write_text(cells_csv(rows), encoding="utf-8")
+    """Write `table.md`, `table.csv` and `table.tex` into the run's directory.
+
+    Raises:
+        OutputError: one cannot be written; it stays as it was.
+    """
+    texts = {
+        "table.md": "\n".join(table.markdown() for table in tables),
+        "table.tex": "\n".join(table.latex() for table in tables),
+        "table.csv": cells_csv(rows),
+    }
+    for name, text in texts.items():
+        with whole_file(directory / name) as draft:
+            draft.write_text(text, encoding="utf-8")
 
 
 def make_tables(rows: Sequence[EpisodeRow], suite: str | None = None) -> list[Table]:

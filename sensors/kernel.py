@@ -16,8 +16,11 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 import platformdirs
-from numba import njit
 from numpy.typing import NDArray
+
+from fusionproxy.numba_cache import kept
+from harness.home import NAME as PROJECT
+from harness.home import is_writable, temporary_folder
 
 BANDS = 2  # two cores hold the client and the server; the server waits while the client works
 _POOL = ThreadPoolExecutor(BANDS - 1, thread_name_prefix="sensors")
@@ -40,12 +43,19 @@ def cache_folder(package: Path = PACKAGE) -> Path:
     for path in sorted(package.glob("*.py")):
         digest.update(path.name.encode() + path.read_bytes())
     name, beside = CACHE_NAME + digest.hexdigest()[:12], package / "__pycache__"
-    if not os.access(beside if beside.is_dir() else package, os.W_OK):
-        return Path(platformdirs.user_cache_dir("fusiondrive")) / "sensors" / name
-    for other in beside.glob(CACHE_NAME + "*"):
-        if other.name != name:
-            shutil.rmtree(other, ignore_errors=True)
-    return beside / name
+    place = next((place for place in _places(beside) if is_writable(place)), temporary_folder())
+    if place == beside:
+        for other in beside.glob(CACHE_NAME + "*"):
+            if other.name != name:
+                shutil.rmtree(other, ignore_errors=True)
+    return place / name
+
+
+def _places(beside: Path) -> list[Path]:
+    """What NUMBA_CACHE_DIR says, else the package, else the user's cache."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    given = [Path(chosen).absolute() / "sensors"] if chosen else []
+    return [*given, beside, Path(platformdirs.user_cache_dir(PROJECT)) / "sensors"]
 
 
 def compiled(function: Function) -> Function:
@@ -55,7 +65,7 @@ def compiled(function: Function) -> Function:
     """
     before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(cache_folder())
     try:
-        return cast(Function, njit(cache=True, error_model="numpy", nogil=True)(function))
+        return cast(Function, kept(function, error_model="numpy", nogil=True))
     finally:
         numba.config.CACHE_DIR = before
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import faulthandler
 import ipaddress
@@ -81,7 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"simulator: {err}", file=sys.stderr)
         return EXIT_BAD_INPUT
     signal.signal(signal.SIGUSR1, lambda *_: logger.info("%s", server.profile.line()))
-    print(f"listening on {given.host}:{server.port}", flush=True)
+    with contextlib.suppress(OSError):  # a log that is full, or a pipe that nobody reads
+        print(f"listening on {given.host}:{server.port}", flush=True)
     if given.parent_pid is not None:
         stop.watch(given.parent_pid)
     code = stop.wait()
@@ -159,7 +161,8 @@ if __name__ == "__main__":
     if hasattr(signal, "SIGUSR2"):  # where is it hanging? Every thread's stack on stderr.
         faulthandler.register(signal.SIGUSR2)
     status = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     # Threads may be inside of compiled kernels; ending the interpreter under them is no use.
     os._exit(status)

@@ -10,7 +10,6 @@ import argparse
 import os
 import queue
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
@@ -18,6 +17,7 @@ from time import perf_counter
 import carla
 import numpy as np
 
+from simulator import launch
 from simulator.render.choice import DEFAULT, RENDERERS
 from simulator.terminal import lenient_output
 
@@ -36,7 +36,7 @@ WAIT_S = 30.0
 @contextmanager
 def own_server(town: str, renderer: str) -> Iterator[int]:
     """A server in a process of its own; gives its port."""
-    command = [sys.executable, "-m", "simulator", "--port", "0", "--town", town]
+    command = launch.command("simulator", "--port", "0", "--town", town)
     command += ["--renderer", renderer]
     process = subprocess.Popen(
         [*command, "--parent-pid", str(os.getpid())],

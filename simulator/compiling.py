@@ -17,7 +17,7 @@ from time import perf_counter, sleep
 
 import numpy as np
 
-from simulator import warm_up
+from simulator import launch, warm_up
 from simulator.kernel_cache import is_kept
 from simulator.raycast import RayCaster
 from simulator.render import Renderer
@@ -50,7 +50,7 @@ def compile_missing() -> None:
 
 def _run(share: str) -> str:
     """Compile a share in a process of its own; returns the last line of what went wrong."""
-    command = [sys.executable, "-m", "simulator.compiling", share]
+    command = launch.command("simulator.compiling", share)
     done = subprocess.run(
         command, capture_output=True, encoding="utf-8", errors="replace", check=False
     )

@@ -7,13 +7,22 @@ after an update its own cache can answer with code that is partly of the earlier
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import numba
 import platformdirs
+from numba.core.caching import FunctionCache
+
+from simulator.home import NAME as PROJECT
+from simulator.home import is_writable, temporary_folder
+
+logger = logging.getLogger(__name__)
 
 PACKAGE = Path(__file__).parent
 # all that kernels are made of: their files and the constants that are compiled into them
@@ -38,23 +47,47 @@ def sources_hash(package: Path = PACKAGE) -> str:
 
 
 def cache_folder(package: Path = PACKAGE) -> Path:
-    """The folder for the present sources: in the package, or else in the user's cache.
+    """The folder for the present sources: the first of `_places` that can be written.
 
     Folders in the package that are of other states are removed.
     """
     name, beside = NAME + sources_hash(package), package / "__pycache__"
-    if not os.access(beside if beside.is_dir() else package, os.W_OK):
-        return Path(platformdirs.user_cache_dir("fusiondrive")) / name
-    folder = beside / name
-    for other in beside.glob(NAME + "*"):
-        if other != folder:
-            shutil.rmtree(other, ignore_errors=True)
-    return folder
+    place = next((place for place in _places(beside) if is_writable(place)), temporary_folder())
+    if place == beside:
+        for other in beside.glob(NAME + "*"):
+            if other.name != name:
+                shutil.rmtree(other, ignore_errors=True)
+    return place / name
+
+
+def _places(beside: Path) -> list[Path]:
+    """What NUMBA_CACHE_DIR says, else the package, else the user's cache."""
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    if chosen and not is_writable(Path(chosen)):
+        logger.warning("NUMBA_CACHE_DIR=%s cannot be written; kernels are kept elsewhere", chosen)
+    given = [Path(chosen).absolute()] if chosen else []
+    return [*given, beside, Path(platformdirs.user_cache_dir(PROJECT))]
 
 
 def keep_by_source() -> None:
-    """Let numba keep what it compiles from now on in `cache_folder`."""
+    """Let numba keep what it compiles from now on in `cache_folder`, as far as there is room."""
     numba.config.CACHE_DIR = str(cache_folder())
+    FunctionCache.save_overload = _forgiving(FunctionCache.save_overload)
+
+
+def _forgiving(save: Callable[..., None]) -> Callable[..., None]:
+    """A full disk costs the next start another compilation, never this server its kernel."""
+
+    @wraps(save)
+    def save_if_possible(cache: Any, *arguments: Any) -> None:
+        try:
+            save(cache, *arguments)
+        except OSError as err:
+            logger.warning(
+                "a compiled kernel is not kept in %s: %s", cache.cache_path, err.strerror
+            )
+
+    return save_if_possible
 
 
 def is_kept(kernel: Callable[..., object]) -> bool:

@@ -21,13 +21,14 @@ import numpy as np
 from defusedxml import ElementTree as SafeET
 
 from simulator import maps
+from simulator.home import user_cache
 from simulator.maps.loading import build_town
 from simulator.maps.signals import stop_lines_of
 from simulator.outfit import EVERYTHING, Outfit, dress
 from simulator.raycast import RayCaster
 from simulator.render import Renderer
 from simulator.render.choice import DEFAULT, make_renderer
-from simulator.scenery import Ground, GrownStore, default_folder
+from simulator.scenery import Ground, GrownStore
 from simulator.types import F32, F64, Obstacle, Pose, Town
 
 logger = logging.getLogger(__name__)
@@ -193,7 +194,7 @@ def make_scene(town: Town, options: SceneOptions, outfit: Outfit = EVERYTHING) -
     """Grow a town and prepare its renderer."""
     began = perf_counter()
     carla_map = carla.Map(town.name, town.xodr)
-    folder = default_folder() if options.keeps_grown else None
+    folder = user_cache("scenery") if options.keeps_grown else None
     grown, ground, navigation = GrownStore(folder).grown(carla_map, town, options.seed)
     scenery = dress(grown, outfit, town.signals)
     return_memory()

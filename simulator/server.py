@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
-import platformdirs
-
 from simulator import sensors, wire
 from simulator.actors import ActorError, Sensor
 from simulator.blueprints import make_library
@@ -19,6 +17,7 @@ from simulator.dispatch import LOAD, Dispatcher
 from simulator.drawing import ImageDrawer, Job
 from simulator.episode import Episode, Ids, Settings
 from simulator.late_answers import LateAnswers
+from simulator.home import user_data
 from simulator.listening import one_line
 from simulator.maps import MapError
 from simulator.moment import Moment
@@ -46,7 +45,7 @@ _MAP_CHANGED_FRAMES = 2
 _NEVER_PARKED = ("version", "get_episode_info", "get_sensor_token", LOAD)
 
 
-DEFAULT_RECORDINGS = Path(platformdirs.user_data_dir("fusiondrive")) / "recordings"
+DEFAULT_RECORDINGS = user_data("recordings")
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
+
+from fusionproxy.numba_cache import kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ FACTORS = 16  # of the form 1 + x with x < 1e5 in one logarithm: their product s
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Machine code that releases the interpreter lock; no reordering of floating point."""
-    made: Callable[..., Any] = numba.njit(function, cache=True, nogil=True)
+    made: Callable[..., Any] = kept(function, nogil=True)
     return made
 
 

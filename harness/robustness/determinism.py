@@ -18,6 +18,7 @@ from typing import NamedTuple
 import carla
 
 from fusionproxy.text import lenient_output
+from harness import launch
 from harness.robustness.embedded import EmbeddedServer
 from harness.robustness.ticker import Ticker
 from harness.robustness.verdict import Check, conclude, equal
@@ -128,13 +129,8 @@ def _stir(client: carla.Client) -> None:
 
 def run_apart(address: tuple[str, int], script: Script, repeats: int) -> list[list[str]]:
     """Drive in a process of its own: the client library keeps threads until a process ends."""
-    command = [
-        sys.executable,
-        "-m",
-        "harness.robustness.determinism",
-        "--child",
-        *map(str, address),
-    ]
+    child = ("harness.robustness.determinism", "--child")
+    command = launch.command(*child, *map(str, address))
     numbers = [script.town, script.ticks, script.cars, script.seed, repeats]
     result = subprocess.run(
         [*command, *map(str, numbers)],

@@ -6,7 +6,6 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import msgpack
 
+from harness import launch
 from harness.errors import SimulatorError
 
 STOP_WAIT_S = 10.0
@@ -26,7 +26,7 @@ class EmbeddedServer:
 
     def __init__(self, *arguments: str) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
-        command = [sys.executable, "-m", "simulator", "--port", "0", "--log-level", "INFO"]
+        command = launch.command("simulator", "--port", "0", "--log-level", "INFO")
         self._recordings = tempfile.TemporaryDirectory()
         command += ["--recordings", self._recordings.name, "--parent-pid", str(os.getpid())]
         self._process = subprocess.Popen(

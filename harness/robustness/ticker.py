@@ -16,6 +16,7 @@ from typing import Any
 import carla
 
 from fusionproxy.text import lenient_output
+from harness import launch
 
 DELTA_S = 0.05
 PAUSE_S = 0.005  # leaves the processor to those who are under test
@@ -52,7 +53,7 @@ class Ticker:
     """The bystander as a process."""
 
     def __init__(self, address: tuple[str, int]) -> None:
-        command = [sys.executable, "-m", "harness.robustness.ticker", address[0], str(address[1])]
+        command = launch.command("harness.robustness.ticker", address[0], str(address[1]))
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
         )

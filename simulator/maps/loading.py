@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import carla
-import platformdirs
 
+from simulator.home import user_cache
 from simulator.maps import towns
 from simulator.maps.added_lights import with_lights
 from simulator.maps.checks import MapError, check_opendrive
@@ -70,7 +70,7 @@ def town_name(name: str) -> str:
 
 def maps_cache() -> Path:
     """Where downloaded or exported official maps live."""
-    return Path(platformdirs.user_cache_dir("fusiondrive")) / "maps"
+    return user_cache("maps")
 
 
 def _directories(maps_dir: Path | None) -> list[Path]:

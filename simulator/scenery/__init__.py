@@ -2,6 +2,6 @@
 
 from simulator.scenery.ground import Ground
 from simulator.scenery.grow import grow
-from simulator.scenery.store import Grown, GrownStore, default_folder
+from simulator.scenery.store import Grown, GrownStore
 
-__all__ = ["Ground", "Grown", "GrownStore", "default_folder", "grow"]
+__all__ = ["Ground", "Grown", "GrownStore", "grow"]

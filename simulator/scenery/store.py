@@ -14,7 +14,6 @@ from typing import NamedTuple
 import carla
 import cv2
 import numpy as np
-import platformdirs
 import scipy
 from numpy.typing import NDArray
 
@@ -69,11 +68,6 @@ def grow_all(carla_map: carla.Map, town: Town, seed: int) -> Grown:
     crossings = zebra_crossings(carla_map)
     crossings += arm_crossings(field, town.signals, crossings)
     return Grown(scenery, ground, navigation_mesh(field, crossings, scenery.obstacles))
-
-
-def default_folder() -> Path:
-    """Where grown towns are kept."""
-    return Path(platformdirs.user_cache_dir("fusiondrive")) / "scenery"
 
 
 def _key(town: Town, seed: int) -> str:

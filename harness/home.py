@@ -1,0 +1,55 @@
+"""A home folder and a folder for caches where the system gives none; `simulator.home` is its twin.
+
+Containers run as users without a name, without HOME, or with a home that they cannot write to.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+NAME = "fusiondrive"
+
+
+def ensure_home() -> None:
+    """Set HOME where it is missing: CARLA's library reads it when it is loaded, and crashes."""
+    if not os.environ.get("HOME"):
+        os.environ["HOME"] = _recorded_home() or str(temporary_folder())
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether files can be made in a folder, or in the nearest of its parents that is there."""
+    there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def temporary_folder() -> Path:
+    """A folder below the temporary one that nobody else can write to: code is loaded from it."""
+    folder = Path(tempfile.gettempdir()) / f"{NAME}-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+        if is_ours and not found.st_mode & 0o022 and is_writable(folder):
+            return folder
+    except OSError:
+        pass  # something else has the name
+    return Path(tempfile.mkdtemp(prefix=f"{NAME}-"))
+
+
+def _recorded_home() -> str | None:
+    """The home of the system's list of users, if it can be used."""
+    try:
+        home = pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return None  # a container's user without a name
+    return home if os.path.isdir(home) else None

@@ -18,9 +18,10 @@ from harness.timing import StageClock
 from harness.town import LoadedTown
 from harness.types import CameraSpec, Control, Observation, Route, SensorSpec, WorldState
 from harness.world import WorldReader
+from scenarios import traffic_manager
 from scenarios.spec import EpisodeSpec
 from scenarios.tracker import Progress
-from scenarios.traffic import Traffic, synchronous_manager, traffic_counts
+from scenarios.traffic import Traffic, traffic_counts
 from scenarios.weather import carla_weather, preset
 from sensors.inputs import InputPipeline, Views, input_kind
 from sensors.mounted import MountedSensors
@@ -132,7 +133,7 @@ class Drive:
         """Let the Traffic Manager drive the ego along the route; `apply` leaves it alone."""
         port = self.setup.tm_port
         self.setup.session.owns_manager(port)
-        manager = synchronous_manager(self.setup.session.client, port, self.spec.seed)
+        manager = traffic_manager.begin(self.setup.session.client, port, self.spec.seed)
         try:
             self.ego.set_autopilot(True, port)
             self._owned.callback(self.ego.set_autopilot, False, port)

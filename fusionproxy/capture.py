@@ -16,6 +16,7 @@ import contextlib
 import math
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from harness.env import CarlaDrivingEnv, EnvConfig
 from harness.errors import ConfigError, FusionDriveError, SimulatorError
 from harness.rollout import Stopped, rollout
 from harness.server import ServerSpec
+from harness.supervision import EXIT_BAD_INPUT, EXIT_SIMULATOR, Pulse, supervise
 from harness.types import Control
 from policies.expert import ExpertPolicy
 from scenarios.spec import EpisodeSpec
@@ -67,6 +69,7 @@ class Capture:
 
     config: CaptureConfig
     weather: str
+    beat: Callable[[], None] = lambda: None  # told of every step
     samples: list[dict[str, U8]] = field(default_factory=list)
     steps: int = 0
     last_step: int = 0
@@ -75,6 +78,7 @@ class Capture:
     def on_step(self, env: CarlaDrivingEnv, control: Control) -> None:
         """Every few steps, freeze the world and look at it in both weathers."""
         self.steps += 1
+        self.beat()
         if self.steps % self.config.every or self.is_full:
             return
         pose = env.state.ego.pose
@@ -143,8 +147,14 @@ def about_of(config: CaptureConfig) -> dict[str, Any]:
     return about
 
 
-def capture(config: CaptureConfig, out: Path) -> None:
-    """Drive route after route until enough samples are there; goes on where it stopped."""
+def capture(config: CaptureConfig, out: Path, beat: Callable[[], None] = lambda: None) -> None:
+    """Drive route after route until enough samples are there; goes on where it stopped.
+
+    Args:
+        config: what to record.
+        out: the data set.
+        beat: called with every step.
+    """
     about = about_of(config)
     found = read_about(out) or {}
     before = {key: value for key, value in found.items() if key != "look"}
@@ -180,11 +190,11 @@ def capture(config: CaptureConfig, out: Path) -> None:
                 seed=config.seed + drive,
                 traffic="regular",
             )
-            samples = drive_once(env, config, spec)
+            samples = drive_once(env, Capture(config, weather, beat), spec)
             have[name] = len(samples)
             empty = 0 if samples else empty + 1
             if empty > MOST_EMPTY:
-                raise SimulatorError(f"{empty} drives in a row ended without a sample")
+                raise FusionError(f"{empty} drives in a row ended without a sample")
             if samples:
                 sequence = f"{place}_route{spec.route_id}"
                 parts = {part: np.stack([item[part] for item in samples]) for part in PARTS}
@@ -214,11 +224,8 @@ def check_look(out: Path, about: dict[str, Any], look: int | None) -> int | None
     return about.get("look")
 
 
-def drive_once(
-    env: CarlaDrivingEnv, config: CaptureConfig, spec: EpisodeSpec
-) -> list[dict[str, U8]]:
+def drive_once(env: CarlaDrivingEnv, observer: Capture, spec: EpisodeSpec) -> list[dict[str, U8]]:
     """Samples of one drive; a drive that ends early gives fewer."""
-    observer = Capture(config, spec.weather)
     with contextlib.suppress(Stopped):
         rollout(
             env,
@@ -259,13 +266,25 @@ def main(arguments: list[str] | None = None) -> int:
             maps=options.maps,
         )
         check_folder(options.out)
-        capture(config, options.out)
+        return supervise(_drive, (config, options.out), lambda: len(read_index(options.out)))
     except (FusionDriveError, FusionError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on", file=sys.stderr)
         return 130
+
+
+def _drive(config: CaptureConfig, out: Path, pulse: Pulse) -> int:
+    """The child: CARLA's client can abort or hang, and a new child goes on after the last shard."""
+    try:
+        capture(config, out, pulse.beat)
+    except SimulatorError as err:
+        print(f"\nerror: {err}", file=sys.stderr)
+        return EXIT_SIMULATOR
+    except (FusionDriveError, FusionError, OSError) as err:
+        print(f"error: {err}", file=sys.stderr)
+        return EXIT_BAD_INPUT
     return 0
 
 

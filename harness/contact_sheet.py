@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import queue
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,13 +19,16 @@ from numpy.typing import NDArray
 from fusionproxy.errors import FusionError
 from fusionproxy.text import lenient_output
 from fusionproxy.whole import check_file
-from harness.server import RunningServer, ServerSpec
+from harness.errors import FusionDriveError, SimulatorError
+from harness.server import RunningServer, Server, ServerSpec
+from harness.watchdog import Watched, watch
 
 WIDTH, HEIGHT = 320, 180
 COLUMNS = 3
 _TITLE_ROWS = 22
 QUALITY = 88
 WAIT_S = 60.0
+TOWN_LIMIT_S = 600.0  # a first start compiles the renderer
 RGB = "sensor.camera.rgb"
 # What is seen of each town: title, weather, whether an oncoming car dazzles.
 PICTURES: tuple[tuple[str, dict[str, float], bool], ...] = (
@@ -114,34 +118,49 @@ def _titled(picture: NDArray[np.uint8], title: str) -> NDArray[np.uint8]:
 
 
 def draw_town(town: str, spot: int) -> NDArray[np.uint8]:
-    """All pictures of a town from one pose, in rows of three."""
-    cells = []
+    """All pictures of a town from one pose, in rows of three.
+
+    Raises:
+        FusionDriveError: the server does not have the town, died or did not answer.
+    """
     with RunningServer(ServerSpec(town=town)) as server:
-        client = carla.Client(server.host, server.port)
-        client.set_timeout(WAIT_S)
-        world = client.get_world()
-        settings = world.get_settings()
-        settings.synchronous_mode, settings.fixed_delta_seconds = True, 0.05
-        world.apply_settings(settings)
-        ego, dazzler = _populate(world, spot)
-        for title, values, dazzles in PICTURES:
-            world.set_weather(carla.WeatherParameters(**values))
-            is_dark = values.get("sun_altitude_angle", 90.0) < 0.0
-            off = carla.VehicleLightState(carla.VehicleLightState.NONE)
-            ego.set_light_state(_LOW_BEAM if is_dark else off)
-            dazzler.set_light_state(_HIGH_BEAM if dazzles else off)
-            world.tick()
-            cells.append(
-                _titled(_picture(world, ego, RGB, carla.ColorConverter.Raw), f"{town} {title}")
-            )
-        for title, kind, converter in LABELS:
-            cells.append(_titled(_picture(world, ego, kind, converter), f"{town} {title}"))
+        drawn = Watched(f"draw {town}", server.host, server.port, TOWN_LIMIT_S)
+        try:
+            with watch(drawn):
+                cells = _draw_cells(server, town, spot)
+        except (RuntimeError, queue.Empty) as err:
+            raise SimulatorError(
+                f"could not draw {town}: {err or 'an image did not come'}"
+            ) from err
     rows = [np.hstack(cells[n : n + COLUMNS]) for n in range(0, len(cells), COLUMNS)]
     return np.vstack(rows)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw the towns side by side and write the picture."""
+def _draw_cells(server: Server, town: str, spot: int) -> list[NDArray[np.uint8]]:
+    cells = []
+    client = carla.Client(server.host, server.port)
+    client.set_timeout(WAIT_S)
+    world = client.get_world()
+    settings = world.get_settings()
+    settings.synchronous_mode, settings.fixed_delta_seconds = True, 0.05
+    world.apply_settings(settings)
+    ego, dazzler = _populate(world, spot)
+    for title, values, dazzles in PICTURES:
+        world.set_weather(carla.WeatherParameters(**values))
+        is_dark = values.get("sun_altitude_angle", 90.0) < 0.0
+        off = carla.VehicleLightState(carla.VehicleLightState.NONE)
+        ego.set_light_state(_LOW_BEAM if is_dark else off)
+        dazzler.set_light_state(_HIGH_BEAM if dazzles else off)
+        world.tick()
+        picture = _picture(world, ego, RGB, carla.ColorConverter.Raw)
+        cells.append(_titled(picture, f"{town} {title}"))
+    for title, kind, converter in LABELS:
+        cells.append(_titled(_picture(world, ego, kind, converter), f"{town} {title}"))
+    return cells
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draw the towns side by side and write the picture; returns the exit code."""
     lenient_output()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path, help="a .jpg file")
@@ -152,13 +171,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"expected a .jpg or .png, found {chosen.output}")
     try:
         check_file(chosen.output)
-    except FusionError as err:
-        parser.error(str(err))
-    sheet = np.hstack([draw_town(town, chosen.spot) for town in chosen.towns])
+        sheet = np.hstack([draw_town(town, chosen.spot) for town in chosen.towns])
+    except (FusionDriveError, FusionError) as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
     if not cv2.imwrite(str(chosen.output), sheet, [cv2.IMWRITE_JPEG_QUALITY, QUALITY]):
-        raise SystemExit(f"cannot write {chosen.output}")
+        print(f"error: cannot write {chosen.output}", file=sys.stderr)
+        return 2
     print(f"wrote {chosen.output}: {chosen.output.stat().st_size / 1e3:.0f} KB")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

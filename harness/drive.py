@@ -18,9 +18,10 @@ from harness.timing import StageClock
 from harness.town import LoadedTown
 from harness.types import CameraSpec, Control, Observation, Route, SensorSpec, WorldState
 from harness.world import WorldReader
+from scenarios import traffic_manager
 from scenarios.spec import EpisodeSpec
 from scenarios.tracker import Progress
-from scenarios.traffic import Traffic, synchronous_manager, traffic_counts
+from scenarios.traffic import Traffic, traffic_counts
 from scenarios.weather import carla_weather, preset
 from sensors.inputs import InputPipeline, Views, input_kind
 from sensors.mounted import MountedSensors
@@ -67,9 +68,10 @@ class Drive:
         self._weather = preset(setup.spec.weather)
         self._owned = ExitStack()
         try:
-            self._spawn()
-            self._settle()
-            self.observe()
+            with setup.session.watched("set the episode up", 3.0 * setup.timeouts.first_tick_s):
+                self._spawn()
+                self._settle()
+                self.observe()
             self.start_time_s = self.state.time_s
         except RuntimeError as err:
             self.close()
@@ -80,10 +82,12 @@ class Drive:
 
     def apply(self, control: Control) -> None:
         """Send the ego's control and the walkers' for the next tick."""
+        session = self.setup.session
         try:
-            if not self.is_autopilot:
-                apply_control(self.ego, control)
-            self.traffic.advance()
+            with session.watched("send the controls", self.setup.timeouts.first_tick_s):
+                if not self.is_autopilot:
+                    apply_control(self.ego, control)
+                self.traffic.advance()
         except RuntimeError as err:
             raise SimulatorError(f"could not send the controls: {err}") from err
 
@@ -132,7 +136,7 @@ class Drive:
         """Let the Traffic Manager drive the ego along the route; `apply` leaves it alone."""
         port = self.setup.tm_port
         self.setup.session.owns_manager(port)
-        manager = synchronous_manager(self.setup.session.client, port, self.spec.seed)
+        manager = traffic_manager.begin(self.setup.session.client, port, self.spec.seed)
         try:
             self.ego.set_autopilot(True, port)
             self._owned.callback(self.ego.set_autopilot, False, port)
@@ -145,10 +149,12 @@ class Drive:
 
     def close(self) -> None:
         """Remove everything, then tick once so that every client learns of it."""
-        try:
-            self._owned.close()
-        except RuntimeError:
-            return  # the server is gone, and everything with it
+        limit_s = 2.0 * self.setup.timeouts.first_tick_s
+        with self.setup.session.watched("remove the episode's actors", limit_s):
+            try:
+                self._owned.close()
+            except RuntimeError:
+                return  # the server is gone, and everything with it
 
     def _spawn(self) -> None:
         setup = self.setup

@@ -36,8 +36,23 @@ class Engine(str, Enum):
     UNREAL = "unreal"
 
 
-def call(host: str, port: int, method: str, *arguments: object, timeout_s: float = 5.0) -> Any:
+def call(
+    host: str,
+    port: int,
+    method: str,
+    *arguments: object,
+    timeout_s: float = 5.0,
+    metadata: bool = True,
+) -> Any:
     """Call a method and return its raw result.
+
+    Args:
+        host: of the server.
+        port: of the server.
+        method: its name.
+        arguments: what follows CARLA's metadata.
+        timeout_s: for all of it.
+        metadata: CARLA's servers expect it first; a Traffic Manager's own port does not.
 
     Raises:
         SimulatorError: nobody listens, nothing came in time, or the method is refused.
@@ -45,7 +60,8 @@ def call(host: str, port: int, method: str, *arguments: object, timeout_s: float
     """
     where = f"{host}:{port}"
     deadline = time.monotonic() + timeout_s
-    request = msgpack.packb([0, 1, method, [[False], *arguments]])
+    first = [[False]] if metadata else []
+    request = msgpack.packb([0, 1, method, [*first, *arguments]])
     try:
         with socket.create_connection((host, port), timeout=timeout_s) as connection:
             connection.sendall(request)

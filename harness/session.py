@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,8 +15,9 @@ from harness.config import Timeouts
 from harness.errors import MapError, SimulatorError
 from harness.probe import Engine, check_version, engine_of, look_of
 from harness.types import Closing
+from harness.watchdog import SLACK_S, Watched, watch
+from scenarios import traffic_manager
 from scenarios.route_files import is_random_town, town_name
-from scenarios.traffic import end_manager
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -24,9 +27,6 @@ SUBSTEP_S = 0.01  # CARLA's documentation: at most 0.01 s for stable vehicle phy
 # One streaming thread per sensor and two to spare: with fewer, callbacks that wait for Python can
 # keep the world state from being read.
 WORKER_THREADS = 8
-# Traffic Managers of this process that have not ended. The client keeps them in a table of the
-# process, too, and steps all of them with every tick of any world.
-_live_managers: set[int] = set()
 BROKEN_S = 1.0  # for every call after one has failed
 
 
@@ -55,21 +55,25 @@ class Session(Closing):
         self.engine: Engine = engine_of(address.host, address.port, wait_s)
         self.look: int | None = look_of(address.host, address.port, wait_s)
         self.client = carla.Client(address.host, address.port, WORKER_THREADS)
-        self.client.set_timeout(wait_s)
+        self._set_timeout(wait_s)
         self.world: carla.World = self._call("connect", self.client.get_world)
         self._settings: carla.WorldSettings | None = None
         self._map: carla.Map | None = None
         self._is_fresh = True
         self._manager_ports: set[int] = set()
+        self._is_void = False  # a manager missed a tick: it is one step off from then on
+        # An interpreter that ends below a manager's thread aborts or hangs.
+        atexit.register(self.close)
 
     def owns_manager(self, port: int) -> None:
-        """A Traffic Manager is about to be made; it ends with the session."""
-        if _live_managers - {port}:
+        """A Traffic Manager is about to be made; it ends with the town or the session."""
+        if self._is_void:
+            self._end_managers()
+        if traffic_manager.live_ports() - {port}:
             logger.warning("two environments with traffic in one process: CARLA's client steps the "
                            "cars of both with every tick, so that they do not repeat; use a "
                            "process for each")  # fmt: skip
         self._manager_ports.add(port)
-        _live_managers.add(port)
 
     @property
     def map(self) -> carla.Map:
@@ -87,13 +91,14 @@ class Session(Closing):
         """
         if town_name(self.map.name) != town_name(town):
             self.check_has(town)
+            self._end_managers()
             self._restore()
-            self.client.set_timeout(self.timeouts.load_s)
+            self._set_timeout(self.timeouts.load_s)
             self.world = self._call(f"load {town}", lambda: self.client.load_world(town))
             self._map = None
-        self.client.set_timeout(self.timeouts.first_tick_s)
+        self._set_timeout(self.timeouts.first_tick_s)
         self._take_clock()
-        self.client.set_timeout(max(self.timeouts.tick_s, self.timeouts.connect_s))
+        self._set_timeout(max(self.timeouts.tick_s, self.timeouts.connect_s))
 
     def expect_slow_tick(self) -> None:
         """Allow the next tick to take long: new sensors may have to be compiled for."""
@@ -106,7 +111,16 @@ class Session(Closing):
             SimulatorError: no answer in time.
         """
         wait_s = self.timeouts.first_tick_s if self._is_fresh else self.timeouts.tick_s
-        frame = int(self._call("tick", lambda: self.world.tick(wait_s), wait_s))
+        before = self.world.get_snapshot().frame
+        traffic_manager.await_rest()
+        frame = int(
+            self._call(
+                "tick",
+                lambda: self.world.tick(wait_s),
+                wait_s,
+                lambda: bool(self.world.get_snapshot().frame > before),
+            )
+        )
         self._is_fresh = False
         return frame
 
@@ -123,11 +137,9 @@ class Session(Closing):
 
     def close(self) -> None:
         """End the Traffic Managers, give the clock back; a dead server is no obstacle."""
-        while self._manager_ports:
-            port = self._manager_ports.pop()
-            end_manager(self.client, port)
-            _live_managers.discard(port)
+        atexit.unregister(self.close)
         try:
+            self._end_managers()
             self._restore()
         except SimulatorError as err:
             logger.debug("settings were not restored: %s", err)
@@ -143,7 +155,26 @@ class Session(Closing):
         if town_name(town) not in known and not is_random_town(town):
             raise MapError(f"unknown town '{town}'; the server has: {', '.join(known)}")
 
+    def watched(self, what: str, limit_s: float) -> AbstractContextManager[Watched]:
+        """A block of client calls that ends the process with one line if it never returns."""
+        return watch(Watched(what, self.address.host, self.address.port, limit_s))
+
+    def _set_timeout(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self.client.set_timeout(limit_s)
+
+    def _end_managers(self) -> None:
+        """End this session's managers; the thread of one whose server has gone must not wake."""
+        self._is_void = False
+        ports, self._manager_ports = self._manager_ports, set()
+        if ports:
+            check_version(self.address.host, self.address.port, self.timeouts.connect_s)
+        for port in ports:
+            with self.watched(f"end the Traffic Manager {port}", SLACK_S):
+                traffic_manager.end(self.client, port)
+
     def _take_clock(self) -> None:
+        """Go into synchronous mode; a change of settings ticks, so managers come after it."""
         if self._settings is not None:
             return
         original = self._call("read the settings", self.world.get_settings)
@@ -154,22 +185,40 @@ class Session(Closing):
         settings.max_substep_delta_time = SUBSTEP_S
         settings.max_substeps = round(DELTA_S / SUBSTEP_S)
         settings.deterministic_ragdolls = True
-        self._call("apply the settings", lambda: self.world.apply_settings(settings))
+        self._apply("apply the settings", settings)
         self._settings = original
         self._is_fresh = True
 
     def _restore(self) -> None:
         original, self._settings = self._settings, None
         if original is not None:
-            self._call("restore the settings", lambda: self.world.apply_settings(original))
+            self._apply("restore the settings", original)
 
-    def _call(self, what: str, action: Callable[[], T], wait_s: float | None = None) -> T:
+    def _apply(self, what: str, settings: carla.WorldSettings) -> None:
+        """Change settings; managers of other sessions are stepped by it."""
+        traffic_manager.await_rest()
+        self._call(what, lambda: self.world.apply_settings(settings), is_answered=lambda: True)
+
+    def _call(
+        self,
+        what: str,
+        action: Callable[[], T],
+        wait_s: float | None = None,
+        is_answered: Callable[[], bool] | None = None,
+    ) -> T:
         """Run a client call; its RuntimeError becomes a SimulatorError that says what failed."""
         limit = "" if wait_s is None else f" (waited up to {wait_s:.0f} s)"
+        # The client waits for the answer, and then for the state that belongs to it.
+        limit_s = 2.0 * (wait_s or self._limit_s) + SLACK_S
+        host, port = self.address.host, self.address.port
         try:
-            return action()
+            with watch(Watched(what, host, port, limit_s, is_answered)):
+                return action()
+        except SimulatorError:
+            self._is_void = True
+            raise
         except RuntimeError as err:
             # What is left to do is to clean up, and that must not wait for a dead server.
-            self.client.set_timeout(BROKEN_S)
+            self._set_timeout(BROKEN_S)
             where = f"{self.address.host}:{self.address.port}"
             raise SimulatorError(f"could not {what} at {where}{limit}: {err}") from err

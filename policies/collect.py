@@ -11,10 +11,8 @@ import argparse
 import logging
 import multiprocessing
 import shlex
-import signal
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +25,14 @@ from fusionproxy.errors import FusionError
 from fusionproxy.text import lenient_output
 from fusionproxy.whole import check_folder
 from harness.errors import ConfigError, FusionDriveError, SimulatorError
+from harness.supervision import (
+    EXIT_BAD_INPUT,
+    EXIT_SIMULATOR,
+    MAX_DEATHS,
+    Child,
+    Pulse,
+    how_it_died,
+)
 from harness.types import EpisodeContext, Observation
 from policies.base import camera_of
 from policies.cilrs import load_cilrs
@@ -52,7 +58,6 @@ NOISY_EPISODES = 0.85
 MAX_STEPS = 4000
 WORLD_DRIVES = 2  # in a row in one town and scenery: a change costs a start of the server
 ATTEMPTS = 3
-MAX_DEATHS = 20
 
 
 @dataclass(frozen=True)
@@ -188,24 +193,14 @@ def collect(config: CollectConfig, out: Path, workers: int, command: str) -> Non
     if config.sceneries < 1:
         raise ConfigError(f"--sceneries has to be positive, found {config.sceneries}")
     out.mkdir(parents=True, exist_ok=True)
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-
-    def begin(number: int) -> Any:
-        share = (number, workers)
-        process = context.Process(target=_work, args=(config, out, share, stop))
-        process.start()
-        return process
-
-    processes = [begin(number) for number in range(workers)]
+    stop = multiprocessing.get_context("spawn").Event()
+    crew = [Child(_work, (config, out, (number, workers), stop)) for number in range(workers)]
     try:
-        _watch(processes, begin, config.frames, out)
+        _watch(crew, config.frames, out)
     finally:
         stop.set()
-        for process in processes:
-            process.join(timeout=60.0)
-            if process.is_alive():
-                process.terminate()
+        for worker in crew:
+            worker.end(patience_s=60.0)
     write_card(
         out,
         {
@@ -218,14 +213,14 @@ def collect(config: CollectConfig, out: Path, workers: int, command: str) -> Non
     )
 
 
-def _watch(processes: list[Any], begin: Callable[[int], Any], wanted: int, out: Path) -> None:
+def _watch(crew: list[Child], wanted: int, out: Path) -> None:
     """Print progress on one line until enough is recorded; begin dead workers anew.
 
     CARLA's client library can end its process (the Traffic Manager does so when it loses an
-    actor), so a worker's death is met as a simulator's: what it had saved stays.
+    actor) or hang in it, so both are met as a simulator's death: what was saved stays.
     """
-    deaths = 0
     counts = recorded_frames(out)
+    deaths, episodes = 0, len(counts)
     started, at_first = time.monotonic(), sum(counts.values())
     while True:
         counts = recorded_frames(out, counts)
@@ -236,20 +231,51 @@ def _watch(processes: list[Any], begin: Callable[[int], Any], wanted: int, out: 
         if frames >= wanted:
             print()
             return
-        for number, process in enumerate(processes):
-            if process.exitcode in (None, 0):
+        if len(counts) > episodes:
+            deaths, episodes = 0, len(counts)
+        for number, worker in enumerate(crew):
+            code = worker.exit_code()
+            if not code:
                 continue
+            if code == EXIT_BAD_INPUT:
+                raise ConfigError("nothing can be recorded as asked")
             deaths += 1
-            print(f"\nworker {number} died (exit code {process.exitcode}); beginning it anew")
-            if deaths > MAX_DEATHS:
-                raise SimulatorError(f"collecting workers died {deaths} times")
-            processes[number] = begin(number)
+            how = how_it_died(code)
+            if deaths > MAX_DEATHS * len(crew):
+                raise SimulatorError(f"workers died {deaths} times in a row, last: {how}")
+            print(f"\nworker {number} died ({how}); beginning it anew")
+            worker.begin()
         time.sleep(1.0)  # of this display only: the workers pace themselves
 
 
-def _work(config: CollectConfig, out: Path, share: tuple[int, int], stop: Any) -> None:
+def _work(config: CollectConfig, out: Path, share: tuple[int, int], stop: Any, pulse: Pulse) -> int:
+    """A worker's process, told to stop by its parent."""
+    try:
+        _record(config, out, share, _Orders(stop, pulse))
+    except SimulatorError as err:
+        print(f"\nworker {share[0]}: {err}", file=sys.stderr)
+        return EXIT_SIMULATOR
+    except (FusionDriveError, OSError) as err:
+        print(f"\nworker {share[0]}: {err}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    return 0
+
+
+@dataclass(frozen=True)
+class _Orders:
+    """What a worker hears and says while it drives."""
+
+    stop: Any
+    pulse: Pulse
+
+    def is_set(self) -> bool:
+        """Give a sign of life; tell whether to stop."""
+        self.pulse.beat()
+        return bool(self.stop.is_set())
+
+
+def _record(config: CollectConfig, out: Path, share: tuple[int, int], stop: _Orders) -> None:
     """Record the episodes of every `share[1]`-th world, from `share[0]` on, until told to stop."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who sets `stop`
     done = recorded_frames(out)
     number = share[0]
     opened: World | None = None

@@ -7,15 +7,14 @@ depend on the seed alone, and are the same on both backends.
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass
 
 import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import SimulatorError
 from harness.types import Pose
+from scenarios import traffic_manager
 from scenarios.pavement import pavement_paths
 from scenarios.spec import TRAFFIC_COUNTS
 
@@ -34,8 +33,6 @@ SPEED_KMH = 25.0  # the Traffic Manager's own choice takes corners at 30 km/h, o
 WALKER_LIFT_M = 1.0
 WALKER_SPEED_MPS = (0.9, 1.6)
 ARRIVAL_M = 0.6
-END_SETTLE_S = 0.05
-SETTLE_S = 0.02  # wall clock; no vehicle is registered yet
 
 
 def traffic_counts(town: str, traffic: str) -> tuple[int, int]:
@@ -57,39 +54,6 @@ class _Walk:
     step: int  # +1 or -1
     speed_mps: float
     heading: tuple[float, float] | None = None  # last one sent
-
-
-def synchronous_manager(client: carla.Client, port: int, seed: int) -> carla.TrafficManager:
-    """The Traffic Manager of a port, stepping with `world.tick()`, seeded.
-
-    It pauses for `SETTLE_S`: LibCarla notifies the manager's thread without holding its mutex, so
-    that a tick which meets the thread on its way into synchronous mode waits for ever (measured:
-    one switch in about a thousand).
-
-    Raises:
-        SimulatorError: the manager cannot be reached.
-    """
-    try:
-        manager = client.get_trafficmanager(port)
-        manager.set_synchronous_mode(True)
-        time.sleep(SETTLE_S)
-        manager.set_random_device_seed(seed % 2**31)
-    except RuntimeError as err:
-        raise SimulatorError(f"Traffic Manager on port {port}: {err}") from err
-    return manager
-
-
-def end_manager(client: carla.Client, port: int) -> None:
-    """Stop a Traffic Manager's thread, which otherwise lives as long as the process.
-
-    Every tick and every change of settings steps all managers of the process; one whose server
-    has gone throws in its own thread, and that aborts the process.
-    """
-    try:
-        time.sleep(END_SETTLE_S)  # the same lost wake-up as in `synchronous_manager`
-        client.get_trafficmanager(port).shut_down()
-    except RuntimeError as err:
-        logger.debug("Traffic Manager on port %d: %s", port, err)
 
 
 class Traffic:
@@ -159,7 +123,7 @@ class Traffic:
     def _spawn_vehicles(
         self, count: int, avoid: Pose, rng: np.random.Generator, *, is_night: bool
     ) -> None:
-        manager = synchronous_manager(self._client, self._tm_port, self._seed)
+        manager = traffic_manager.begin(self._client, self._tm_port, self._seed)
         manager.set_hybrid_physics_mode(False)
         manager.set_global_distance_to_leading_vehicle(2.5)
         blueprints = _car_blueprints(self._world)

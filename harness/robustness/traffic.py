@@ -12,7 +12,6 @@ import math
 import queue
 import random
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from fusionproxy.text import lenient_output
 from harness.robustness.embedded import EmbeddedServer
 from harness.robustness.traffic_watch import Collision, Contacts, StopLine, TrafficWatch
 from harness.robustness.verdict import Check, at_most, conclude
+from scenarios import traffic_manager
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,6 @@ DELTA_S = 0.05
 DEADLOCK_S = 90.0
 COLLISIONS_PER_CAR_HOUR = 1.0
 RED_SHARE = 0.01  # of all passes of a light; yellow that turns red below a car is none
-SETTLE_S = 0.05  # wall clock; a tick that meets the manager on its way into the mode never ends
 TIMEOUT_S = 60.0
 WALKER_LIFT_M = 2.0
 GAP_M = 2.5
@@ -57,14 +56,16 @@ class Population:
         self.options = options
         self.events: queue.SimpleQueue[carla.CollisionEvent] = queue.SimpleQueue()
         self._chooser = random.Random(options.seed)
-        self.manager = client.get_trafficmanager(options.tm_port)
-        self.manager.set_synchronous_mode(True)
-        time.sleep(SETTLE_S)
-        self.manager.set_random_device_seed(options.seed)
+        self.manager = traffic_manager.begin(client, options.tm_port, options.seed)
         self.manager.set_global_distance_to_leading_vehicle(GAP_M)
         self.vehicles = self._spawn_vehicles()
         self.sensors = [self._feel(vehicle) for vehicle in self.vehicles]
         self.walkers, self.minds = self._spawn_walkers()
+
+    def tick(self) -> None:
+        """One step, beside a manager that hears it."""
+        traffic_manager.await_rest()
+        self.world.tick()
 
     def _spawn_vehicles(self) -> list[carla.Actor]:
         blueprints = sorted(self.world.get_blueprint_library().filter("vehicle.*"),
@@ -79,7 +80,7 @@ class Population:
             )
             batch.append(carla.command.SpawnActor(blueprint, place).then(pilot))
         answers = self.client.apply_batch_sync(batch, False)
-        self.world.tick()
+        self.tick()
         ids = [answer.actor_id for answer in answers if not answer.error]
         return [self.world.get_actor(actor_id) for actor_id in ids]
 
@@ -105,10 +106,10 @@ class Population:
             walker = world.try_spawn_actor(blueprint, carla.Transform(place))
             if walker is not None:
                 walkers.append(walker)
-        world.tick()
+        self.tick()
         kind = library.find("controller.ai.walker")
         minds = [world.spawn_actor(kind, carla.Transform(), attach_to=w) for w in walkers]
-        world.tick()
+        self.tick()
         for mind in minds:
             mind.start()
             mind.go_to_location(world.get_random_location_from_navigation())
@@ -123,9 +124,8 @@ class Population:
             mind.stop()
         actors = [*self.sensors, *self.minds, *self.walkers, *self.vehicles]
         self.client.apply_batch_sync([carla.command.DestroyActor(a) for a in actors], False)
-        self.world.tick()
-        time.sleep(SETTLE_S)
-        self.manager.shut_down()
+        self.tick()
+        traffic_manager.end(self.client, self.options.tm_port)
 
 
 def stop_lines(lights: Sequence[carla.TrafficLight]) -> list[StopLine]:
@@ -165,7 +165,7 @@ def observe(people: Population) -> tuple[TrafficWatch, Contacts]:
     contacts = Contacts()
     begin_s = world.get_snapshot().timestamp.elapsed_seconds
     for _ in range(round(people.options.minutes * 60.0 / DELTA_S)):
-        world.tick()
+        people.tick()
         snapshot = world.get_snapshot()
         for row, vehicle in enumerate(people.vehicles):
             state = snapshot.find(vehicle.id)

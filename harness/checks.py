@@ -7,7 +7,9 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -17,7 +19,7 @@ import cv2
 from harness.config import RunConfig
 from harness.errors import ConfigError, MapError, unknown_name
 from harness.probe import DEFAULT_PORT, check_version, is_port_free
-from policies import LEADERBOARD, check_policy, make_policy
+from policies import LEADERBOARD, POLICIES, check_policy, make_policy
 from policies.base import Policy, close_policy
 from scenarios.route_files import RouteSpec, is_random_town, read_route_xml, town_name
 from scenarios.spec import COLLISION_MODES, check_traffic
@@ -209,19 +211,30 @@ def check_reachable(host: str, port: int, timeout_s: float) -> None:
 
 def load_drivers(config: RunConfig) -> Drivers:
     """Load policy and fuser once, so that bad weights stop the run here; keep their hashes."""
-    for label, path in (("policy", config.policy_weights), ("fuser", config.fuser_weights)):
-        if path is not None and not path.is_file():
-            raise ConfigError(f"{label} weights {path}: no such file")
-    policy = driver(config)
-    try:
-        check_sight(config, policy)
-    finally:
-        close_policy(policy)
+    check_weights(config)
+    with redirect_stdout(sys.stderr):  # what an agent prints is no part of the table
+        policy = driver(config)
+        try:
+            check_sight(config, policy)
+        finally:
+            close_policy(policy)
     policy_hash, policy_looks = policy.weights_hash(), looks_of(policy)
     if "fused" not in config.input:
         return Drivers(policy_hash, "none", "none", policy_looks)
     fuser = make_fuser(config.fuser, config.fuser_weights)
     return Drivers(policy_hash, fuser.weights_hash(), fuser.label, policy_looks, looks_of(fuser))
+
+
+def check_weights(config: RunConfig) -> None:
+    """Refuse weights that are not there; those of a plug-in may be a folder."""
+    if config.policy_weights is not None and config.policy.startswith(LEADERBOARD):
+        raise ConfigError("a Leaderboard agent takes --agent-config, not weights")
+    takes_folder = config.policy not in POLICIES
+    for label, path in (("policy", config.policy_weights), ("fuser", config.fuser_weights)):
+        if path is None or path.is_file() or (label == "policy" and takes_folder and path.is_dir()):
+            continue
+        what = "a folder, not a file" if path.is_dir() else "no such file"
+        raise ConfigError(f"{label} weights {path}: {what}")
 
 
 def driver(config: RunConfig) -> Policy:
@@ -231,6 +244,7 @@ def driver(config: RunConfig) -> Policy:
         config.policy_weights,
         agent_config=config.agent_config,
         fused_camera=config.fused_camera,
+        routes=config.route_file,
     )
 
 

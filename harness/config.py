@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +32,10 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _path_as_text(value: object) -> object:
+    return os.fspath(value) if isinstance(value, os.PathLike) else _as_text(value)
+
+
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)]
@@ -49,6 +54,8 @@ class Timeouts(_Frozen):
     first_tick_s: Seconds = 120.0  # after loading, spawning or attaching sensors
     tick_s: Seconds = 15.0
     frame_s: Seconds = 10.0  # a sensor's image after its tick
+    agent_setup_s: Seconds = 600.0  # building the policy, and each of its resets
+    agent_step_s: Seconds = 300.0  # one answer of the policy; the Leaderboard waits as long
 
 
 class RunConfig(_Frozen):
@@ -59,7 +66,7 @@ class RunConfig(_Frozen):
     input: Names = ("rgb",)
     policy: str = "cilrs"
     policy_weights: Path | None = None
-    agent_config: Path | None = None
+    agent_config: Annotated[str | None, BeforeValidator(_path_as_text)] = None
     fused_camera: str | None = None
     fuser: str = "student"
     fuser_weights: Path | None = None
@@ -98,6 +105,13 @@ class RunConfig(_Frozen):
         policy = re.sub(r"[^\w.-]+", "-", self.policy)  # a plug-in's name may hold a path
         name = "_".join([*parts, policy]).replace(":", "-")  # as in random:7
         return Path("runs") / (self.suite or name)
+
+
+def anchored(config: RunConfig) -> RunConfig:
+    """The same with absolute paths, for a process whose folder foreign code may change."""
+    named = {name: getattr(config, name) for name in ("maps", "route_file", "fuser_weights")}
+    paths = {name: path.absolute() for name, path in named.items() if path is not None}
+    return config.model_copy(update={**paths, "out": config.directory.absolute()})
 
 
 def load_config(file: Path | None, flags: Mapping[str, Any]) -> RunConfig:

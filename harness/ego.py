@@ -60,7 +60,13 @@ def switch_lights(ego: carla.Vehicle, weather: WeatherPreset) -> None:
 def apply_control(ego: carla.Vehicle, control: Control) -> None:
     """Hand the control to the server; it acts in the next tick."""
     ego.apply_control(
-        carla.VehicleControl(throttle=control.throttle, steer=control.steer, brake=control.brake)
+        carla.VehicleControl(
+            throttle=control.throttle,
+            steer=control.steer,
+            brake=control.brake,
+            reverse=control.reverse,
+            hand_brake=control.hand_brake,
+        )
     )
 
 

@@ -174,6 +174,13 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
             raise RuntimeError("the episode is over: call reset() first")
         values = np.clip(action, self.action_space.low, self.action_space.high)
         control = Control(*(float(value) for value in values))
+        return self.drive_on(control)
+
+    def drive_on(
+        self, control: Control
+    ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+        """The same with a policy's control, which may also choose reverse gear or hand brake."""
+        drive = self.drive
         before_m = drive.progress.distance_m
         drive.apply(control)
         fresh = drive.observe()

@@ -28,6 +28,10 @@ class SimulatorError(FusionDriveError):
     """The simulator died, did not answer, or a frame did not arrive; retried, never scored."""
 
 
+class AgentError(FusionDriveError):
+    """The user's policy or agent failed in a drive: it raised, hung, or gave no usable control."""
+
+
 def unknown_name(kind: str, name: str, known: object) -> ConfigError:
     """Build the error for a name outside a registry, listing what is known.
 

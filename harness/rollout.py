@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-import numpy as np
-
 from harness.env import CarlaDrivingEnv
+from harness.guard import GuardedPolicy
 from harness.scoring import Score
 from harness.types import Control
 from policies.base import Policy
@@ -37,9 +36,12 @@ def rollout(
 
     Raises:
         Stopped: `should_stop` became true.
+        AgentError: the policy raised, or its control is none to drive with.
         SimulatorError: the simulator died or a frame did not arrive.
     """
     env.reset(seed=spec.seed, options={"spec": spec})
+    if not isinstance(policy, GuardedPolicy):
+        policy = GuardedPolicy(policy)
     policy.reset(env.context())
     if getattr(policy, "uses_traffic_manager", False):
         env.use_autopilot()
@@ -52,6 +54,5 @@ def rollout(
         if should_stop():
             raise Stopped
         control = policy.act(env.observation(), env.state if policy.is_privileged else None)
-        action = np.array([control.throttle, control.steer, control.brake], np.float32)
-        _, _, terminated, truncated, _ = env.step(action)
+        _, _, terminated, truncated, _ = env.drive_on(control)
         is_over = terminated or truncated

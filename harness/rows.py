@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from harness.messages import Driven
 from harness.scoring import Outcome
 from harness.types import ActorKind
-from harness.worker import Driven
 from results.identity import Identity
 from results.row import EpisodeRow
 
@@ -24,7 +24,7 @@ def driven_row(
     server_rss_mb: float | None,
     finished: str,
 ) -> EpisodeRow:
-    """The row of an episode that came to its end."""
+    """The row of an episode that came to its end, or as far as its agent brought it."""
     score = driven.score
     return EpisodeRow(
         identity=identity.digest(),
@@ -53,6 +53,7 @@ def driven_row(
         steps=driven.steps,
         vehicles=driven.vehicles,
         walkers=driven.walkers,
+        error=driven.error[:ERROR_TEXT_LIMIT],
         wall_attempts=attempts,
         wall_seconds=round(driven.wall_seconds, 3),
         wall_steps_per_s=round(driven.steps / max(driven.wall_seconds, 1e-9), 2),

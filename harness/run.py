@@ -99,7 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     weights = ("--policy-weights", "--weights")
     add(*weights, type=Path, metavar="FILE", help="default: the shipped ones")
-    add("--agent-config", type=Path, metavar="FILE", help="for leaderboard:AGENT.py's setup")
+    setup = "for leaderboard:AGENT.py's setup: a file or folder, or such as CONFIG.py+NET.pth+NAME"
+    add("--agent-config", metavar="TEXT", help=setup)
     add("--fused-camera", metavar="ID", help="of that agent's RGB cameras; default: its first")
     add("--fuser", help="student (default), average, max, laplacian")
     add("--fuser-weights", type=Path, metavar="FILE", help="default: the shipped ones")

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import wait
@@ -20,11 +20,12 @@ from tqdm import tqdm
 
 from harness.checks import Drivers, pick_route, warn_of_look
 from harness.config import RunConfig
-from harness.errors import ConfigError, FusionDriveError, SimulatorError
+from harness.errors import AgentError, ConfigError, FusionDriveError, SimulatorError
+from harness.messages import Describe, Driven, DriveTask, Failed, RouteFacts, TownFacts
 from harness.rows import driven_row, error_row
+from harness.scoring import NOTHING_DRIVEN, Outcome
 from harness.slot import Job, Slot
 from harness.types import Closing
-from harness.worker import Describe, Driven, DriveTask, Failed, RouteFacts, TownFacts
 from results.identity import Identity
 from results.row import EpisodeRow
 from results.store import RowStore
@@ -167,6 +168,8 @@ class Runner(Closing):
 
         def keep(job: Job, answer: object, slot: Slot) -> None:
             assert isinstance(job.task, DriveTask)  # nothing else was handed out
+            answer = _blamed(job, answer, slot)
+            self._keep_trace(job.task.name, answer)
             row = self._row(by_name[job.task.name], job, answer, slot)
             self._store.append(row)
             bar.update()
@@ -199,6 +202,14 @@ class Runner(Closing):
         logger.info("%s: %s", episode.name, row.outcome)
         return row
 
+    def _keep_trace(self, name: str, answer: object) -> None:
+        """Write the traceback of a failure beside the rows."""
+        trace = answer.trace if isinstance(answer, (Driven, Failed)) else ""
+        if trace:
+            folder = self._config.directory / "errors"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{name}.txt").write_text(trace, encoding="utf-8")
+
     def _work_off(
         self,
         jobs: Sequence[Job],
@@ -228,11 +239,19 @@ class Runner(Closing):
     def _judge_answer(self, job: Job, answer: object, slot: Slot) -> Job | None:
         """The job once more where a fresh server may help; None where the answer is final."""
         error = _failure_of(answer)
+        is_drive = isinstance(job.task, DriveTask)
+        if isinstance(answer, Driven) and answer.error:
+            logger.warning("%s: %s: %s", _label(job), answer.score.outcome.value, answer.error)
+            slot.replace_worker()
         if error is None:
             return None
         if isinstance(answer, Failed):
             logger.debug("%s", answer.trace)
         was_ready = slot.is_ready
+        if isinstance(error, AgentError) and is_drive:
+            logger.warning("%s: agent_error: %s", _label(job), error)
+            slot.shut_down()
+            return None
         if isinstance(error, FusionDriveError) and not isinstance(error, SimulatorError):
             raise error
         slot.shut_down()
@@ -241,8 +260,8 @@ class Runner(Closing):
             return None  # a fault of ours or of a plug-in: the same again would not help
         logger.warning("%s, attempt %d: %s", _label(job), job.attempts + 1, error)
         if job.attempts < self._config.retries:
-            return job.again()
-        if not was_ready:
+            return job.again(error)
+        if not was_ready and not job.is_agents_fault(error):
             raise error  # no server comes up at all: the next episode would fare no better
         return None
 
@@ -295,6 +314,18 @@ def _failure_of(answer: object) -> FusionDriveError | str | None:
 def _as_error(answer: object) -> FusionDriveError:
     error = _failure_of(answer)
     return error if isinstance(error, FusionDriveError) else ConfigError(str(error))
+
+
+def _blamed(job: Job, answer: object, slot: Slot) -> object:
+    """The answer; as a failed drive where no worker could give one and the agent is to blame."""
+    error = _failure_of(answer)
+    if not isinstance(error, AgentError) and not job.is_agents_fault(error):
+        return answer
+    driven = slot.so_far or Driven(NOTHING_DRIVEN, 0, 0, 0, 0.0, None)
+    score = replace(driven.score, outcome=Outcome.AGENT_ERROR)
+    tries = f", in each of {job.attempts + 1} tries" if job.attempts else ""
+    trace = answer.trace if isinstance(answer, Failed) else ""
+    return replace(driven, score=score, error=f"{error}{tries}", trace=trace)
 
 
 def _label(job: Job) -> str:

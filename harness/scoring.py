@@ -22,6 +22,7 @@ class Outcome(str, Enum):
     TIMEOUT = "timeout"
     BLOCKED = "blocked"
     DEVIATION = "deviation"
+    AGENT_ERROR = "agent_error"
     SIM_ERROR = "sim_error"
 
 
@@ -65,6 +66,25 @@ class Score:
     lane_crossings: int
     outside_m: float
     red_lights: int
+
+
+NOTHING_DRIVEN = Score(
+    outcome=Outcome.AGENT_ERROR,
+    reached_2m=False,
+    reached_5m=False,
+    reached_10m=False,
+    completion=0.0,
+    driving_score=0.0,
+    distance_m=0.0,
+    duration_s=0.0,
+    collisions=dict.fromkeys(ActorKind, 0),
+    lane_infractions=0,
+    off_road=0,
+    wrong_way=0,
+    lane_crossings=0,
+    outside_m=0.0,
+    red_lights=0,
+)
 
 
 class Judge:

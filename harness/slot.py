@@ -13,14 +13,20 @@ from typing import Any
 
 from harness.checks import PORT_STRIDE
 from harness.config import RunConfig
-from harness.errors import FusionDriveError, SimulatorError
+from harness.errors import AgentError, FusionDriveError, SimulatorError
+from harness.guard import AgentClock
+from harness.messages import Describe, Driven, DriveTask, Ready, StillDriving
 from harness.server import Server, ServerSpec, make_server
-from harness.worker import Describe, DriveTask, Ready, StillDriving, WorkerSetup, work
+from harness.worker import WorkerSetup, work
 
 logger = logging.getLogger(__name__)
 
 STOP_WAIT_S = 10.0
 SLACK_S = 30.0
+
+
+class AgentDeath(SimulatorError):
+    """The driving process died while the agent had its turn; once may be anybody's fault."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +35,21 @@ class Job:
 
     task: Describe | DriveTask
     attempts: int = 0
+    agent_deaths: int = 0  # of these, ended by a death of the process in the agent's turn
 
     @property
     def town(self) -> str:
         """Where it takes place."""
         return self.task.town if isinstance(self.task, Describe) else self.task.spec.town
 
-    def again(self) -> Job:
+    def again(self, error: FusionDriveError) -> Job:
         """The same after a failed try."""
-        return replace(self, attempts=self.attempts + 1)
+        deaths = self.agent_deaths + isinstance(error, AgentDeath)
+        return replace(self, attempts=self.attempts + 1, agent_deaths=deaths)
+
+    def is_agents_fault(self, error: object) -> bool:
+        """Whether the process died in the agent's turn in every try."""
+        return isinstance(error, AgentDeath) and self.agent_deaths == self.attempts
 
 
 class Slot:
@@ -48,9 +60,11 @@ class Slot:
         self.job: Job | None = None
         self.server: Server | None = None
         self.is_ready = False
-        self.completion = 0.0
+        self.so_far: Driven | None = None  # of the job, by the last sign of life
         self._config = config
-        self._starts = 0
+        self._starts = 0  # of servers
+        self._workers = 0
+        self._clock = AgentClock()
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
         self._heard_s = 0.0
@@ -62,10 +76,12 @@ class Slot:
         Raises:
             FusionDriveError: the server cannot be started.
         """
+        if self.server is None:
+            self._start_server(job.town)
         if self._process is None:
-            self._start(job.town)
-        assert self._connection is not None  # _start has made it
-        self.job, self.completion = job, 0.0
+            self._start_worker()
+        assert self._connection is not None  # _start_worker has made it
+        self.job, self.so_far = job, None
         self._hear()
         timeouts = self._config.timeouts
         self._silence_s = timeouts.load_s + 2.0 * timeouts.first_tick_s + SLACK_S
@@ -91,7 +107,9 @@ class Slot:
         """The worker's answer to the job, or why none will come; None while it works."""
         answer = self._receive()
         if answer is None and self.job is not None:
-            answer = self._death()
+            death = self._death()
+            # It may have answered and died since we looked.
+            answer = death if death is None else self._receive() or death
         return answer
 
     def server_rss_mb(self) -> float | None:
@@ -100,32 +118,48 @@ class Slot:
 
     def shut_down(self) -> None:
         """End worker and server; may be called twice."""
-        process, self._process = self._process, None
-        connection, self._connection = self._connection, None
+        self._end_worker()
         server, self.server = self.server, None
-        is_ready, self.is_ready = self.is_ready, False
-        # Only a driving worker has anything to give back, and only to a server that lives.
-        is_graceful = is_ready and server is not None and server.failure() is None
-        if connection is not None and process is not None:
-            _end_process(process, connection, is_graceful=is_graceful)
         if server is not None:
             server.stop()
 
-    def _start(self, town: str) -> None:
+    def replace_worker(self) -> None:
+        """Give the next job a fresh process, whatever the agent has done to this one."""
+        has_left_in_order = self._end_worker()
+        if not has_left_in_order:
+            self.shut_down()  # its car may stand around, and the clock may stand still
+
+    def _end_worker(self) -> bool:
+        """End the process; whether it has left the server as it was."""
+        process, self._process = self._process, None
+        connection, self._connection = self._connection, None
+        is_ready, self.is_ready = self.is_ready, False
+        if connection is None or process is None:
+            return True
+        # Only a driving worker has anything to give back, and only to a server that lives.
+        is_graceful = is_ready and self.server is not None and self.server.failure() is None
+        _end_process(process, connection, is_graceful=is_graceful)
+        return is_graceful and process.exitcode == 0
+
+    def _start_server(self, town: str) -> None:
         self._starts += 1
-        config = self._config
-        log_dir = config.directory / "logs"
-        name = f"{self.number}-{self._starts}"
-        self.server = make_server(self._server_spec(town, log_dir / f"server-{name}.log"))
+        log_file = self._config.directory / "logs" / f"server-{self.number}-{self._starts}.log"
+        self.server = make_server(self._server_spec(town, log_file))
         self.server.start()
-        is_first_contact = config.backend == "external" and self._starts == 1
-        timeouts = config.timeouts
+
+    def _start_worker(self) -> None:
+        assert self.server is not None  # it was started first
+        self._workers += 1
+        config, timeouts = self._config, self._config.timeouts
+        is_first_contact = config.backend == "external" and self._workers == 1
+        self._clock = AgentClock()  # a killed process leaves its turn open
         setup = WorkerSetup(
             config=config,
             host=self.server.host,
             port=self.server.port,
             start_timeout_s=timeouts.connect_s if is_first_contact else timeouts.server_start_s,
-            log_file=log_dir / f"worker-{name}.log",
+            log_file=config.directory / "logs" / f"worker-{self.number}-{self._workers}.log",
+            clock=self._clock,
         )
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
@@ -163,7 +197,7 @@ class Slot:
                 if isinstance(message, Ready):
                     self.is_ready = True
                 elif isinstance(message, StillDriving):
-                    self.completion = message.completion
+                    self.so_far = message.so_far
                     timeouts = self._config.timeouts
                     self._silence_s = timeouts.tick_s + timeouts.frame_s + SLACK_S
                 else:
@@ -175,14 +209,23 @@ class Slot:
     def _death(self) -> FusionDriveError | None:
         assert self.server is not None  # a slot with a job has one
         assert self._process is not None  # likewise
-        failure = self.server.failure()
+        failure, clock = self.server.failure(), self._clock
         if failure is not None:
             return failure
         if not self._process.is_alive():
             code = self._process.exitcode or 0
             how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            return SimulatorError(f"the driving process died ({how})")
-        silent_s = time.monotonic() - self._heard_s
+            text = f"the driving process died ({how})"
+            return (
+                AgentDeath(f"{text} in the agent's code")
+                if clock.is_running
+                else (SimulatorError(text))
+            )
+        if clock.is_running:
+            if clock.overrun_s > SLACK_S:  # the worker itself notices all but native code
+                return AgentError(f"no answer within {clock.limit_s:g} s (native code)")
+            return None
+        silent_s = time.monotonic() - max(self._heard_s, clock.left_s)
         if silent_s > self._silence_s:
             return SimulatorError(f"the driving process gave no sign of life for {silent_s:.0f} s")
         return None

@@ -47,6 +47,8 @@ class TraceRecorder:
                 "throttle": control.throttle,
                 "steer": control.steer,
                 "brake": control.brake,
+                "reverse": control.reverse,
+                "hand_brake": control.hand_brake,
                 "command": int(progress.command),
                 "route_m": progress.distance_m,
                 "deviation_m": progress.deviation_m,

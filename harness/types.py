@@ -175,11 +175,16 @@ class Observation:
 
 @dataclass(frozen=True)
 class Control:
-    """Throttle and brake in [0, 1], steer in [-1, 1] (right is positive), CARLA's meaning."""
+    """Throttle and brake in [0, 1], steer in [-1, 1] (right is positive), CARLA's meaning.
+
+    With `reverse` the throttle drives backwards.
+    """
 
     throttle: float = 0.0
     steer: float = 0.0
     brake: float = 0.0
+    reverse: bool = field(default=False, kw_only=True)
+    hand_brake: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -13,24 +13,36 @@ import signal
 import sys
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from harness.checks import driver
-from harness.config import RunConfig
+from harness.config import RunConfig, anchored
 from harness.env import CarlaDrivingEnv, EnvConfig
-from harness.errors import FusionDriveError
+from harness.errors import AgentError, FusionDriveError
+from harness.guard import AgentClock, GuardedPolicy, TurnWatch, guarded
+from harness.messages import (
+    Describe,
+    Driven,
+    DriveTask,
+    Failed,
+    Ready,
+    RouteFacts,
+    StillDriving,
+    TownFacts,
+)
 from harness.output import of_disk, unwritable
+from harness.probe import check_version
 from harness.recorder import VideoRecorder, Window
 from harness.rollout import Observer, Stopped, rollout
-from harness.scoring import Score
+from harness.scoring import Outcome
 from harness.server import ExternalServer, ServerSpec, await_ready, process_rss_mb
 from harness.trace import TraceRecorder
-from harness.types import Control
+from harness.types import Closing, Control
 from policies.base import Policy, camera_of, close_policy, sensors_of
+from policies.faults import reason
 from scenarios.routes import RouteSpec
-from scenarios.spec import EpisodeSpec
 
 logger = logging.getLogger(__name__)
 
@@ -46,74 +58,7 @@ class WorkerSetup:
     port: int
     start_timeout_s: float
     log_file: Path
-
-
-@dataclass(frozen=True)
-class Describe:
-    """Ask: load a town and say what can be driven there."""
-
-    town: str
-
-
-@dataclass(frozen=True)
-class DriveTask:
-    """Ask: drive an episode and keep records under this name."""
-
-    spec: EpisodeSpec
-    name: str
-
-
-@dataclass(frozen=True)
-class RouteFacts:
-    """A route as rows name it."""
-
-    route_id: str
-    digest: str
-    length_m: float
-
-
-@dataclass(frozen=True)
-class TownFacts:
-    """What a server says of a town."""
-
-    town: str
-    map: str
-    engine: str
-    look: int | None  # None where the engine has no version of its look
-    version: str
-    routes: tuple[RouteFacts, ...]
-
-
-@dataclass(frozen=True)
-class Driven:
-    """An episode that came to its end."""
-
-    score: Score
-    steps: int
-    vehicles: int
-    walkers: int
-    wall_seconds: float
-    rss_mb: float | None
-
-
-@dataclass(frozen=True)
-class Ready:
-    """The server answers."""
-
-
-@dataclass(frozen=True)
-class StillDriving:
-    """A sign of life."""
-
-    completion: float
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The task did not end; a `FusionDriveError` travels as such, anything else as its text."""
-
-    error: FusionDriveError | str
-    trace: str
+    clock: AgentClock
 
 
 def work(setup: WorkerSetup, connection: Connection) -> None:
@@ -124,7 +69,7 @@ def work(setup: WorkerSetup, connection: Connection) -> None:
     except OSError as err:
         connection.send(Failed(unwritable(setup.log_file, err), traceback.format_exc()))
         return
-    worker = _Worker(setup, connection)
+    worker = _Worker(replace(setup, config=anchored(setup.config)), connection)
     try:
         worker.serve()
     except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -139,6 +84,8 @@ class _Worker:
         self._connection = connection
         self._env: CarlaDrivingEnv | None = None
         self._policy: Policy | None = None
+        self._under_way: Attempt | None = None
+        self._watch = TurnWatch(setup.clock, self._give_up)
 
     def serve(self) -> None:
         """Answer one request at a time; None ends it."""
@@ -156,14 +103,27 @@ class _Worker:
                 answer = Failed(f"{type(err).__name__}: {err}", traceback.format_exc())
             self._connection.send(answer)
 
-    def _answer(self, task: Describe | DriveTask) -> TownFacts | Driven | Failed:
-        return self._describe(task) if isinstance(task, Describe) else self._drive(task)
-
     def close(self) -> None:
         """Leave the server as it was."""
         if self._env is not None:
             self._env.close()
         close_policy(self._policy)
+
+    def _answer(self, task: Describe | DriveTask) -> TownFacts | Driven | Failed:
+        return self._describe(task) if isinstance(task, Describe) else self._drive(task)
+
+    def _give_up(self, error: AgentError, trace: str) -> None:
+        """Answer in place of the thread that hangs in the agent's code, and end the process."""
+        code = 1
+        try:
+            attempt = self._under_way
+            answer = Failed(error, trace) if attempt is None else attempt.failed(error, trace)
+            self._connection.send(answer)
+            if self._env is not None:
+                self._env.close()
+            code = 0
+        finally:
+            os._exit(code)
 
     def _environment(self) -> CarlaDrivingEnv:
         if self._env is None:
@@ -185,9 +145,14 @@ class _Worker:
         return self._env
 
     def _driver(self) -> Policy:
+        """The policy; it was built once before the run began, so that its failure is its own."""
         if self._policy is None:
             config = self._setup.config
-            self._policy = driver(config)
+            try:
+                limit_s = config.timeouts.agent_setup_s
+                self._policy = guarded(lambda: driver(config), self._watch, limit_s)
+            except FusionDriveError as err:
+                raise AgentError(str(err)) from err
         return self._policy
 
     def _describe(self, task: Describe) -> TownFacts:
@@ -208,52 +173,109 @@ class _Worker:
 
     def _drive(self, task: DriveTask) -> Driven:
         env, config = self._environment(), self._setup.config
-        policy = self._driver()
-        began = time.monotonic()
-        trace = TraceRecorder() if config.trace else None
-        video = VideoRecorder(config.directory / "videos" / f"{task.name}.mp4")
-        observers: list[Observer] = [_LifeSign(self._connection)]
-        if trace is not None:
-            observers.append(trace)
-        if config.video:
-            observers.append(video)
-        if config.show:
-            observers.append(Window())
-        with video:
-            score = rollout(
-                env,
-                policy,
-                task.spec,
-                observers=tuple(observers),
-                should_stop=self._should_stop,
-            )
-            video.finish(score.outcome.value)
-        if trace is not None:
-            trace.write(config.directory / "traces" / f"{task.name}.parquet")
-        return Driven(
-            score=score,
-            steps=env.steps,
-            vehicles=env.drive.placed[0],
-            walkers=env.drive.placed[1],
-            wall_seconds=time.monotonic() - began,
-            rss_mb=process_rss_mb(os.getpid()),
-        )
+        policy = GuardedPolicy(self._driver(), self._watch, config.timeouts)
+        with Records(config, task.name) as records:
+            self._under_way = attempt = Attempt(env, records)
+            observers = (_LifeSign(self._connection, attempt), *records.observers)
+            try:
+                rollout(env, policy, task.spec, observers=observers, should_stop=self._should_stop)
+                policy.finish()
+            except AgentError as err:
+                self._check_server()
+                return attempt.failed(err, traceback.format_exc())
+            except KeyboardInterrupt as err:  # Ctrl-C is ignored here: the agent has raised it
+                return attempt.failed(AgentError(reason(err)), traceback.format_exc())
+            finally:
+                self._under_way = None
+            return attempt.ended()
+
+    def _check_server(self) -> None:
+        """What an agent raises while the server dies is not the agent's fault.
+
+        Raises:
+            SimulatorError: the server does not answer.
+        """
+        setup = self._setup
+        check_version(setup.host, setup.port, setup.config.timeouts.connect_s)
 
     def _should_stop(self) -> bool:
         """The runner only writes while a task is under way to end it, or has hung up."""
         return self._connection.poll()
 
 
-class _LifeSign:
-    """Tells the runner every second of simulated time that the drive goes on."""
+class Records(Closing):
+    """What is kept of a drive beside its row, and shown of it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, config: RunConfig, name: str) -> None:
+        self._trace_file = config.directory / "traces" / f"{name}.parquet"
+        self._trace = TraceRecorder() if config.trace else None
+        self._video = VideoRecorder(config.directory / "videos" / f"{name}.mp4")
+        window = Window() if config.show else None
+        video = self._video if config.video else None
+        wanted: tuple[Observer | None, ...] = (self._trace, video, window)
+        self.observers = tuple(observer for observer in wanted if observer is not None)
+
+    def keep(self, outcome: Outcome) -> None:
+        """Write the files of a drive that has ended."""
+        self._video.finish(outcome.value)
+        if self._trace is not None:
+            self._trace.write(self._trace_file)
+
+    def close(self) -> None:
+        """Remove what was not kept."""
+        self._video.close()
+
+
+class Attempt:
+    """An episode under way: how far it has come, and how it ends."""
+
+    def __init__(self, env: CarlaDrivingEnv, records: Records) -> None:
+        self._env = env
+        self._records = records
+        self._began = time.monotonic()
+
+    def so_far(self) -> Driven:
+        """What was driven up to now."""
+        env = self._env
+        return Driven(
+            score=env.score(),
+            steps=env.steps,
+            vehicles=env.drive.placed[0],
+            walkers=env.drive.placed[1],
+            wall_seconds=time.monotonic() - self._began,
+            rss_mb=process_rss_mb(os.getpid()),
+        )
+
+    def ended(self) -> Driven:
+        """The drive at its end."""
+        driven = self.so_far()
+        self._records.keep(driven.score.outcome)
+        return driven
+
+    def failed(self, error: AgentError, trace: str) -> Driven:
+        """The drive that the agent's failure ends; one that was at its goal stays a success."""
+        driven, text = self.so_far(), str(error)
+        is_at_goal = driven.score.outcome is Outcome.SUCCESS and not self._env.drive.judge.is_over
+        if is_at_goal:  # the metres beyond the goal measure how near it comes, and nothing else
+            text = f"after the goal: {text}"
+        else:
+            score = replace(driven.score, outcome=Outcome.AGENT_ERROR)
+            driven = replace(driven, score=score)
+        self._records.keep(driven.score.outcome)
+        return replace(driven, error=text, trace=trace)
+
+
+class _LifeSign:
+    """Tells the runner every second of simulated time how far the drive has come."""
+
+    def __init__(self, connection: Connection, attempt: Attempt) -> None:
         self._connection = connection
+        self._attempt = attempt
 
     def on_step(self, env: CarlaDrivingEnv, control: Control) -> None:
         """Report now and then."""
         if env.steps % REPORT_EVERY == 0:
-            self._connection.send(StillDriving(env.progress.completion))
+            self._connection.send(StillDriving(self._attempt.so_far()))
 
 
 def route_digest(spec: RouteSpec) -> str:

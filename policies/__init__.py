@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,8 +73,9 @@ def make_policy(
     name: str,
     weights: Path | None = None,
     *,
-    agent_config: Path | None = None,
+    agent_config: str | os.PathLike[str] | None = None,
     fused_camera: str | None = None,
+    routes: Path | None = None,
 ) -> Policy:
     """Build a policy.
 
@@ -81,9 +83,11 @@ def make_policy(
         name: one of `POLICIES`, an entry point of `fusiondrive.policies`, `pkg.module:Class`, or
             `leaderboard:path/to/agent.py`.
         weights: a file for policies that learn; None takes the shipped one.
-        agent_config: for a Leaderboard agent's `setup`.
+        agent_config: the text for a Leaderboard agent's `setup`: a file, a folder, or such as
+            `config.py+net.pth+name`.
         fused_camera: id of the Leaderboard agent's RGB camera whose image is replaced by the
             harness's; None is the first.
+        routes: the file with the routes, for agents that ask for it.
 
     Raises:
         ConfigError: the name is unknown, or a plug-in is not a policy.
@@ -95,7 +99,8 @@ def make_policy(
 
         if weights is not None:
             raise ConfigError("a Leaderboard agent takes --agent-config, not weights")
-        return make_leaderboard(name, AgentOptions(agent_config, fused_camera))
+        options = AgentOptions(agent_config, fused_camera)
+        return make_leaderboard(name, options, routes=routes)
     if agent_config is not None or fused_camera is not None:
         raise ConfigError(
             f"agent-config and fused-camera are for {LEADERBOARD}AGENT.py, not for '{name}'"

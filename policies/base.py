@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import logging
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,8 @@ from harness.types import (
     WorldState,
 )
 
+logger = logging.getLogger(__name__)
+
 
 class Policy(Protocol):
     """Maps one observation to one control, ten times per simulated second.
@@ -23,8 +26,11 @@ class Policy(Protocol):
     Deriving from it gives everything but `act`. Optional attributes, read where they exist:
     `camera` (a `CameraSpec`: the camera that the policy was trained with), `sensors` (a tuple of
     `SensorSpec`: what else is to be mounted; see `Observation.readings`), `uses_image` (False
-    where the camera's image is not looked at), `uses_traffic_manager` (the Traffic Manager drives)
-    and `close()`, called when the run ends.
+    where the camera's image is not looked at), `uses_traffic_manager` (the Traffic Manager drives),
+    `finish()`, called when an episode has ended, and `close()`, called when the run ends.
+
+    What `reset`, `act` or `finish` raises, and a control that is no finite `Control`, makes the
+    episode an `agent_error`: a failed drive. The next one is driven by a policy that is built anew.
     """
 
     is_privileged: bool = False
@@ -57,11 +63,22 @@ def sensors_of(policy: Policy) -> tuple[SensorSpec, ...]:
     return tuple(getattr(policy, "sensors", ()))
 
 
+def finish_policy(policy: Policy) -> None:
+    """Tell a policy that its episode has ended, where it wants to know."""
+    finish = getattr(policy, "finish", None)
+    if callable(finish):
+        finish()
+
+
 def close_policy(policy: Policy | None) -> None:
-    """Let go of what a policy holds, where it holds anything."""
+    """Let go of what a policy holds, where it holds anything; no episode hangs on it any more."""
     close = getattr(policy, "close", None)
-    if callable(close):
+    if not callable(close):
+        return
+    try:
         close()
+    except Exception as err:  # foreign code may fail in any way
+        logger.warning("the policy's close() failed: %s: %s", type(err).__name__, err)
 
 
 def source_hash(kind: type) -> str:

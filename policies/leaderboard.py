@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import inspect
 import logging
-import math
-import sys
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any
 
 import carla
 
-from harness.errors import ConfigError, FusionDriveError
+from harness.errors import AgentError, ConfigError, FusionDriveError
 from harness.types import (
     CameraSpec,
     Control,
@@ -26,7 +24,11 @@ from harness.types import (
     SensorSpec,
     WorldState,
 )
-from policies.leaderboard_base import provide, road_option
+from policies.agent_config import AgentConfig
+from policies.agent_file import agent_class
+from policies.agent_surroundings import SaveFolders, export_variables
+from policies.faults import finite, place_of, reason, variable_hint
+from policies.leaderboard_base import road_option
 from policies.leaderboard_data import (
     GNSS,
     bgra,
@@ -47,7 +49,7 @@ PREFIX = "leaderboard:"
 class AgentOptions:
     """What the command line says of an agent."""
 
-    config: Path | None = None  # handed to `setup`
+    config: str | os.PathLike[str] | None = None  # handed to `setup`
     fused_camera: str | None = None  # id of the RGB camera to replace; None: the first
 
 
@@ -69,9 +71,12 @@ class LeaderboardPolicy:
         self.options = options or AgentOptions()
         self.path = path
         self.agent: Any = None
+        self.config = AgentConfig(self.options.config)
         self._label = f"agent {path}"
-        self._kind = _agent_class(path)
-        specs = sensor_specs(self._wanted_sensors())
+        self._folders = SaveFolders()
+        with self._folders.rehearsal():
+            self._kind = agent_class(path)
+            specs = sensor_specs(self._wanted_sensors())
         camera = driving_camera(specs, self.options.fused_camera)
         self.uses_image = camera is not None
         self.camera = CameraSpec() if camera is None else camera_spec(camera)
@@ -82,6 +87,7 @@ class LeaderboardPolicy:
     def reset(self, context: EpisodeContext) -> None:
         """Make an agent for this route, as the Leaderboard does."""
         self.close()
+        self._folders.open(f"{context.town.replace(':', '-')}_r{context.route.route_id}")
         world_map = context.extras["map"]
         self._grid = MercatorGps(world_map)
         plan = global_plan(context.route, world_map)
@@ -102,21 +108,27 @@ class LeaderboardPolicy:
         }
         if self._camera_id is not None:
             data[self._camera_id] = (frame, bgra(observation.image))
-        return to_control(self.agent.run_step(data, observation.time_s))
+        control = self.agent.run_step(data, observation.time_s)
+        return to_control(control, self.agent.run_step)
 
     def weights_hash(self) -> str:
-        """Over the agent's file, its configuration (file or folder) and the replaced camera."""
+        """Over the agent's file, its configuration and the replaced camera."""
         digest = hashlib.sha256(self.path.read_bytes())
-        for file in _files_of(self.options.config):
-            digest.update(file.name.encode() + file.read_bytes())
+        for content in self.config.content():
+            digest.update(content)
         digest.update(str(self._camera_id).encode())
         return digest.hexdigest()[:12]
 
-    def close(self) -> None:
-        """Let the agent go."""
+    def finish(self) -> None:
+        """Destroy the agent at the end of its route."""
         agent, self.agent = self.agent, None
         if agent is not None:
             agent.destroy()
+
+    def close(self) -> None:
+        """Let go of an agent whose route did not come to its end."""
+        agent, self.agent = self.agent, None
+        _destroy(agent, self._label)
 
     def _reading(self, spec: SensorSpec, reading: Reading) -> Any:
         data = leaderboard_data(spec.kind, reading)
@@ -134,14 +146,16 @@ class LeaderboardPolicy:
             return list(agent.sensors())
         except FusionDriveError:
             raise
-        except Exception as err:  # foreign code may fail in any way
-            raise ConfigError(f"{self._label}: setup: {type(err).__name__}: {err}") from err
+        except (Exception, SystemExit) as err:  # foreign code may fail in any way
+            hint = variable_hint(err)
+            if self.config.missing:
+                hint += f"; no such file: {', '.join(self.config.missing)}"
+            raise ConfigError(f"{self._label}: setup: {reason(err)}{hint}") from err
         finally:
-            if agent is not None:
-                agent.destroy()
+            _destroy(agent, self._label)
 
     def _made(self, host: str, port: int, plan: tuple[list[Any], list[Any]]) -> Any:
-        config = "" if self.options.config is None else str(self.options.config)
+        config = self.config.text
         if _is_version_1(self._kind):
             agent = self._kind(config)  # sets itself up
             agent.set_global_plan(*plan)
@@ -152,18 +166,29 @@ class LeaderboardPolicy:
         return agent
 
 
-def make_leaderboard(name: str, options: AgentOptions | None = None) -> LeaderboardPolicy:
+def make_leaderboard(
+    name: str, options: AgentOptions | None = None, *, routes: Path | None = None
+) -> LeaderboardPolicy:
     """Build the policy that `leaderboard:path/to/agent.py` names.
+
+    Args:
+        name: as above; `~` stands for the home folder.
+        options: for the agent.
+        routes: the file with the routes, which agents may ask for.
 
     Raises:
         ConfigError: there is no such file, or it is no agent.
     """
     options = options or AgentOptions()
-    path = Path(name.removeprefix(PREFIX))
+    path = Path(name.removeprefix(PREFIX).strip()).expanduser()
+    if path.is_dir():
+        raise ConfigError(f"agent {path}: a folder; give the agent's Python file in it")
     if not path.is_file():
         raise ConfigError(f"agent {path}: no such file")
-    if options.config is not None and not options.config.exists():
-        raise ConfigError(f"agent config {options.config}: no such file")
+    config = AgentConfig(options.config)
+    for part in config.missing:
+        logger.warning("agent config: no file '%s'; handed to the agent as it is", part)
+    export_variables(routes)
     return LeaderboardPolicy(path, options)
 
 
@@ -181,64 +206,32 @@ def global_plan(route: Route, world_map: Any) -> tuple[list[Any], list[Any]]:
     return gps, world
 
 
-def to_control(control: Any) -> Control:
-    """What of a `carla.VehicleControl` the harness applies.
+def to_control(control: Any, run_step: Callable[..., Any]) -> Control:
+    """What of a `carla.VehicleControl` the harness applies: all but gears chosen by hand.
 
     Raises:
-        ConfigError: the agent answers no control, a value that is no number, or reverse gear.
+        AgentError: the agent answers no control, or a value that is no finite number.
     """
+    names = ("throttle", "steer", "brake")
+    if not all(hasattr(control, name) for name in names):
+        kind = "None" if control is None else f"a {type(control).__name__}"
+        raise AgentError(f"answered {kind}, expected a carla.VehicleControl ({place_of(run_step)})")
+    values = finite({name: getattr(control, name) for name in names}, run_step)
+    return Control(
+        *values,
+        reverse=bool(getattr(control, "reverse", False)),
+        hand_brake=bool(getattr(control, "hand_brake", False)),
+    )
+
+
+def _destroy(agent: Any, label: str) -> None:
+    """Let an agent go that drives nothing (any more): its failure is worth a word, no more."""
+    if agent is None:
+        return
     try:
-        values = tuple(float(getattr(control, key)) for key in ("throttle", "steer", "brake"))
-    except (AttributeError, TypeError, ValueError) as err:
-        raise ConfigError(f"the agent's run_step must return a VehicleControl: {err}") from err
-    if not all(math.isfinite(value) for value in values):
-        raise ConfigError(f"the agent's throttle, steer and brake are {values}")
-    if getattr(control, "reverse", False):
-        raise ConfigError("the agent shifts into reverse gear, which the harness does not drive")
-    if getattr(control, "hand_brake", False):
-        return Control(throttle=0.0, steer=values[1], brake=1.0)
-    return Control(*values)
-
-
-def _agent_class(path: Path) -> Callable[..., Any]:
-    """The class that the file's `get_entry_point()` names."""
-    folder = str(path.parent.resolve())
-    if folder not in sys.path:
-        sys.path.append(folder)  # for its neighbours; last, so that they hide nothing
-    provide()
-    module = _module(path)
-    entry = getattr(module, "get_entry_point", None)
-    if not callable(entry):
-        raise ConfigError(f"agent {path}: no get_entry_point() in it; not a Leaderboard agent")
-    kind = getattr(module, str(entry()), None)
-    if not inspect.isclass(kind):
-        raise ConfigError(f"agent {path}: get_entry_point() says '{entry()}', no such class in it")
-    for name in ("setup", "sensors", "run_step", "destroy", "set_global_plan"):
-        if not callable(getattr(kind, name, None)):
-            raise ConfigError(f"agent {path}: {kind.__name__} has no {name}(); not an agent")
-    return kind
-
-
-def _module(path: Path) -> Any:
-    name = path.stem
-    known = sys.modules.get(name)
-    if known is not None and getattr(known, "__file__", None) != str(path.resolve()):
-        name = f"leaderboard_agent_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
-    if spec is None or spec.loader is None:
-        raise ConfigError(f"agent {path}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where pickle and dataclasses look for it
-    try:
-        spec.loader.exec_module(module)
-    except ModuleNotFoundError as err:
-        hint = ""
-        if err.name in ("agents", "srunner"):
-            hint = "; put CARLA's PythonAPI/carla or the scenario_runner on PYTHONPATH"
-        raise ConfigError(f"agent {path}: needs '{err.name}', not installed{hint}") from err
-    except Exception as err:  # foreign code may fail in any way
-        raise ConfigError(f"agent {path}: {type(err).__name__}: {err}") from err
-    return module
+        agent.destroy()
+    except (Exception, SystemExit) as err:  # foreign code may fail in any way
+        logger.warning("%s: destroy: %s", label, reason(err))
 
 
 def _is_version_1(kind: Callable[..., Any]) -> bool:
@@ -247,11 +240,3 @@ def _is_version_1(kind: Callable[..., Any]) -> bool:
     required = [p for p in parameters if p.default is inspect.Parameter.empty]
     names = [p.name for p in parameters]
     return len(parameters) == 1 or (len(required) == 1 and "path" in names[0])
-
-
-def _files_of(config: Path | None) -> list[Path]:
-    if config is None:
-        return []
-    if config.is_dir():
-        return sorted(path for path in config.rglob("*") if path.is_file())
-    return [config]

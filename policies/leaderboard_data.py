@@ -75,6 +75,8 @@ def sensor_specs(wanted: Sequence[Mapping[str, Any]]) -> tuple[SensorSpec, ...]:
 
 
 def _sensor_spec(sensor: Mapping[str, Any]) -> SensorSpec:
+    if not isinstance(sensor, Mapping):
+        raise ConfigError(f"the agent's sensors: expected dicts, found {sensor!r:.60}")
     name, kind = sensor.get("id"), sensor.get("type")
     if name is None or kind is None:
         raise ConfigError(f"the agent's sensor {dict(sensor)} needs an 'id' and a 'type'")
@@ -85,14 +87,27 @@ def _sensor_spec(sensor: Mapping[str, Any]) -> SensorSpec:
     for key, attribute in _CHOSEN.get(kind, {}).items():
         if key not in sensor:
             raise ConfigError(f"the agent's sensor '{name}': {kind} needs '{key}'")
-        attributes[attribute] = str(sensor[key])
+        value = _number(sensor, key)
+        is_size = attribute.startswith("image_size")
+        attributes[attribute] = str(int(value)) if is_size else str(sensor[key])
     x, y, z, pitch, yaw, roll = (
-        float(sensor.get(key, 0.0)) for key in ("x", "y", "z", "pitch", "yaw", "roll")
+        _number(sensor, key) for key in ("x", "y", "z", "pitch", "yaw", "roll")
     )
     if kind == GNSS:  # the Leaderboard does not turn it
         pitch = yaw = roll = 0.0
     mount = Pose(x, y, z, pitch, yaw, roll)
     return SensorSpec(str(name), kind, mount, tuple(sorted(attributes.items())))
+
+
+def _number(sensor: Mapping[str, Any], key: str) -> float:
+    value = sensor.get(key, 0.0)
+    try:
+        return float(value)
+    except (TypeError, ValueError) as err:
+        name = sensor.get("id")
+        raise ConfigError(
+            f"the agent's sensor '{name}': {key} must be a number, found {value!r:.60}"
+        ) from err
 
 
 def driving_camera(specs: Sequence[SensorSpec], wanted: str | None) -> SensorSpec | None:

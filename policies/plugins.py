@@ -13,6 +13,7 @@ from typing import Any
 from harness.errors import ConfigError, FusionDriveError
 from harness.types import Control, EpisodeContext, Observation, WorldState
 from policies.base import Policy, source_hash
+from policies.faults import checked
 
 GROUP = "fusiondrive.policies"
 
@@ -34,15 +35,9 @@ class PluginPolicy:
         """Ask the plug-in.
 
         Raises:
-            ConfigError: it answers something else than a `Control`.
+            AgentError: it answers no `Control` with finite values.
         """
-        control = self._policy.act(observation, state)
-        if not isinstance(control, Control):
-            name, found = type(self._policy).__name__, type(control).__name__
-            raise ConfigError(
-                f"policy {name}: act() must return a harness.types.Control, found {found}"
-            )
-        return control
+        return checked(self._policy.act(observation, state), self._policy.act)
 
     def weights_hash(self) -> str:
         """Over what the plug-in says itself, its source file, and its weights file."""
@@ -50,7 +45,8 @@ class PluginPolicy:
         if hasattr(self._policy, "weights_hash"):
             digest.update(self._policy.weights_hash().encode())
         if self._weights is not None:
-            digest.update(self._weights.read_bytes())
+            for file in _files(self._weights):
+                digest.update(file.read_bytes())
         return digest.hexdigest()[:12]
 
     def __getattr__(self, name: str) -> Any:
@@ -58,6 +54,12 @@ class PluginPolicy:
         if name == "_policy":  # not set yet: unpickling asks before __init__
             raise AttributeError(name)
         return getattr(self._policy, name)
+
+
+def _files(weights: Path) -> list[Path]:
+    if weights.is_dir():
+        return sorted(path for path in weights.rglob("*") if path.is_file())
+    return [weights]
 
 
 def entry_points() -> dict[str, importlib.metadata.EntryPoint]:

@@ -76,6 +76,11 @@ class Cell:
     km: float
 
     @property
+    def agent_errors(self) -> int:
+        """Driven episodes that the user's policy ended by failing itself; failures, part of n."""
+        return self.outcomes.get("agent_error", 0)
+
+    @property
     def success_bound(self) -> float | None:
         """Success in percent if every unresolved simulator error were a failure."""
         total = self.n + self.errors

@@ -12,6 +12,7 @@ OUTCOMES: tuple[str, ...] = (
     "timeout",
     "blocked",
     "deviation",
+    "agent_error",
     "sim_error",
 )
 WALL_PREFIX = "wall_"  # columns that differ between equal runs
@@ -63,7 +64,7 @@ class EpisodeRow:
     steps: int | None = None
     vehicles: int | None = None  # other vehicles that were spawned
     walkers: int | None = None
-    error: str = ""  # of a sim_error
+    error: str = ""  # the reason of an agent_error or a sim_error
     wall_attempts: int = 1
     wall_seconds: float | None = None
     wall_steps_per_s: float | None = None
@@ -77,7 +78,7 @@ class EpisodeRow:
 
     @property
     def is_driven(self) -> bool:
-        """Whether the simulator held out to the end, so that the row says something of driving."""
+        """Whether the simulator held out, so that the row says something of driving."""
         return self.outcome != "sim_error"
 
     def to_dict(self) -> dict[str, Any]:

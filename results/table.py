@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -29,6 +30,8 @@ PAIRED_NOTE = (
     "Differences are the other input minus rgb on the same episodes, with a 95 % bootstrap "
     "interval clustered by route; p: exact McNemar, and after Holm over this table."
 )
+
+NAMED_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def result_table(rows: Sequence[EpisodeRow]) -> Table:
         )
         for cell in cells
     )
-    return Table("Closed-loop results", header, body, _notes(cells))
+    return Table("Closed-loop results", header, body, _notes(rows, cells))
 
 
 def comparison_table(rows: Sequence[EpisodeRow]) -> Table | None:
@@ -122,7 +125,7 @@ def appendix_b_table(rows: Sequence[EpisodeRow]) -> Table:
             for cell in cells
             if (cell.setting.town, cell.setting.weather, cell.eyes.input) == where
         )
-    notes = (f"Published: {published['source']}. {published['note']}", *_notes(cells))
+    notes = (f"Published: {published['source']}. {published['note']}", *_notes(rows, cells))
     return Table("Appendix B: published beside ours", header, tuple(body), notes)
 
 
@@ -173,7 +176,7 @@ def make_tables(rows: Sequence[EpisodeRow], suite: str | None = None) -> list[Ta
 
 def _csv_line(cell: Cell) -> dict[str, Any]:
     line: dict[str, Any] = {**cell.setting._asdict(), **cell.eyes._asdict()}
-    line.update(n=cell.n, sim_errors=cell.errors)
+    line.update(n=cell.n, sim_errors=cell.errors, agent_errors=cell.agent_errors)
     for name, rate in (("success", cell.success), ("collision", cell.collision)):
         line[f"{name}_percent"] = rate.percent
         line[f"{name}_low"] = 100.0 * rate.interval.low if rate.n else None
@@ -208,9 +211,20 @@ def _comparison_line(item: Comparison) -> tuple[str, ...]:
     )
 
 
-def _notes(cells: Sequence[Cell]) -> tuple[str, ...]:
+def _notes(rows: Sequence[EpisodeRow], cells: Sequence[Cell]) -> tuple[str, ...]:
     has_thermal = any(cell.eyes.input in ("thermal", "fused") for cell in cells)
-    return (COMMON_NOTE, THERMAL_NOTE) if has_thermal else (COMMON_NOTE,)
+    reasons = Counter(row.error for row in rows if row.outcome == "agent_error")
+    notes = (COMMON_NOTE, THERMAL_NOTE if has_thermal else "", _agent_note(reasons))
+    return tuple(note for note in notes if note)
+
+
+def _agent_note(reasons: Counter[str]) -> str:
+    """How often the policy itself failed, and why; empty where it never did."""
+    if not reasons:
+        return ""
+    named = [f"{count} x {text}" for text, count in reasons.most_common(NAMED_REASONS)]
+    named += ["others"] if len(reasons) > NAMED_REASONS else []
+    return f"Agent errors, {reasons.total()} in all, are failures within n: {'; '.join(named)}."
 
 
 def _source(cell: Cell) -> str:

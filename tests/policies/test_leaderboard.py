@@ -172,6 +172,8 @@ class Old(autonomous_agent.AutonomousAgent):
         ("def get_entry_point(): return 'A'\nclass A: pass", "A has no setup.., not an agent"),
         ("import srunner", "needs 'srunner', not installed; put CARLA's PythonAPI/carla"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("def get_entry_point(): return 1 / 0", "get_entry_point: ZeroDivisionError"),
     ],
 )
 def test_what_is_no_agent_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -202,6 +204,9 @@ class A(AutonomousAgent):
             "sensor.camera.rgb needs 'width'",
         ),
         ("pass", "*[{'type': 'sensor.other.imu', 'id': 's'}] * 2", "sensors share an id: s, s"),
+        ("pass", "{'type': 'sensor.other.imu', 'id': 's', 'x': 'a'}", "'s': x must be a number"),
+        ("pass", "'sensor.other.imu'", "expected dicts, found 'sensor.other.imu'"),
+        ("raise SystemExit(1)", "", r"setup: SystemExit: 1 \(agent_of_test.py, line 7, setup\)"),
     ],
 )
 def test_faults_of_an_agent_are_named(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import ConfigError
+from harness.errors import AgentError, ConfigError
 from harness.run import main
 from harness.types import Command, Control, Observation, WorldState
 from policies import check_policy, make_policy, plugins
@@ -28,6 +28,11 @@ class Weighted:
 
     def act(self, observation: Observation, state: WorldState | None) -> Control:
         return Control(steer=float(self.text))
+
+
+class Keeps(Minimal):
+    def __init__(self, weights: Path) -> None:
+        self.weights = weights
 
 
 class NoPolicy:
@@ -100,8 +105,15 @@ def test_what_is_wrong_is_said(name: str, message: str) -> None:
 
 def test_answer_must_be_a_control() -> None:
     policy = make_policy("theirs.driving:WrongAnswer")
-    with pytest.raises(ConfigError, match=r"WrongAnswer: act.. must return .*Control, found tuple"):
+    with pytest.raises(AgentError, match=r"a tuple, .*Control \(test_plugins.py, line \d+"):
         policy.act(VIEW, None)
+
+
+def test_weights_may_be_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_text("1")
+    first = make_policy("theirs.driving:Keeps", tmp_path).weights_hash()
+    (tmp_path / "a.bin").write_text("2")
+    assert make_policy("theirs.driving:Keeps", tmp_path).weights_hash() != first
 
 
 def test_weights_for_a_class_without_any_are_refused(tmp_path: Path) -> None:

@@ -74,6 +74,14 @@ def test_a_simulator_error_is_driven_again_and_then_replaced(tmp_path: Path) -> 
         assert [item.outcome for item in store.rows()] == ["collision"]
 
 
+def test_an_agent_error_is_a_result(tmp_path: Path) -> None:
+    with RowStore(tmp_path) as store:
+        store.append(row("agent_error"))
+        store.append(row("sim_error"))
+        assert store.done() == {row().identity}
+        assert [item.outcome for item in store.rows()] == ["agent_error"]
+
+
 def test_one_directory_has_one_writer(tmp_path: Path) -> None:
     with RowStore(tmp_path), pytest.raises(ConfigError, match="another run"):
         RowStore(tmp_path)

@@ -67,6 +67,31 @@ def test_simulator_errors_are_in_the_bound_only() -> None:
     assert (cell.n, cell.errors, cell.success.percent, cell.success_bound) == (1, 1, 100.0, 50.0)
 
 
+def test_agent_errors_are_failures_that_the_table_counts_and_names() -> None:
+    why = "ValueError: no plan (mine.py, line 3, act)"
+    failed = {"driving_score": 12.0, "distance_m": 20.0, "collisions": 0, "lane_infractions": 1}
+    rows = [row(0, "rgb", "success"), row(1, "rgb", "agent_error", error=why, **failed)]
+    cell = make_cells(rows)[0]
+    assert (cell.n, cell.errors, cell.agent_errors) == (2, 0, 1)
+    assert (cell.success.percent, cell.success_bound) == (50.0, 50.0)
+    assert cell.driving_score == pytest.approx(46.0)
+    assert cell.lane_per_km == pytest.approx(1000.0 * 4 / 220.0)
+    text = make_tables(rows)[0].markdown()
+    assert f"Agent errors, 1 in all, are failures within n: 1 x {why}." in text
+    assert "1 success, 1 agent_error" in text
+    (line,) = csv.DictReader(io.StringIO(cells_csv(rows)))
+    assert (line["agent_errors"], line["sim_errors"]) == ("1", "0")
+    assert "Agent errors" not in make_tables(rows[:1])[0].markdown()
+
+
+def test_an_agent_error_loses_its_pair() -> None:
+    crashed = [row(i, "fused", "agent_error", collisions=0) for i in range(4)]
+    (found,) = compare([*PAIRED[:10], *crashed, *PAIRED[14:]])
+    assert found.pairs == 10
+    assert found.success.mean == pytest.approx(20.0)  # 4 of 10 lost, 6 of 10 gained
+    assert found.success_p == pytest.approx(0.754, abs=1e-3)  # exact binomial test of 4 in 10
+
+
 @pytest.mark.parametrize(
     "change", [{"backend": "unreal"}, {"map": "carla:x"}, {"policy_weights": "cafe"}]
 )

@@ -1,0 +1,213 @@
+"""Agents that fail in one route: the route is lost, the run goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.config import RunConfig
+from harness.env import CarlaDrivingEnv, EnvConfig
+from harness.errors import AgentError
+from harness.guard import AgentClock
+from harness.messages import DriveTask
+from harness.rollout import rollout
+from harness.run import main
+from harness.server import RunningServer, Server, ServerSpec
+from harness.slot import AgentDeath, Job
+from harness.types import Control, Observation, Pose, WorldState
+from harness.worker import Attempt, Records
+from policies import make_policy
+from policies.base import Policy
+from results.store import read_rows
+from scenarios.route_files import write_route_xml
+from scenarios.spec import EpisodeSpec
+from sensors.config import CameraSpec
+
+SMALL = CameraSpec(width=96, height=72)
+SPEC = EpisodeSpec("Town02", "00", "clear", "rgb", "none", "mine", seed=3)
+FAULTY = """
+import json, os, time, carla
+from leaderboard.autoagents.autonomous_agent import AutonomousAgent
+
+def get_entry_point():
+    return "Faulty"
+
+class Faulty(AutonomousAgent):
+    def setup(self, path):
+        self.steps = 0
+        start = self._global_plan_world_coord[0][0].location
+        with open(path) as file:
+            faults = json.load(file)
+        near = [f for f in faults if abs(f["x"] - start.x) + abs(f["y"] - start.y) < 5.0]
+        self.fault = near[0]["fault"] if near else "none"
+
+    def sensors(self):
+        return [{"type": "sensor.speedometer", "id": "speed"}]
+
+    def run_step(self, input_data, timestamp):
+        self.steps += 1
+        if self.steps == 4 and self.fault == "raise":
+            raise ValueError("out of memory")
+        if self.steps == 12 and self.fault == "hang":
+            time.sleep(600)
+        if self.steps == 12 and self.fault == "die":
+            os._exit(7)
+        if self.fault == "destroy":
+            return carla.VehicleControl(throttle=1.0, steer=1.0)
+        return carla.VehicleControl(throttle=0.5)
+
+    def destroy(self):
+        if self.fault == "destroy":
+            raise KeyError("no summary")
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with RunningServer(ServerSpec(town="Town02")) as running:
+        yield running
+
+
+@pytest.fixture
+def env(server: Server) -> Iterator[CarlaDrivingEnv]:
+    here = ServerSpec("external", server.host, server.port)
+    made = CarlaDrivingEnv(EnvConfig(server=here, camera=SMALL))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def routes(env: CarlaDrivingEnv, tmp_path: Path) -> tuple[Path, list[Pose]]:
+    """The first 40 m of five ready-made routes with five starts."""
+    town = env.town("Town02")
+    short: dict[tuple[float, float], object] = {}
+    for spec in town.route_specs(None):
+        route = town.route(spec)
+        x, y, z = (float(value) for value in route.points[40])
+        goal = Pose(x, y, z, yaw=float(route.yaws[40]))
+        begin = spec.keypoints[0]
+        short.setdefault((begin.x, begin.y), replace(spec, keypoints=(begin, goal)))
+    chosen = list(short.values())[:5]
+    path = tmp_path / "short.xml"
+    write_route_xml(path, chosen, {})  # type: ignore[arg-type]
+    return path, [spec.keypoints[0] for spec in chosen]  # type: ignore[attr-defined]
+
+
+def test_each_failed_route_is_a_row_and_the_run_goes_on(
+    server: Server,
+    routes: tuple[Path, list[Pose]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path, starts = routes
+    faults = ("raise", "hang", "none", "destroy", "die")
+    (tmp_path / "agent.py").write_text(FAULTY)
+    (tmp_path / "faults.json").write_text(
+        json.dumps([{"x": s.x, "y": s.y, "fault": f} for s, f in zip(starts, faults, strict=True)])
+    )
+    (tmp_path / "config.yaml").write_text("timeouts: {agent_step_s: 2.0}")
+    out = tmp_path / "out"
+    command = ["--backend", "external", "--port", str(server.port), "--out", str(out)]
+    command += ["--policy", f"leaderboard:{tmp_path}/agent.py", "--route-file", str(path)]
+    command += ["--agent-config", f"{tmp_path}/faults.json", "--retries", "0"]
+    assert main([*command, "--config", str(tmp_path / "config.yaml")]) == 0
+    rows = read_rows(out / "rows.jsonl")
+    outcomes = [row.outcome for row in rows]
+    assert outcomes[:2] == outcomes[3:] == ["agent_error"] * 2
+    assert outcomes[2] not in ("agent_error", "sim_error")
+    errors = [row.error for row in rows]
+    assert errors[0] == "ValueError: out of memory (agent.py, line 23, run_step)"
+    assert errors[1] == "no answer within 2 s (agent.py, line 25, run_step)"
+    assert errors[2] == ""
+    assert errors[3] == "KeyError: 'no summary' (agent.py, line 34, destroy)"
+    assert errors[4] == "the driving process died (exit code 7) in the agent's code"
+    assert [row.steps for row in rows][:2] == [3, 11]
+    assert rows[3].collisions is not None
+    assert all(row.driving_score is not None and row.distance_m is not None for row in rows)
+    assert rows[4].steps == 10  # of the last sign of life
+    printed = capsys.readouterr().out
+    assert "Agent errors, 4 in all, are failures within n: 1 x ValueError: out of mem" in printed
+    traces = sorted((out / "errors").iterdir())
+    assert len(traces) == 3
+    assert "time.sleep(600)" in "".join(trace.read_text() for trace in traces)
+    assert len(list((out / "traces").iterdir())) == 4
+
+
+def test_what_breaks_after_the_goal_breaks_no_success(
+    server: Server, routes: tuple[Path, list[Pose]], tmp_path: Path
+) -> None:
+    here = ServerSpec("external", server.host, server.port)
+    env = CarlaDrivingEnv(EnvConfig(server=here, camera=SMALL, route_file=routes[0]))
+    policy = make_policy("expert")
+    try:
+        env.reset(options={"spec": SPEC})
+        policy.reset(env.context())
+        attempt = Attempt(env, Records(RunConfig(out=tmp_path), "x"))
+        early = attempt.failed(AgentError("no plan left"), "")
+        while env.score().outcome.value != "success":
+            env.drive_on(policy.act(env.observation(), env.state))
+        assert not env.drive.judge.is_over
+        late = attempt.failed(AgentError("no plan left"), "")
+    finally:
+        env.close()
+    assert (early.score.outcome.value, early.error) == ("agent_error", "no plan left")
+    assert (late.score.outcome.value, late.error) == ("success", "after the goal: no plan left")
+
+
+class Backs(Policy):
+    def act(self, observation: Observation, state: WorldState | None) -> Control:
+        return Control(throttle=0.5, reverse=True)
+
+
+def test_reverse_gear_drives_backwards_and_the_hand_brake_holds(env: CarlaDrivingEnv) -> None:
+    env.reset(options={"spec": SPEC})
+    for _ in range(15):
+        env.drive_on(Backs().act(env.observation(), None))
+    assert env.observation().speed_mps < -1.0
+    env.reset(options={"spec": SPEC})
+    for _ in range(15):
+        env.drive_on(Control(throttle=0.4, hand_brake=True))
+    held = env.observation().speed_mps
+    env.reset(options={"spec": SPEC})
+    for _ in range(15):
+        env.drive_on(Control(throttle=0.4))
+    assert env.observation().speed_mps > held + 1.0
+
+
+class Fails(Policy):
+    def act(self, observation: Observation, state: WorldState | None) -> Control:
+        if observation.time_s > 0.35:
+            raise RuntimeError("broken")
+        return Control(throttle=1.0)
+
+
+def test_a_failed_rollout_keeps_its_score(env: CarlaDrivingEnv) -> None:
+    with pytest.raises(AgentError, match=r"RuntimeError: broken \(test_agent_errors.py, line"):
+        rollout(env, Fails(), SPEC)
+    assert env.steps == 4
+    assert env.score().duration_s == pytest.approx(0.4)
+
+
+def test_only_a_process_that_dies_in_every_turn_of_the_agent_is_the_agents_fault() -> None:
+    death = AgentDeath("died")
+    job = Job(DriveTask(SPEC, "x"))
+    assert job.is_agents_fault(death)
+    assert job.again(death).is_agents_fault(death)
+    assert not job.again(AgentError("other")).is_agents_fault(death)  # type: ignore[arg-type]
+    assert not job.is_agents_fault(AgentError("other"))
+
+
+def test_the_clock_runs_in_turns_only() -> None:
+    clock = AgentClock()
+    assert not clock.is_running
+    assert clock.overrun_s < 0.0
+    clock.begin(0.0)
+    assert clock.is_running
+    assert clock.overrun_s >= 0.0
+    clock.end()
+    assert not clock.is_running
+    assert clock.left_s > 0.0

@@ -62,17 +62,18 @@ class TraceRecorder:
             }
         )
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path | str) -> None:
         """Write the steps; an empty recording leaves no file."""
         if not self._rows:
             return
+        path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".part")
         pd.DataFrame(self._rows).drop(columns="start_s").to_parquet(draft, index=False)
         draft.replace(path)
 
 
-def read_trace(path: Path) -> Iterator[WorldState]:
+def read_trace(path: Path | str) -> Iterator[WorldState]:
     """World states of a written trace, enough for every criterion; others' poses are not kept."""
     for row in pd.read_parquet(path).to_dict("records"):
         contacts = (_contact(values) for values in json.loads(row["collisions"]))

@@ -14,7 +14,7 @@ from typing import Any
 from tabulate import tabulate
 
 from results.cells import Cell, Comparison, Rate, compare, make_cells
-from results.row import EpisodeRow
+from results.row import EpisodeRow, lettered
 
 THERMAL_NOTE = (
     "Thermal is segmentation-derived (privileged): it is computed from class ids and depth, "
@@ -136,7 +136,7 @@ def cells_csv(rows: Sequence[EpisodeRow]) -> str:
     """The cells with plain numbers, one column each; empty where a number is missing."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    lines = [_csv_line(cell) for cell in make_cells(rows)]
+    lines = [lettered(_csv_line(cell)) for cell in make_cells(rows)]
     if lines:
         writer.writerow(lines[0].keys())
         writer.writerows(line.values() for line in lines)
@@ -148,7 +148,10 @@ def write_tables(rows: Sequence[EpisodeRow], directory: Path, tables: Sequence[T
     markdown = "\n".join(table.markdown() for table in tables)
     (directory / "table.md").write_text(markdown, encoding="utf-8")
     (directory / "table.tex").write_text("\n".join(t.latex() for t in tables), encoding="utf-8")
-    (directory / "table.csv").write_text(cells_csv(rows), encoding="utf-8")
+    cells = cells_csv(rows)
+    # Excel takes a file without the mark for one in the machine's old code page.
+    encoding = "utf-8" if cells.isascii() else "utf-8-sig"
+    (directory / "table.csv").write_text(cells, encoding=encoding)
 
 
 def make_tables(rows: Sequence[EpisodeRow], suite: str | None = None) -> list[Table]:

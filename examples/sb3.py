@@ -19,7 +19,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
 
-from harness.env import ENV_ID, register
+from harness import ENV_ID
 from harness.types import CameraSpec, Control, Observation, WorldState
 from policies.base import Policy
 
@@ -96,7 +96,6 @@ class Sb3Policy(Policy):
 
 def train(out: Path, steps: int, **settings: object) -> None:
     """Train PPO and save it; `settings` go to the environment."""
-    register()
     env = Sb3Env(gymnasium.make(ENV_ID, camera=CAMERA, **settings))
     try:
         batch = min(64, steps)

@@ -1,7 +1,23 @@
-"""Closed-loop driving evaluation: runs episodes on a CARLA server and turns them into rows."""
+"""Closed-loop driving evaluation: runs episodes on a CARLA server and turns them into rows.
+
+Importing it registers the gymnasium environment `fusiondrive/CarlaDriving-v0`, by name alone:
+neither the client nor the renderer is loaded before an environment is made.
+"""
+
+import gymnasium
 
 from harness.home import ensure_home
 from harness.launch import find_siblings
 
+ENV_ID = "fusiondrive/CarlaDriving-v0"
+
+
+def register() -> None:
+    """Make `gymnasium.make("fusiondrive/CarlaDriving-v0")` work; may be called again."""
+    if ENV_ID not in gymnasium.registry:
+        gymnasium.register(id=ENV_ID, entry_point="harness.env:CarlaDrivingEnv")
+
+
 find_siblings()
 ensure_home()  # before any module loads CARLA's library
+register()  # at import, since gymnasium 1.x finds no plug-ins by itself

@@ -21,6 +21,7 @@ from harness.errors import ConfigError, MapError, unknown_name
 from harness.probe import DEFAULT_PORT, check_version, is_port_free
 from policies import LEADERBOARD, POLICIES, check_policy, make_policy
 from policies.base import Policy, close_policy
+from results.row import LETTERS
 from scenarios.route_files import RouteSpec, is_random_town, read_route_xml, town_name
 from scenarios.spec import COLLISION_MODES, check_traffic
 from scenarios.weather import WEATHERS
@@ -121,10 +122,13 @@ def ready_made_towns() -> tuple[str, ...]:
 
 
 def pick_route(routes: Sequence[AnyRoute], wanted: str) -> AnyRoute:
-    """The route of that id; `3` finds `03` where no route is called `3`."""
+    """The route of that id; `3` and the `r03` of rows find `03` where no route is called so."""
     by_id = {route.route_id: route for route in routes}
     by_number = {route.route_id.lstrip("0") or "0": route for route in routes}
-    found = by_id.get(wanted) or by_number.get(wanted.lstrip("0") or "0")
+    names = (wanted, wanted.removeprefix(LETTERS["route_id"]))
+    found = next((by_id[name] for name in names if name in by_id), None)
+    if found is None:
+        found = by_number.get(names[1].lstrip("0") or "0")
     if found is None:
         raise unknown_name("route", wanted, by_id)
     return found

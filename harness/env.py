@@ -2,78 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium import spaces
-from numpy.typing import NDArray
+from gymnasium import logger, spaces
+from gymnasium.error import ResetNeeded
+from numpy.typing import ArrayLike, NDArray
 
-from harness.checks import pick_route
-from harness.config import Timeouts
+from harness import ENV_ID, register
+from harness.actions import HIGH, LOW, control_of
+from harness.checks import check_names, pick_route
 from harness.criteria import Event
 from harness.drive import Drive, DriveSetup
-from harness.errors import ConfigError
-from harness.reward import RewardConfig, step_reward
+from harness.env_config import SEEDS, Chosen, EnvConfig, make_config, read_options
+from harness.reward import step_reward
 from harness.scoring import Outcome, Score
-from harness.server import RunningServer, ServerSpec, find_free_port
+from harness.server import RunningServer, find_free_port
 from harness.session import DELTA_S, Address, Session
 from harness.timing import StageClock, TimedFuser, TimedThermalCamera
 from harness.town import LoadedTown
-from harness.types import (
-    CameraSpec,
-    Control,
-    EpisodeContext,
-    Observation,
-    Route,
-    SensorSpec,
-    WorldState,
-)
+from harness.types import EpisodeContext, Observation, Route, WorldState
 from scenarios.routes import RouteSpec
 from scenarios.spec import EpisodeSpec
 from scenarios.tracker import Progress
 from sensors.fusion import Fuser, make_fuser
 from sensors.inputs import InputPipeline, Views, input_kind
 
-ENV_ID = "fusiondrive/CarlaDriving-v0"
-NO_RESULT = "reset the environment first: no episode has begun"
+__all__ = ["ENV_ID", "CarlaDrivingEnv", "EnvConfig", "register"]
 
-
-@dataclass(frozen=True)
-class EnvConfig:
-    """What stays the same over the episodes of one environment."""
-
-    server: ServerSpec = field(default_factory=ServerSpec)
-    town: str = "Town02"
-    weather: str = "clear"
-    input: str = "rgb"
-    fuser: str = "student"
-    fuser_weights: Path | None = None
-    traffic: str = "empty"
-    collision_mode: str = "stop"
-    route_file: Path | None = None
-    camera: CameraSpec = field(default_factory=CameraSpec)
-    sensors: tuple[SensorSpec, ...] = ()  # further ones, for `Observation.readings`
-    reward: RewardConfig = field(default_factory=RewardConfig)
-    timeouts: Timeouts = field(default_factory=Timeouts)
+SPEED_LIMIT_MPS = 100.0  # of the observation; no vehicle of CARLA comes near it
+TARGET_LIMIT_M = 100.0  # likewise; farther off the route the episode is over
 
 
 class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # type: ignore[misc]
     """One ego vehicle on one route per episode; ten steps per simulated second.
 
-    Observation: `image` (H, W, 3) uint8 RGB; `speed` (1,) m/s along the heading; `command`
-    (CARLA's RoadOption: 1 left, 2 right, 3 straight, 4 follow); `target_point` (2,) m, x forward
-    and y right. Action: throttle, steer, brake. `reset(options={"spec": EpisodeSpec})` chooses the
-    episode; without it a route is drawn.
+    Observation, a dict:
+        `image` (H, W, 3) uint8: RGB of the input (`rgb`, `thermal` or `fused`), by default 300 x
+        400; `speed` (1,) float32: m/s along the heading, -100 to 100; `command` int64: CARLA's
+        RoadOption (1 left, 2 right, 3 straight, 4 follow); `target_point` (2,) float32: metres, x
+        forward and y right, -100 to 100, some 10 m ahead on the route.
+    Action, (3,) float32:
+        throttle 0 to 1, steer -1 (left) to 1 (right), brake 0 to 1.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
 
     def __init__(
-        self, config: EnvConfig | None = None, *, render_mode: str | None = None, **changes: Any
+        self,
+        config: EnvConfig | Mapping[str, Any] | None = None,
+        *,
+        render_mode: str | None = None,
+        **changes: Any,
     ) -> None:
         """Nothing is started before the first reset.
 
@@ -81,21 +64,24 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
             config: settings; default is an embedded server of its own in Town02.
             render_mode: `rgb_array` makes `render()` return the policy's image.
             changes: fields of `EnvConfig`, for `gymnasium.make(id, town="Town03")`.
+
+        Raises:
+            ConfigError: a setting is unknown, or one of its files is missing or broken.
         """
-        self.config = config or EnvConfig(**changes)
+        self.config = make_config(config, changes)
+        if render_mode is not None:
+            check_names("render mode", [render_mode], self.metadata["render_modes"])
         self.render_mode = render_mode
         size = self.config.camera
         self.observation_space = spaces.Dict(
             {
                 "image": spaces.Box(0, 255, (size.height, size.width, 3), np.uint8),
-                "speed": spaces.Box(-np.inf, np.inf, (1,), np.float32),
+                "speed": spaces.Box(-SPEED_LIMIT_MPS, SPEED_LIMIT_MPS, (1,), np.float32),
                 "command": spaces.Discrete(4, start=1),
-                "target_point": spaces.Box(-np.inf, np.inf, (2,), np.float32),
+                "target_point": spaces.Box(-TARGET_LIMIT_M, TARGET_LIMIT_M, (2,), np.float32),
             }
         )
-        self.action_space = spaces.Box(
-            np.array([0.0, -1.0, 0.0], np.float32), np.array([1.0, 1.0, 1.0], np.float32)
-        )
+        self.action_space = spaces.Box(LOW, HIGH)
         self.clock = StageClock()
         self.steps = 0  # of the current episode
         self._tm_port: int | None = None
@@ -133,16 +119,24 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Begin an episode: map if changed, weather, ego, traffic, sensors, warm-up.
 
+        Args:
+            seed: of the episode (traffic, noise) and of the generator that draws its route.
+                Without one the generator goes on, and draws the episode's seed as well.
+            options: `route`, `town`, `weather`, `input`, `fuser`, `traffic` and `collision_mode`
+                hold for this episode alone; or `spec`, an `EpisodeSpec`, is the whole of it.
+
+        Returns:
+            The first observation (see the class), and an info with `route` (its id), `seed` (of
+            the episode), `time_s` (0.0) and `completion` (0..1, share of the route).
+
         Raises:
-            ConfigError: the episode names something unknown.
+            ConfigError: an option is unknown, or the episode names something unknown.
             SimulatorError: the simulator died or did not answer.
         """
+        chosen = read_options(options, self.config)
         super().reset(seed=seed)
         self._end_episode()
-        spec = (options or {}).get("spec") or self._draw_spec(seed)
-        if not isinstance(spec, EpisodeSpec):
-            kind = type(spec).__name__
-            raise ConfigError(f"options['spec'] must be an EpisodeSpec, found {kind}")
+        spec = chosen.spec or self._draw_spec(chosen, seed)
         town = self.town(spec.town)
         specs = town.route_specs(self.config.route_file)
         route = town.route(pick_route(specs, spec.route_id))
@@ -163,18 +157,33 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
                 clock=self.clock,
             )
         )
-        return self._observation(), self._info()
+        return self._observation(), {"route": route.route_id, "seed": spec.seed, **self._info()}
 
-    def step(
-        self, action: NDArray[np.float32]
-    ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        """Apply throttle, steer and brake for 0.1 s."""
+    def step(self, action: ArrayLike) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+        """Apply throttle, steer and brake for 0.1 s of simulated time.
+
+        Args:
+            action: (3,) throttle 0..1, steer -1..1, brake 0..1; values beyond are clipped.
+
+        Returns:
+            observation: dict, see the class.
+            reward: metres of route made in this step, plus 20 at the goal, less the costs of
+                what went wrong (`RewardConfig`: a collision costs 50).
+            terminated: the episode ended by its goal or a failure.
+            truncated: the episode ended because its time was up.
+            info: `time_s` (simulated seconds since the first observation), `completion` (0..1,
+                share of the route) and `events` (what the criteria reported in this step); at
+                the end `outcome` (such as `success`) and `score` (`harness.scoring.Score`).
+
+        Raises:
+            ResetNeeded: no episode has begun, or the last one is over.
+            InvalidAction: the action has another shape or type, or a value is NaN or inf.
+            SimulatorError: the simulator died or did not answer.
+        """
         drive = self.drive
         if drive.judge.is_over:
-            raise RuntimeError("the episode is over: call reset() first")
-        values = np.clip(action, self.action_space.low, self.action_space.high)
-        control = Control(*(float(value) for value in values))
-        return self.drive_on(control)
+            raise ResetNeeded("the episode is over: call reset() before the next step()")
+        return self.drive_on(control_of(action))
 
     def drive_on(
         self, control: Control
@@ -196,8 +205,17 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         return self._observation(), reward, is_over and not is_timeout, is_timeout, info
 
     def render(self) -> NDArray[np.uint8] | None:
-        """The policy's image."""
-        return self.drive.views.image if self.render_mode == "rgb_array" else None
+        """The policy's image, (H, W, 3) uint8 RGB; None without a render mode.
+
+        Raises:
+            ResetNeeded: no episode has begun.
+        """
+        image = self.drive.views.image
+        if self.render_mode is None:
+            logger.warn("render() gives nothing without a render mode: make the environment with "
+                        'render_mode="rgb_array"')  # fmt: skip
+            return None
+        return image.copy()  # the last observation's own must not change with it
 
     def close(self) -> None:
         """Remove the actors, give the clock back, stop a server of our own; may be called twice."""
@@ -209,7 +227,7 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
     def drive(self) -> Drive:
         """The episode under way."""
         if self._drive is None:
-            raise RuntimeError(NO_RESULT)
+            raise ResetNeeded("no episode has begun: call reset() first")
         return self._drive
 
     @property
@@ -264,17 +282,28 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         """Let the Traffic Manager drive the ego along the route; `step` ignores its action."""
         self.drive.use_autopilot()
 
-    def _draw_spec(self, seed: int | None) -> EpisodeSpec:
-        config = self.config
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy or pickle has settings and generator, but no server and no episode of its own."""
+        idle = {"_session": None, "_town": None, "_drive": None, "_thermal": None, "_tm_port": None}
+        fresh = {"_resources": ExitStack(), "_fusers": {}, "clock": StageClock(), "steps": 0}
+        return {**self.__dict__, **idle, **fresh}
+
+    def _draw_spec(self, chosen: Chosen, seed: int | None) -> EpisodeSpec:
+        """An episode of the settings; drawn are its route and seed where they are not given."""
+        config = chosen.config or self.config
         routes = self.routes(config.town)
+        if chosen.route is None:
+            route = routes[int(self.np_random.integers(len(routes)))]
+        else:
+            route = pick_route(routes, chosen.route)
         return EpisodeSpec(
             town=config.town,
-            route_id=routes[int(self.np_random.integers(len(routes)))].route_id,
+            route_id=route.route_id,
             weather=config.weather,
             input=config.input,
             fuser=config.fuser if config.input == "fused" else "none",
             policy="none",
-            seed=0 if seed is None else seed,
+            seed=int(self.np_random.integers(SEEDS)) if seed is None else seed,
             traffic=config.traffic,
             collision_mode=config.collision_mode,
         )
@@ -297,11 +326,13 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
 
     def _observation(self) -> dict[str, Any]:
         seen = self.drive.observation()
+        speed = np.array([seen.speed_mps], np.float32)
+        target = np.array(seen.target_point, np.float32)
         return {
             "image": seen.image,
-            "speed": np.array([seen.speed_mps], np.float32),
+            "speed": np.clip(speed, -SPEED_LIMIT_MPS, SPEED_LIMIT_MPS),
             "command": np.int64(seen.command),
-            "target_point": np.array(seen.target_point, np.float32),
+            "target_point": np.clip(target, -TARGET_LIMIT_M, TARGET_LIMIT_M),
         }
 
     def _info(self) -> dict[str, Any]:
@@ -314,9 +345,3 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         drive, self._drive = self._drive, None
         if drive is not None:
             drive.close()
-
-
-def register() -> None:
-    """Make `gymnasium.make("fusiondrive/CarlaDriving-v0")` work; an entry point calls it."""
-    if ENV_ID not in gymnasium.registry:
-        gymnasium.register(id=ENV_ID, entry_point="harness.env:CarlaDrivingEnv")

@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import IO, Protocol
 
 from harness import launch
-from harness.errors import ConfigError, FusionDriveError, SimulatorError
+from harness.config import BACKENDS
+from harness.errors import ConfigError, FusionDriveError, SimulatorError, unknown_name
 from harness.output import output
 from harness.probe import CARLA_VERSION, DEFAULT_PORT, check_version, is_port_free
 
@@ -45,6 +46,13 @@ class ServerSpec:
     start_timeout_s: float = 240.0
     connect_timeout_s: float = 10.0
     log_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("maps", "log_file"):  # texts are paths as well
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else Path(value))
+        if self.backend not in BACKENDS:
+            raise unknown_name("backend", self.backend, BACKENDS)
 
 
 class Server(Protocol):

@@ -65,7 +65,7 @@ class TraceRecorder:
             }
         )
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path | str) -> None:
         """Write the steps; an empty recording leaves no file.
 
         Raises:
@@ -73,11 +73,11 @@ class TraceRecorder:
         """
         if not self._rows:
             return
-        with whole_file(path) as draft:
+        with whole_file(Path(path)) as draft:
             pd.DataFrame(self._rows).drop(columns="start_s").to_parquet(draft, index=False)
 
 
-def read_trace(path: Path) -> Iterator[WorldState]:
+def read_trace(path: Path | str) -> Iterator[WorldState]:
     """World states of a written trace, enough for every criterion; others' poses are not kept."""
     for row in pd.read_parquet(path).to_dict("records"):
         contacts = (_contact(values) for values in json.loads(row["collisions"]))

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import ConfigError
+
 Image = NDArray[np.uint8]  # (H, W, 3) RGB, or (H, W) grey
 
 
@@ -66,6 +68,14 @@ class CameraSpec:
     pitch_deg: float = -15.0
     yaw_deg: float = 0.0
     roll_deg: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1 or not 0.0 < self.fov_deg < 180.0:
+            size = f"{self.width} x {self.height} pixels, {self.fov_deg} degrees"
+            raise ConfigError(
+                f"camera: expected 1 x 1 pixels or more and a field of view between 0 and 180 "
+                f"degrees, found {size}"
+            )
 
 
 @dataclass(frozen=True)

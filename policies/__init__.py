@@ -71,7 +71,7 @@ def check_policy(name: str) -> None:
 
 def make_policy(
     name: str,
-    weights: Path | None = None,
+    weights: Path | str | None = None,
     *,
     agent_config: str | os.PathLike[str] | None = None,
     fused_camera: str | None = None,
@@ -94,6 +94,7 @@ def make_policy(
         WeightsError: the weights are missing, foreign, or need an extra that is not installed.
     """
     check_policy(name)
+    weights = None if weights is None else Path(weights)
     if name.startswith(LEADERBOARD):
         from policies.leaderboard import AgentOptions, make_leaderboard
 

@@ -16,6 +16,16 @@ OUTCOMES: tuple[str, ...] = (
     "sim_error",
 )
 WALL_PREFIX = "wall_"  # columns that differ between equal runs
+# Ids and hashes go out with a letter in front: pandas and Excel read "00" as 0 and the hash
+# "4512e9876543" as infinity. Rows that were written without letters are read as well.
+LETTERS = {
+    "identity": "h",
+    "route_id": "r",
+    "route_digest": "h",
+    "fuser_weights": "h",
+    "policy_weights": "h",
+}
+NO_WEIGHTS = "none"  # is no hash, and goes without a letter
 
 
 @dataclass(frozen=True)
@@ -82,8 +92,8 @@ class EpisodeRow:
         return self.outcome != "sim_error"
 
     def to_dict(self) -> dict[str, Any]:
-        """All columns, in order."""
-        return asdict(self)
+        """All columns, in order, as files have them: ids and hashes with their letter."""
+        return lettered(asdict(self))
 
     def repeatable(self) -> dict[str, Any]:
         """The columns that a repetition of the same command must reproduce exactly."""
@@ -91,7 +101,9 @@ class EpisodeRow:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EpisodeRow:
-        """Read a row back; columns of other versions that are unknown here are refused.
+        """Read a row back, with letters before its ids or from before there were any.
+
+        Columns of other versions that are unknown here are refused.
 
         Raises:
             ValueError: a column is unknown or a required one is missing.
@@ -101,6 +113,26 @@ class EpisodeRow:
         if unknown:
             raise ValueError(f"unknown column '{unknown[0]}'")
         try:
-            return cls(**values)
+            return cls(**_unlettered(values))
         except TypeError as err:
             raise ValueError(str(err)) from err
+
+
+def lettered(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns of a row or table as files have them, see `LETTERS`."""
+    return {
+        name: f"{LETTERS[name]}{value}" if name in LETTERS and value != NO_WEIGHTS else value
+        for name, value in values.items()
+    }
+
+
+def _unlettered(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The reverse. An identity is a bare hash in rows of old, and no hash begins with an h."""
+    if not str(values.get("identity", "")).startswith(LETTERS["identity"]):
+        return dict(values)
+    return {
+        name: str(value).removeprefix(LETTERS[name])
+        if name in LETTERS and value != NO_WEIGHTS
+        else value
+        for name, value in values.items()
+    }

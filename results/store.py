@@ -1,4 +1,7 @@
-"""The rows of a run on disk: one JSON object per line, appended whole, never rewritten."""
+"""The rows of a run on disk: one JSON object per line, appended whole, never rewritten.
+
+`rows.parquet` beside them is a copy with a type for each column, made when the store is closed.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,19 @@ from results.row import EpisodeRow
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "rows.jsonl"
+PARQUET_NAME = "rows.parquet"
 
 
 class RowStore(Closing):
     """Append-only rows of one run directory, held by one writer at a time."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path | str) -> None:
         """Open or create the directory's rows and lock them.
 
         Raises:
             ConfigError: the directory cannot be written, or another run writes there.
         """
+        directory = Path(directory)
         self.path = directory / FILE_NAME
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -49,6 +54,7 @@ class RowStore(Closing):
             if not self._ends_with_newline():
                 line = b"\n" + line  # the last writer died within its line
             before = os.fstat(self._fd).st_size
+            self.path.with_name(PARQUET_NAME).unlink(missing_ok=True)  # it would lack this row
             try:
                 if os.write(self._fd, line) != len(line):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -66,10 +72,27 @@ class RowStore(Closing):
         return {row.identity for row in self.rows() if row.is_driven}
 
     def close(self) -> None:
-        """Give the rows free for another writer."""
+        """Copy the rows as parquet, and give them free for another writer."""
         if self._is_open:
-            os.close(self._fd)
             self._is_open = False
+            try:
+                self._copy()
+            finally:
+                os.close(self._fd)
+
+    def _copy(self) -> None:
+        """Bring `rows.parquet` up to date; where it cannot be, none is better than an old one."""
+        path = self.path.with_name(PARQUET_NAME)
+        rows = self.rows()
+        if not rows:
+            return
+        from results.frame import write_parquet  # pandas takes its time
+
+        try:
+            write_parquet(rows, path)
+        except OSError as err:
+            logger.warning("%s is missing, the rows are not: %s", path, err.strerror or err)
+            path.unlink(missing_ok=True)
 
     def _lock(self, directory: Path) -> None:
         try:
@@ -89,8 +112,9 @@ class RowStore(Closing):
         return size == 0 or os.pread(self._fd, 1, size - 1) == b"\n"
 
 
-def read_rows(path: Path) -> list[EpisodeRow]:
+def read_rows(path: Path | str) -> list[EpisodeRow]:
     """Rows of a file in the order of writing; a torn or foreign line is skipped with a warning."""
+    path = Path(path)
     if not path.exists():
         return []
     rows = []

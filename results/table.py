@@ -16,7 +16,7 @@ from tabulate import tabulate
 
 from harness.output import whole_file
 from results.cells import Cell, Comparison, Rate, compare, make_cells
-from results.row import EpisodeRow
+from results.row import EpisodeRow, lettered
 
 THERMAL_NOTE = (
     "Thermal is segmentation-derived (privileged): it is computed from class ids and depth, "
@@ -140,7 +140,7 @@ def cells_csv(rows: Sequence[EpisodeRow]) -> str:
     """The cells with plain numbers, one column each; empty where a number is missing."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    lines = [_csv_line(cell) for cell in make_cells(rows)]
+    lines = [lettered(_csv_line(cell)) for cell in make_cells(rows)]
     if lines:
         writer.writerow(lines[0].keys())
         writer.writerows(line.values() for line in lines)
@@ -159,8 +159,10 @@ def write_tables(rows: Sequence[EpisodeRow], directory: Path, tables: Sequence[T
         "table.csv": cells_csv(rows),
     }
     for name, text in texts.items():
+        # Excel takes a table without the mark for one in the machine's old code page.
+        is_excel = name.endswith(".csv") and not text.isascii()
         with whole_file(directory / name) as draft:
-            draft.write_text(text, encoding="utf-8")
+            draft.write_text(text, encoding="utf-8-sig" if is_excel else "utf-8")
 
 
 def make_tables(rows: Sequence[EpisodeRow], suite: str | None = None) -> list[Table]:

@@ -117,13 +117,14 @@ def fuser_names() -> tuple[str, ...]:
     return (*FUSERS, *(p.name for p in entry_points(group=ENTRY_POINTS) if p.name not in FUSERS))
 
 
-def make_fuser(name: str, weights: Path | None = None) -> Fuser:
+def make_fuser(name: str, weights: Path | str | None = None) -> Fuser:
     """Build a fuser by name; third parties register theirs as entry points.
 
     Raises:
         ConfigError: the name is not known.
         WeightsError: its weights are missing.
     """
+    weights = None if weights is None else Path(weights)
     if name in FUSERS:
         return FUSERS[name](weights)
     for plug_in in entry_points(group=ENTRY_POINTS):

@@ -13,14 +13,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import gymnasium
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import check_env
 
 from harness.config import Timeouts
 from harness.criteria.lane import CarlaLaneQuery
-from harness.env import ENV_ID, CarlaDrivingEnv, EnvConfig, register
+from harness.env import CarlaDrivingEnv, EnvConfig
 from harness.errors import ConfigError, MapError
 from harness.rollout import rollout
 from harness.run import main
@@ -78,19 +76,6 @@ def env(here: ServerSpec, short_routes: Path) -> Iterator[CarlaDrivingEnv]:
 def flags(server: Server, out: Path, *more: str) -> list[str]:
     fixed = ["--backend", "external", "--port", str(server.port), "--out", str(out)]
     return [*fixed, "--policy", "expert", *more]
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_gymnasium_accepts_the_environment(env: CarlaDrivingEnv) -> None:
-    check_env(env, skip_render_check=True)
-
-
-def test_gymnasium_makes_the_environment_by_its_name() -> None:
-    register()
-    register()
-    made = gymnasium.make(ENV_ID, camera=SMALL)  # starts nothing before the first reset
-    assert made.observation_space["image"].shape == (72, 96, 3)  # type: ignore[index]
-    made.close()
 
 
 def test_same_seed_gives_the_same_images_and_motion(env: CarlaDrivingEnv) -> None:

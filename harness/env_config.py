@@ -1,0 +1,129 @@
+"""What an environment is made of, and what a reset may choose anew; all of it checked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.checks import check_names
+from harness.config import Timeouts
+from harness.errors import ConfigError, unknown_name
+from harness.reward import RewardConfig
+from harness.server import ServerSpec
+from harness.settings import checked
+from harness.types import CameraSpec, SensorSpec
+from scenarios.route_files import read_route_xml
+from scenarios.spec import COLLISION_MODES, EpisodeSpec, check_traffic
+from scenarios.weather import WEATHERS
+from sensors.fusion import fuser_names
+from sensors.inputs import INPUTS
+
+WHAT = "environment"  # as errors call these settings
+SEEDS = 2**31  # an episode's seed is below it
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """What stays the same over the episodes of one environment.
+
+    Paths may be texts, and the nested settings dicts of their fields: `camera={"width": 200}`.
+
+    Raises:
+        ConfigError: a key, name or value is unknown.
+    """
+
+    server: ServerSpec = field(default_factory=ServerSpec)
+    town: str = "Town02"
+    weather: str = "clear"
+    input: str = "rgb"
+    fuser: str = "student"
+    fuser_weights: Path | None = None
+    traffic: str = "empty"
+    collision_mode: str = "stop"
+    route_file: Path | None = None
+    camera: CameraSpec = field(default_factory=CameraSpec)
+    sensors: tuple[SensorSpec, ...] = ()  # further ones, for `Observation.readings`
+    reward: RewardConfig = field(default_factory=RewardConfig)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+    def __post_init__(self) -> None:
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        for name, value in checked(EnvConfig, values, WHAT).items():
+            object.__setattr__(self, name, value)
+        check_names("weather", [self.weather], WEATHERS)
+        check_names("input", [self.input], INPUTS)
+        check_names("fuser", [self.fuser], fuser_names())
+        check_names("collision mode", [self.collision_mode], COLLISION_MODES)
+        check_traffic(self.traffic)
+
+
+def make_config(config: EnvConfig | Mapping[str, Any] | None, changes: dict[str, Any]) -> EnvConfig:
+    """A configuration or its keys as a mapping, with some fields changed; its files are there.
+
+    Raises:
+        ConfigError: a key, name or value is unknown, or a file is missing or broken.
+    """
+    if config is not None and not isinstance(config, EnvConfig | Mapping):
+        found = type(config).__name__
+        raise ConfigError(f"config: expected an EnvConfig or a mapping of its keys, found {found}")
+    given = {**config, **changes} if isinstance(config, Mapping) else changes
+    checked(EnvConfig, given, WHAT)  # names the unknown key; Python would say less
+    made = replace(config, **changes) if isinstance(config, EnvConfig) else EnvConfig(**given)
+    if made.route_file is not None:
+        read_route_xml(made.route_file)
+    if made.fuser_weights is not None and not made.fuser_weights.is_file():
+        raise ConfigError(f"fuser weights {made.fuser_weights}: no such file")
+    return made
+
+
+# Settings that `reset(options=...)` may change for one episode, beside `spec` and `route`.
+EPISODE_SETTINGS = ("town", "weather", "input", "fuser", "traffic", "collision_mode")
+
+
+class Chosen(NamedTuple):
+    """What the options of a reset ask for."""
+
+    spec: EpisodeSpec | None = None  # the whole episode
+    config: EnvConfig | None = None  # of this episode alone, where there is no `spec`
+    route: str | None = None  # None: drawn
+
+
+def read_options(options: Mapping[str, Any] | None, config: EnvConfig) -> Chosen:
+    """Read the options of a reset; an option that is None is not there.
+
+    Raises:
+        ConfigError: an option or its value is unknown, or `spec` does not stand alone.
+    """
+    if options is not None and not isinstance(options, Mapping):
+        raise ConfigError(f"reset options: expected a mapping, found {type(options).__name__}")
+    given = {key: value for key, value in (options or {}).items() if value is not None}
+    known = ("spec", "route", *EPISODE_SETTINGS)
+    for key in given:
+        if key not in known:
+            raise unknown_name("reset option", str(key), known)
+    if "spec" in given:
+        if len(given) > 1:
+            others = ", ".join(sorted(set(given) - {"spec"}))
+            raise ConfigError(f"reset option 'spec' is a whole episode; leave {others} out")
+        return Chosen(spec=_read_spec(given["spec"]))
+    route = given.pop("route", None)
+    if isinstance(route, bool) or not isinstance(route, str | int | None):
+        raise ConfigError(f"reset option 'route': expected an id such as '03', found {route!r}")
+    return Chosen(config=replace(config, **given), route=None if route is None else str(route))
+
+
+def _read_spec(spec: object) -> EpisodeSpec:
+    if isinstance(spec, Mapping):
+        required = {item.name for item in fields(EpisodeSpec)} - {"traffic", "collision_mode"}
+        values = checked(EpisodeSpec, spec, "reset option 'spec'")
+        if missing := sorted(required - set(values)):
+            raise ConfigError(f"reset option 'spec': lacks {', '.join(missing)}")
+        return EpisodeSpec(**values)
+    if not isinstance(spec, EpisodeSpec):
+        raise ConfigError(
+            f"reset option 'spec': expected an EpisodeSpec or a mapping of its fields, found "
+            f"{type(spec).__name__}"
+        )
+    return spec

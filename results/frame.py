@@ -1,0 +1,105 @@
+"""Rows as a pandas DataFrame with one type a column, and their copy as parquet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import get_type_hints
+
+import pandas as pd
+
+from harness.errors import ConfigError
+from results.row import EpisodeRow
+from results.store import FILE_NAME, PARQUET_NAME, read_rows, unique
+
+PathLike = str | os.PathLike[str]
+RUN = "run"  # the column that says where a row is from
+# Types in which a missing value stays missing: no 0/1 for booleans, no 3.0 for counts.
+DTYPES = {str: "string", int: "Int64", bool: "boolean", float: "Float64"}
+KINDS = f"a run's folder, a {FILE_NAME} or a {PARQUET_NAME}"
+
+
+def column_types() -> dict[str, str]:
+    """The pandas type of each column."""
+    hints = get_type_hints(EpisodeRow)
+    kinds = {field.name: hints[field.name] for field in fields(EpisodeRow)}
+    return {
+        name: next((item for base, item in DTYPES.items() if kind in (base, base | None)), "object")
+        for name, kind in kinds.items()
+    }
+
+
+def to_frame(rows: Iterable[EpisodeRow]) -> pd.DataFrame:
+    """Rows as files have them, ids and hashes with their letter."""
+    types = column_types()
+    frame = pd.DataFrame([row.to_dict() for row in rows], columns=list(types), dtype=object)
+    return frame.astype(types)
+
+
+def write_parquet(rows: Iterable[EpisodeRow], path: Path) -> None:
+    """Write the rows whole or not at all."""
+    draft = path.with_suffix(".part")
+    try:
+        to_frame(rows).to_parquet(draft, index=False)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def load_frame(paths: PathLike | Iterable[PathLike]) -> pd.DataFrame:
+    """See `results.load`."""
+    named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    if not named:
+        raise ConfigError(f"no rows to load: expected {KINDS}, found an empty list")
+    return pd.concat([_load_one(Path(path)) for path in named], ignore_index=True)
+
+
+def _load_one(path: Path) -> pd.DataFrame:
+    file = _file_of(path.expanduser())
+    frame = _read_parquet(file) if file.suffix == ".parquet" else _read_jsonl(file)
+    folder = str(path if path.is_dir() else path.parent)
+    if RUN not in frame:
+        frame.insert(0, RUN, pd.Series(folder, index=frame.index, dtype="string"))
+    return frame
+
+
+def _file_of(path: Path) -> Path:
+    """The file that holds the rows of what a user named."""
+    if path.is_dir():
+        inside = path / FILE_NAME
+        if not inside.is_file():
+            runs = ", ".join(sorted(found.parent.name for found in path.glob(f"*/{FILE_NAME}")))
+            hint = f"; it holds the runs {runs}: give these" if runs else ""
+            raise ConfigError(f"{path}: expected {FILE_NAME} of a run in it, found none{hint}")
+        return inside
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file or folder; expected {KINDS}")
+    if path.suffix not in (".jsonl", ".parquet"):
+        raise ConfigError(f"{path}: expected {KINDS}")
+    return path
+
+
+def _read_jsonl(path: Path) -> pd.DataFrame:
+    try:
+        rows = unique(read_rows(path))
+        is_foreign = not rows and path.stat().st_size > 0
+    except OSError as err:
+        raise ConfigError(f"{path}: {err.strerror or err}") from err
+    if is_foreign:
+        raise ConfigError(f"{path}: expected rows of harness.run, found none that can be read")
+    return to_frame(rows)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_parquet(path)
+    except Exception as err:  # the reader raises whatever the bytes lead it to
+        raise ConfigError(f"{path}: not readable as parquet: {type(err).__name__}: {err}") from err
+    types = column_types()
+    missing = sorted({"identity", "route_id", "seed", "outcome"} - set(frame.columns))
+    if missing:
+        raise ConfigError(f"{path}: expected rows of harness.run, found no column '{missing[0]}'")
+    known = {RUN: "string", **{name: types[name] for name in types if name in frame.columns}}
+    return frame.astype({name: known[name] for name in known if name in frame.columns})

@@ -1,0 +1,79 @@
+"""The lines that README and docs/*.md tell a reader to type: fenced blocks and inline commands.
+
+A comment in the line above a block says what differs from "paste it and it runs":
+`<!-- not run: REASON -->` or `<!-- run beside: python -m simulator --port 2000 -->`.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+BLOCK = re.compile(
+    r"^(?:<!-- (?P<mark>.*?) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```", re.M | re.S
+)
+INLINE = re.compile(r"`((?:python|make|docker|pip) [^`\n]+)`")
+MARKS = ("not run: ", "run beside: python -m simulator --port 2000")
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """A fenced block."""
+
+    place: str  # such as README.md:61
+    language: str  # "" and sh are shells
+    text: str
+    mark: str  # "" or what the comment above it says
+
+    @property
+    def is_shell(self) -> bool:
+        """Whether it holds command lines."""
+        return self.language in ("", "sh", "bash")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command line, as words."""
+
+    place: str
+    words: tuple[str, ...]
+    is_whole: bool  # inline ones may leave out what is required
+
+
+def snippets() -> list[Snippet]:
+    """All fenced blocks, in order."""
+    found = []
+    for page in PAGES:
+        content = page.read_text(encoding="utf-8")
+        for match in BLOCK.finditer(content):
+            place = f"{page.name}:{content.count(chr(10), 0, match.start('language')) + 1}"
+            found.append(Snippet(place, match["language"], match["text"], match["mark"] or ""))
+    return found
+
+
+def commands() -> list[Command]:
+    """All command lines of shell blocks, and those within a sentence."""
+    found = []
+    for snippet in snippets():
+        if snippet.is_shell:
+            page, line = snippet.place.split(":")
+            whole = snippet.text.replace("\\\n", " ")
+            found += [
+                Command(f"{page}:{line}", words, True) for words in map(split, whole.splitlines())
+            ]
+    for page in PAGES:
+        content = page.read_text(encoding="utf-8")
+        for match in INLINE.finditer(content):
+            place = f"{page.name}:{content.count(chr(10), 0, match.start()) + 1}"
+            found.append(Command(place, split(match[1].replace("[", "").replace("]", "")), False))
+    return [command for command in found if command.words]
+
+
+def split(line: str) -> tuple[str, ...]:
+    """Words of a shell line, without its comment and a final `&`."""
+    words = shlex.split(line, comments=True)
+    return tuple(words[:-1] if words[-1:] == ["&"] else words)

@@ -1,0 +1,156 @@
+"""What README and docs tell a reader to type: Python runs, commands pass their own parser."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from harness.checks import check_names, check_towns
+from harness.config import load_config
+from policies import check_policy
+from scenarios.spec import check_traffic
+from scenarios.weather import WEATHERS
+from sensors.inputs import INPUTS
+from tests.snippets import MARKS, ROOT, Command, Snippet, commands, snippets
+
+LIMIT_S = 240
+PYTHON = [item for item in snippets() if item.language == "python"]
+COMMANDS = commands()
+
+
+def run(snippet: Snippet, folder: Path, text: str) -> None:
+    script = folder / "snippet.py"
+    script.write_text(text, encoding="utf-8")
+    command = [sys.executable, "-W", "error::UserWarning", script.name]
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+    assert done.returncode == 0, f"{snippet.place}:\n{done.stderr[-3000:]}"
+
+
+@pytest.mark.parametrize(
+    "snippet",
+    [
+        pytest.param(
+            item,
+            id=item.place,
+            marks=[] if item.place.startswith("README") else [pytest.mark.slow],
+        )
+        for item in PYTHON
+    ],
+)
+def test_python_runs_in_a_fresh_process_and_an_empty_folder(
+    snippet: Snippet, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if snippet.mark.startswith("not run: "):
+        pytest.skip(snippet.mark)
+    text = snippet.text
+    if snippet.mark:
+        _, port = request.getfixturevalue("carla_server")("Town02")
+        assert "2000" in text
+        text = text.replace("2000", str(port))
+    run(snippet, tmp_path, text)
+
+
+def test_a_mark_is_one_of_the_known_and_gives_its_reason() -> None:
+    for snippet in snippets():
+        assert not snippet.mark or snippet.mark.startswith(MARKS), snippet.place
+        assert snippet.mark != MARKS[0].strip(), snippet.place
+
+
+def test_toml_is_well_formed() -> None:
+    tomllib = pytest.importorskip("tomllib")
+    for snippet in snippets():
+        if snippet.language == "toml":
+            assert tomllib.loads(snippet.text)
+
+
+class Parsed(BaseException):
+    """A command's own parser has accepted its arguments; nothing has run."""
+
+
+@pytest.fixture
+def parse_only(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Let every parser stop the command once it has parsed; holds what came of it."""
+    parse, seen = argparse.ArgumentParser.parse_args, {}
+
+    def stop(self: argparse.ArgumentParser, *arguments: Any) -> NoReturn:
+        seen.update(vars(parse(self, *arguments)))
+        raise Parsed
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+    return seen
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda item: f"{item.place}-{item.words[2:3]}")
+def test_a_command_passes_its_own_parser(
+    command: Command, parse_only: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    program, *rest = command.words
+    if program == "python":
+        assert rest[0] == "-m"
+        check_module(command, rest[1], rest[2:], parse_only, capsys)
+    elif program == "make":
+        assert f"\n{rest[0]}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    elif program == "docker":
+        assert (ROOT / rest[rest.index("-f") + 1]).is_file()
+    else:
+        check_pip(rest)
+
+
+def check_module(
+    command: Command,
+    name: str,
+    arguments: list[str],
+    seen: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = importlib.util.find_spec(name)
+    assert found is not None, f"no module {name}"
+    if name.startswith("tests.") or not (arguments or command.is_whole):
+        return
+    is_package = found.submodule_search_locations is not None
+    main = importlib.import_module(f"{name}.__main__" if is_package else name).main
+    if "--" in arguments:  # what follows is for another command
+        cut = arguments.index("--")
+        arguments, more = arguments[:cut], ["--ensemble", "E", "--out", "O", *arguments[cut + 1 :]]
+        check_module(command, "fusionproxy.train", more, seen, capsys)
+        seen.clear()
+    code = None
+    try:
+        code = main(arguments)
+    except Parsed:
+        if name == "harness.run":
+            check_names_of_a_run(seen)
+        return
+    except SystemExit as err:
+        code = err.code
+    reason = capsys.readouterr().err
+    is_partial = "following arguments are required" in reason and not command.is_whole
+    assert is_partial, f"{command.place}: exit code {code}: {reason}"
+
+
+def check_names_of_a_run(flags: dict[str, Any]) -> None:
+    file = flags.pop("config", None)
+    config = load_config(None if file is None else ROOT / file, flags)
+    check_names("weather", config.weather, WEATHERS)
+    check_names("input", config.input, INPUTS)
+    check_policy(config.policy)
+    check_traffic(config.traffic)
+    check_towns(config)
+
+
+def check_pip(words: list[str]) -> None:
+    """Extras that are named are there."""
+    assert words[0] == "install"
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for word in words[1:]:
+        if word.startswith("fusiondrive["):
+            assert f"\n{word[12:-1]} = [" in text, f"no extra {word}"

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from fusionproxy.data import INDEX, U8, Pairs, data_hash, hold_out, read_index
 from fusionproxy.errors import FusionError, exit_code
 from fusionproxy.layouts import LAYOUTS, SPLITS, PairFile, find_pairs
+from fusionproxy.paths import user_path
 from fusionproxy.whole import whole_file
 
 F32 = NDArray[np.float32]
@@ -383,9 +384,9 @@ def check(options: argparse.Namespace) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="fusionproxy.pairs", description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=user_path)
     add_arguments(parser)
-    parser.add_argument("--card", type=Path, help="write here; by default print")
+    parser.add_argument("--card", type=user_path, help="write here; by default print")
     options = parser.parse_args(arguments)
     return exit_code(lambda: check(options))
 

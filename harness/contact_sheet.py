@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 import queue
 from collections.abc import Sequence
-from pathlib import Path
 
 import carla
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.paths import user_path
 from harness.server import RunningServer, ServerSpec
 
 WIDTH, HEIGHT = 320, 180
@@ -140,7 +140,7 @@ def draw_town(town: str, spot: int) -> NDArray[np.uint8]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw the towns side by side and write the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("output", type=Path, help="a .jpg file")
+    parser.add_argument("output", type=user_path, help="a .jpg file")
     parser.add_argument("--towns", nargs="+", default=["Town02", "Town03"])
     parser.add_argument("--spot", type=int, default=5, help="number of the spawn point")
     chosen = parser.parse_args(arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,11 +33,14 @@ from harness.types import (
     SensorSpec,
     WorldState,
 )
+from scenarios.route_weather import ROUTE_WEATHER, course_of
 from scenarios.routes import RouteSpec
 from scenarios.spec import EpisodeSpec
 from scenarios.tracker import Progress
 from sensors.fusion import Fuser, make_fuser
 from sensors.inputs import InputPipeline, Views, input_kind
+
+logger = logging.getLogger(__name__)
 
 ENV_ID = "fusiondrive/CarlaDriving-v0"
 NO_RESULT = "reset the environment first: no episode has begun"
@@ -105,6 +109,7 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         self._fusers: dict[str, Fuser] = {}
         self._thermal: TimedThermalCamera | None = None
         self._drive: Drive | None = None
+        self._has_told_of_weather = False
 
     @property
     def session(self) -> Session:
@@ -144,8 +149,8 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
             kind = type(spec).__name__
             raise ConfigError(f"options['spec'] must be an EpisodeSpec, found {kind}")
         town = self.town(spec.town)
-        specs = town.route_specs(self.config.route_file)
-        route = town.route(pick_route(specs, spec.route_id))
+        chosen = pick_route(town.route_specs(self.config.route_file), spec.route_id)
+        self._tell_of_weather(spec, chosen)
         self.steps = 0
         if self._tm_port is None:
             self._tm_port = find_free_port(1)
@@ -154,7 +159,8 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
                 session=self.session,
                 town=town,
                 spec=spec,
-                route=route,
+                route=town.route(chosen),
+                weather=course_of(spec.weather, chosen.weather),
                 pipeline=self._pipeline(spec),
                 camera=self.config.camera,
                 sensors=self.config.sensors,
@@ -271,6 +277,16 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
             traffic=config.traffic,
             collision_mode=config.collision_mode,
         )
+
+    def _tell_of_weather(self, spec: EpisodeSpec, route: RouteSpec) -> None:
+        """Say once that a route file's weather is not what is driven."""
+        is_other = route.weather is not None and spec.weather != ROUTE_WEATHER
+        if is_other and not self._has_told_of_weather:
+            self._has_told_of_weather = True
+            logger.warning(
+                "%s gives its routes a weather, but '%s' is driven; weather '%s' is the file's own",
+                self.config.route_file, spec.weather, ROUTE_WEATHER,
+            )  # fmt: skip
 
     def _pipeline(self, spec: EpisodeSpec) -> InputPipeline:
         kind = input_kind(spec.input)

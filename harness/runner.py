@@ -7,10 +7,10 @@ import re
 import signal
 import sys
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import wait
@@ -21,15 +21,18 @@ from tqdm import tqdm
 from harness.checks import Drivers, pick_route, warn_of_look
 from harness.config import RunConfig
 from harness.errors import ConfigError, FusionDriveError, SimulatorError
+from harness.file_names import safe_name
+from harness.route_facts import RouteFacts, about_routes
 from harness.rows import driven_row, error_row
 from harness.slot import Job, Slot
 from harness.types import Closing
-from harness.worker import Describe, Driven, DriveTask, Failed, RouteFacts, TownFacts
+from harness.worker import Describe, Driven, DriveTask, Failed, TownFacts
 from results.identity import Identity
 from results.row import EpisodeRow
 from results.store import RowStore
 from scenarios.generate import FRESH_SEED
 from scenarios.route_files import is_random_town, town_name
+from scenarios.route_weather import ROUTE_WEATHER
 from scenarios.spec import EpisodeSpec
 from scenarios.suite import Factors, expand
 
@@ -46,22 +49,24 @@ class Episode:
     spec: EpisodeSpec
     identity: Identity
     digest: str
-    route_length_m: float
+    route: RouteFacts
     fuser_label: str
+    hash_digits: int = 6  # of the name
 
     @property
     def name(self) -> str:
-        """File name for its records."""
+        """File name for its records; plain ids stay as they are."""
         spec = self.spec
         parts = (
-            spec.town.replace(":", "-"),
-            f"r{spec.route_id}",
+            safe_name(spec.town.replace(":", "-")),
+            f"r{safe_name(spec.route_id)}",
             spec.weather,
             spec.traffic,
             spec.input,
         )
-        policy = re.sub(r"[^\w.-]+", "-", spec.policy)  # a plug-in's name may hold a path
-        return "_".join((*parts, policy, f"s{spec.seed}", self.digest[:6]))
+        # A plug-in's name may hold a path.
+        policy = safe_name(re.sub(r"[^\w.-]+", "-", spec.policy))
+        return "_".join((*parts, policy, f"s{spec.seed}", self.digest[: self.hash_digits]))
 
 
 class Runner(Closing):
@@ -93,6 +98,8 @@ class Runner(Closing):
                     warn_of_look(self._drivers, facts.look)
                 if is_random_town(town) and config.route_file is None:
                     bar.write(f"{town}: its routes were made with seed {FRESH_SEED}", sys.stderr)
+                for line in about_routes(choose_routes(facts.routes, config), config):
+                    bar.write(line, sys.stderr)
                 episodes = self.plan(facts)
                 total += len(episodes) - per_town * factor
                 bar.total = total
@@ -118,7 +125,7 @@ class Runner(Closing):
             )
         )
         by_id = {route.route_id: route for route in routes}
-        return [self._episode(spec, by_id[spec.route_id], facts) for spec in specs]
+        return distinct([self._episode(spec, by_id[spec.route_id], facts) for spec in specs])
 
     def close(self) -> None:
         """End all slots; a second Ctrl-C does not disturb it."""
@@ -138,6 +145,7 @@ class Runner(Closing):
             route_id=spec.route_id,
             route_digest=route.digest,
             weather=spec.weather,
+            weather_digest=route.weather_digest if spec.weather == ROUTE_WEATHER else "",
             input=spec.input,
             fuser=spec.fuser,
             fuser_weights=self._drivers.fuser_weights if is_fused else "none",
@@ -148,7 +156,7 @@ class Runner(Closing):
             seed=spec.seed,
         )
         label = self._drivers.fuser_label if is_fused else "none"
-        return Episode(spec, identity, identity.digest(), route.length_m, label)
+        return Episode(spec, identity, identity.digest(), route, label)
 
     def _describe(self, town: str, bar: tqdm[Any]) -> TownFacts:
         found: list[TownFacts] = []
@@ -181,7 +189,7 @@ class Runner(Closing):
             row = driven_row(
                 episode.identity,
                 answer,
-                route_length_m=episode.route_length_m,
+                route_length_m=episode.route.length_m,
                 fuser_label=episode.fuser_label,
                 attempts=job.attempts + 1,
                 server_rss_mb=slot.server_rss_mb(),
@@ -191,13 +199,15 @@ class Runner(Closing):
             row = error_row(
                 episode.identity,
                 str(_as_error(answer)),
-                route_length_m=episode.route_length_m,
+                route_length_m=episode.route.length_m,
                 fuser_label=episode.fuser_label,
                 attempts=job.attempts + 1,
                 finished=finished,
             )
         logger.info("%s: %s", episode.name, row.outcome)
-        return row
+        return replace(
+            row, unserved=episode.route.unserved_text, route_notes="; ".join(episode.route.notes)
+        )
 
     def _work_off(
         self,
@@ -269,6 +279,15 @@ def _undisturbed() -> Iterator[None]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+
+
+def distinct(episodes: Sequence[Episode]) -> list[Episode]:
+    """Episodes whose names differ, also where the file system ignores letter case."""
+    taken = Counter(episode.name.casefold() for episode in episodes)
+    return [
+        replace(episode, hash_digits=16) if taken[episode.name.casefold()] > 1 else episode
+        for episode in episodes
+    ]
 
 
 def choose_routes(routes: Sequence[RouteFacts], config: RunConfig) -> Sequence[RouteFacts]:

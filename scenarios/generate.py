@@ -14,6 +14,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from harness.errors import FusionDriveError, MapError, SimulatorError
+from harness.paths import user_path
 from harness.types import Command, Pose, Route
 from scenarios.route_files import DATA_DIR, RouteSpec, map_identity, town_name, write_route_xml
 from scenarios.routes import RoutePlanner
@@ -175,11 +176,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--town", required=True)
     parser.add_argument("--seed", type=int, default=FRESH_SEED)
     parser.add_argument("--count", type=int, default=FRESH_COUNT)
-    parser.add_argument("--maps", type=Path, help="directory with <town>.xodr")
-    parser.add_argument("--xodr", type=Path, help="an OpenDRIVE file")
+    parser.add_argument("--maps", type=user_path, help="directory with <town>.xodr")
+    parser.add_argument("--xodr", type=user_path, help="an OpenDRIVE file")
     parser.add_argument("--host", default="localhost", help="server, where no file is given")
     parser.add_argument("--port", type=int, default=2000)
-    parser.add_argument("--out", type=Path, help="default: the package's data directory")
+    parser.add_argument("--out", type=user_path, help="default: the package's data directory")
     options = parser.parse_args(arguments)
     town = town_name(options.town)
     try:

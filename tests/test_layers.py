@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("harness", "sensors", "scenarios", "policies", "fusionproxy", "results", "simulator")
-LOW = ("harness.types", "harness.errors")
+LOW = ("harness.types", "harness.errors", "harness.paths")
 ALLOWED = {
     "simulator": (),
     "fusionproxy": (),

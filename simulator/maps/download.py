@@ -73,7 +73,7 @@ def _source(source: str | None) -> Fetch:
     if source is None:
         return _archive(ARCHIVE_URL, ARCHIVE_SHA256)
     if "://" not in source:
-        return _directory(Path(source))
+        return _directory(Path(source).expanduser())
     if not source.startswith(("http://", "https://")):
         raise MapError(f"--from {source}: expected a directory or an http(s) URL")
     if source.endswith(_ARCHIVES):

@@ -22,12 +22,14 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         lines: dict[str, int] = {}
         for key, _ in node.value:
-            line = key.start_mark.line + 1
-            if isinstance(key, yaml.ScalarNode) and lines.setdefault(key.value, line) != line:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in lines:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"key '{key.value}' stands in line {lines[key.value]} already",
                     key.start_mark,
                 )  # fmt: skip
+            lines[key.value] = key.start_mark.line + 1
         return super().construct_mapping(node, deep)
 
 

@@ -18,6 +18,7 @@ from harness.paths import user_path
 from harness.types import Command, Pose, Route
 from scenarios.route_files import DATA_DIR, RouteSpec, map_identity, town_name, write_route_xml
 from scenarios.routes import RoutePlanner
+from scenarios.text_files import read_text
 
 MIN_LENGTH_M = 150.0
 MAX_LENGTH_M = 800.0
@@ -165,8 +166,8 @@ def _read_map(options: argparse.Namespace, town: str) -> carla.Map:
             where = f"{options.host}:{options.port}"
             raise SimulatorError(f"no map of {town} from the server at {where}: {err}") from err
     try:
-        return carla.Map(town, options.xodr.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, RuntimeError) as err:
+        return carla.Map(town, read_text(options.xodr, "map file"))
+    except RuntimeError as err:
         raise MapError(f"map file {options.xodr}: {err}") from err
 
 

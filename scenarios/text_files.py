@@ -22,7 +22,7 @@ _MARKS: tuple[tuple[bytes, str], ...] = (
 )
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, kind: str = "route file") -> str:
     """The text of a UTF-8 file, or of an XML file in the encoding that it declares.
 
     Raises:
@@ -30,10 +30,10 @@ def read_text(path: Path) -> str:
     """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise MapError(f"{path}: larger than {MAX_FILE_BYTES // 2**20} MB, not a route file")
+            raise MapError(f"{path}: larger than {MAX_FILE_BYTES // 2**20} MB, not a {kind}")
         data = path.read_bytes()
     except OSError as err:
-        raise MapError(f"route file {path}: {err.strerror or err}") from err
+        raise MapError(f"{kind} {path}: {err.strerror or err}") from err
     encoding, source = _encoding(data)
     try:
         return data.decode(encoding)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from stable_baselines3 import PPO
 
 from harness import ENV_ID
+from harness.paths import user_path
 from harness.types import CameraSpec, Control, Observation, WorldState
 from policies.base import Policy
 
@@ -111,7 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m examples.sb3", description=__doc__)
     parser.add_argument("--town", default="Town02")
     parser.add_argument("--steps", type=int, default=20_000)
-    parser.add_argument("--out", type=Path, default=Path("ppo.zip"))
+    parser.add_argument("--out", type=user_path, default=Path("ppo.zip"))
     options = parser.parse_args()
     train(options.out, options.steps, town=options.town)
 

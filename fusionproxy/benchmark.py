@@ -17,7 +17,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from fusionproxy.benchmark_metrics import metrics_table, time_metrics
@@ -25,6 +24,7 @@ from fusionproxy.config import PRESETS
 from fusionproxy.errors import exit_code, exit_without
 from fusionproxy.evaluate_tables import markdown
 from fusionproxy.pairs import parse_size
+from fusionproxy.paths import user_path
 from fusionproxy.provenance import source_commit
 from fusionproxy.published import PEERS
 from fusionproxy.quality.summary import NOTHING
@@ -127,7 +127,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rounds", type=int, default=15)
     made.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     made.add_argument("--only", choices=PARTS, help="default both")
-    made.add_argument("--out", type=Path, help="folder for speed.md and speed.json")
+    made.add_argument("--out", type=user_path, help="folder for speed.md and speed.json")
     return made
 
 

@@ -25,6 +25,7 @@ import numpy as np
 
 from fusionproxy.data import PARTS, U8, Shard, read_about, read_index, write_shard
 from fusionproxy.errors import FusionError
+from fusionproxy.paths import user_path
 from fusionproxy.text import lenient_output
 from fusionproxy.whole import check_folder
 from harness.env import CarlaDrivingEnv, EnvConfig
@@ -250,8 +251,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--weather", nargs="+", default=["fog", "night"], metavar="NAME")
     parser.add_argument("--frames", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--maps", type=Path, help="directory with official .xodr files")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--maps", type=user_path, help="directory with official .xodr files")
+    parser.add_argument("--out", type=user_path, required=True)
     options = parser.parse_args(arguments)
     try:
         if options.frames < 1:

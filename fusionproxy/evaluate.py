@@ -24,6 +24,7 @@ from fusionproxy.errors import FusionError, exit_code
 from fusionproxy.evaluate_tables import Measured, check_peers, peers_table, table_1, table_2
 from fusionproxy.methods import Method, make_methods, timed
 from fusionproxy.pairs import Pair, PairSource, add_arguments, from_arguments, parse_size
+from fusionproxy.paths import user_path
 from fusionproxy.provenance import source_commit
 from fusionproxy.quality.downstream import Detection, Segmentation, add_downstream, downstream
 from fusionproxy.quality.learned import Scorer, make_scorers
@@ -129,7 +130,7 @@ def _cell(value: float) -> str:
 
 def add_protocol(parser: argparse.ArgumentParser) -> None:
     """Options that say which pairs and how, for each command that measures."""
-    parser.add_argument("--pairs", type=Path, required=True, help="folder of pairs")
+    parser.add_argument("--pairs", type=user_path, required=True, help="folder of pairs")
     add_arguments(parser)
     parser.add_argument("--limit", type=int, help="the first so many pairs by name")
     parser.add_argument("--size", help="resize both sources, WIDTHxHEIGHT")
@@ -163,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--metrics", nargs="+", default=(), metavar="NAME[:VARIANT]")
     parser.add_argument("--convention", default="cddfuse", help="cddfuse, linfeng-tang or vifb")
     parser.add_argument("--peers", action="store_true", help="rows of peers on RoadScene beside")
-    parser.add_argument("--out", type=Path, help="folder for tables, values and the data card")
+    parser.add_argument("--out", type=user_path, help="folder for tables, values and the data card")
     return parser
 
 

@@ -26,6 +26,7 @@ from fusionproxy.evaluate import RESULTS, add_protocol, evaluate, protocol_of, w
 from fusionproxy.evaluate_tables import MEASURED, PAPER_NAMES, PRINTED, Measured, markdown
 from fusionproxy.methods import make_method
 from fusionproxy.pairs import from_arguments
+from fusionproxy.paths import user_path
 from fusionproxy.provenance import source_commit
 from fusionproxy.quality.summary import NOTHING
 from fusionproxy.text import lenient_output
@@ -60,7 +61,7 @@ def caches_of(given: Sequence[str], rows: Sequence[str]) -> dict[str, Path]:
     missing = [row for row in rows if row not in own]
     if missing and not common:
         raise FusionError(f"--ensemble: no cache for {', '.join(missing)}")
-    return {row: Path(own.get(row, *common)) for row in rows}
+    return {row: Path(own.get(row, *common)).expanduser() for row in rows}
 
 
 def train_row(row: str, cache: Path, run: Path, flags: Sequence[str]) -> Path:
@@ -143,10 +144,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--table", choices=sorted(TABLES), required=True)
     made.add_argument("--rows", nargs="+", metavar="ROW", help="some of the table's; default all")
     made.add_argument("--ensemble", nargs="+", required=True, metavar="[ROW=]CACHE")
-    made.add_argument("--runs", type=Path, required=True, help="folder of a run for each row")
+    made.add_argument("--runs", type=user_path, required=True, help="folder of a run for each row")
     made.add_argument("--metrics", nargs="+", default=(), metavar="NAME[:VARIANT]")
     made.add_argument("--convention", default="cddfuse", help="cddfuse, linfeng-tang or vifb")
-    made.add_argument("--out", type=Path, help="folder for tables, values and the data card")
+    made.add_argument("--out", type=user_path, help="folder for tables, values and the data card")
     return made
 
 

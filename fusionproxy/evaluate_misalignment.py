@@ -27,6 +27,7 @@ from fusionproxy.evaluate import Protocol, add_protocol, csv_writer, protocol_of
 from fusionproxy.evaluate_tables import MEASURED, PRINTED, Measured, markdown
 from fusionproxy.methods import Method, OutputFolder, make_methods
 from fusionproxy.pairs import Pair, PairSource, from_arguments
+from fusionproxy.paths import user_path
 from fusionproxy.quality.planes import Trio, plane
 from fusionproxy.quality.structure import ssim_gaussian_sum
 from fusionproxy.quality.summary import NOTHING, summarise
@@ -165,9 +166,9 @@ def main(arguments: list[str] | None = None) -> int:
     add_protocol(parser)
     parser.add_argument("--methods", nargs="+", default=DEFAULT_METHODS, metavar="METHOD")
     parser.add_argument("--levels", nargs="+", default=("0/0", "5/2", "10/4", "30/10"))
-    parser.add_argument("--reference", type=Path, help="folder of target images by stem")
+    parser.add_argument("--reference", type=user_path, help="folder of target images by stem")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="folder for table_6.md and table_6.csv")
+    parser.add_argument("--out", type=user_path, help="folder for table_6.md and table_6.csv")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     return exit_code(lambda: run(options))

@@ -21,6 +21,7 @@ from fusionproxy.data import Pairs, data_hash, read_index
 from fusionproxy.errors import FusionError, exit_code, exit_without, first_line
 from fusionproxy.formats import EXPORTS, INT8, IR, TENSORS, beside, weights_hash
 from fusionproxy.pairs import add_arguments, from_arguments, parse_size
+from fusionproxy.paths import user_path
 from fusionproxy.quantize import Calibration, import_nncf, quantize
 from fusionproxy.text import lenient_output
 from fusionproxy.whole import whole_folder
@@ -160,13 +161,15 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("run", type=Path, help="folder of `fusionproxy.train`")
-    made.add_argument("--out", type=Path, help="default: the shipped file of its label")
-    made.add_argument("--unseen", type=Path, help="captured pairs of a town not trained on")
+    made.add_argument("run", type=user_path, help="folder of `fusionproxy.train`")
+    made.add_argument("--out", type=user_path, help="default: the shipped file of its label")
+    made.add_argument("--unseen", type=user_path, help="captured pairs of a town not trained on")
     made.add_argument(
         "--formats", nargs="+", default=["onnx"], metavar="NAME", help=", ".join(EXPORTS)
     )
-    made.add_argument("--calibrate", type=Path, metavar="PAIRS", help="folder of pairs, for int8")
+    made.add_argument(
+        "--calibrate", type=user_path, metavar="PAIRS", help="folder of pairs, for int8"
+    )
     made.add_argument("--calibrate-size", default="640x480", help="WIDTHxHEIGHT; default 640x480")
     add_arguments(made)
     return made

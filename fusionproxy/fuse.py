@@ -29,6 +29,7 @@ from fusionproxy.errors import FusionError, exit_code
 from fusionproxy.layouts import SUFFIXES, PairFile
 from fusionproxy.model import DEFAULT, FusionProxy
 from fusionproxy.pairs import Pair, PairFolder, PairSource, add_arguments, from_arguments, reading
+from fusionproxy.paths import user_path
 from fusionproxy.text import lenient_output
 from fusionproxy.video import SUFFIXES as VIDEOS
 from fusionproxy.video import VideoPairs, VideoWriter
@@ -197,10 +198,10 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--pairs", type=Path, help="folder of pairs")
-    made.add_argument("--infrared", type=Path, help="image or video")
-    made.add_argument("--visible", type=Path, help="image or video")
-    made.add_argument("--out", type=Path, required=True, help="folder, image or .mp4")
+    made.add_argument("--pairs", type=user_path, help="folder of pairs")
+    made.add_argument("--infrared", type=user_path, help="image or video")
+    made.add_argument("--visible", type=user_path, help="image or video")
+    made.add_argument("--out", type=user_path, required=True, help="folder, image or .mp4")
     made.add_argument("--student", default=DEFAULT, help="name of shipped weights, file or folder")
     made.add_argument("--side-by-side", action="store_true", help="visible | infrared | fused")
     made.add_argument("--rate", help=f"frames a second of an mp4 from images; default {RATE}")

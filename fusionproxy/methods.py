@@ -171,7 +171,7 @@ def make_method(spec: str) -> Method:
     name, equals, path = rest.partition("=")
     if not equals:
         name, path = Path(rest).stem, rest
-    return FILES[kind](name, Path(path))
+    return FILES[kind](name, Path(path).expanduser())
 
 
 def make_methods(specs: Sequence[str]) -> list[Method]:

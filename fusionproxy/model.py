@@ -168,7 +168,7 @@ class FusionProxy:
 
 
 def _find(name: str | Path) -> Path:
-    path = Path(name)
+    path = Path(name).expanduser()
     if str(name) in shipped_names():
         return SHIPPED / f"{name}.onnx"
     if path.is_dir():

@@ -32,6 +32,7 @@ from fusionproxy.images import (
     to_8_bits,
 )
 from fusionproxy.layouts import LAYOUTS, SPLITS, PairFile, find_pairs
+from fusionproxy.paths import user_path
 from fusionproxy.text import lenient_output
 from fusionproxy.whole import check_file, whole_file
 
@@ -317,9 +318,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     lenient_output()
     parser = argparse.ArgumentParser(prog="fusionproxy.pairs", description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=user_path)
     add_arguments(parser)
-    parser.add_argument("--card", type=Path, help="write here; by default print")
+    parser.add_argument("--card", type=user_path, help="write here; by default print")
     options = parser.parse_args(arguments)
     return exit_code(lambda: check(options))
 

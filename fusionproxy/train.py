@@ -29,6 +29,7 @@ from fusionproxy import mixing
 from fusionproxy.config import PRESETS, preset
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_code, exit_without
+from fusionproxy.paths import path_text, user_path
 from fusionproxy.provenance import UNKNOWN, source_commit
 from fusionproxy.text import lenient_output
 from fusionproxy.whole import check_folder
@@ -313,9 +314,13 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     source = made.add_mutually_exclusive_group(required=True)
-    source.add_argument("--ensemble", help="cache of `fusionproxy.ensemble`: distil it")
-    source.add_argument("--data", help="folder of `fusionproxy.capture`: train the oracle")
-    made.add_argument("--out", required=True, type=Path, help="folder of the run")
+    source.add_argument(
+        "--ensemble", type=path_text, help="cache of `fusionproxy.ensemble`: distil it"
+    )
+    source.add_argument(
+        "--data", type=path_text, help="folder of `fusionproxy.capture`: train the oracle"
+    )
+    made.add_argument("--out", required=True, type=user_path, help="folder of the run")
     made.add_argument(
         "--preset", choices=sorted(RECIPES), help="settings that flags come on top of"
     )

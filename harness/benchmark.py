@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from tabulate import tabulate
@@ -18,6 +17,7 @@ from harness.checks import check_names, check_reachable
 from harness.config import BACKENDS, Timeouts
 from harness.env import CarlaDrivingEnv, EnvConfig
 from harness.errors import ConfigError, FusionDriveError
+from harness.paths import user_path
 from harness.probe import DEFAULT_PORT, read_profile
 from harness.server import RunningServer, ServerSpec, process_rss_mb
 from harness.session import DELTA_S
@@ -186,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--backend", default="embedded")
     parser.add_argument("--host", default="localhost")
     parser.add_argument("--port", type=int)
-    parser.add_argument("--maps", type=Path, metavar="DIR")
+    parser.add_argument("--maps", type=user_path, metavar="DIR")
     return parser
 
 

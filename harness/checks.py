@@ -23,6 +23,7 @@ from policies import LEADERBOARD, POLICIES, check_policy, make_policy
 from policies.base import Policy, close_policy
 from results.row import LETTERS
 from scenarios.route_files import RouteSpec, is_random_town, read_route_xml, town_name
+from scenarios.route_weather import ROUTE_WEATHER
 from scenarios.spec import COLLISION_MODES, check_traffic
 from scenarios.weather import WEATHERS
 from sensors.fusion import fuser_names, make_fuser
@@ -62,7 +63,7 @@ def check_run(config: RunConfig) -> Drivers:
     Raises:
         ConfigError: with the first problem found.
     """
-    check_names("weather", config.weather, WEATHERS)
+    check_names("weather", config.weather, (*WEATHERS, ROUTE_WEATHER))
     check_names("input", config.input, INPUTS)
     check_policy(config.policy)
     check_names("fuser", [config.fuser], fuser_names())
@@ -95,6 +96,7 @@ def check_towns(config: RunConfig) -> None:
     if config.maps is not None and config.backend != "embedded":
         raise ConfigError(f"maps are for the embedded backend, not for {config.backend}")
     routes = _routes_of_file(config.route_file)
+    check_route_weather(config, routes or ())
     for town in towns:
         if routes is not None and town not in {route.town for route in routes}:
             known = ", ".join(sorted({route.town for route in routes}))
@@ -112,6 +114,33 @@ def check_towns(config: RunConfig) -> None:
             raise unknown_name("town", town, (*ready_made_towns(), "random:SEED"))
         if routes is not None and config.route is not None:
             pick_route([route for route in routes if route.town == town], config.route)
+
+
+def check_route_weather(config: RunConfig, routes: Sequence[RouteSpec]) -> None:
+    """Refuse the weather `route` where no route file gives one."""
+    if ROUTE_WEATHER not in config.weather or any(route.weather for route in routes):
+        return
+    if config.route_file is None:
+        raise ConfigError(f"weather '{ROUTE_WEATHER}' needs a route file that gives a weather")
+    raise ConfigError(
+        f"{config.route_file}: no route in it gives a weather; use another weather than "
+        f"'{ROUTE_WEATHER}': {', '.join(WEATHERS)}"
+    )
+
+
+def with_route_weather(config: RunConfig) -> RunConfig:
+    """The configuration with the route file's own weather, where none was asked for.
+
+    Raises:
+        MapError: the file is missing or broken.
+    """
+    if config.route_file is None or "weather" in config.model_fields_set:
+        return config
+    towns = {town_name(town) for town in config.town}
+    routes = [route for route in read_route_xml(config.route_file) if route.town in towns]
+    if not any(route.weather for route in routes):
+        return config
+    return config.model_copy(update={"weather": (ROUTE_WEATHER,)})
 
 
 def ready_made_towns() -> tuple[str, ...]:

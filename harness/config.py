@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from fusionproxy.errors import FusionError
-from fusionproxy.text import read_text
 from harness.errors import ConfigError
+from harness.file_names import safe_name
+from harness.paths import file_path
+from harness.yaml_files import read_yaml
 from results.identity import OUTCOME_FIELDS, RUNTIME_FIELDS
 
 BackendName = Literal["embedded", "docker", "external"]
@@ -21,6 +21,8 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 BACKENDS: tuple[str, ...] = get_args(BackendName)
 LOG_LEVELS: tuple[str, ...] = get_args(LogLevel)
+
+MAX_NAME_BYTES = 200  # of a run's directory
 
 
 def _as_list(value: object) -> object:
@@ -36,6 +38,19 @@ def _path_as_text(value: object) -> object:
     return os.fspath(value) if isinstance(value, os.PathLike) else _as_text(value)
 
 
+def _as_path(value: object) -> object:
+    return file_path(value) if isinstance(value, str) else value
+
+
+def _as_policy(value: object) -> object:
+    """Expands the path in `leaderboard:~/agent.py`."""
+    kind, colon, path = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if kind == "leaderboard" and (path.startswith("~") or "$" in path):
+        return f"{kind}{colon}{file_path(path)}"
+    return value
+
+
+UserPath = Annotated[Path, BeforeValidator(_as_path)]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)]
@@ -64,20 +79,20 @@ class RunConfig(_Frozen):
     town: Names = ("Town02",)
     weather: Names = ("clear",)
     input: Names = ("rgb",)
-    policy: str = "cilrs"
-    policy_weights: Path | None = None
+    policy: Annotated[str, BeforeValidator(_as_policy)] = "cilrs"
+    policy_weights: UserPath | None = None
     agent_config: Annotated[str | None, BeforeValidator(_path_as_text)] = None
     fused_camera: str | None = None
     fuser: str = "student"
-    fuser_weights: Path | None = None
+    fuser_weights: UserPath | None = None
     suite: str | None = None
     backend: BackendName = "embedded"
     host: str = "localhost"
     port: Annotated[int | None, Field(ge=1, le=65000)] = None
-    maps: Path | None = None
+    maps: UserPath | None = None
     routes: Positive = 10
     route: Annotated[str | None, BeforeValidator(_as_text)] = None
-    route_file: Path | None = None
+    route_file: UserPath | None = None
     seeds: Positive = 1
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0  # the first one
     traffic: str = "empty"
@@ -85,7 +100,7 @@ class RunConfig(_Frozen):
     video: bool = False
     trace: bool = True
     show: bool = False
-    out: Path | None = None
+    out: UserPath | None = None
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     retries: Annotated[int, Field(ge=0)] = 3
     log_level: LogLevel = "warning"
@@ -101,10 +116,11 @@ class RunConfig(_Frozen):
         """Where rows, tables, traces and videos go."""
         if self.out is not None:
             return self.out
-        parts = ["-".join(self.town), "-".join(self.weather), "-".join(self.input)]
+        towns = "-".join(town.rstrip("/").rsplit("/", 1)[-1] for town in self.town)
+        parts = [towns, "-".join(self.weather), "-".join(self.input)]
         policy = re.sub(r"[^\w.-]+", "-", self.policy)  # a plug-in's name may hold a path
         name = "_".join([*parts, policy]).replace(":", "-")  # as in random:7
-        return Path("runs") / (self.suite or name)
+        return Path("runs") / safe_name(self.suite or name, MAX_NAME_BYTES)
 
 
 def anchored(config: RunConfig) -> RunConfig:
@@ -124,7 +140,7 @@ def load_config(file: Path | None, flags: Mapping[str, Any]) -> RunConfig:
     Raises:
         ConfigError: a key is unknown, or a value cannot be; names the full path.
     """
-    values = {**({} if file is None else _read_yaml(file)), **flags}
+    values = {**({} if file is None else read_yaml(file)), **flags}
     conflicts = _expand_suite(values)
     if conflicts:
         name = values["suite"]
@@ -140,23 +156,6 @@ def load_config(file: Path | None, flags: Mapping[str, Any]) -> RunConfig:
 def unclassified_fields(names: set[str]) -> set[str]:
     """Fields that are in neither or in both of the identity's classes."""
     return names - (OUTCOME_FIELDS ^ RUNTIME_FIELDS)
-
-
-def _read_yaml(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(read_text(file))
-    except OSError as err:
-        raise ConfigError(f"config file {file}: {err.strerror or err}") from err
-    except FusionError as err:  # of its encoding
-        raise ConfigError(f"config file {err}") from err
-    except yaml.YAMLError as err:
-        raise ConfigError(f"config file {file}: not readable as YAML: {_one_line(err)}") from err
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        kind = type(content).__name__
-        raise ConfigError(f"config file {file}: expected a mapping of keys, found {kind}")
-    return {str(key): value for key, value in content.items()}
 
 
 def _expand_suite(values: dict[str, Any]) -> list[str]:
@@ -184,7 +183,3 @@ def _message(err: ValidationError, file: Path | None) -> str:
         return f"unknown config key '{path}'{source}; known: {known}"
     found = repr(problem["input"])
     return f"config key '{path}'{source}: {problem['msg']}; found {found[:80]}"
-
-
-def _one_line(err: Exception) -> str:
-    return " ".join(str(err).split())

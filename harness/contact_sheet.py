@@ -9,7 +9,6 @@ import argparse
 import queue
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import carla
 import cv2
@@ -20,6 +19,7 @@ from fusionproxy.errors import FusionError
 from fusionproxy.text import lenient_output
 from fusionproxy.whole import check_file
 from harness.errors import FusionDriveError, SimulatorError
+from harness.paths import user_path
 from harness.server import RunningServer, Server, ServerSpec
 from harness.watchdog import Watched, watch
 
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Draw the towns side by side and write the picture; returns the exit code."""
     lenient_output()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("output", type=Path, help="a .jpg file")
+    parser.add_argument("output", type=user_path, help="a .jpg file")
     parser.add_argument("--towns", nargs="+", default=["Town02", "Town03"])
     parser.add_argument("--spot", type=int, default=5, help="number of the spawn point")
     chosen = parser.parse_args(arguments)

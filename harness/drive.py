@@ -10,7 +10,7 @@ import carla
 
 from harness.config import Timeouts
 from harness.criteria import Event
-from harness.ego import apply_control, remove_ego, spawn_ego, start_pose, switch_lights
+from harness.ego import apply_control, lights_for, remove_ego, spawn_ego, start_pose
 from harness.errors import SimulatorError
 from harness.scoring import Judge
 from harness.session import Session
@@ -19,10 +19,11 @@ from harness.town import LoadedTown
 from harness.types import CameraSpec, Control, Observation, Route, SensorSpec, WorldState
 from harness.world import WorldReader
 from scenarios import traffic_manager
+from scenarios.route_weather import RouteWeather
 from scenarios.spec import EpisodeSpec
 from scenarios.tracker import Progress
 from scenarios.traffic import Traffic, traffic_counts
-from scenarios.weather import carla_weather, preset
+from scenarios.weather import carla_weather
 from sensors.inputs import InputPipeline, Views, input_kind
 from sensors.mounted import MountedSensors
 from sensors.rig import SensorRig
@@ -38,6 +39,7 @@ class DriveSetup:
     town: LoadedTown
     spec: EpisodeSpec
     route: Route
+    weather: RouteWeather
     pipeline: InputPipeline
     camera: CameraSpec
     sensors: tuple[SensorSpec, ...]
@@ -65,7 +67,8 @@ class Drive:
         self.spec, self.route = setup.spec, setup.route
         self.judge = Judge(setup.route, setup.town.lanes, collision_mode=setup.spec.collision_mode)
         self.is_autopilot = False
-        self._weather = preset(setup.spec.weather)
+        self._weather = setup.weather.at(0.0)
+        self._weather_index = 0  # of the route point that it belongs to
         self._owned = ExitStack()
         try:
             with setup.session.watched("set the episode up", 3.0 * setup.timeouts.first_tick_s):
@@ -113,6 +116,7 @@ class Drive:
             self.views = self.setup.pipeline.make(
                 rig_frame, self.state, is_night=weather.is_night, fog_density=weather.fog_density
             )
+        self._change_weather()
         return self.last_events
 
     def observation(self) -> Observation:
@@ -159,12 +163,12 @@ class Drive:
     def _spawn(self) -> None:
         setup = self.setup
         session, spec = setup.session, setup.spec
-        session.world.set_weather(carla_weather(spec.weather))
+        session.world.set_weather(carla_weather(self._weather))
         session.world.reset_all_traffic_lights()
         self._owned.callback(self._last_tick)
         self.ego = spawn_ego(session.world, setup.route)
         self._owned.callback(remove_ego, self.ego)
-        switch_lights(self.ego, self._weather)
+        self.ego.set_light_state(lights_for(self._weather))
         self.traffic = Traffic(session.client, session.world, setup.tm_port, spec.seed)
         self._owned.callback(self.traffic.close)
         vehicles, walkers = traffic_counts(setup.town.name, spec.traffic)
@@ -198,6 +202,22 @@ class Drive:
         self.reader = self._owned.enter_context(
             WorldReader(session.world, setup.town.stop_lines, self.ego)
         )
+
+    def _change_weather(self) -> None:
+        """Where the weather changes along the route, set that of the route point reached."""
+        course, index = self.setup.weather, self.progress.index
+        if course.is_constant or index == self._weather_index:
+            return
+        before, self._weather_index = self._weather, index
+        self._weather = course.at(float(self.route.cumulative_m[index]) / self.route.length_m)
+        try:
+            self.setup.session.world.set_weather(carla_weather(self._weather))
+            if lights_for(before) != lights_for(self._weather):
+                self.ego.set_light_state(lights_for(self._weather))
+            if before.is_night != self._weather.is_night:
+                self.traffic.switch_lights(is_night=self._weather.is_night)
+        except RuntimeError as err:
+            raise SimulatorError(f"could not change the weather: {err}") from err
 
     def _settle(self) -> None:
         """Tick with the brake on until the suspension is at rest; nothing here is judged."""

@@ -46,7 +46,7 @@ def start_pose(route: Route) -> Pose:
     return Pose(x, y, z, yaw=float(route.yaws[0]))
 
 
-def switch_lights(ego: carla.Vehicle, weather: WeatherPreset) -> None:
+def lights_for(weather: WeatherPreset) -> carla.VehicleLightState:
     """Low beams at night and in fog, fog lights in fog."""
     lights = carla.VehicleLightState.NONE
     is_foggy = weather.fog_density >= FOG_LIGHTS_FROM
@@ -54,7 +54,7 @@ def switch_lights(ego: carla.Vehicle, weather: WeatherPreset) -> None:
         lights = carla.VehicleLightState.Position | carla.VehicleLightState.LowBeam
     if is_foggy:
         lights |= carla.VehicleLightState.Fog
-    ego.set_light_state(carla.VehicleLightState(lights))
+    return carla.VehicleLightState(lights)
 
 
 def apply_control(ego: carla.Vehicle, control: Control) -> None:

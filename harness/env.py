@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -24,7 +25,8 @@ from harness.server import RunningServer, find_free_port
 from harness.session import DELTA_S, Address, Session
 from harness.timing import StageClock, TimedFuser, TimedThermalCamera
 from harness.town import LoadedTown
-from harness.types import EpisodeContext, Observation, Route, WorldState
+from harness.types import Control, EpisodeContext, Observation, Route, WorldState
+from scenarios.route_weather import ROUTE_WEATHER, course_of
 from scenarios.routes import RouteSpec
 from scenarios.spec import EpisodeSpec
 from scenarios.tracker import Progress
@@ -32,6 +34,8 @@ from sensors.fusion import Fuser, make_fuser
 from sensors.inputs import InputPipeline, Views, input_kind
 
 __all__ = ["ENV_ID", "CarlaDrivingEnv", "EnvConfig", "register"]
+logger = logging.getLogger(__name__)
+
 
 SPEED_LIMIT_MPS = 100.0  # of the observation; no vehicle of CARLA comes near it
 TARGET_LIMIT_M = 100.0  # likewise; farther off the route the episode is over
@@ -91,6 +95,7 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         self._fusers: dict[str, Fuser] = {}
         self._thermal: TimedThermalCamera | None = None
         self._drive: Drive | None = None
+        self._has_told_of_weather = False
 
     @property
     def session(self) -> Session:
@@ -138,8 +143,8 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         self._end_episode()
         spec = chosen.spec or self._draw_spec(chosen, seed)
         town = self.town(spec.town)
-        specs = town.route_specs(self.config.route_file)
-        route = town.route(pick_route(specs, spec.route_id))
+        picked = pick_route(town.route_specs(self.config.route_file), spec.route_id)
+        self._tell_of_weather(spec, picked)
         self.steps = 0
         if self._tm_port is None:
             self._tm_port = find_free_port(1)
@@ -148,7 +153,8 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
                 session=self.session,
                 town=town,
                 spec=spec,
-                route=route,
+                route=town.route(picked),
+                weather=course_of(spec.weather, picked.weather),
                 pipeline=self._pipeline(spec),
                 camera=self.config.camera,
                 sensors=self.config.sensors,
@@ -157,7 +163,7 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
                 clock=self.clock,
             )
         )
-        return self._observation(), {"route": route.route_id, "seed": spec.seed, **self._info()}
+        return self._observation(), {"route": picked.route_id, "seed": spec.seed, **self._info()}
 
     def step(self, action: ArrayLike) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Apply throttle, steer and brake for 0.1 s of simulated time.
@@ -307,6 +313,16 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
             traffic=config.traffic,
             collision_mode=config.collision_mode,
         )
+
+    def _tell_of_weather(self, spec: EpisodeSpec, route: RouteSpec) -> None:
+        """Say once that a route file's weather is not what is driven."""
+        is_other = route.weather is not None and spec.weather != ROUTE_WEATHER
+        if is_other and not self._has_told_of_weather:
+            self._has_told_of_weather = True
+            logger.warning(
+                "%s gives its routes a weather, but '%s' is driven; weather '%s' is the file's own",
+                self.config.route_file, spec.weather, ROUTE_WEATHER,
+            )  # fmt: skip
 
     def _pipeline(self, spec: EpisodeSpec) -> InputPipeline:
         kind = input_kind(spec.input)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.errors import FusionDriveError
+from harness.route_facts import RouteFacts
 from harness.scoring import Score
 from scenarios.spec import EpisodeSpec
 
@@ -22,15 +23,6 @@ class DriveTask:
 
     spec: EpisodeSpec
     name: str
-
-
-@dataclass(frozen=True)
-class RouteFacts:
-    """A route as rows name it."""
-
-    route_id: str
-    digest: str
-    length_m: float
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from typing import Any, NoReturn
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from fusionproxy.text import lenient_output
-from harness.checks import check_run
+from harness.checks import check_run, with_route_weather
 from harness.config import BACKENDS, LOG_LEVELS, RunConfig, load_config
 from harness.errors import ConfigError, FusionDriveError
+from harness.paths import user_path
 from harness.runner import Runner
 from results.store import RowStore
 from results.table import make_tables, write_tables
@@ -58,6 +59,7 @@ def evaluate(config: RunConfig) -> None:
         ConfigError: something cannot be run as asked.
         SimulatorError: no simulator came up.
     """
+    config = with_route_weather(config)
     drivers = check_run(config)
     with RowStore(config.directory) as store:
         with Runner(config, drivers, store) as runner, logging_redirect_tqdm():
@@ -89,25 +91,25 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--config", type=Path, metavar="FILE", help="YAML with the same keys; flags win")
+    add("--config", type=user_path, metavar="FILE", help="YAML with the same keys; flags win")
     add("--town", nargs="+", help="such as Town02 Town03 random:7")
-    add("--weather", nargs="+", help="such as clear fog night")
+    add("--weather", nargs="+", help="such as clear fog night; route: the route file's own")
     add("--input", nargs="+", help="rgb, thermal, fused; several are compared in pairs")
     add(
         "--policy",
         help="cilrs (default), expert, autopilot, constant, module:Class, leaderboard:AGENT.py",
     )
     weights = ("--policy-weights", "--weights")
-    add(*weights, type=Path, metavar="FILE", help="default: the shipped ones")
+    add(*weights, type=user_path, metavar="FILE", help="default: the shipped ones")
     setup = "for leaderboard:AGENT.py's setup: a file or folder, or such as CONFIG.py+NET.pth+NAME"
     add("--agent-config", metavar="TEXT", help=setup)
     add("--fused-camera", metavar="ID", help="of that agent's RGB cameras; default: its first")
     add("--fuser", help="student (default), average, max, laplacian")
-    add("--fuser-weights", type=Path, metavar="FILE", help="default: the shipped ones")
+    add("--fuser-weights", type=user_path, metavar="FILE", help="default: the shipped ones")
     add("--suite", help="appendix_b: the paper's matrix, printed beside its numbers")
     add("--routes", type=int, help="how many of the town's routes (default 10 of 25)")
     add("--route", help="drive this one route")
-    add("--route-file", type=Path, metavar="XML", help="routes in the Leaderboard's format")
+    add("--route-file", type=user_path, metavar="XML", help="routes in the Leaderboard's format")
     add("--seeds", type=int, help="how many seeds (default 1)")
     add("--seed", type=int, help="the first seed (default 0)")
     add("--traffic", help="empty (default), regular, dense, or VEHICLES+WALKERS such as 20+30")
@@ -115,11 +117,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--backend", help=f"{', '.join(BACKENDS)} (default embedded)")
     add("--host", help="of an external server (default localhost)")
     add("--port", type=int, help="of an external server (default 2000), or to listen on")
-    add("--maps", type=Path, metavar="DIR", help="official OpenDRIVE files for embedded servers")
+    add(
+        "--maps",
+        type=user_path,
+        metavar="DIR",
+        help="official OpenDRIVE files for embedded servers",
+    )
     add("--video", action=argparse.BooleanOptionalAction, help="write an mp4 per episode")
     add("--trace", action=argparse.BooleanOptionalAction, help="write a parquet per episode")
     add("--show", action=argparse.BooleanOptionalAction, help="open a window while driving")
-    add("--out", type=Path, metavar="DIR", help="default: runs/<name>")
+    add("--out", type=user_path, metavar="DIR", help="default: runs/<name>")
     add("--workers", type=int, help="servers that drive side by side (default 1)")
     add("--retries", type=int, help="of an episode that the simulator broke (default 3)")
     add("--log-level", help=f"{', '.join(LOG_LEVELS)} (default warning)")

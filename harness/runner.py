@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +21,9 @@ from tqdm import tqdm
 from harness.checks import Drivers, pick_route, warn_of_look
 from harness.config import RunConfig
 from harness.errors import AgentError, ConfigError, FusionDriveError, SimulatorError
-from harness.messages import Describe, Driven, DriveTask, Failed, RouteFacts, TownFacts
+from harness.file_names import safe_name
+from harness.messages import Describe, Driven, DriveTask, Failed, TownFacts
+from harness.route_facts import RouteFacts, about_routes
 from harness.rows import driven_row, error_row
 from harness.scoring import NOTHING_DRIVEN, Outcome
 from harness.slot import Job, Slot
@@ -31,6 +33,7 @@ from results.row import EpisodeRow
 from results.store import RowStore
 from scenarios.generate import FRESH_SEED
 from scenarios.route_files import is_random_town, town_name
+from scenarios.route_weather import ROUTE_WEATHER
 from scenarios.spec import EpisodeSpec
 from scenarios.suite import Factors, expand
 
@@ -47,22 +50,24 @@ class Episode:
     spec: EpisodeSpec
     identity: Identity
     digest: str
-    route_length_m: float
+    route: RouteFacts
     fuser_label: str
+    hash_digits: int = 6  # of the name
 
     @property
     def name(self) -> str:
-        """File name for its records."""
+        """File name for its records; plain ids stay as they are."""
         spec = self.spec
         parts = (
-            spec.town.replace(":", "-"),
-            f"r{spec.route_id}",
+            safe_name(spec.town.replace(":", "-")),
+            f"r{safe_name(spec.route_id)}",
             spec.weather,
             spec.traffic,
             spec.input,
         )
-        policy = re.sub(r"[^\w.-]+", "-", spec.policy)  # a plug-in's name may hold a path
-        return "_".join((*parts, policy, f"s{spec.seed}", self.digest[:6]))
+        # A plug-in's name may hold a path.
+        policy = safe_name(re.sub(r"[^\w.-]+", "-", spec.policy))
+        return "_".join((*parts, policy, f"s{spec.seed}", self.digest[: self.hash_digits]))
 
 
 class Runner(Closing):
@@ -94,6 +99,8 @@ class Runner(Closing):
                     warn_of_look(self._drivers, facts.look)
                 if is_random_town(town) and config.route_file is None:
                     bar.write(f"{town}: its routes were made with seed {FRESH_SEED}", sys.stderr)
+                for line in about_routes(choose_routes(facts.routes, config), config):
+                    bar.write(line, sys.stderr)
                 episodes = self.plan(facts)
                 total += len(episodes) - per_town * factor
                 bar.total = total
@@ -119,7 +126,7 @@ class Runner(Closing):
             )
         )
         by_id = {route.route_id: route for route in routes}
-        return [self._episode(spec, by_id[spec.route_id], facts) for spec in specs]
+        return distinct([self._episode(spec, by_id[spec.route_id], facts) for spec in specs])
 
     def close(self) -> None:
         """End all slots; a second Ctrl-C does not disturb it."""
@@ -139,6 +146,7 @@ class Runner(Closing):
             route_id=spec.route_id,
             route_digest=route.digest,
             weather=spec.weather,
+            weather_digest=route.weather_digest if spec.weather == ROUTE_WEATHER else "",
             input=spec.input,
             fuser=spec.fuser,
             fuser_weights=self._drivers.fuser_weights if is_fused else "none",
@@ -149,7 +157,7 @@ class Runner(Closing):
             seed=spec.seed,
         )
         label = self._drivers.fuser_label if is_fused else "none"
-        return Episode(spec, identity, identity.digest(), route.length_m, label)
+        return Episode(spec, identity, identity.digest(), route, label)
 
     def _describe(self, town: str, bar: tqdm[Any]) -> TownFacts:
         found: list[TownFacts] = []
@@ -184,7 +192,7 @@ class Runner(Closing):
             row = driven_row(
                 episode.identity,
                 answer,
-                route_length_m=episode.route_length_m,
+                route_length_m=episode.route.length_m,
                 fuser_label=episode.fuser_label,
                 attempts=job.attempts + 1,
                 server_rss_mb=slot.server_rss_mb(),
@@ -194,13 +202,15 @@ class Runner(Closing):
             row = error_row(
                 episode.identity,
                 str(_as_error(answer)),
-                route_length_m=episode.route_length_m,
+                route_length_m=episode.route.length_m,
                 fuser_label=episode.fuser_label,
                 attempts=job.attempts + 1,
                 finished=finished,
             )
         logger.info("%s: %s", episode.name, row.outcome)
-        return row
+        return replace(
+            row, unserved=episode.route.unserved_text, route_notes="; ".join(episode.route.notes)
+        )
 
     def _keep_trace(self, name: str, answer: object) -> None:
         """Write the traceback of a failure beside the rows."""
@@ -288,6 +298,15 @@ def _undisturbed() -> Iterator[None]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+
+
+def distinct(episodes: Sequence[Episode]) -> list[Episode]:
+    """Episodes whose names differ, also where the file system ignores letter case."""
+    taken = Counter(episode.name.casefold() for episode in episodes)
+    return [
+        replace(episode, hash_digits=16) if taken[episode.name.casefold()] > 1 else episode
+        for episode in episodes
+    ]
 
 
 def choose_routes(routes: Sequence[RouteFacts], config: RunConfig) -> Sequence[RouteFacts]:

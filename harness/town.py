@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from harness.criteria.lane import CarlaLaneQuery
@@ -9,8 +10,10 @@ from harness.session import Session
 from harness.types import Route
 from harness.world import StopLines
 from scenarios.generate import fresh_routes
-from scenarios.route_files import is_random_town
+from scenarios.route_files import describe_unserved, is_random_town
 from scenarios.routes import RoutePlanner, RouteSpec, load_routes, map_identity
+
+logger = logging.getLogger(__name__)
 
 
 class LoadedTown:
@@ -25,6 +28,7 @@ class LoadedTown:
         self.stop_lines = StopLines(session.world)
         self._routes: dict[str, Route] = {}
         self._fresh: tuple[RouteSpec, ...] | None = None
+        self._of_files: dict[Path | None, tuple[RouteSpec, ...]] = {}
 
     def route_specs(self, file: Path | None) -> tuple[RouteSpec, ...]:
         """The routes of a file, or those that ship with the package for this map.
@@ -38,14 +42,21 @@ class LoadedTown:
             if self._fresh is None:
                 self._fresh = fresh_routes(self.map, self.name)
             return self._fresh
-        return load_routes(self.name, self.identity, file)
+        if file not in self._of_files:
+            found = self._of_files[file] = load_routes(self.name, self.identity, file)
+            unserved = describe_unserved(found)
+            if unserved:
+                logger.warning("%s: not served: %s", file, unserved)
+        return self._of_files[file]
 
     def route(self, spec: RouteSpec) -> Route:
-        """The planned route of a spec; planned once.
+        """The planned route of a spec; planned once. What is implausible of a file's is logged.
 
         Raises:
             MapError: the keypoints do not fit the map.
         """
         if spec.route_id not in self._routes:
-            self._routes[spec.route_id] = self.planner.plan(spec.keypoints, spec.route_id)
+            route = self._routes[spec.route_id] = self.planner.plan(spec.keypoints, spec.route_id)
+            for note in route.notes if any(self._of_files) else ():
+                logger.warning("route '%s': %s", spec.route_id, note)
         return self._routes[spec.route_id]

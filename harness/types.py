@@ -163,6 +163,8 @@ class Route:
     in_junction: NDArray[np.bool_]  # (N,)
     lane_widths: NDArray[np.float64]  # (N,) m
     cumulative_m: NDArray[np.float64]  # (N,) arc length from the start
+    notes: tuple[str, ...] = ()  # what of it is implausible, in words
+    planning: int = 1  # 2 where rules shaped it that the first version did not have
 
     @property
     def length_m(self) -> float:

@@ -5,7 +5,6 @@ It is a process of its own because the client library can abort or hang; the run
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
 import os
@@ -28,7 +27,6 @@ from harness.messages import (
     DriveTask,
     Failed,
     Ready,
-    RouteFacts,
     StillDriving,
     TownFacts,
 )
@@ -36,13 +34,13 @@ from harness.output import of_disk, unwritable
 from harness.probe import check_version
 from harness.recorder import VideoRecorder, Window
 from harness.rollout import Observer, Stopped, rollout
+from harness.route_facts import route_facts
 from harness.scoring import Outcome
 from harness.server import ExternalServer, ServerSpec, await_ready, process_rss_mb
 from harness.trace import TraceRecorder
 from harness.types import Closing, Control
 from policies.base import Policy, camera_of, close_policy, sensors_of
 from policies.faults import reason
-from scenarios.routes import RouteSpec
 
 logger = logging.getLogger(__name__)
 
@@ -165,10 +163,7 @@ class _Worker:
             engine=env.session.engine.value,
             look=env.session.look,
             version=env.session.version,
-            routes=tuple(
-                RouteFacts(spec.route_id, route_digest(spec), town.route(spec).length_m)
-                for spec in specs
-            ),
+            routes=tuple(route_facts(spec, town.route(spec)) for spec in specs),
         )
 
     def _drive(self, task: DriveTask) -> Driven:
@@ -276,12 +271,6 @@ class _LifeSign:
         """Report now and then."""
         if env.steps % REPORT_EVERY == 0:
             self._connection.send(StillDriving(self._attempt.so_far()))
-
-
-def route_digest(spec: RouteSpec) -> str:
-    """SHA-256 (first 12 hex digits) over the keypoints: another path is another episode."""
-    text = ";".join(f"{p.x:.3f},{p.y:.3f},{p.z:.3f},{p.yaw:.3f}" for p in spec.keypoints)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _log_to(path: Path, level: str) -> None:

@@ -25,6 +25,7 @@ from fusionproxy.errors import FusionError
 from fusionproxy.text import lenient_output
 from fusionproxy.whole import check_folder
 from harness.errors import ConfigError, FusionDriveError, SimulatorError
+from harness.paths import user_path
 from harness.supervision import (
     EXIT_BAD_INPUT,
     EXIT_SIMULATOR,
@@ -105,18 +106,18 @@ def main(arguments: list[str] | None = None) -> int:
         default=CollectConfig.sceneries,
         help="of each town, from server seeds 0, 1, ...: other houses, trees and crossings",
     )
-    parser.add_argument("--out", type=Path, required=True, help="directory of the data set")
+    parser.add_argument("--out", type=user_path, required=True, help="directory of the data set")
     amount = parser.add_mutually_exclusive_group(required=True)
     amount.add_argument("--hours", type=float, help="of driving; 36,000 frames each")
     amount.add_argument("--frames", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1, help="server and client pairs")
-    parser.add_argument("--maps", type=Path, help="directory with official .xodr files")
+    parser.add_argument("--maps", type=user_path, help="directory with official .xodr files")
     lights = parser.add_mutually_exclusive_group()
     lights.add_argument("--obey-lights", dest="obey_lights", action="store_true", default=True)
     lights.add_argument("--ignore-lights", dest="obey_lights", action="store_false")
     parser.add_argument(
-        "--driver", type=Path, help="policy weights: it drives and the expert answers (DAgger)"
+        "--driver", type=user_path, help="policy weights: it drives and the expert answers (DAgger)"
     )
     parser.add_argument(
         "--expert-share", type=float, default=0.3, help="of the time at the wheel, with --driver"

@@ -23,6 +23,7 @@ from fusionproxy.runtime import OnnxModel
 from fusionproxy.text import lenient_output
 from fusionproxy.whole import check_file
 from harness.errors import FusionDriveError, WeightsError
+from harness.paths import user_path
 from policies.checkpoints import read_checkpoint
 from policies.cilrs import FAMILY
 from policies.cilrs_network import Cilrs, network_config
@@ -35,8 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
     lenient_output()
     parser = argparse.ArgumentParser(prog="python -m policies.export", description=__doc__)
-    parser.add_argument("run", type=Path, help="run directory of policies.train")
-    parser.add_argument("--out", type=Path, required=True, help="the .onnx file to write")
+    parser.add_argument("run", type=user_path, help="run directory of policies.train")
+    parser.add_argument("--out", type=user_path, required=True, help="the .onnx file to write")
     parser.add_argument(
         "--resume-rule", action="store_true", help="drive with the rule `policies.cilrs.resume`"
     )

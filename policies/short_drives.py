@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from fusionproxy.text import lenient_output
 from harness import launch
 from harness.errors import ConfigError, FusionDriveError
+from harness.paths import user_path
 from policies.base import camera_of
 from policies.cilrs import load_cilrs
 from results.stats import wilson
@@ -134,10 +135,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     lenient_output()
     parser = argparse.ArgumentParser(prog="python -m policies.short_drives", description=__doc__)
-    parser.add_argument("weights", type=Path, help="a checkpoint or an export")
+    parser.add_argument("weights", type=user_path, help="a checkpoint or an export")
     parser.add_argument("--town", nargs="+", default=["Town02"])
     parser.add_argument("--drives", type=int, default=6, help="in each town")
-    parser.add_argument("--maps", type=Path, help="directory with official .xodr files")
+    parser.add_argument("--maps", type=user_path, help="directory with official .xodr files")
     parser.add_argument("--scenery", type=int, default=0, help="seed of the server")
     options = parser.parse_args(arguments)
     try:

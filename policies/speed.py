@@ -17,6 +17,7 @@ import numpy as np
 
 from fusionproxy.text import lenient_output
 from harness.errors import ConfigError, FusionDriveError
+from harness.paths import user_path
 from harness.types import Command, Observation
 from policies import make_policy
 from policies.base import Policy, camera_of, close_policy, sensors_of
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m policies.speed", description=__doc__, allow_abbrev=False
     )
     parser.add_argument("--policy", default="cilrs")
-    parser.add_argument("--weights", type=Path, metavar="FILE")
+    parser.add_argument("--weights", type=user_path, metavar="FILE")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--limit-ms", type=float, default=6.0)
     parser.add_argument("--limit-s", type=float, default=2.0)

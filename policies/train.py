@@ -25,6 +25,7 @@ from fusionproxy.errors import FusionError
 from fusionproxy.text import lenient_output
 from fusionproxy.whole import check_folder
 from harness.errors import ConfigError, FusionDriveError
+from harness.paths import path_text, user_path
 from policies.augment import Augmentation, augment
 from policies.cilrs import file_hash
 from policies.cilrs_network import Cilrs, NetworkConfig
@@ -87,15 +88,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
     lenient_output()
     parser = argparse.ArgumentParser(prog="python -m policies.train", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="run directory")
+    parser.add_argument("--out", type=user_path, required=True, help="run directory")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     for field in fields(TrainConfig):
         flag = "--" + field.name.replace("_", "-")
         if field.name == "data":
-            parser.add_argument(flag, required=True, nargs="+", help="directories of drives")
+            parser.add_argument(
+                flag, type=path_text, required=True, nargs="+", help="directories of drives"
+            )
         else:
             kind = {"str": str, "float": float, "int": int}[str(field.type)]
-            parser.add_argument(flag, type=kind, default=field.default)
+            is_path = field.name in ("init", "drive_maps")
+            parser.add_argument(flag, type=path_text if is_path else kind, default=field.default)
     options = vars(parser.parse_args(arguments))
     out, resume = options.pop("out"), options.pop("resume")
     options["data"] = tuple(options["data"])

@@ -48,6 +48,8 @@ RUNTIME_FIELDS: frozenset[str] = frozenset(
     }
 )
 
+ADDED_FIELDS: frozenset[str] = frozenset({"weather_digest"})
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -70,8 +72,13 @@ class Identity:
     traffic: str
     collision_mode: str
     seed: int
+    weather_digest: str = ""  # of a route file's own weather
 
     def digest(self) -> str:
-        """SHA-256 over the sorted fields, first 16 hex digits."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """SHA-256 over the sorted fields, first 16 hex digits.
+
+        A field that came later is left out where it is empty, so that rows of old are found.
+        """
+        values = {k: v for k, v in asdict(self).items() if v != "" or k not in ADDED_FIELDS}
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -81,6 +81,9 @@ class EpisodeRow:
     wall_client_rss_mb: float | None = None
     wall_server_rss_mb: float | None = None
     wall_finished: str = ""  # UTC, ISO 8601
+    weather_digest: str = ""  # of the weather that a route file gives, where it was driven
+    unserved: str = ""  # what the route's file has beside what is served, with counts
+    route_notes: str = ""  # what of the planned route is implausible
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:

@@ -15,9 +15,11 @@ from scipy.spatial import cKDTree
 
 from fusionproxy.text import lenient_output
 from harness.errors import FusionDriveError, MapError, SimulatorError
+from harness.paths import user_path
 from harness.types import Command, Pose, Route
 from scenarios.route_files import DATA_DIR, RouteSpec, map_identity, town_name, write_route_xml
 from scenarios.routes import RoutePlanner
+from scenarios.text_files import read_text
 
 MIN_LENGTH_M = 150.0
 MAX_LENGTH_M = 800.0
@@ -165,8 +167,8 @@ def _read_map(options: argparse.Namespace, town: str) -> carla.Map:
             where = f"{options.host}:{options.port}"
             raise SimulatorError(f"no map of {town} from the server at {where}: {err}") from err
     try:
-        return carla.Map(town, options.xodr.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, RuntimeError) as err:
+        return carla.Map(town, read_text(options.xodr, "map file"))
+    except RuntimeError as err:
         raise MapError(f"map file {options.xodr}: {err}") from err
 
 
@@ -177,11 +179,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--town", required=True)
     parser.add_argument("--seed", type=int, default=FRESH_SEED)
     parser.add_argument("--count", type=int, default=FRESH_COUNT)
-    parser.add_argument("--maps", type=Path, help="directory with <town>.xodr")
-    parser.add_argument("--xodr", type=Path, help="an OpenDRIVE file")
+    parser.add_argument("--maps", type=user_path, help="directory with <town>.xodr")
+    parser.add_argument("--xodr", type=user_path, help="an OpenDRIVE file")
     parser.add_argument("--host", default="localhost", help="server, where no file is given")
     parser.add_argument("--port", type=int, default=2000)
-    parser.add_argument("--out", type=Path, help="default: the package's data directory")
+    parser.add_argument("--out", type=user_path, help="default: the package's data directory")
     options = parser.parse_args(arguments)
     town = town_name(options.town)
     try:

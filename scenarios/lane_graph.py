@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import carla
@@ -45,9 +46,22 @@ class LaneGraph:
     weights: csr_matrix  # (N, N)
     tree: cKDTree  # over points[:, :2]
 
+    @cached_property
+    def carriageways(self) -> dict[tuple[int, int, bool], list[int]]:
+        """Lanes side by side in one direction."""
+        found: dict[tuple[int, int, bool], list[int]] = {}
+        for index, key in enumerate(self.lanes):
+            found.setdefault(carriageway(key), []).append(index)
+        return found
+
     def lane_entry(self, node: int) -> int:
         """First node of the node's lane."""
         return self.spans[int(self.lane_of[node])].first
+
+
+def carriageway(lane: LaneKey) -> tuple[int, int, bool]:
+    """Road, section and direction of a lane."""
+    return lane[0], lane[1], lane[2] > 0
 
 
 def build_lane_graph(carla_map: carla.Map, resolution_m: float = 1.0) -> LaneGraph:

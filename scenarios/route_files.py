@@ -3,43 +3,59 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
+from typing import Protocol
+from xml.sax.saxutils import quoteattr
 
 import carla
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
 
 from harness.errors import MapError
 from harness.types import Pose
+from scenarios.route_xml import parse_xml, read_route, town_name
+from scenarios.spec import RouteSpec
+from scenarios.text_files import read_text
+
+__all__ = [
+    "DATA_DIR",
+    "RouteSpec",
+    "describe_unserved",
+    "is_random_town",
+    "load_routes",
+    "map_digest",
+    "map_identity",
+    "read_nocrash",
+    "read_route_xml",
+    "town_name",
+    "write_route_xml",
+]
 
 DATA_DIR = Path(__file__).parent / "data"
 AUTHORED_MARK = 'vendor="FusionDrive"'  # in the OpenDRIVE header of the authored towns
 RANDOM_TOWN = re.compile(r"random:(0|[1-9][0-9]{0,9})")  # what the embedded server makes
-MAX_FILE_BYTES = 64 * 2**20
-
-
-@dataclass(frozen=True)
-class RouteSpec:
-    """The keypoints of a route; a yaw that the file does not give is NaN."""
-
-    route_id: str
-    town: str
-    keypoints: tuple[Pose, ...]
-
-
-def town_name(name: str) -> str:
-    """`Town02` for `Carla/Maps/Town02`, `/Game/Carla/Maps/Town02_Opt` and the like."""
-    return name.rsplit("/", 1)[-1].removesuffix("_Opt")
 
 
 def is_random_town(name: str) -> bool:
     """Whether the name is `random:SEED`: a town that is made when it is asked for."""
     return RANDOM_TOWN.fullmatch(town_name(name)) is not None
+
+
+class HasUnserved(Protocol):
+    """A route, or what is known of one."""
+
+    @property
+    def unserved(self) -> tuple[tuple[str, int], ...]:
+        """Kinds with counts."""
+
+
+def describe_unserved(routes: Sequence[HasUnserved]) -> str:
+    """What the routes' file has beside what is served, by kind with counts; may be empty."""
+    total: Counter[str] = Counter()
+    for route in routes:
+        total.update(dict(route.unserved))
+    return ", ".join(f"{kind} ({count})" for kind, count in sorted(total.items()))
 
 
 def map_digest(carla_map: carla.Map) -> str:
@@ -82,10 +98,10 @@ def read_route_xml(path: Path) -> tuple[RouteSpec, ...]:
     Raises:
         MapError: the file is missing or broken; the text names the file and the reason.
     """
-    root = _parse(path)
+    root = parse_xml(path)
     if root.tag != "routes":
         raise MapError(f"{path}: expected a <routes> file, found <{root.tag}>")
-    routes = tuple(_read_route(element, path) for element in root.iter("route"))
+    routes = tuple(read_route(element, path) for element in root.iter("route"))
     if not routes:
         raise MapError(f"{path}: no <route> in it")
     ids = [(route.town, route.route_id) for route in routes]
@@ -106,7 +122,7 @@ def read_nocrash(path: Path, town: str, spawn_points: Sequence[Pose]) -> tuple[R
         MapError: a line is not a pair of known indices; names file and line.
     """
     routes: list[RouteSpec] = []
-    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         fields = line.split()
         if not fields:
             continue
@@ -127,10 +143,10 @@ def read_nocrash(path: Path, town: str, spawn_points: Sequence[Pose]) -> tuple[R
 
 def write_route_xml(path: Path, routes: Sequence[RouteSpec], attributes: dict[str, str]) -> None:
     """Write routes in the Leaderboard's format, with `attributes` on the root."""
-    head = "".join(f' {name}="{value}"' for name, value in attributes.items())
+    head = "".join(f" {name}={quoteattr(value)}" for name, value in attributes.items())
     lines = ["<?xml version='1.0' encoding='UTF-8'?>", f"<routes{head}>"]
     for route in routes:
-        lines.append(f'  <route id="{route.route_id}" town="{route.town}">')
+        lines.append(f"  <route id={quoteattr(route.route_id)} town={quoteattr(route.town)}>")
         lines.extend(
             f'    <waypoint x="{p.x:.3f}" y="{p.y:.3f}" z="{p.z:.3f}" yaw="{p.yaw:.3f}"/>'
             for p in route.keypoints
@@ -142,7 +158,7 @@ def write_route_xml(path: Path, routes: Sequence[RouteSpec], attributes: dict[st
 def _ready_made_file(town: str, map_digest_or_origin: str) -> Path:
     files = sorted(DATA_DIR.glob(f"routes_{town}_*.xml"))
     parts = map_digest_or_origin.split(":")
-    heads = {path: _parse(path) for path in files}
+    heads = {path: parse_xml(path) for path in files}
     for path, root in heads.items():
         if root.get("map_digest") in parts:
             return path
@@ -154,55 +170,3 @@ def _ready_made_file(town: str, map_digest_or_origin: str) -> Path:
         f"no ready-made routes for {town} on map '{map_digest_or_origin}' (towns with routes: "
         f"{known}); give a route file, or make one: python -m scenarios.generate --town {town}"
     )
-
-
-def _read_text(path: Path) -> str:
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise MapError(f"{path}: larger than {MAX_FILE_BYTES // 2**20} MB, not a route file")
-        return path.read_text(encoding="utf-8")
-    except OSError as err:
-        raise MapError(f"route file {path}: {err.strerror or err}") from err
-    except UnicodeDecodeError as err:
-        raise MapError(f"{path}: not a text file (byte {err.start})") from err
-
-
-def _parse(path: Path) -> Element:
-    text = _read_text(path)
-    try:
-        root: Element = fromstring(text.encode())
-    except ParseError as err:
-        line = err.position[0]
-        raise MapError(f"{path}:{line}: broken XML: {err}") from err
-    except DefusedXmlException as err:
-        raise MapError(f"{path}: refused XML feature: {type(err).__name__}") from err
-    return root
-
-
-def _read_route(element: Element, path: Path) -> RouteSpec:
-    route_id, town = element.get("id"), element.get("town")
-    if route_id is None or town is None:
-        raise MapError(f"{path}: a <route> lacks its {'id' if route_id is None else 'town'}")
-    nodes = element.findall("waypoint") or element.findall("waypoints/position")
-    if len(nodes) < 2:
-        raise MapError(f"{path}: route '{route_id}' has {len(nodes)} waypoints; needs 2 or more")
-    keypoints = tuple(
-        _read_pose(node, f"{path}: route '{route_id}', waypoint {number}")
-        for number, node in enumerate(nodes)
-    )
-    return RouteSpec(route_id, town_name(town), keypoints)
-
-
-def _read_pose(node: Element, where: str) -> Pose:
-    values: dict[str, float] = {}
-    for name, default in (("x", None), ("y", None), ("z", "0"), ("yaw", "nan")):
-        text = node.get(name, default)
-        if text is None:
-            raise MapError(f"{where}: lacks '{name}'")
-        try:
-            values[name] = float(text)
-        except ValueError as err:
-            raise MapError(f"{where}: {name}='{text}' is not a number") from err
-        if name != "yaw" and not math.isfinite(values[name]):
-            raise MapError(f"{where}: {name}='{text}' is not finite")
-    return Pose(values["x"], values["y"], values["z"], yaw=values["yaw"])

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
 import carla
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import dijkstra
 
 from harness.errors import MapError
 from harness.types import Command, Pose, Route
-from scenarios.lane_graph import LaneGraph, build_lane_graph
+from scenarios.keypoints import KeypointJoiner, implausible
+from scenarios.lane_graph import LaneGraph, build_lane_graph, carriageway
 from scenarios.route_files import RouteSpec, load_routes, map_digest, map_identity
 from scenarios.tracker import Progress, RouteTracker
 
@@ -28,11 +28,9 @@ __all__ = [
     "map_identity",
 ]
 
-SNAP_LIMIT_M = 3.0
-SNAP_SPREAD_M = 1.0  # lanes this much farther than the nearest are candidates as well
+MIN_LENGTH_M = 10.0  # a shorter route would be within its goal's radius at the start
 TURN_THRESHOLD_DEG = 33.0
 COMMAND_LEAD_M = 18.0
-WRONG_WAY_DEG = 90.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,7 @@ class _Path:
     widths: NDArray[np.float64]  # (M,)
     junctions: NDArray[np.int64]  # (M,)
     is_fork: NDArray[np.bool_]  # (M,) inside a junction in which someone has a choice
+    ends: tuple[float, float]  # degrees, heading where the first lane begins and the last ends
 
 
 class RoutePlanner:
@@ -53,78 +52,31 @@ class RoutePlanner:
         self.name = str(carla_map.name)
         self.resolution_m = resolution_m
         self.graph: LaneGraph = build_lane_graph(carla_map, resolution_m)
+        self._joiner = KeypointJoiner(self.graph, self.name)
 
     def plan(self, keypoints: Sequence[Pose], route_id: str) -> Route:
-        """Join the keypoints in order along driving lanes.
-
-        A keypoint's yaw picks among the lanes around it those that run within 90 degrees of it;
-        where it is NaN, or no lane does (the Leaderboard itself ignores yaw), any lane fits.
+        """Join the keypoints in order along driving lanes, as `KeypointJoiner` says.
 
         Raises:
             MapError: fewer than two keypoints, one too far from any lane, or no way between two.
         """
-        if len(keypoints) < 2:
-            raise MapError(f"route '{route_id}': needs at least 2 keypoints, has {len(keypoints)}")
-        layers = [self._snap(pose, number, route_id) for number, pose in enumerate(keypoints)]
-        nodes = self._join(layers, route_id)
-        return self._to_route(self._trace(nodes), route_id)
+        way = self._joiner.join(keypoints, route_id)
+        notes = implausible(self.graph, keypoints, way)
+        route = self._to_route(self._trace(way.nodes), route_id)
+        ends_in_junction = bool(route.in_junction[0] or route.in_junction[-1])
+        planning = 2 if way.is_eased or ends_in_junction else 1
+        return replace(route, notes=notes, planning=planning)
 
     def count_lane_changes(self, keypoints: Sequence[Pose], route_id: str) -> int:
         """How many lane changes the shortest way through the keypoints needs."""
-        layers = [self._snap(pose, number, route_id) for number, pose in enumerate(keypoints)]
-        return sum(edge in self.graph.changes for edge in pairwise(self._join(layers, route_id)))
+        nodes = self._joiner.join(keypoints, route_id).nodes
+        return sum(edge in self.graph.changes for edge in pairwise(nodes))
 
     def nearest_lane_distance_m(self, pose: Pose) -> float:
         """Distance from a pose to the nearest lane centre."""
         return float(self.graph.tree.query((pose.x, pose.y))[0])
 
-    def _snap(self, pose: Pose, number: int, route_id: str) -> dict[int, float]:
-        """Candidate nodes of a keypoint with their cost in metres."""
-        graph = self.graph
-        nearest = self.nearest_lane_distance_m(pose)
-        where = f"route '{route_id}': keypoint {number} at ({pose.x:.1f}, {pose.y:.1f})"
-        if not nearest <= SNAP_LIMIT_M:
-            raise MapError(
-                f"{where} is {nearest:.1f} m from the nearest driving lane of '{self.name}'; "
-                f"at most {SNAP_LIMIT_M:.0f} m is accepted (is this route for another map?)"
-            )
-        best: dict[int, tuple[float, int]] = {}
-        around = sorted(graph.tree.query_ball_point((pose.x, pose.y), SNAP_LIMIT_M + 1.0))
-        turns = (graph.yaws[around] - pose.yaw + 180.0) % 360.0 - 180.0
-        aligned = [n for n, turn in zip(around, turns, strict=True) if abs(turn) <= WRONG_WAY_DEG]
-        for node in aligned or around:
-            gap = float(np.hypot(*(graph.points[node, :2] - (pose.x, pose.y))))
-            lane = int(graph.lane_of[node])
-            if lane not in best or gap < best[lane][0]:
-                best[lane] = (gap, node)
-        limit = min(gap for gap, _ in best.values()) + SNAP_SPREAD_M
-        return {node: gap * 3.0 for gap, node in best.values() if gap <= limit}
-
-    def _join(self, layers: list[dict[int, float]], route_id: str) -> list[int]:
-        """Cheapest node sequence through one candidate of every layer."""
-        costs = {node: (cost, [node]) for node, cost in layers[0].items()}
-        for number, layer in enumerate(layers[1:], start=1):
-            sources = sorted(costs)
-            lengths, parents = dijkstra(
-                self.graph.weights, indices=sources, return_predecessors=True
-            )
-            reached: dict[int, tuple[float, list[int]]] = {}
-            for target, snap_cost in layer.items():
-                totals = [costs[s][0] + lengths[row, target] for row, s in enumerate(sources)]
-                row = int(np.argmin(totals))
-                if np.isfinite(totals[row]):
-                    way = _walk_back(parents[row], sources[row], target)
-                    path = costs[sources[row]][1] + way[1:]
-                    reached[target] = (totals[row] + snap_cost, path)
-            if not reached:
-                raise MapError(
-                    f"route '{route_id}': no way from keypoint {number - 1} to {number} "
-                    f"along the lanes of '{self.name}'"
-                )
-            costs = reached
-        return min(costs.values(), key=lambda item: item[0])[1]
-
-    def _trace(self, nodes: list[int]) -> _Path:
+    def _trace(self, nodes: Sequence[int]) -> _Path:
         """Points of the node sequence, with lane changes as smooth shifts between the lanes."""
         graph = self.graph
         kept: list[int] = [nodes[0]]
@@ -144,18 +96,22 @@ class RoutePlanner:
                 points.append(blend + graph.points[start + step] * weight)
                 kept.append(start + step)
         junctions = graph.junctions[kept]
+        yaws = np.rad2deg(np.unwrap(np.deg2rad(graph.yaws[kept])))
+        begin = graph.yaws[graph.spans[int(graph.lane_of[kept[0]])].first]
+        end = graph.yaws[graph.spans[int(graph.lane_of[kept[-1]])].last]
         return _Path(
             points=np.asarray(points),
-            yaws=np.rad2deg(np.unwrap(np.deg2rad(graph.yaws[kept]))),
+            yaws=yaws,
             widths=graph.widths[kept],
             junctions=junctions,
             is_fork=np.isin(junctions, list(self._forks)),
+            ends=(_unwrapped(begin, yaws[0]), _unwrapped(end, yaws[-1])),
         )
 
     def _exits(self, lane: int, junction: int) -> set[tuple[int, bool]]:
         """Roads and directions by which a carriageway, given by one of its lanes, leaves."""
         graph = self.graph
-        frontier = list(self._carriageways[_carriageway(graph.lanes[lane])])
+        frontier = list(graph.carriageways[carriageway(graph.lanes[lane])])
         exits: set[tuple[int, bool]] = set()
         seen: set[int] = set()
         while frontier:
@@ -168,14 +124,6 @@ class RoutePlanner:
                 else:
                     exits.add((graph.lanes[after][0], graph.lanes[after][2] > 0))
         return exits
-
-    @cached_property
-    def _carriageways(self) -> dict[tuple[int, int, bool], list[int]]:
-        """Lanes side by side in one direction."""
-        found: dict[tuple[int, int, bool], list[int]] = {}
-        for index, key in enumerate(self.graph.lanes):
-            found.setdefault(_carriageway(key), []).append(index)
-        return found
 
     @cached_property
     def _forks(self) -> frozenset[int]:
@@ -195,14 +143,18 @@ class RoutePlanner:
         steps = np.linalg.norm(np.diff(path.points, axis=0), axis=1)
         keep = np.concatenate(([True], steps > 1e-3))
         arc = np.concatenate(([0.0], np.cumsum(steps)))[keep]
-        if arc[-1] < 2.0:
-            raise MapError(f"route '{route_id}': start and goal are the same place")
+        if arc[-1] < MIN_LENGTH_M:
+            raise MapError(
+                f"route '{route_id}': its goal is {arc[-1]:.1f} m from its start, where it would "
+                f"count as reached at once; give {MIN_LENGTH_M:.0f} m or more (a round trip needs "
+                "keypoints on the way)"
+            )
         grid = np.linspace(0.0, arc[-1], max(2, round(arc[-1] / self.resolution_m) + 1))
         points = np.stack([np.interp(grid, arc, path.points[keep, i]) for i in range(3)], axis=1)
         nearest = np.clip(np.searchsorted(arc, grid - 0.5 * self.resolution_m), 0, len(arc) - 1)
         yaws = np.interp(grid, arc, path.yaws[keep])
         junctions = path.junctions[keep][nearest]
-        commands = _commands(grid, yaws, junctions, path.is_fork[keep][nearest])
+        commands = _commands(grid, yaws, junctions, path.is_fork[keep][nearest], path.ends)
         return Route(
             route_id=route_id,
             points=points,
@@ -214,16 +166,9 @@ class RoutePlanner:
         )
 
 
-def _carriageway(lane: tuple[int, int, int]) -> tuple[int, int, bool]:
-    """Road, section and direction of a lane."""
-    return lane[0], lane[1], lane[2] > 0
-
-
-def _walk_back(parents: NDArray[np.int32], source: int, target: int) -> list[int]:
-    way = [target]
-    while way[-1] != source:
-        way.append(int(parents[way[-1]]))
-    return way[::-1]
+def _unwrapped(yaw: float, beside: float) -> float:
+    """The same heading in degrees, less than half a turn from another."""
+    return float(beside + (yaw - beside + 180.0) % 360.0 - 180.0)
 
 
 def _commands(
@@ -231,16 +176,19 @@ def _commands(
     yaws: NDArray[np.float64],
     junctions: NDArray[np.int64],
     is_fork: NDArray[np.bool_],
+    ends: tuple[float, float],
 ) -> NDArray[np.int8]:
     """A command from `COMMAND_LEAD_M` before each junction to its end; `FOLLOW` elsewhere.
 
     A junction with one way out for everybody is a bend of the street. In any other each way is
-    announced, also that of traffic which has no choice, as CARLA's own planner does.
+    announced, also that of traffic which has no choice, as CARLA's own planner does. Where a
+    route begins or ends inside one, its lane's heading at that end (`ends`) tells the turn.
     """
     commands = np.full(len(arc), Command.FOLLOW, dtype=np.int8)
     free_from_m = 0.0
     for first, last in _runs(junctions):
-        turn = yaws[min(last + 1, len(yaws) - 1)] - yaws[max(first - 1, 0)]
+        after = yaws[last + 1] if last + 1 < len(yaws) else ends[1]
+        turn = after - (yaws[first - 1] if first > 0 else ends[0])
         if not is_fork[first]:
             continue
         command = Command.STRAIGHT

@@ -6,10 +6,23 @@ import re
 from dataclasses import dataclass
 
 from harness.errors import unknown_name
+from harness.types import Pose
+from scenarios.route_weather import RouteWeather
 
 TRAFFICS: tuple[str, ...] = ("empty", "regular", "dense")
 TRAFFIC_COUNTS = re.compile(r"(\d{1,3})\+(\d{1,3})")  # vehicles+walkers
 COLLISION_MODES: tuple[str, ...] = ("stop", "continue")
+
+
+@dataclass(frozen=True)
+class RouteSpec:
+    """The keypoints of a route; a yaw that the file does not give is NaN."""
+
+    route_id: str
+    town: str
+    keypoints: tuple[Pose, ...]
+    weather: RouteWeather | None = None  # the file's own
+    unserved: tuple[tuple[str, int], ...] = ()  # what else the file has, by kind with counts
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,13 @@ class Traffic:
         if commands:
             self._client.apply_batch_sync(commands, False)
 
+    def switch_lights(self, *, is_night: bool) -> None:
+        """Lamps of the cars on or off, where night falls or ends on the way."""
+        lights = _lights(is_night=is_night)
+        commands = [carla.command.SetVehicleLightState(i, lights) for i in self._vehicles]
+        if commands:
+            self._client.apply_batch_sync(commands, False)
+
     def close(self) -> None:
         """Remove everything that `spawn` made; may be called twice.
 
@@ -127,11 +134,7 @@ class Traffic:
         manager.set_hybrid_physics_mode(False)
         manager.set_global_distance_to_leading_vehicle(2.5)
         blueprints = _car_blueprints(self._world)
-        lights = carla.VehicleLightState(
-            carla.VehicleLightState.Position | carla.VehicleLightState.LowBeam
-            if is_night
-            else carla.VehicleLightState.NONE
-        )
+        lights = _lights(is_night=is_night)
         batch = []
         for place in _free_places(self._world, avoid, rng)[:count]:
             blueprint = blueprints[int(rng.integers(len(blueprints)))]
@@ -179,6 +182,11 @@ class Traffic:
             actor = self._world.try_spawn_actor(blueprint, pose)
             if actor is not None:
                 self._walks.append(_Walk(actor, path, start + (step > 0), step, speed_mps))
+
+
+def _lights(*, is_night: bool) -> carla.VehicleLightState:
+    lit = carla.VehicleLightState.Position | carla.VehicleLightState.LowBeam
+    return carla.VehicleLightState(lit if is_night else carla.VehicleLightState.NONE)
 
 
 def _next_heading(walk: _Walk, x: float, y: float) -> tuple[float, float]:

@@ -66,9 +66,10 @@ def preset(name: str) -> WeatherPreset:
     return WEATHERS[name]
 
 
-def carla_weather(name: str) -> carla.WeatherParameters:
-    """The named weather as the client's type."""
-    chosen = preset(name)
+def carla_weather(chosen: str | WeatherPreset) -> carla.WeatherParameters:
+    """A weather, or the one of that name, as the client's type."""
+    if isinstance(chosen, str):
+        chosen = preset(chosen)
     weather = carla.WeatherParameters()
     for field in fields(chosen):
         if field.name != "is_night":

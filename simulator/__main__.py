@@ -13,11 +13,11 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from types import FrameType
 
 from simulator.compiling import compile_missing
 from simulator.maps import MapError
+from simulator.paths import user_path
 from simulator.render.choice import DEFAULT, RENDERERS, check_renderer
 from simulator.render.gl_window import GlError
 from simulator.scene import SceneOptions, SceneStore
@@ -43,14 +43,16 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: "
                         "%(default)s)")  # fmt: skip
     parser.add_argument("--town", default="Town02", help="first town (default: %(default)s)")
-    parser.add_argument("--maps", type=Path, metavar="DIR", help="directory of TownXX.xodr files")
+    parser.add_argument(
+        "--maps", type=user_path, metavar="DIR", help="directory of TownXX.xodr files"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of scenery and sensor noise "
                         "(default: %(default)s)")  # fmt: skip
     parser.add_argument("--threads", type=int, metavar="N", help="threads that draw images "
                         "(default: 2)")  # fmt: skip
     parser.add_argument("--renderer", default=DEFAULT, choices=sorted(RENDERERS), help="gl finds "
                         "what is visible with OpenGL (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--recordings", type=Path, metavar="DIR", default=DEFAULT_RECORDINGS,
+    parser.add_argument("--recordings", type=user_path, metavar="DIR", default=DEFAULT_RECORDINGS,
                         help="where start_recorder writes (default: %(default)s)")  # fmt: skip
     parser.add_argument("--log-level", default="WARNING", type=str.upper,
                         choices=["DEBUG", "INFO", "WARNING", "ERROR"])  # fmt: skip

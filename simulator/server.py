@@ -16,8 +16,8 @@ from simulator.blueprints import make_library
 from simulator.dispatch import LOAD, Dispatcher
 from simulator.drawing import ImageDrawer, Job
 from simulator.episode import Episode, Ids, Settings
-from simulator.late_answers import LateAnswers
 from simulator.home import user_data
+from simulator.late_answers import LateAnswers
 from simulator.listening import one_line
 from simulator.maps import MapError
 from simulator.moment import Moment

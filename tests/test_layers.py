@@ -7,7 +7,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("harness", "sensors", "scenarios", "policies", "fusionproxy", "results", "simulator")
-LOW = ("harness.types", "harness.errors", "harness.home", "harness.output", "fusionproxy.text")
+LOW = (
+    "harness.types",
+    "harness.errors",
+    "harness.home",
+    "harness.output",
+    "harness.paths",
+    "fusionproxy.text",
+)
 ALLOWED = {
     "simulator": (),
     "fusionproxy": (),

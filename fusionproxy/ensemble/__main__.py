@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from fusionproxy.errors import FusionError, exit_code, exit_without
 from fusionproxy.foundations.specs import PANELS, panel_specs, parse_weights
 from fusionproxy.pairs import add_arguments, from_arguments, parse_size
+from fusionproxy.paths import user_path
 from fusionproxy.text import lenient_output
 from fusionproxy.whole import check_folder
 
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--pairs", required=True, nargs="+", type=Path, metavar="DIR")
+    made.add_argument("--pairs", required=True, nargs="+", type=user_path, metavar="DIR")
     add_arguments(made)
     made.add_argument(
         "--limit", type=int, nargs="+", help="at most so many pairs of each folder, evenly chosen"
@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, default=0)
     made.add_argument("--workers", type=int, default=1)
     made.add_argument("--part", default="1/1", help="of several machines: 1/3, 2/3, 3/3")
-    made.add_argument("--out", required=True, type=Path)
+    made.add_argument("--out", required=True, type=user_path)
     return made
 
 

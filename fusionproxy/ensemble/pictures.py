@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -23,6 +22,7 @@ from fusionproxy.data import U8
 from fusionproxy.ensemble.pair_list import evenly
 from fusionproxy.errors import FusionError, exit_code, exit_without
 from fusionproxy.model import FusionProxy
+from fusionproxy.paths import user_path
 from fusionproxy.text import lenient_output
 from fusionproxy.whole import check_file
 
@@ -162,11 +162,11 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--ensemble", required=True, type=Path, help="a complete cache")
+    made.add_argument("--ensemble", required=True, type=user_path, help="a complete cache")
     made.add_argument("--student", help="name or file of weights, for the last column")
     made.add_argument("--rows", type=int, default=4)
     made.add_argument("--folder", help="name of the folder of pairs to show; default all")
-    made.add_argument("--out", required=True, type=Path, help=".jpg or .png")
+    made.add_argument("--out", required=True, type=user_path, help=".jpg or .png")
     options = made.parse_args(arguments)
     return exit_code(lambda: run(options))
 

@@ -126,5 +126,5 @@ def parse_weights(items: list[str] | None) -> dict[str, Path]:
         slot, equals, path = item.partition("=")
         if not equals or not path:
             raise FusionError(f"--weights: expected BACKBONE=FILE, found '{item}'")
-        found[slot] = Path(path)
+        found[slot] = Path(path).expanduser()
     return found

@@ -20,6 +20,7 @@ from fusionproxy.images import stored
 from fusionproxy.layouts import images_by_stem
 from fusionproxy.order import in_order, is_ours
 from fusionproxy.partners import ByName
+from fusionproxy.paths import user_path
 from fusionproxy.quality.detectors import U8, Boxes, Detector
 from fusionproxy.quality.summary import Summary, summarise_set
 from fusionproxy.runtime import OnnxModel
@@ -242,13 +243,13 @@ def mean_iou(counts: NDArray[np.int64]) -> float:
 
 def add_downstream(parser: argparse.ArgumentParser) -> None:
     """Options of the frozen models."""
-    parser.add_argument("--detector", type=Path, metavar="ONNX", help="FastestDet or YOLOv8")
-    parser.add_argument("--labels", type=Path, help="folder of YOLO boxes STEM.txt")
+    parser.add_argument("--detector", type=user_path, metavar="ONNX", help="FastestDet or YOLOv8")
+    parser.add_argument("--labels", type=user_path, help="folder of YOLO boxes STEM.txt")
     parser.add_argument(
         "--detector-classes", nargs="+", metavar="LABEL=OUTPUT", help="default: M3FD to COCO"
     )
-    parser.add_argument("--segmenter", type=Path, metavar="ONNX")
-    parser.add_argument("--segmentation-labels", type=Path, help="folder of label images")
+    parser.add_argument("--segmenter", type=user_path, metavar="ONNX")
+    parser.add_argument("--segmentation-labels", type=user_path, help="folder of label images")
     parser.add_argument("--segmenter-classes", nargs="+", metavar="LABEL=OUTPUT")
     parser.add_argument("--normalisation", default="imagenet", help=", ".join(NORMALISATIONS))
 

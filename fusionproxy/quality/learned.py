@@ -45,7 +45,7 @@ def make_scorer(spec: str) -> tuple[str, Scorer]:
     if name not in ("musiq", "clipiqa"):
         known = ", ".join([*TITLES, *sorted(plug_ins.keys() - TITLES)])
         raise FusionError(f"unknown learned metric '{name}'; known: {known}")
-    return TITLES[name], _by_pyiqa(name, Path(path) if path else None)
+    return TITLES[name], _by_pyiqa(name, Path(path).expanduser() if path else None)
 
 
 def make_scorers(specs: Sequence[str]) -> dict[str, Scorer]:

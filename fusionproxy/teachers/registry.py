@@ -137,7 +137,7 @@ def open_teacher(text: str, sampling: Mapping[str, Sampling] | None = None) -> T
     elif not target:
         raise FusionError(f"--teacher: expected NAME=PATH or NAME=module:function, found '{text}'")
     if name in TEACHERS and not _is_plugin(target):
-        return TEACHERS[name](Path(target), (sampling or {}).get(name, Sampling()))
+        return TEACHERS[name](Path(target).expanduser(), (sampling or {}).get(name, Sampling()))
     if not _is_plugin(target):
         known = ", ".join(TEACHERS)
         raise FusionError(

@@ -27,6 +27,7 @@ from fusionproxy.classical import average, fuse_luma
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_code, exit_without
 from fusionproxy.pairs import Pair, add_arguments, from_arguments
+from fusionproxy.paths import user_path
 from fusionproxy.provenance import source_commit
 from fusionproxy.text import lenient_output
 from fusionproxy.whole import check_folder
@@ -288,9 +289,9 @@ def parser() -> argparse.ArgumentParser:
     """Options of the command."""
     made = argparse.ArgumentParser(prog="fusionproxy.teachers.train", description=__doc__)
     made.add_argument("--teacher", required=True, choices=sorted(OBJECTIVES))
-    made.add_argument("--pairs", required=True, nargs="+", type=Path, metavar="DIR")
+    made.add_argument("--pairs", required=True, nargs="+", type=user_path, metavar="DIR")
     add_arguments(made)
-    made.add_argument("--out", required=True, type=Path, help="folder of the run")
+    made.add_argument("--out", required=True, type=user_path, help="folder of the run")
     made.add_argument("--size", default="small", help="cpu, small, tiny; openai256 or paper: large")
     made.add_argument("--prediction", default="epsilon", choices=PREDICTIONS)
     made.add_argument("--steps", type=int, help=f"default {TeacherConfig.steps}, or by --minutes")

@@ -14,12 +14,12 @@ import random
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import carla
 import numpy as np
 
 from fusionproxy.text import lenient_output
+from harness.paths import user_path
 from harness.robustness.embedded import EmbeddedServer
 from harness.robustness.traffic_watch import Collision, Contacts, StopLine, TrafficWatch
 from harness.robustness.verdict import Check, at_most, conclude
@@ -228,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m harness.robustness.traffic",
                                      description=__doc__)  # fmt: skip
     parser.add_argument("--town", default="Town02")
-    parser.add_argument("--maps", type=Path, help="directory with TownXX.xodr files")
+    parser.add_argument("--maps", type=user_path, help="directory with TownXX.xodr files")
     parser.add_argument("--vehicles", type=int, default=50)
     parser.add_argument("--walkers", type=int, default=30)
     parser.add_argument("--minutes", type=float, default=10.0, help="of simulation")

@@ -10,6 +10,7 @@ from pathlib import Path
 from simulator.maps.checks import MapError, check_opendrive
 from simulator.maps.download import ARCHIVE_URL, RELEASE_DIR, TOWNS, download, write_map
 from simulator.maps.loading import available_towns, load_town, maps_cache, town_name
+from simulator.paths import user_path
 from simulator.terminal import lenient_output
 
 
@@ -34,12 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simulator.maps", description=__doc__)
-    parser.add_argument("--maps", type=Path, help="directory with official TownXX.xodr files")
+    parser.add_argument("--maps", type=user_path, help="directory with official TownXX.xodr files")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="show the towns that can be loaded")
     preview = commands.add_parser("preview", help="draw a town from above")
     preview.add_argument("town")
-    preview.add_argument("out", type=Path)
+    preview.add_argument("out", type=user_path)
     preview.add_argument("--scale", type=float, default=4.0, help="pixels per metre")
     fetch = commands.add_parser("download", help="fetch CARLA's own maps into the cache")
     fetch.add_argument("towns", nargs="*", metavar="TOWN", help=f"default: {', '.join(TOWNS)}")

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from simulator.maps.checks import MapError
+from simulator.maps.encoding import decode_xml
 from simulator.maps.loading import build_town, maps_cache
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ def _source(source: str | None) -> Fetch:
     if source is None:
         return _archive(ARCHIVE_URL, ARCHIVE_SHA256)
     if "://" not in source:
-        return _directory(Path(source))
+        return _directory(Path(source).expanduser())
     if not source.startswith(("http://", "https://")):
         raise MapError(f"--from {source}: expected a directory or an http(s) URL")
     if source.endswith(_ARCHIVES):
@@ -143,10 +144,7 @@ def _get(url: str, limit: int, *, may_lack: bool = False) -> bytes | None:
 def _keep(town: str, content: bytes | None, *, replaces: bool) -> Fetched:
     if content is None:
         return Fetched(town, "absent")
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as err:
-        raise MapError(f"{town}.xodr: not UTF-8 text (byte {err.start})") from err
+    text = decode_xml(content, f"{town}.xodr")
     digest = build_town(town, "carla", text, f"{town}.xodr").digest
     path = maps_cache() / f"{town}.xodr"
     was_there = path.is_file()

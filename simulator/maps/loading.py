@@ -12,6 +12,7 @@ from simulator.home import user_cache
 from simulator.maps import towns
 from simulator.maps.added_lights import with_lights
 from simulator.maps.checks import MapError, check_opendrive
+from simulator.maps.encoding import decode_xml
 from simulator.maps.layout import Layout
 from simulator.maps.light_files import light_plan
 from simulator.maps.opendrive import write_opendrive
@@ -81,9 +82,10 @@ def _directories(maps_dir: Path | None) -> list[Path]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as err:
-        raise MapError(f"{path}: cannot be read: {err}") from err
+        data = path.read_bytes()
+    except OSError as err:
+        raise MapError(f"{path}: cannot be read: {err.strerror or err}") from err
+    return decode_xml(data, str(path))
 
 
 def _official(path: Path, town: str) -> str:

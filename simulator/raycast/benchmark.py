@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
+from simulator.paths import user_path
 from simulator.render.benchmark import traffic
 from simulator.render.renderer import view_of
 from simulator.scene import Scene, SceneOptions, SceneStore
@@ -67,7 +67,7 @@ def _agreement(scene: Scene) -> tuple[float, float]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Grow a town, scan it and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--maps", type=Path, help="directory of OpenDRIVE files")
+    parser.add_argument("--maps", type=user_path, help="directory of OpenDRIVE files")
     parser.add_argument("--town", default="Town02")
     parser.add_argument("--frames", type=int, default=36)
     parser.add_argument("--threads", type=int)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import carla
 import numpy as np
 
 from simulator.maps import load_town
+from simulator.paths import user_path
 from simulator.render.choice import DEFAULT, RENDERERS, describe, make_renderer
 from simulator.render.renderer import Renderer
 from simulator.scenery import grow
@@ -76,7 +76,7 @@ def measure(renderer: Renderer, town: Town, frames: int) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Grow a town, draw it and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--maps", type=Path, help="directory of OpenDRIVE files")
+    parser.add_argument("--maps", type=user_path, help="directory of OpenDRIVE files")
     parser.add_argument("--town", default="Town02")
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--threads", type=int)

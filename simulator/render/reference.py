@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from simulator.maps import load_town
+from simulator.paths import user_path
 from simulator.render.benchmark import traffic
 from simulator.render.look import LOOK_VERSION
 from simulator.render.renderer import Renderer
@@ -60,7 +61,7 @@ def folder_of(root: Path) -> Path:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the pictures as PNG files."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("root", type=Path, help="directory with a folder for each look")
+    parser.add_argument("root", type=user_path, help="directory with a folder for each look")
     folder = folder_of(parser.parse_args(arguments).root)
     folder.mkdir(parents=True, exist_ok=True)
     renderer, town = grown()

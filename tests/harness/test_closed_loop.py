@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import carla
 import numpy as np
 import pytest
 
@@ -104,6 +105,69 @@ def test_the_command_writes_rows_tables_and_traces_and_resumes(
     before = (tmp_path / "rows.jsonl").read_bytes()
     assert main(command) == 0
     assert (tmp_path / "rows.jsonl").read_bytes() == before
+
+
+# 40 m of authored Town02; what a Leaderboard file gives beside keypoints.
+WEATHERS = """<weathers>
+<weather route_percentage="20" fog_density="0" sun_altitude_angle="60"/>
+<weather route_percentage="60" fog_density="80" sun_altitude_angle="-30"/></weathers>"""
+SCENARIO = '<scenarios><scenario name="a" type="ParkedObstacle"/></scenarios>'
+PLACES = """<waypoints><position x="177" y="-2" z="0"/><position x="157" y="-2" z="0"/>
+<position x="157.7" y="-2" z="0"/><position x="137" y="-2" z="0"/></waypoints>"""
+
+
+def leaderboard_file(path: Path, route_id: str) -> Path:
+    route = f'<route id="{route_id}" town="Town02">{WEATHERS}{PLACES}{SCENARIO}</route>'
+    path.write_text(f"<routes>{route}</routes>")
+    return path
+
+
+def test_a_files_own_weather_changes_along_the_route(here: ServerSpec, tmp_path: Path) -> None:
+    file = leaderboard_file(tmp_path / "r.xml", "0")
+    env = CarlaDrivingEnv(EnvConfig(server=here, camera=SMALL, route_file=file, weather="route"))
+    spec = replace(SPEC, route_id="0", weather="route")
+
+    def drive() -> list[bytes]:
+        observation, _ = env.reset(options={"spec": spec})
+        assert env.drive.ego.get_light_state() == carla.VehicleLightState.NONE
+        seen = [observation["image"].tobytes()]
+        while env.progress.completion < 0.7:
+            observation, *_ = env.step(np.array([0.7, 0.0, 0.0], np.float32))
+            seen.append(observation["image"].tobytes())
+        return seen
+
+    first = drive()
+    (route,) = env.routes("Town02")
+    assert route.weather is not None
+    weather = env.session.world.get_weather()
+    assert (weather.fog_density, weather.sun_altitude_angle) == (80.0, -30.0)
+    assert env.drive.ego.get_light_state() & carla.VehicleLightState.LowBeam
+    assert drive() == first
+    env.close()
+
+
+def test_rows_say_what_of_a_leaderboard_file_was_driven(
+    server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = leaderboard_file(tmp_path / "r.xml", "x/../../../evil")
+    out = tmp_path / "deep/down/run"
+    command = flags(server, out, "--route-file", str(file))
+    assert main(command) == 0
+    said = capfd.readouterr().err
+    assert said.count("its routes are driven in the weather that it gives") == 1
+    assert said.count("not served, and left out of the drives: scenario ParkedObstacle (1)") == 1
+    (row,) = read_rows(out / "rows.jsonl")
+    assert (row.route_id, row.weather, row.outcome) == ("x/../../../evil", "route", "success")
+    assert len(row.weather_digest) == 12
+    assert row.unserved == "scenario ParkedObstacle (1)"
+    assert row.route_length_m == pytest.approx(40.0, abs=0.6)
+    assert len(list((out / "traces").glob("*.parquet"))) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"r.xml", "deep"}
+    assert main(command) == 0
+    assert main([*command, "--weather", "fog"]) == 0
+    assert "since fog was asked for; --weather route drives it" in capfd.readouterr().err
+    rows = read_rows(out / "rows.jsonl")
+    assert [(r.weather, r.weather_digest != "") for r in rows] == [("route", True), ("fog", False)]
 
 
 def test_a_trace_scores_as_the_drive_did(env: CarlaDrivingEnv, tmp_path: Path) -> None:

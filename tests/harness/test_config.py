@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks import check_run
-from harness.config import RunConfig, load_config
+from harness.checks import check_run, with_route_weather
+from harness.config import RunConfig, Timeouts, load_config
 from harness.errors import ConfigError
 from harness.run import main, parse
 from results.identity import OUTCOME_FIELDS, RUNTIME_FIELDS
@@ -118,3 +118,75 @@ def test_a_foreign_service_is_not_taken_for_a_server() -> None:
         with pytest.raises(ConfigError, match="not a CARLA server"):
             check_run(parse(flags))
         thread.join(5.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        ("route: 010", "route", "010"),
+        ("route: 08", "route", "08"),
+        ("route: 1e3", "route", "1e3"),
+        ("policy: no", "policy", "no"),
+        ("weather: [fog, off]", "weather", ("fog", "off")),
+        ("video: yes\ntrace: off", "video", True),
+        ("trace: off", "trace", False),
+        ("seed: 010", "seed", 10),
+        ("timeouts: {tick_s: 1e1}", "timeouts", Timeouts(tick_s=10.0)),
+        ("out: null", "out", None),
+        ("out:", "out", None),
+        ("town: &t Town03\nroute: *t", "route", "Town03"),
+    ],
+)
+def test_plain_values_of_a_file_stay_as_written(
+    tmp_path: Path, text: str, field: str, value: object
+) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(text)
+    assert getattr(load_config(file, {}), field) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("town: Town02\nseed: 1\ntown: Town03\n", "line 3, column 1: key 'town' stands in line 1"),
+        ("{seed: 1, seed: 2}", "line 1, column 11: key 'seed' stands in line 1"),
+        ("timeouts:\n  tick_s: 1\n  tick_s: 2\n", "line 3.*key 'tick_s' stands in line 2"),
+        ("[" * 5000, "nested too deeply"),
+        ("seed: many", "config key 'seed'.*found 'many'"),
+    ],
+)
+def test_what_yaml_would_swallow_is_an_error(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=reason) as caught:
+        load_config(file, {})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_bytes("town: Town03\nroute: Straße\n".encode(encoding))
+    assert load_config(file, {}).town == ("Town03",)
+    file.write_bytes("town: Straße\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match="position 10"):
+        load_config(file, {})
+
+
+OWN_WEATHER = """<routes><route id="0" town="Town02">{}
+<waypoint x="177" y="-2" yaw="-180"/><waypoint x="120" y="-2" yaw="-180"/></route></routes>"""
+
+
+def test_a_files_own_weather_is_driven_unless_another_is_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "r.xml"
+    file.write_text(OWN_WEATHER.format("<weather fog_density='50'/>"))
+    flags = ["--policy", "expert", "--route-file", str(file)]
+    assert with_route_weather(parse(flags)).weather == ("route",)
+    assert with_route_weather(parse([*flags, "--weather", "fog"])).weather == ("fog",)
+    check_run(parse([*flags, "--weather", "fog", "route"]))
+    file.write_text(OWN_WEATHER.format(""))
+    assert with_route_weather(parse(flags)).weather == ("clear",)
+    with pytest.raises(ConfigError, match="no route in it gives a weather"):
+        check_run(parse([*flags, "--weather", "route"]))
+    with pytest.raises(ConfigError, match="needs a route file"):
+        check_run(parse(["--policy", "expert", "--weather", "route"]))

@@ -65,3 +65,66 @@ def test_nocrash_pairs_index_spawn_points(tmp_path: Path) -> None:
 def test_sample_files_are_read() -> None:
     for path in sorted(SHARED.rglob("*.xml")):
         assert all(len(route.keypoints) >= 2 for route in read_route_xml(path))
+
+
+ROUTE = (
+    "<routes><route id='Straße' town='T'><waypoint x='1' y='2'/><waypoint x='3' y='2'/>"
+    "</route></routes>"
+)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "declared"),
+    [
+        ("utf-8", None),
+        ("utf-8-sig", None),
+        ("utf-8", "UTF-8"),
+        ("latin-1", "ISO-8859-1"),
+        ("cp1252", "windows-1252"),
+        ("utf-16", None),
+        ("utf-16-le", "UTF-16"),
+        ("utf-16-be", "UTF-16"),
+    ],
+)
+def test_a_file_is_read_in_the_encoding_it_declares(
+    tmp_path: Path, encoding: str, declared: str | None
+) -> None:
+    head = "" if declared is None else f'<?xml version="1.0" encoding="{declared}"?>\n'
+    (tmp_path / "r.xml").write_bytes((head + ROUTE).encode(encoding))
+    (route,) = read_route_xml(tmp_path / "r.xml")
+    assert route.route_id == "Straße"
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        ('<?xml version="1.0" encoding="UTF-8"?>', "not UTF-8 .*byte 61 is 0xdf"),
+        ('<?xml version="1.0" encoding="KLINGON"?>', "unknown encoding 'KLINGON'"),
+        ("", "not utf-8 .*byte 23 is 0xdf"),
+    ],
+)
+def test_a_wrong_declaration_is_named_with_the_byte(tmp_path: Path, head: str, reason: str) -> None:
+    (tmp_path / "r.xml").write_bytes((head + ROUTE).encode("latin-1"))
+    with pytest.raises(MapError, match=reason) as caught:
+        read_route_xml(tmp_path / "r.xml")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_id_twice_in_a_town_is_an_error(tmp_path: Path) -> None:
+    text = ROUTE.replace("</routes>", "") + ROUTE.replace("<routes>", "")
+    (tmp_path / "r.xml").write_text(text, encoding="utf-8")
+    with pytest.raises(MapError, match="route id 'Straße' stands twice for T"):
+        read_route_xml(tmp_path / "r.xml")
+
+
+def test_ids_with_marks_of_xml_are_written_and_read_back(tmp_path: Path) -> None:
+    spec = RouteSpec("a<b>&'\"", "Town02", (Pose(1.0, 2.0, yaw=90.0), Pose(3.0, 4.0, yaw=0.0)))
+    write(tmp_path / "r.xml", [spec], {"note": '"&"'})
+    assert load_routes("Town02", "unused", tmp_path / "r.xml") == (spec,)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_keypoint_that_is_nowhere_is_named(tmp_path: Path, value: str) -> None:
+    (tmp_path / "r.xml").write_text(ROUTE.replace("x='3'", f"x='{value}'"), encoding="utf-8")
+    with pytest.raises(MapError, match=r"waypoint 1: x='.*' is not finite"):
+        read_route_xml(tmp_path / "r.xml")

@@ -146,9 +146,37 @@ def test_streets_of_openstreetmap_are_a_town(tmp_path: Path) -> None:
     assert len(load_town("Osm", tmp_path).spawn_points) > 3
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "Broken.xodr").write_bytes(good().encode("utf-16"))
-    with pytest.raises(MapError, match=r"Broken\.xodr: cannot be read"):
+@pytest.mark.parametrize(
+    ("encoding", "declared"),
+    [
+        ("utf-8", "UTF-8"),
+        ("latin-1", "ISO-8859-1"),
+        ("cp1252", "windows-1252"),
+        ("utf-16", "UTF-16"),
+        ("utf-16-le", "UTF-16"),
+        ("utf-16", "UTF-8"),  # a byte order mark is right, whatever is declared
+    ],
+)
+def test_a_map_is_read_in_its_encoding_and_served_as_utf_8(
+    tmp_path: Path, encoding: str, declared: str
+) -> None:
+    text = good().replace("<OpenDRIVE>", "<OpenDRIVE><!-- Straße -->", 1)
+    given = text.replace('encoding="UTF-8"', f'encoding="{declared}"')
+    (tmp_path / "Street.xodr").write_bytes(given.replace("\n", "\r\n").encode(encoding))
+    assert load_town("Street", tmp_path).xodr == text
+
+
+@pytest.mark.parametrize(
+    ("declared", "reason"),
+    [("UTF-8", "not UTF-8.*byte 59 is 0xdf"), ("KLINGON", "unknown encoding 'KLINGON'")],
+)
+def test_a_map_in_another_encoding_than_it_declares_is_refused(
+    tmp_path: Path, declared: str, reason: str
+) -> None:
+    text = good().replace("<OpenDRIVE>", "<OpenDRIVE><!-- Straße -->", 1)
+    given = text.replace('encoding="UTF-8"', f'encoding="{declared}"')
+    (tmp_path / "Broken.xodr").write_bytes(given.encode("latin-1"))
+    with pytest.raises(MapError, match=rf"Broken\.xodr: {reason}"):
         load_town("Broken", tmp_path)
 
 

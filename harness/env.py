@@ -9,7 +9,8 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium import logger, spaces
+from gymnasium import logger as gym_logger
+from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import ArrayLike, NDArray
 
@@ -218,7 +219,7 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         """
         image = self.drive.views.image
         if self.render_mode is None:
-            logger.warn("render() gives nothing without a render mode: make the environment with "
+            gym_logger.warn("render() gives nothing without a render mode: make the environment with "
                         'render_mode="rgb_array"')  # fmt: skip
             return None
         return image.copy()  # the last observation's own must not change with it

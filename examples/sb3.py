@@ -19,9 +19,9 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
 
+from core.paths import user_path
+from core.types import CameraSpec, Control, Observation, WorldState
 from harness import ENV_ID
-from harness.paths import user_path
-from harness.types import CameraSpec, Control, Observation, WorldState
 from policies.base import Policy
 
 SIZE = (84, 84)

@@ -19,18 +19,18 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from core.files import check_folder, whole_file
+from core.paths import user_path
+from core.provenance import source_commit
+from core.text import lenient_output
 from fusionproxy.benchmark_metrics import metrics_table, time_metrics
 from fusionproxy.config import PRESETS
 from fusionproxy.errors import exit_code, exit_without
 from fusionproxy.evaluate_tables import markdown
 from fusionproxy.pairs import parse_size
-from fusionproxy.paths import user_path
-from fusionproxy.provenance import source_commit
 from fusionproxy.published import PEERS
 from fusionproxy.quality.summary import NOTHING
 from fusionproxy.speed import COPY_MB, GEMM_SIDE, Timing
-from fusionproxy.text import lenient_output
-from fusionproxy.whole import check_folder, whole_file
 
 try:
     from fusionproxy.benchmark_students import (

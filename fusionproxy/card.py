@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from core.provenance import UNKNOWN
 from fusionproxy.distillation import TERMS
 from fusionproxy.errors import FusionError
 from fusionproxy.fidelity import TERMS as FIDELITY_TERMS
-from fusionproxy.provenance import UNKNOWN
 
 NOTES = {
     "oracle": "oracle: trained on clear-day renderings of the same pose, which no real camera has; "

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.files import whole_file
 from fusionproxy.errors import FusionError
-from fusionproxy.whole import whole_file
 
 U8 = NDArray[np.uint8]
 FORMAT = "fusionproxy-pairs"
@@ -163,7 +163,7 @@ def open_split(folder: Path) -> tuple[Pairs, Pairs]:
     """
     shards = read_index(folder)
     if not shards:
-        raise FusionError(f"no captured pairs in {folder}; run `python -m fusionproxy.capture`")
+        raise FusionError(f"no captured pairs in {folder}; run `python -m harness.capture`")
     training, validation = split(shards)
     if not training or not validation:
         raise FusionError(f"{folder} has one sequence only; capture at least two")

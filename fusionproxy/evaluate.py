@@ -20,18 +20,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.files import check_folder, whole_folder
+from core.paths import user_path
+from core.provenance import source_commit
+from core.text import lenient_output
 from fusionproxy.errors import FusionError, exit_code
 from fusionproxy.evaluate_tables import Measured, check_peers, peers_table, table_1, table_2
 from fusionproxy.methods import Method, make_methods, timed
 from fusionproxy.pairs import Pair, PairSource, add_arguments, from_arguments, parse_size
-from fusionproxy.paths import user_path
-from fusionproxy.provenance import source_commit
 from fusionproxy.quality.downstream import Detection, Segmentation, add_downstream, downstream
 from fusionproxy.quality.learned import Scorer, make_scorers
 from fusionproxy.quality.registry import Chosen, choose, measure
 from fusionproxy.quality.summary import summarise
-from fusionproxy.text import lenient_output
-from fusionproxy.whole import check_folder, whole_folder
 
 logger = logging.getLogger(__name__)
 

@@ -20,17 +20,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from core.files import check_folder, whole_folder
+from core.paths import user_path
+from core.provenance import source_commit
+from core.text import lenient_output
 from fusionproxy import published as paper
 from fusionproxy.errors import FusionError, exit_code, exit_without
 from fusionproxy.evaluate import RESULTS, add_protocol, evaluate, protocol_of, write_results
 from fusionproxy.evaluate_tables import MEASURED, PAPER_NAMES, PRINTED, Measured, markdown
 from fusionproxy.methods import make_method
 from fusionproxy.pairs import from_arguments
-from fusionproxy.paths import user_path
-from fusionproxy.provenance import source_commit
 from fusionproxy.quality.summary import NOTHING
-from fusionproxy.text import lenient_output
-from fusionproxy.whole import check_folder, whole_folder
 
 try:
     from fusionproxy.ablations import ABLATIONS, ablation

@@ -20,6 +20,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from core.files import check_folder, whole_folder
+from core.paths import user_path
+from core.text import lenient_output
 from fusionproxy import published as paper
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_code
@@ -27,12 +30,9 @@ from fusionproxy.evaluate import Protocol, add_protocol, csv_writer, protocol_of
 from fusionproxy.evaluate_tables import MEASURED, PRINTED, Measured, markdown
 from fusionproxy.methods import Method, OutputFolder, make_methods
 from fusionproxy.pairs import Pair, PairSource, from_arguments
-from fusionproxy.paths import user_path
 from fusionproxy.quality.planes import Trio, plane
 from fusionproxy.quality.structure import ssim_gaussian_sum
 from fusionproxy.quality.summary import NOTHING, summarise
-from fusionproxy.text import lenient_output
-from fusionproxy.whole import check_folder, whole_folder
 
 logger = logging.getLogger(__name__)
 

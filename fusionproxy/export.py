@@ -17,14 +17,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from core.files import whole_folder
+from core.paths import user_path
+from core.text import lenient_output
 from fusionproxy.data import Pairs, data_hash, read_index
 from fusionproxy.errors import FusionError, exit_code, exit_without, first_line
 from fusionproxy.formats import EXPORTS, INT8, IR, TENSORS, beside, weights_hash
 from fusionproxy.pairs import add_arguments, from_arguments, parse_size
-from fusionproxy.paths import user_path
 from fusionproxy.quantize import Calibration, import_nncf, quantize
-from fusionproxy.text import lenient_output
-from fusionproxy.whole import whole_folder
 
 try:
     from fusionproxy.card import card_of, describe, label_of
@@ -49,7 +49,7 @@ def measure(student: Padded, folder: Path) -> dict[str, dict[str, float]]:
     """Metrics by weather on all sequences of a data set that was not trained on."""
     shards = read_index(folder)
     if not shards:
-        raise FusionError(f"no captured pairs in {folder}; run `python -m fusionproxy.capture`")
+        raise FusionError(f"no captured pairs in {folder}; run `python -m harness.capture`")
     return validate(student, Pairs(folder, shards), most=200)
 
 

@@ -24,16 +24,16 @@ import av
 import cv2
 import numpy as np
 
+from core.files import whole_file, whole_folder
+from core.paths import user_path
+from core.text import lenient_output
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_code
 from fusionproxy.layouts import SUFFIXES, PairFile
 from fusionproxy.model import DEFAULT, FusionProxy
 from fusionproxy.pairs import Pair, PairFolder, PairSource, add_arguments, from_arguments, reading
-from fusionproxy.paths import user_path
-from fusionproxy.text import lenient_output
 from fusionproxy.video import SUFFIXES as VIDEOS
 from fusionproxy.video import VideoPairs, VideoWriter
-from fusionproxy.whole import whole_file, whole_folder
 
 IMAGE, VIDEO = ".png", ".mp4"  # of a folder of images; the only video that is written
 RATE = Fraction(10)  # of a video made of images

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.files import whole_file
 from fusionproxy.errors import FusionError
 from fusionproxy.formats import INT8, IR, PREFERRED, TORCHSCRIPT, stem_of, weights_hash
 from fusionproxy.inference import grown, is_tiny
 from fusionproxy.order import is_ours
 from fusionproxy.runtime import OnnxModel
-from fusionproxy.whole import whole_file
 
 F32 = NDArray[np.float32]
 Range = tuple[float, float]

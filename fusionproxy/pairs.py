@@ -21,6 +21,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.files import check_file, whole_file
+from core.paths import user_path
+from core.text import lenient_output
 from fusionproxy.data import INDEX, U8, Pairs, data_hash, hold_out, read_index
 from fusionproxy.errors import FusionError, exit_code
 from fusionproxy.images import (
@@ -32,9 +35,6 @@ from fusionproxy.images import (
     to_8_bits,
 )
 from fusionproxy.layouts import LAYOUTS, SPLITS, PairFile, find_pairs
-from fusionproxy.paths import user_path
-from fusionproxy.text import lenient_output
-from fusionproxy.whole import check_file, whole_file
 
 F32 = NDArray[np.float32]
 

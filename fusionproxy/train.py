@@ -25,14 +25,14 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+from core.files import check_folder
+from core.paths import path_text, user_path
+from core.provenance import UNKNOWN, source_commit
+from core.text import lenient_output
 from fusionproxy import mixing
 from fusionproxy.config import PRESETS, preset
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_code, exit_without
-from fusionproxy.paths import path_text, user_path
-from fusionproxy.provenance import UNKNOWN, source_commit
-from fusionproxy.text import lenient_output
-from fusionproxy.whole import check_folder
 
 try:
     import torch
@@ -318,7 +318,7 @@ def parser() -> argparse.ArgumentParser:
         "--ensemble", type=path_text, help="cache of `fusionproxy.ensemble`: distil it"
     )
     source.add_argument(
-        "--data", type=path_text, help="folder of `fusionproxy.capture`: train the oracle"
+        "--data", type=path_text, help="folder of `harness.capture`: train the oracle"
     )
     made.add_argument("--out", required=True, type=user_path, help="folder of the run")
     made.add_argument(

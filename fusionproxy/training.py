@@ -7,8 +7,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from core.files import whole_file
 from fusionproxy.errors import FusionError, missing_extra
-from fusionproxy.whole import whole_file
 
 try:
     import torch

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from tabulate import tabulate
 
-from fusionproxy.text import lenient_output
+from core.errors import ConfigError, FusionDriveError
+from core.paths import user_path
+from core.text import lenient_output
 from harness.checks import check_names, check_reachable
 from harness.config import BACKENDS, Timeouts
 from harness.env import CarlaDrivingEnv, EnvConfig
-from harness.errors import ConfigError, FusionDriveError
-from harness.paths import user_path
 from harness.probe import DEFAULT_PORT, read_profile
 from harness.server import RunningServer, ServerSpec, process_rss_mb
 from harness.session import DELTA_S

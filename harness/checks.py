@@ -16,8 +16,8 @@ from typing import Protocol, TypeVar
 
 import cv2
 
+from core.errors import ConfigError, MapError, unknown_name
 from harness.config import RunConfig
-from harness.errors import ConfigError, MapError, unknown_name
 from harness.probe import DEFAULT_PORT, check_version, is_port_free
 from policies import LEADERBOARD, POLICIES, check_policy, make_policy
 from policies.base import Policy, close_policy

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from harness.errors import ConfigError
+from core.errors import ConfigError
+from core.paths import file_path
 from harness.file_names import safe_name
-from harness.paths import file_path
 from harness.yaml_files import read_yaml
 from results.identity import OUTCOME_FIELDS, RUNTIME_FIELDS
 

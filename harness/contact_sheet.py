@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import FusionDriveError, SimulatorError
+from core.files import check_file
+from core.paths import user_path
+from core.text import lenient_output
 from fusionproxy.errors import FusionError
-from fusionproxy.text import lenient_output
-from fusionproxy.whole import check_file
-from harness.errors import FusionDriveError, SimulatorError
-from harness.paths import user_path
 from harness.server import RunningServer, Server, ServerSpec
 from harness.watchdog import Watched, watch
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import carla
 
+from core.errors import SimulatorError
+from core.types import CameraSpec, Control, Observation, Route, SensorSpec, WorldState
 from harness.config import Timeouts
 from harness.criteria import Event
 from harness.ego import apply_control, lights_for, remove_ego, spawn_ego, start_pose
-from harness.errors import SimulatorError
 from harness.scoring import Judge
 from harness.session import Session
 from harness.timing import StageClock
 from harness.town import LoadedTown
-from harness.types import CameraSpec, Control, Observation, Route, SensorSpec, WorldState
 from harness.world import WorldReader
 from scenarios import traffic_manager
 from scenarios.route_weather import RouteWeather

@@ -14,6 +14,7 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import ArrayLike, NDArray
 
+from core.types import Control, EpisodeContext, Observation, Route, WorldState
 from harness import ENV_ID, register
 from harness.actions import HIGH, LOW, control_of
 from harness.checks import check_names, pick_route
@@ -26,7 +27,6 @@ from harness.server import RunningServer, find_free_port
 from harness.session import DELTA_S, Address, Session
 from harness.timing import StageClock, TimedFuser, TimedThermalCamera
 from harness.town import LoadedTown
-from harness.types import Control, EpisodeContext, Observation, Route, WorldState
 from scenarios.route_weather import ROUTE_WEATHER, course_of
 from scenarios.routes import RouteSpec
 from scenarios.spec import EpisodeSpec

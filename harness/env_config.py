@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from core.errors import ConfigError, unknown_name
+from core.types import CameraSpec, SensorSpec
 from harness.checks import check_names
 from harness.config import Timeouts
-from harness.errors import ConfigError, unknown_name
 from harness.reward import RewardConfig
 from harness.server import ServerSpec
 from harness.settings import checked
-from harness.types import CameraSpec, SensorSpec
 from scenarios.route_files import read_route_xml
 from scenarios.spec import COLLISION_MODES, EpisodeSpec, check_traffic
 from scenarios.weather import WEATHERS

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from core.errors import AgentError, SimulatorError
+from core.types import Control, EpisodeContext, Observation, WorldState
 from harness.config import Timeouts
-from harness.errors import AgentError, SimulatorError
-from harness.types import Control, EpisodeContext, Observation, WorldState
 from policies.base import Policy, finish_policy
 from policies.faults import checked, place_of_frame, reason
 

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import SimulatorError
+from core.output import discard, draft_of, keep, output
+from core.types import Closing, Command, Control
 from harness.env import CarlaDrivingEnv
-from harness.errors import SimulatorError
-from harness.output import discard, draft_of, keep, output
 from harness.topdown import TopDown
-from harness.types import Closing, Command, Control
 from sensors.inputs import Views
 
 U8 = NDArray[np.uint8]

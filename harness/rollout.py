@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from core.types import Control
 from harness.env import CarlaDrivingEnv
 from harness.guard import GuardedPolicy
 from harness.scoring import Score
-from harness.types import Control
 from policies.base import Policy
 from scenarios.spec import EpisodeSpec
 

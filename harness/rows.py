@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from core.types import ActorKind
 from harness.messages import Driven
 from harness.scoring import Outcome
-from harness.types import ActorKind
 from results.identity import Identity
 from results.row import EpisodeRow
 

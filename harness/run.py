@@ -13,11 +13,11 @@ from typing import Any, NoReturn
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from fusionproxy.text import lenient_output
+from core.errors import ConfigError, FusionDriveError
+from core.paths import user_path
+from core.text import lenient_output
 from harness.checks import check_run, with_route_weather
 from harness.config import BACKENDS, LOG_LEVELS, RunConfig, load_config
-from harness.errors import ConfigError, FusionDriveError
-from harness.paths import user_path
 from harness.runner import Runner
 from results.store import RowStore
 from results.table import make_tables, write_tables

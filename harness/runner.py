@@ -18,16 +18,16 @@ from typing import Any
 
 from tqdm import tqdm
 
+from core.errors import AgentError, ConfigError, FusionDriveError, SimulatorError
+from core.types import Closing
 from harness.checks import Drivers, pick_route, warn_of_look
 from harness.config import RunConfig
-from harness.errors import AgentError, ConfigError, FusionDriveError, SimulatorError
 from harness.file_names import safe_name
 from harness.messages import Describe, Driven, DriveTask, Failed, TownFacts
 from harness.route_facts import RouteFacts, about_routes
 from harness.rows import driven_row, error_row
 from harness.scoring import NOTHING_DRIVEN, Outcome
 from harness.slot import Job, Slot
-from harness.types import Closing
 from results.identity import Identity
 from results.row import EpisodeRow
 from results.store import RowStore

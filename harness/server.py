@@ -16,10 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol
 
+from core.errors import ConfigError, FusionDriveError, SimulatorError, unknown_name
+from core.output import output
 from harness import launch
 from harness.config import BACKENDS
-from harness.errors import ConfigError, FusionDriveError, SimulatorError, unknown_name
-from harness.output import output
 from harness.probe import CARLA_VERSION, DEFAULT_PORT, check_version, is_port_free
 
 logger = logging.getLogger(__name__)

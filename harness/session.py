@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import carla
 
+from core.errors import MapError, SimulatorError
+from core.types import Closing
 from harness.config import Timeouts
-from harness.errors import MapError, SimulatorError
 from harness.probe import Engine, check_version, engine_of, look_of
-from harness.types import Closing
 from harness.watchdog import SLACK_S, Watched, watch
 from scenarios import traffic_manager
 from scenarios.route_files import is_random_town, town_name

@@ -11,9 +11,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from core.errors import AgentError, FusionDriveError, SimulatorError
 from harness.checks import PORT_STRIDE
 from harness.config import RunConfig
-from harness.errors import AgentError, FusionDriveError, SimulatorError
 from harness.guard import AgentClock
 from harness.messages import Describe, Driven, DriveTask, Ready, StillDriving
 from harness.server import Server, ServerSpec, make_server

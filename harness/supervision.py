@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from core.errors import SimulatorError
 from harness.config import Timeouts
-from harness.errors import SimulatorError
 
 _WAITS = Timeouts()
 # The longest that a healthy child is silent: it starts a server, loads a town and ticks twice.

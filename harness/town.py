@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from core.types import Route
 from harness.criteria.lane import CarlaLaneQuery
 from harness.session import Session
-from harness.types import Route
 from harness.world import StopLines
 from scenarios.generate import fresh_routes
 from scenarios.route_files import describe_unserved, is_random_town

@@ -10,9 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from harness.env import CarlaDrivingEnv
-from harness.output import whole_file
-from harness.types import (
+from core.output import whole_file
+from core.types import (
     ActorKind,
     ActorState,
     CollisionEvent,
@@ -22,6 +21,7 @@ from harness.types import (
     StopLine,
     WorldState,
 )
+from harness.env import CarlaDrivingEnv
 
 
 class TraceRecorder:

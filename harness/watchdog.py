@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from harness.errors import SimulatorError
+from core.errors import SimulatorError
 from harness.probe import call, check_version
 from scenarios import traffic_manager
 

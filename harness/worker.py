@@ -16,10 +16,12 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from core.errors import AgentError, FusionDriveError
+from core.output import of_disk, unwritable
+from core.types import Closing, Control
 from harness.checks import driver
 from harness.config import RunConfig, anchored
 from harness.env import CarlaDrivingEnv, EnvConfig
-from harness.errors import AgentError, FusionDriveError
 from harness.guard import AgentClock, GuardedPolicy, TurnWatch, guarded
 from harness.messages import (
     Describe,
@@ -30,7 +32,6 @@ from harness.messages import (
     StillDriving,
     TownFacts,
 )
-from harness.output import of_disk, unwritable
 from harness.probe import check_version
 from harness.recorder import VideoRecorder, Window
 from harness.rollout import Observer, Stopped, rollout
@@ -38,7 +39,6 @@ from harness.route_facts import route_facts
 from harness.scoring import Outcome
 from harness.server import ExternalServer, ServerSpec, await_ready, process_rss_mb
 from harness.trace import TraceRecorder
-from harness.types import Closing, Control
 from policies.base import Policy, camera_of, close_policy, sensors_of
 from policies.faults import reason
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import carla
 
-from harness.errors import SimulatorError
-from harness.types import (
+from core.errors import SimulatorError
+from core.types import (
     ActorKind,
     ActorState,
     Closing,

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from harness.errors import ConfigError
+from core.errors import ConfigError
 
 _KEPT_TAGS = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
 

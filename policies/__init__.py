@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.errors import ConfigError, unknown_name
+from core.errors import ConfigError, unknown_name
 from policies.base import Policy
 from policies.plugins import entry_points, is_reference, load_plugin
 
@@ -96,7 +96,7 @@ def make_policy(
     check_policy(name)
     weights = None if weights is None else Path(weights)
     if name.startswith(LEADERBOARD):
-        from policies.leaderboard import AgentOptions, make_leaderboard
+        from policies.leaderboard.policy import AgentOptions, make_leaderboard
 
         if weights is not None:
             raise ConfigError("a Leaderboard agent takes --agent-config, not weights")

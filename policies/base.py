@@ -8,14 +8,7 @@ import logging
 from pathlib import Path
 from typing import Protocol
 
-from harness.types import (
-    CameraSpec,
-    Control,
-    EpisodeContext,
-    Observation,
-    SensorSpec,
-    WorldState,
-)
+from core.types import CameraSpec, Control, EpisodeContext, Observation, SensorSpec, WorldState
 
 logger = logging.getLogger(__name__)
 

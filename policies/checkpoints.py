@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from harness.errors import WeightsError
+from core.errors import WeightsError
 from policies.base import Policy
 from policies.cilrs import BRANCHES, CilrsPolicy, LoadedNetwork, Prediction, file_hash
 from policies.families import COILTRAINE, TRANSFUSER, Published, PublishedPolicy, roach
@@ -123,7 +123,7 @@ class _TorchNetwork:
 
 
 def load_own(state: Mapping[str, Any], path: Path) -> LoadedNetwork:
-    """The network of a file that `policies.train` or `policies.export` wrote."""
+    """The network of a file that `policies.training.train` or `policies.training.export` wrote."""
     from policies.cilrs_network import Cilrs, network_config  # timm takes seconds to import
 
     facts = json.loads(state["fusiondrive_cilrs"])

@@ -12,15 +12,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import WeightsError
-from harness.types import (
-    CameraSpec,
-    Command,
-    Control,
-    EpisodeContext,
-    Observation,
-    WorldState,
-)
+from core.errors import WeightsError
+from core.types import CameraSpec, Command, Control, EpisodeContext, Observation, WorldState
 from policies.base import Policy
 from policies.framing import Framing, framing_from
 

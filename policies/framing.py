@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from harness.errors import ConfigError, WeightsError
-from harness.types import CameraSpec
+from core.errors import ConfigError, WeightsError
+from core.types import CameraSpec
 from policies.preprocess import Preprocessing, preprocessing_from
 
 

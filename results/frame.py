@@ -10,7 +10,7 @@ from typing import get_type_hints
 
 import pandas as pd
 
-from harness.errors import ConfigError
+from core.errors import ConfigError
 from results.row import EpisodeRow
 from results.store import FILE_NAME, PARQUET_NAME, read_rows, unique
 

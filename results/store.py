@@ -13,9 +13,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.errors import ConfigError
-from harness.output import output, sync
-from harness.types import Closing
+from core.errors import ConfigError
+from core.output import output, sync
+from core.types import Closing
 from results.row import EpisodeRow
 
 logger = logging.getLogger(__name__)

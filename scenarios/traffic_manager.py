@@ -22,7 +22,7 @@ from pathlib import Path
 
 import carla
 
-from harness.errors import SimulatorError
+from core.errors import SimulatorError
 
 logger = logging.getLogger(__name__)
 

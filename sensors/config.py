@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-from harness.types import CameraSpec
+from core.types import CameraSpec
 
 __all__ = ["CameraSpec", "Surface", "ThermalConfig"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.types import Pose
+from core.types import Pose
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import ConfigError, WeightsError, unknown_name
 from fusionproxy.classical import RULES, Rule, fuse_luma
 from fusionproxy.errors import FusionError
 from fusionproxy.formats import IR, beside
-from harness.errors import ConfigError, WeightsError, unknown_name
 
 U8 = NDArray[np.uint8]
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import ConfigError, unknown_name
-from harness.types import WorldState
+from core.errors import ConfigError, unknown_name
+from core.types import WorldState
 from sensors.frame import RigFrame
 from sensors.fusion import Fuser
 from sensors.thermal import ThermalCamera

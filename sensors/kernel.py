@@ -18,9 +18,9 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
+from core.home import NAME as PROJECT
+from core.home import is_writable, temporary_folder
 from fusionproxy.numba_cache import kept
-from harness.home import NAME as PROJECT
-from harness.home import is_writable, temporary_folder
 
 BANDS = 2  # two cores hold the client and the server; the server waits while the client works
 _POOL = ThreadPoolExecutor(BANDS - 1, thread_name_prefix="sensors")

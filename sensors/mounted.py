@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 import carla
 
-from harness.errors import ConfigError, SimulatorError
-from harness.types import Closing, Reading, SensorSpec
+from core.errors import ConfigError, SimulatorError
+from core.types import Closing, Reading, SensorSpec
 from sensors.rig import FIXED_ATTRIBUTES, FrameQueue
 
 logger = logging.getLogger(__name__)

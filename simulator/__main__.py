@@ -15,14 +15,14 @@ import threading
 from collections.abc import Sequence
 from types import FrameType
 
-from simulator.compiling import compile_missing
 from simulator.maps import MapError
 from simulator.paths import user_path
 from simulator.render.choice import DEFAULT, RENDERERS, check_renderer
 from simulator.render.gl_window import GlError
-from simulator.scene import SceneOptions, SceneStore
 from simulator.server import DEFAULT_RECORDINGS, Options, Server, bind_ports
+from simulator.startup.compiling import compile_missing
 from simulator.terminal import lenient_output
+from simulator.world.scene import SceneOptions, SceneStore
 
 logger = logging.getLogger("simulator")
 

@@ -10,25 +10,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
-from simulator import sensors, wire
-from simulator.actors import ActorError, Sensor
-from simulator.blueprints import make_library
-from simulator.dispatch import LOAD, Dispatcher
-from simulator.drawing import ImageDrawer, Job
-from simulator.episode import Episode, Ids, Settings
+from simulator.actors.models import ActorError, Sensor
+from simulator.blueprints.library import make_library
+from simulator.handlers.dispatch import LOAD, Dispatcher
+from simulator.handlers.late_answers import LateAnswers
 from simulator.home import user_data
-from simulator.late_answers import LateAnswers
-from simulator.listening import one_line
 from simulator.maps import MapError
-from simulator.moment import Moment
-from simulator.outfit import EVERYTHING, Outfit
+from simulator.net import wire
+from simulator.net.listening import one_line
+from simulator.net.rpc import Connection, RpcServer
+from simulator.net.streaming import Session, StreamServer
 from simulator.profile import Profile
-from simulator.rpc import Connection, RpcServer
-from simulator.scene import Scene, SceneStore
-from simulator.streaming import Session, StreamServer
-from simulator.tape import Tape
-from simulator.wardrobe import Wardrobe
-from simulator.warm_up import warm_up
+from simulator.recorder.state import Tape
+from simulator.sensors import measure as sensors
+from simulator.sensors.drawing import ImageDrawer, Job
+from simulator.sensors.moment import Moment
+from simulator.startup.warm_up import warm_up
+from simulator.world.episode import Episode, Ids, Settings
+from simulator.world.map_layers import EVERYTHING, Outfit
+from simulator.world.scene import Scene, SceneStore
+from simulator.world.scene_rebuilder import Wardrobe
 
 logger = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("harness", "sensors", "scenarios", "policies", "fusionproxy", "results", "simulator")
 LOW = (
-    "harness.types",
-    "harness.errors",
-    "harness.home",
-    "harness.output",
-    "harness.paths",
-    "fusionproxy.text",
+    "core.types",
+    "core.errors",
+    "core.home",
+    "core.output",
+    "core.paths",
+    "core.text",
 )
 ALLOWED = {
     "simulator": (),
@@ -26,9 +26,9 @@ ALLOWED = {
 }
 # Commands that drive episodes stand above the harness, wherever their package is.
 COMMANDS = {
-    "fusionproxy/capture.py": ("harness", "scenarios", "sensors", "policies"),
-    "policies/collect.py": ("harness", "sensors"),
-    "policies/short_drives.py": ("harness", "results"),
+    "harness/capture.py": ("harness", "scenarios", "sensors", "policies"),
+    "policies/training/collect.py": ("harness", "sensors"),
+    "policies/training/short_drives.py": ("harness", "results"),
 }
 
 

@@ -10,16 +10,16 @@ import cv2
 import numpy as np
 import pytest
 
+from core.errors import ConfigError
+from core.text import read_text
 from fusionproxy.errors import FusionError
 from fusionproxy.quality.downstream import read_boxes
-from fusionproxy.text import read_text
 from harness.config import load_config
-from harness.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("harness", "sensors", "scenarios", "policies", "fusionproxy", "results", "simulator")
 # Their bytes are part of the key of compiled kernels, and they print ASCII alone.
-ASCII_ALONE = ("simulator/raycast/benchmark.py", "simulator/render/")
+ASCII_ALONE = ("simulator/benchmarks/raycast.py", "simulator/render/")
 # Text files and pipes by the name of the function; ruff's PLW1514 overlooks most of them.
 ALWAYS = ("read_text", "write_text", "FileHandler", "TextIOWrapper")
 BY_MODE = {"open": 0, "fdopen": 1, "TemporaryFile": 0, "NamedTemporaryFile": 0}

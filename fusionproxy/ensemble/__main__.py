@@ -12,12 +12,12 @@ from __future__ import annotations
 import argparse
 import sys
 
+from core.files import check_folder
+from core.paths import user_path
+from core.text import lenient_output
 from fusionproxy.errors import FusionError, exit_code, exit_without
 from fusionproxy.foundations.specs import PANELS, panel_specs, parse_weights
 from fusionproxy.pairs import add_arguments, from_arguments, parse_size
-from fusionproxy.paths import user_path
-from fusionproxy.text import lenient_output
-from fusionproxy.whole import check_folder
 
 try:
     import torch  # noqa: F401  the extra `train`

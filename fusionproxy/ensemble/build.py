@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from core.files import PARTIAL
 from fusionproxy.ensemble.cache import (
     FORMAT,
     MANIFEST,
@@ -36,7 +37,6 @@ from fusionproxy.ensemble.pair_list import PairList, evenly
 from fusionproxy.errors import FusionError, missing_extra
 from fusionproxy.foundations.specs import panel_specs
 from fusionproxy.pairs import Pair
-from fusionproxy.whole import PARTIAL
 
 try:
     import torch

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.files import whole_file
 from fusionproxy.errors import FusionError, missing_extra
 from fusionproxy.foundations.specs import panel_specs
-from fusionproxy.whole import whole_file
 
 try:
     import torch

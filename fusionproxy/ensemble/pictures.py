@@ -17,14 +17,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+from core.files import check_file
+from core.paths import user_path
+from core.text import lenient_output
 from fusionproxy.classical import average, fuse_luma
 from fusionproxy.data import U8
 from fusionproxy.ensemble.pair_list import evenly
 from fusionproxy.errors import FusionError, exit_code, exit_without
 from fusionproxy.model import FusionProxy
-from fusionproxy.paths import user_path
-from fusionproxy.text import lenient_output
-from fusionproxy.whole import check_file
 
 try:
     import torch

@@ -15,16 +15,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.paths import user_path
+from core.text import read_text
 from fusionproxy.errors import FusionError
 from fusionproxy.images import stored
 from fusionproxy.layouts import images_by_stem
 from fusionproxy.order import in_order, is_ours
 from fusionproxy.partners import ByName
-from fusionproxy.paths import user_path
 from fusionproxy.quality.detectors import U8, Boxes, Detector
 from fusionproxy.quality.summary import Summary, summarise_set
 from fusionproxy.runtime import OnnxModel
-from fusionproxy.text import read_text
 
 RESAMPLES = 100  # of the images; each scores the whole set anew
 # M3FD's label numbers to COCO's classes, as its boxes show (3 is Lamp, 4 Motorcycle). Lamp has no

@@ -22,15 +22,15 @@ from typing import Any
 import cv2
 import numpy as np
 
+from core.files import check_folder
+from core.paths import user_path
+from core.provenance import source_commit
+from core.text import lenient_output
 from fusionproxy import mixing
 from fusionproxy.classical import average, fuse_luma
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_code, exit_without
 from fusionproxy.pairs import Pair, add_arguments, from_arguments
-from fusionproxy.paths import user_path
-from fusionproxy.provenance import source_commit
-from fusionproxy.text import lenient_output
-from fusionproxy.whole import check_folder
 
 try:
     import torch

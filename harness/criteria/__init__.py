@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from core.types import Route
 from harness.criteria.base import Criterion, Event, EventKind, LanePlace, LaneQuery, Step
 from harness.criteria.blocked import BlockedCriterion
 from harness.criteria.collision import CollisionCriterion
 from harness.criteria.lane import CarlaLaneQuery, LaneCriterion
 from harness.criteria.lights import RedLightCriterion
 from harness.criteria.route import RouteCriterion, time_limit_s
-from harness.types import Route
 
 __all__ = [
     "CRITERIA",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from harness.types import ActorKind, Pose, WorldState
+from core.types import ActorKind, Pose, WorldState
 from scenarios.tracker import Progress
 
 

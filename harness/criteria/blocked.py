@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from core.types import LightState, WorldState
 from harness.criteria.base import Event, EventKind, Step
-from harness.types import LightState, WorldState
 
 MIN_SPEED_MPS = 0.1
 LIMIT_S = 90.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from core.types import ActorKind, CollisionEvent
 from harness.criteria.base import Event, EventKind, Step
-from harness.types import ActorKind, CollisionEvent
 
 MIN_IMPULSE_NS = 400.0
 MIN_EGO_SPEED_MPS = 0.1

@@ -6,8 +6,8 @@ import math
 
 import carla
 
+from core.types import Pose
 from harness.criteria.base import Event, EventKind, LanePlace, LaneQuery, Step
-from harness.types import Pose
 
 OUTSIDE_M = 0.5  # Leaderboard 2, OutsideRouteLanesTest.ALLOWED_OUT_DISTANCE
 WRONG_WAY_DEG = 120.0  # Leaderboard 2, OutsideRouteLanesTest.MAX_VEHICLE_ANGLE

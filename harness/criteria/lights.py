@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from core.types import ActorState, LightState, StopLine
 from harness.criteria.base import Event, EventKind, Step
-from harness.types import ActorState, LightState, StopLine
 
 HALF_LANE_M = 2.0
 MAX_TURN_DEG = 75.0

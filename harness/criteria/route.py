@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from core.types import Route
 from harness.criteria.base import Event, EventKind, Step
-from harness.types import Route
 
 GOAL_RADIUS_M = 5.0
 RADII_M = (10.0, 5.0, 2.0)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import carla
 
-from fusionproxy.text import lenient_output
+from core.text import lenient_output
 from harness import launch
 from harness.robustness.embedded import EmbeddedServer
 from harness.robustness.ticker import Ticker

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgpack
 
+from core.errors import SimulatorError
 from harness import launch
-from harness.errors import SimulatorError
 
 STOP_WAIT_S = 10.0
 CALL_TIMEOUT_S = 60.0

@@ -15,7 +15,7 @@ from typing import Any
 
 import carla
 
-from fusionproxy.text import lenient_output
+from core.text import lenient_output
 from harness import launch
 
 DELTA_S = 0.05

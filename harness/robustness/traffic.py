@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import carla
 import numpy as np
 
-from fusionproxy.text import lenient_output
-from harness.paths import user_path
+from core.paths import user_path
+from core.text import lenient_output
 from harness.robustness.embedded import EmbeddedServer
 from harness.robustness.traffic_watch import Collision, Contacts, StopLine, TrafficWatch
 from harness.robustness.verdict import Check, at_most, conclude

@@ -13,7 +13,6 @@ import numpy as np
 from simulator.kernel_cache import is_kept
 from simulator.render import glare
 from simulator.render.chunks import Static, cut, empty_triangles, visible
-from simulator.render.crew import Crew
 from simulator.render.ground_maps import (
     MOVING_CELL_M,
     MOVING_CELLS,
@@ -56,6 +55,7 @@ from simulator.render.raster import (
 )
 from simulator.render.shade import Targets
 from simulator.render.textures import grow_textures
+from simulator.render.threads import Crew
 from simulator.render.weather import Light, light_of
 from simulator.types import F32, F64, U8, Camera, Drawable, Frame, Scenery, Weather
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fusionproxy.capture import CaptureConfig, about_of, capture
+from core.errors import MapError
 from fusionproxy.data import Shard, read_index, write_shard
 from fusionproxy.errors import FusionError
-from harness.errors import MapError
+from harness.capture import CaptureConfig, about_of, capture
 
 CONFIG = CaptureConfig(towns=("Town02",), weathers=("fog", "night"), frames=2, seed=0)
 
@@ -23,7 +23,7 @@ def begun(tmp_path: Path) -> Path:
 
 
 def test_full_data_set_starts_no_server(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("fusionproxy.capture.CarlaDrivingEnv")
+    monkeypatch.delattr("harness.capture.CarlaDrivingEnv")
     capture(CONFIG, begun)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from core.errors import WeightsError
 from fusionproxy import FusionError, FusionProxy, evaluate, export
 from fusionproxy import student as students
 from fusionproxy.config import PRESETS, preset
@@ -17,7 +18,6 @@ from fusionproxy.formats import EXPORTS, INT8, beside, stem_of, weights_hash
 from fusionproxy.model import SHIPPED
 from fusionproxy.train import TrainConfig
 from fusionproxy.writers import parity, torchscript_runner, write_torchscript
-from harness.errors import WeightsError
 from sensors.fusion import make_fuser
 
 SIZE = (192, 256)

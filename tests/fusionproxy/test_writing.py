@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
+from core.files import check_folder, whole_file, whole_folder
 from fusionproxy import (
     FusionError,
     benchmark,
-    capture,
     evaluate,
     evaluate_ablation,
     evaluate_misalignment,
@@ -24,10 +24,9 @@ from fusionproxy.ensemble import __main__ as ensemble
 from fusionproxy.ensemble import pictures
 from fusionproxy.evaluate import RESULTS
 from fusionproxy.teachers import train as teachers
-from fusionproxy.whole import check_folder, whole_file, whole_folder
-from harness import contact_sheet
-from policies import collect
-from policies import train as policy_train
+from harness import capture, contact_sheet
+from policies.training import collect
+from policies.training import train as policy_train
 
 PAIRS = ["--pairs", "PAIRS"]
 FOLDERS: dict[str, tuple[Callable[[list[str]], int], list[str]]] = {

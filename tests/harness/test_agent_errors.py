@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import AgentError
+from core.types import Control, Observation, Pose, WorldState
 from harness.config import RunConfig
 from harness.env import CarlaDrivingEnv, EnvConfig
-from harness.errors import AgentError
 from harness.guard import AgentClock
 from harness.messages import DriveTask
 from harness.rollout import rollout
 from harness.run import main
 from harness.server import RunningServer, Server, ServerSpec
 from harness.slot import AgentDeath, Job
-from harness.types import Control, Observation, Pose, WorldState
 from harness.worker import Attempt, Records
 from policies import make_policy
 from policies.base import Policy

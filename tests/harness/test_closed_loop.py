@@ -17,17 +17,17 @@ import carla
 import numpy as np
 import pytest
 
+from core.errors import ConfigError, MapError
+from core.types import Pose
 from harness.config import Timeouts
 from harness.criteria.lane import CarlaLaneQuery
 from harness.env import CarlaDrivingEnv, EnvConfig
-from harness.errors import ConfigError, MapError
 from harness.rollout import rollout
 from harness.run import main
 from harness.scoring import judge_trace
 from harness.server import RunningServer, Server, ServerSpec
 from harness.session import Address, Session
 from harness.trace import read_trace
-from harness.types import Pose
 from policies import make_policy
 from results.store import read_rows
 from scenarios.route_files import write_route_xml
@@ -318,7 +318,7 @@ def test_a_dead_server_is_noticed_soon(tmp_path: Path) -> None:
         env.reset(options={"spec": SPEC})
         own.stop()
         began = time.monotonic()
-        from harness.errors import SimulatorError
+        from core.errors import SimulatorError
 
         with pytest.raises(SimulatorError):
             env.step(np.zeros(3, np.float32))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import ConfigError
 from harness.checks import check_run, with_route_weather
 from harness.config import RunConfig, Timeouts, load_config
-from harness.errors import ConfigError
 from harness.run import main, parse
 from results.identity import OUTCOME_FIELDS, RUNTIME_FIELDS
 from scenarios.spec import EpisodeSpec

@@ -9,14 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.criteria import EventKind, LanePlace, Step
-from harness.criteria.blocked import BlockedCriterion
-from harness.criteria.collision import CollisionCriterion
-from harness.criteria.lane import CarlaLaneQuery, LaneCriterion
-from harness.criteria.lights import RedLightCriterion
-from harness.criteria.route import RouteCriterion
-from harness.scoring import Outcome, Score, judge_trace
-from harness.types import (
+from core.types import (
     ActorKind,
     ActorState,
     CollisionEvent,
@@ -26,6 +19,13 @@ from harness.types import (
     StopLine,
     WorldState,
 )
+from harness.criteria import EventKind, LanePlace, Step
+from harness.criteria.blocked import BlockedCriterion
+from harness.criteria.collision import CollisionCriterion
+from harness.criteria.lane import CarlaLaneQuery, LaneCriterion
+from harness.criteria.lights import RedLightCriterion
+from harness.criteria.route import RouteCriterion
+from harness.scoring import Outcome, Score, judge_trace
 from scenarios.tracker import RouteTracker
 
 MAPS = Path(__file__).parents[2].parent / "shared/maps"

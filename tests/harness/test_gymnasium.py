@@ -17,15 +17,15 @@ import pytest
 from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
+from core.errors import ConfigError, MapError
+from core.types import CameraSpec, Control, Pose, SensorSpec
 from harness import ENV_ID, register
 from harness.actions import control_of
 from harness.config import Timeouts
 from harness.criteria import EventKind
 from harness.env import CarlaDrivingEnv, EnvConfig
 from harness.env_config import read_options
-from harness.errors import ConfigError, MapError
 from harness.server import RunningServer, ServerSpec, make_server
-from harness.types import CameraSpec, Control, Pose, SensorSpec
 from policies import make_policy
 from scenarios.spec import EpisodeSpec
 from sensors.fusion import default_student, make_fuser

@@ -12,9 +12,9 @@ from contextlib import closing, contextmanager
 import numpy as np
 import pytest
 
+from core.errors import SimulatorError
 from harness import watchdog
 from harness.env import CarlaDrivingEnv
-from harness.errors import SimulatorError
 from harness.session import Address, Session
 from scenarios import traffic_manager
 from scenarios.spec import EpisodeSpec

@@ -7,9 +7,9 @@ import av
 import numpy as np
 import pytest
 
+from core.types import Control
 from harness import recorder
 from harness.recorder import END_FRAMES, VideoRecorder
-from harness.types import Control
 
 
 class FakeComposer:

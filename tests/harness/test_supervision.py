@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import SimulatorError
 from harness import supervision
-from harness.errors import SimulatorError
 from harness.supervision import Pulse, Silence, supervise
 from harness.watchdog import EXIT_HUNG, Watched
 

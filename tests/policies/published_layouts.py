@@ -10,10 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.types import (
-    Command,
-    Observation,
-)
+from core.types import Command, Observation
 
 torch = pytest.importorskip("torch", reason="torch is in the extra `train`")
 pytest.importorskip("torchvision", reason="torchvision is in the extra `train`")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import ConfigError
 from harness.config import RunConfig, load_config
-from harness.errors import ConfigError
 from policies import make_policy
-from policies.agent_config import AgentConfig
-from policies.leaderboard import LeaderboardPolicy
+from policies.leaderboard.config import AgentConfig
+from policies.leaderboard.policy import LeaderboardPolicy
 
 AGENT = """
 import os, pathlib

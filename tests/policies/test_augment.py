@@ -2,7 +2,7 @@ import dataclasses
 
 import torch
 
-from policies.augment import Augmentation, augment, swap_scenery
+from policies.training.augment import Augmentation, augment, swap_scenery
 
 PLAIN = Augmentation(brightness=0.0, contrast=0.0, tint=0.0, noise=0.0)
 

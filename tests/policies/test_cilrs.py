@@ -5,8 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
-from harness.errors import WeightsError
-from harness.types import Command, Control, Observation
+from core.errors import WeightsError
+from core.types import Command, Control, Observation
 from policies import POLICIES, make_policy
 from policies.cilrs import (
     BRANCHES,

@@ -2,9 +2,9 @@ import dataclasses
 
 import numpy as np
 
-from harness.types import Command, Observation
-from policies.collect import WORLD_DRIVES, CollectConfig, World, draw_spec
-from policies.noise import SHARE_OF_TIME, SteeringNoise
+from core.types import Command, Observation
+from policies.training.collect import WORLD_DRIVES, CollectConfig, World, draw_spec
+from policies.training.noise import SHARE_OF_TIME, SteeringNoise
 from scenarios.weather import WEATHERS
 
 CONFIG = CollectConfig(("Town02",), frames=10, seed=5, obey_lights=True, maps=None)

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from harness.types import Command, Control, EpisodeContext, Observation, Route
+from core.types import Command, Control, EpisodeContext, Observation, Route
 from policies.constant import ConstantPolicy
-from policies.drivers import NoisyExpert, SharedWheel
-from policies.noise import SteeringNoise
+from policies.training.drivers import NoisyExpert, SharedWheel
+from policies.training.noise import SteeringNoise
 
 VIEW = Observation(np.zeros((300, 400, 3), np.uint8), 8.0, Command.FOLLOW, (9.0, 0.0))
 ROUTE = Route(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from harness.types import (
+from core.types import (
     ActorKind,
     ActorState,
     Command,

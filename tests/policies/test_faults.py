@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import AgentError, SimulatorError
+from core.errors import AgentError, SimulatorError
+from core.types import Command, Control, EpisodeContext, Observation, WorldState
 from harness.guard import GuardedPolicy
-from harness.types import Command, Control, EpisodeContext, Observation, WorldState
 from policies.base import Policy, close_policy
 from policies.faults import checked, place_of, reason, variable_hint
 

@@ -3,12 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import ConfigError, WeightsError
-from harness.types import CameraSpec
+from core.errors import ConfigError, WeightsError
+from core.types import CameraSpec
 from policies.base import camera_of
 from policies.cilrs import SHIPPED_WEIGHTS, load_cilrs
-from policies.collect import CollectConfig, collect
 from policies.framing import FRAMINGS, Framing, common_framing, framing, framing_from
+from policies.training.collect import CollectConfig, collect
 from sensors.frame import focal_px
 
 LEVEL = FRAMINGS["level"]

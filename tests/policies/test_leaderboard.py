@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.errors import ConfigError
+from core.types import Command, Observation, Pose
 from harness.checks import check_sight
 from harness.config import RunConfig
 from harness.env import CarlaDrivingEnv, EnvConfig
-from harness.errors import ConfigError
 from harness.rollout import rollout
 from harness.server import ServerSpec
-from harness.types import Command, Observation, Pose
 from policies import make_policy
 from policies.base import camera_of, sensors_of
-from policies.leaderboard import LeaderboardPolicy
-from policies.leaderboard_gps import MercatorGps
+from policies.leaderboard.gps import MercatorGps
+from policies.leaderboard.policy import LeaderboardPolicy
 from scenarios.route_files import write_route_xml
 from scenarios.spec import EpisodeSpec
 

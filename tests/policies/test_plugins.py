@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import AgentError, ConfigError
+from core.errors import AgentError, ConfigError
+from core.types import Command, Control, Observation, WorldState
 from harness.run import main
-from harness.types import Command, Control, Observation, WorldState
 from policies import check_policy, make_policy, plugins
 from policies.base import Policy
 

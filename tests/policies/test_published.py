@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import ConfigError, WeightsError
-from harness.run import main
-from harness.types import (
+from core.errors import ConfigError, WeightsError
+from core.types import (
     ActorKind,
     ActorState,
     Command,
@@ -22,6 +21,7 @@ from harness.types import (
     Route,
     WorldState,
 )
+from harness.run import main
 from policies import make_policy
 from policies.base import Policy, camera_of
 from policies.cilrs import load_cilrs

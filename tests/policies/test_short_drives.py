@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ConfigError
+from core.errors import ConfigError
 from policies.cilrs import SHIPPED_WEIGHTS
-from policies.short_drives import DriveCheck, drive_apart, main, together
+from policies.training.short_drives import DriveCheck, drive_apart, main, together
 
 
 def test_the_other_process_says_what_is_wrong(tmp_path: Path) -> None:

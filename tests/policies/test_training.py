@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.errors import ConfigError, WeightsError
-from harness.types import Command, Observation
-from policies.dataset import (
+from core.errors import ConfigError, WeightsError
+from core.types import Command, Observation
+from policies.training.dataset import (
     PATH,
     dataset_hash,
     flatten,
@@ -27,9 +27,9 @@ pytest.importorskip("timm", reason="timm is in the extra `train`")
 from policies.cilrs import load_cilrs  # noqa: E402
 from policies.cilrs_network import NetworkConfig  # noqa: E402
 from policies.framing import FRAMINGS, Framing  # noqa: E402
-from policies.path_head import SCALE_M, PathHead, path_loss  # noqa: E402
-from policies.relabel import HOLD_THROTTLE, pedals  # noqa: E402
-from policies.train import TrainConfig, train  # noqa: E402
+from policies.training.path_head import SCALE_M, PathHead, path_loss  # noqa: E402
+from policies.training.relabel import HOLD_THROTTLE, pedals  # noqa: E402
+from policies.training.train import TrainConfig, train  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -230,7 +230,7 @@ def test_run_begins_with_weights_of_another(run: Path, tmp_path: Path) -> None:
 
 def test_exported_files_agree_and_drive_without_torch(run: Path) -> None:
     pytest.importorskip("fusionproxy.runtime")
-    from policies.export import export
+    from policies.training.export import export
 
     out = run / "weights/p.onnx"
     assert export(run / "run/last.pth", out) < 1e-3
@@ -256,7 +256,7 @@ def test_pickled_code_is_refused(tmp_path: Path) -> None:
 
 
 def test_weights_keep_the_framing_of_their_data(tmp_path: Path) -> None:
-    from policies.export import export
+    from policies.training.export import export
 
     level = FRAMINGS["level"]
     record(tmp_path / "data", episodes=2, frames=16, framing=level)

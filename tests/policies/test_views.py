@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from harness.types import (
+from core.types import (
     ActorKind,
     ActorState,
     CameraSpec,
@@ -12,10 +12,10 @@ from harness.types import (
     Route,
     WorldState,
 )
-from policies.dataset import CAMERA_YAW, PATH, Episode, driving_views
 from policies.expert import PATH_M, ExpertPolicy
 from policies.preprocess import Preprocessing
-from policies.views import CRASH_CUT, EpisodeRecorder, side_cameras
+from policies.training.dataset import CAMERA_YAW, PATH, Episode, driving_views
+from policies.training.views import CRASH_CUT, EpisodeRecorder, side_cameras
 from scenarios.spec import EpisodeSpec
 
 SPEC = EpisodeSpec("Town02", "00", "clear", "rgb", "none", "expert", 1, "empty")

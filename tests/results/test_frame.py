@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 import results
+from core.errors import ConfigError
 from harness.checks import pick_route
-from harness.errors import ConfigError
 from results.frame import column_types
 from results.row import LETTERS, EpisodeRow
 from results.store import RowStore

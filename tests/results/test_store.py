@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import ConfigError
+from core.errors import ConfigError
 from results.identity import Identity
 from results.row import EpisodeRow
 from results.store import RowStore, read_rows

@@ -3,9 +3,9 @@
 import carla
 import pytest
 
+from core.errors import ConfigError
 from harness.checks import check_towns
 from harness.config import RunConfig
-from harness.errors import ConfigError
 from scenarios.generate import fresh_routes
 from scenarios.route_files import is_random_town
 from simulator.maps import load_town

@@ -8,8 +8,8 @@ import carla
 import numpy as np
 import pytest
 
-from harness.errors import MapError
-from harness.types import Command, Pose
+from core.errors import MapError
+from core.types import Command, Pose
 from scenarios.routes import RoutePlanner, load_routes
 from simulator.maps import load_town
 

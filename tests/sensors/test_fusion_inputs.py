@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harness.errors import ConfigError, FusionDriveError, WeightsError
-from harness.types import ActorKind, ActorState, Pose, WorldState
+from core.errors import ConfigError, FusionDriveError, WeightsError
+from core.types import ActorKind, ActorState, Pose, WorldState
 from sensors.frame import RigFrame
 from sensors.fusion import FUSERS, default_student, make_fuser
 from sensors.inputs import INPUTS, InputPipeline

@@ -3,9 +3,9 @@ from collections.abc import Iterator
 import carla
 import pytest
 
-from harness.errors import ConfigError
+from core.errors import ConfigError
+from core.types import Pose, SensorSpec
 from harness.session import Address, Session
-from harness.types import Pose, SensorSpec
 from sensors.mounted import MountedSensors
 
 KINDS = {

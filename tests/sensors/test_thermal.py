@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.errors import ConfigError
-from harness.types import ActorKind, ActorState, Pose
+from core.errors import ConfigError
+from core.types import ActorKind, ActorState, Pose
 from sensors.config import ThermalConfig
 from sensors.frame import RigFrame, focal_px
 from sensors.thermal import ThermalCamera

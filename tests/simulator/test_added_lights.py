@@ -14,9 +14,9 @@ import carla
 import pytest
 
 from harness.world import StopLines
-from simulator.lights import LightState, TrafficLights
 from simulator.maps import MapError, load_town
 from simulator.types import Town
+from simulator.world.lights import LightState, TrafficLights
 
 LINES = "carla_Town02_stoplines.json"
 GROUPS = "carla_Town02_traffic_light_controller.json"

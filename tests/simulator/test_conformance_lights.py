@@ -9,8 +9,8 @@ import carla
 import numpy as np
 import pytest
 
-from simulator.lights import trigger_box
 from simulator.types import Pose
+from simulator.world.lights import trigger_box
 
 GREEN = carla.TrafficLightState.Green
 

@@ -18,8 +18,8 @@ import test_conformance_sensor
 import test_conformance_vehicle
 import test_conformance_world
 
-from simulator.blueprints_sensors import SENSOR_ATTRIBUTES
-from simulator.handlers import METHODS, UNSUPPORTED
+from simulator.blueprints.sensors import SENSOR_ATTRIBUTES
+from simulator.handlers.registry import METHODS, UNSUPPORTED
 
 PAGE = Path(__file__).parents[2] / "docs/simulator.md"
 MODULES = (

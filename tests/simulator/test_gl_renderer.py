@@ -11,9 +11,9 @@ import pytest
 
 from harness.probe import call, engine_of
 from simulator.__main__ import EXIT_BAD_INPUT
+from simulator.benchmarks.render import traffic
 from simulator.maps import load_town
 from simulator.render import Renderer
-from simulator.render.benchmark import traffic
 from simulator.render.choice import check_renderer
 from simulator.render.gl_renderer import GlRenderer
 from simulator.render.gl_window import GlError

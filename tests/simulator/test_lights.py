@@ -2,9 +2,9 @@
 
 import pytest
 
-from simulator.lights import GREEN_S, RED_S, YELLOW_S, LightState, TrafficLights
 from simulator.maps.loading import AUTHORED, load_town
 from simulator.types import Pose, SignalSpec
+from simulator.world.lights import GREEN_S, RED_S, YELLOW_S, LightState, TrafficLights
 
 R, Y, G = LightState.RED, LightState.YELLOW, LightState.GREEN
 

@@ -10,8 +10,8 @@ import pytest
 
 from harness import probe
 from harness.probe import look_of
-from simulator.render.look import LOOK_VERSION
-from simulator.render.reference import SCENES, draw_reference, folder_of, grown
+from simulator.benchmarks.reference import SCENES, draw_reference, folder_of, grown
+from simulator.render.version import LOOK_VERSION
 
 FOLDER = folder_of(Path(__file__).parent / "look")
 # Without fused multiply-add, or with another exp(), single pixels differ by rounding.
@@ -31,7 +31,7 @@ def drawn() -> dict[str, np.ndarray]:
 def stored(name: str) -> np.ndarray:
     path = FOLDER / f"{name}.png"
     assert path.is_file(), (
-        f"look {LOOK_VERSION} has no pictures: python -m simulator.render.reference"
+        f"look {LOOK_VERSION} has no pictures: python -m simulator.benchmarks.reference"
     )
     picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     return picture[..., ::-1] if picture.ndim == 3 else picture

@@ -6,10 +6,10 @@ import time
 import numpy as np
 import pytest
 
+from simulator.actors.vehicle_physics import default_control, spec_of
+from simulator.blueprints.vehicles import VEHICLES
 from simulator.physics import Physics, VehicleInput, VehicleSpec, boxes
 from simulator.types import Obstacle, Pose, Tag
-from simulator.vehicle_models import VEHICLES
-from simulator.vehicle_physics import default_control, spec_of
 
 CAR = VehicleSpec()
 ORIGIN = Pose()

@@ -5,7 +5,7 @@ import struct
 import msgpack
 import pytest
 
-from simulator import wire
+from simulator.net import wire
 from simulator.types import Pose
 
 

@@ -1,0 +1,1 @@
+"""What every package may import: plain data, errors, whole-file writes, provenance."""

@@ -1,0 +1,293 @@
+"""Records pairs for the oracle student from the simulator, through the harness's own rig.
+
+    python -m harness.capture --town Town02 random:7 --frames 1500 --out DIR
+
+Towns take turns: a route of one in every weather, then the next. The expert drives; every few steps
+all actors and traffic lights are frozen and the same pose is seen in the weather of the drive and
+on a clear day. A standing car gives few samples. This command drives, so it alone in this package
+uses the harness.
+Thermal images are derived from semantic segmentation and depth (privileged).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, astuple, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import ConfigError, FusionDriveError, SimulatorError
+from core.files import check_folder
+from core.paths import user_path
+from core.text import lenient_output
+from core.types import Control
+from fusionproxy.data import PARTS, U8, Shard, read_about, read_index, write_shard
+from fusionproxy.errors import FusionError
+from harness.env import CarlaDrivingEnv, EnvConfig
+from harness.rollout import Stopped, rollout
+from harness.server import ServerSpec
+from harness.supervision import EXIT_BAD_INPUT, EXIT_SIMULATOR, Pulse, supervise
+from policies.expert import ExpertPolicy
+from scenarios.spec import EpisodeSpec
+from scenarios.weather import carla_weather, preset
+from sensors.frame import RigFrame
+
+MOST_EMPTY = 20  # drives in a row
+POSE_TOLERANCE = 1e-3  # m and degrees: the same scene in two weathers
+
+
+@dataclass(frozen=True)
+class CaptureConfig:
+    """What to record."""
+
+    towns: tuple[str, ...]
+    weathers: tuple[str, ...]
+    frames: int
+    seed: int
+    every: int = 8  # steps of 0.1 s between samples
+    spacing_m: float = 1.0  # least distance to the last sample ...
+    standing_steps: int = 50  # ... unless so many steps have passed
+    per_drive: int = 60
+    maps: Path | None = None
+
+    def plan(self, drive: int) -> tuple[str, int, str]:
+        """Town, number of its route and weather of a drive."""
+        turn, weather = divmod(drive, len(self.weathers))
+        route, town = divmod(turn, len(self.towns))
+        return self.towns[town], route, self.weathers[weather]
+
+
+@dataclass
+class Capture:
+    """An observer of a rollout that collects samples; changes nothing that the drive can see."""
+
+    config: CaptureConfig
+    weather: str
+    beat: Callable[[], None] = lambda: None  # told of every step
+    samples: list[dict[str, U8]] = field(default_factory=list)
+    steps: int = 0
+    last_step: int = 0
+    last_place: tuple[float, float] = (math.inf, math.inf)
+
+    def on_step(self, env: CarlaDrivingEnv, control: Control) -> None:
+        """Every few steps, freeze the world and look at it in both weathers."""
+        self.steps += 1
+        self.beat()
+        if self.steps % self.config.every or self.is_full:
+            return
+        pose = env.state.ego.pose
+        has_moved = math.dist(self.last_place, (pose.x, pose.y)) >= self.config.spacing_m
+        if has_moved or self.steps - self.last_step >= self.config.standing_steps:
+            self.last_step, self.last_place = self.steps, (pose.x, pose.y)
+            self.samples.append(sample_pose(env, self.weather))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether this drive has given its share."""
+        return len(self.samples) >= self.config.per_drive
+
+
+def sample_pose(env: CarlaDrivingEnv, weather: str) -> dict[str, U8]:
+    """See the current pose in `weather` and on a clear day; the drive then goes on as it was.
+
+    Raises:
+        SimulatorError: the camera or an actor moved between the two pictures.
+    """
+    session, rig = env.session, env.drive.rig
+    world = session.world
+    snapshot = world.get_snapshot()
+    moving = [a for a in world.get_actors() if a.type_id.startswith(("vehicle.", "walker."))]
+    velocities = {actor.id: snapshot.find(actor.id).get_velocity() for actor in moving}
+    world.freeze_all_traffic_lights(True)
+    for actor in moving:
+        actor.set_simulate_physics(False)
+    try:
+        degraded = rig.read(session.tick())
+        before = session.snapshot(degraded.frame)
+        world.set_weather(carla_weather("clear"))
+        clear = rig.read(session.tick())
+        after = session.snapshot(clear.frame)
+    finally:
+        world.set_weather(carla_weather(weather))
+        world.freeze_all_traffic_lights(False)
+        for actor in moving:
+            actor.set_simulate_physics(True)
+            actor.set_target_velocity(velocities[actor.id])
+    _check_still(degraded, clear, [(before.find(a.id), after.find(a.id)) for a in moving])
+    look = preset(weather)
+    thermal = env.drive.setup.pipeline.make(
+        degraded, env.state, is_night=look.is_night, fog_density=look.fog_density
+    ).thermal
+    assert thermal is not None  # the drive's input is `thermal`
+    return {"degraded": degraded.rgb, "thermal": thermal, "clear": clear.rgb}
+
+
+def _check_still(degraded: RigFrame, clear: RigFrame, actors: list[tuple[Any, Any]]) -> None:
+    pairs = zip(astuple(degraded.camera_pose), astuple(clear.camera_pose), strict=True)
+    moved = max(abs(a - b) for a, b in pairs)
+    if moved > POSE_TOLERANCE:
+        raise SimulatorError(f"the camera moved by {moved:.4f} between the two weathers")
+    for before, after in actors:
+        moved_m = before.get_transform().location.distance(after.get_transform().location)
+        if moved_m > POSE_TOLERANCE:
+            raise SimulatorError(f"actor {after.id} moved by {moved_m:.4f} m between two weathers")
+
+
+def about_of(config: CaptureConfig) -> dict[str, Any]:
+    """What decides the recorded images; kept in the index, without paths of this machine."""
+    about = {key: value for key, value in asdict(config).items() if key not in ("frames", "maps")}
+    about["towns"], about["weathers"] = list(config.towns), list(config.weathers)
+    about["map"] = "authored" if config.maps is None else "from --maps"
+    return about
+
+
+def capture(config: CaptureConfig, out: Path, beat: Callable[[], None] = lambda: None) -> None:
+    """Drive route after route until enough samples are there; goes on where it stopped.
+
+    Args:
+        config: what to record.
+        out: the data set.
+        beat: called with every step.
+    """
+    about = about_of(config)
+    found = read_about(out) or {}
+    before = {key: value for key, value in found.items() if key != "look"}
+    if before and before != about:
+        raise FusionError(f"{out} was captured with other settings: {before}; now {about}")
+    have = {shard.name: shard.count for shard in read_index(out)}
+    if sum(have.values()) >= config.frames:
+        print(f"{out} has {sum(have.values())} pairs already")
+        return
+    first = config.towns[0]
+    server = ServerSpec(town=first, maps=config.maps)
+    env = CarlaDrivingEnv(EnvConfig(server=server, town=first, input="thermal"))
+    try:
+        for town in config.towns:
+            env.session.check_has(town)
+        about["look"] = check_look(out, found, env.session.look)
+        drive, started, fresh, empty = 0, time.monotonic(), 0, 0
+        while sum(have.values()) < config.frames:
+            town, number, weather = config.plan(drive)
+            place = town.replace(":", "_")
+            name = f"{place}_{drive:04d}_{weather}"
+            drive += 1
+            if name in have:
+                continue
+            routes = env.routes(town)
+            spec = EpisodeSpec(
+                town=town,
+                route_id=routes[number % len(routes)].route_id,
+                weather=weather,
+                input="thermal",
+                fuser="none",
+                policy="expert",
+                seed=config.seed + drive,
+                traffic="regular",
+            )
+            samples = drive_once(env, Capture(config, weather, beat), spec)
+            have[name] = len(samples)
+            empty = 0 if samples else empty + 1
+            if empty > MOST_EMPTY:
+                raise FusionError(f"{empty} drives in a row ended without a sample")
+            if samples:
+                sequence = f"{place}_route{spec.route_id}"
+                parts = {part: np.stack([item[part] for item in samples]) for part in PARTS}
+                write_shard(out, Shard(name, sequence, weather, len(samples)), parts, about)
+            fresh += len(samples)
+            pace = fresh / max(time.monotonic() - started, 1e-6)
+            total = sum(have.values())
+            print(f"\r{total}/{config.frames} pairs, {pace:.1f}/s ", end="", flush=True)
+    finally:
+        env.close()
+    print()
+
+
+def check_look(out: Path, about: dict[str, Any], look: int | None) -> int | None:
+    """The look of all pairs of a data set; None where it is not known of the first ones.
+
+    Raises:
+        FusionError: the server draws another look than that of the pairs that are there.
+    """
+    if not about:
+        return look
+    if about.get("look") not in (None, look):
+        raise FusionError(
+            f"{out} was captured with look {about['look']}, the server draws {look}; "
+            "capture into another --out"
+        )
+    return about.get("look")
+
+
+def drive_once(env: CarlaDrivingEnv, observer: Capture, spec: EpisodeSpec) -> list[dict[str, U8]]:
+    """Samples of one drive; a drive that ends early gives fewer."""
+    with contextlib.suppress(Stopped):
+        rollout(
+            env,
+            ExpertPolicy(),
+            spec,
+            observers=(observer,),
+            should_stop=lambda: observer.is_full,
+        )
+    return observer.samples
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line."""
+    lenient_output()
+    parser = argparse.ArgumentParser(prog="harness.capture", description=__doc__)
+    parser.add_argument(
+        "--town",
+        nargs="+",
+        default=["Town02"],
+        help="such as Town02 random:7; Town03 stays unseen by default",
+    )
+    parser.add_argument("--weather", nargs="+", default=["fog", "night"], metavar="NAME")
+    parser.add_argument("--frames", type=int, default=1500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--maps", type=user_path, help="directory with official .xodr files")
+    parser.add_argument("--out", type=user_path, required=True)
+    options = parser.parse_args(arguments)
+    try:
+        if options.frames < 1:
+            raise ConfigError(f"--frames: expected at least 1, found {options.frames}")
+        for name in options.weather:
+            preset(name)
+        config = CaptureConfig(
+            towns=tuple(options.town),
+            weathers=tuple(options.weather),
+            frames=options.frames,
+            seed=options.seed,
+            maps=options.maps,
+        )
+        check_folder(options.out)
+        return supervise(_drive, (config, options.out), lambda: len(read_index(options.out)))
+    except (FusionDriveError, FusionError, OSError) as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on", file=sys.stderr)
+        return 130
+
+
+def _drive(config: CaptureConfig, out: Path, pulse: Pulse) -> int:
+    """The child: CARLA's client can abort or hang, and a new child goes on after the last shard."""
+    try:
+        capture(config, out, pulse.beat)
+    except SimulatorError as err:
+        print(f"\nerror: {err}", file=sys.stderr)
+        return EXIT_SIMULATOR
+    except (FusionDriveError, FusionError, OSError) as err:
+        print(f"error: {err}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Driving with agents of the CARLA Leaderboard."""

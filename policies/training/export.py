@@ -1,0 +1,212 @@
+"""Turn a training run into shipped files: ONNX for driving, safetensors, and a model card.
+
+`python -m policies.training.export RUN --out policies/weights/cilrs_v8.onnx`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.torch import save_file
+
+from core.errors import FusionDriveError, WeightsError
+from core.files import check_file
+from core.paths import user_path
+from core.text import lenient_output
+from fusionproxy.errors import FusionError
+from fusionproxy.runtime import OnnxModel
+from policies.checkpoints import read_checkpoint
+from policies.cilrs import FAMILY
+from policies.cilrs_network import Cilrs, network_config
+
+PARITY_LIMIT = 1e-3
+PARITY_SAMPLES = 16
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command."""
+    lenient_output()
+    parser = argparse.ArgumentParser(prog="python -m policies.training.export", description=__doc__)
+    parser.add_argument("run", type=user_path, help="run directory of policies.training.train")
+    parser.add_argument("--out", type=user_path, required=True, help="the .onnx file to write")
+    parser.add_argument(
+        "--resume-rule", action="store_true", help="drive with the rule `policies.cilrs.resume`"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        check_file(options.out)
+        parity = export(options.run / "last.pth", options.out, resumes=options.resume_rule)
+    except (FusionDriveError, FusionError, OSError) as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    print(f"{options.out}: largest difference to torch {parity:.1e}")
+    return 0
+
+
+def export(checkpoint: Path, out: Path, *, resumes: bool = False) -> float:
+    """Write `out`, and beside it .safetensors, .json and .md.
+
+    Matrices are stored in half precision and computed in single: half the download, and both
+    files hold the same rounded values. `resumes` is kept in the card: whether the policy drives
+    with the rule `policies.cilrs.resume`.
+
+    Returns:
+        The largest difference between ONNX and torch on random inputs.
+
+    Raises:
+        WeightsError: the run has no checkpoint, or the two differ by more than 1e-3.
+    """
+    state = read_checkpoint(checkpoint)
+    if "fusiondrive_cilrs" not in state:
+        raise WeightsError(f"{checkpoint}: not a checkpoint of policies.training.train")
+    facts: dict[str, Any] = _without_paths(json.loads(state["fusiondrive_cilrs"]))
+    net = Cilrs(network_config(facts["network"]))
+    halved = {name: _halve(value) for name, value in state["model"].items()}
+    net.load_state_dict({name: _whole(value) for name, value in halved.items()})
+    net.eval()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _write_onnx(net, out)
+    parity = measure_parity(net, out)
+    if parity > PARITY_LIMIT:
+        raise WeightsError(f"{out}: differs from torch by {parity:.2e}; limit {PARITY_LIMIT}")
+    card = {"family": FAMILY, "looks": [], **facts, "resumes": resumes, "parity": parity}
+    text = json.dumps(card, indent=2)
+    save_file(halved, out.with_suffix(".safetensors"), metadata={"fusiondrive_cilrs": text})
+    out.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+    out.with_suffix(".md").write_text(_describe(card, out.stem), encoding="utf-8")
+    return parity
+
+
+def _without_paths(facts: Any) -> Any:
+    """Folders by their last name: where data lay on one machine says nothing to others."""
+    if isinstance(facts, dict):
+        return {key: _without_paths(value) for key, value in facts.items()}
+    if isinstance(facts, list):
+        return [_without_paths(value) for value in facts]
+    if isinstance(facts, str):
+        return " ".join(Path(word).name if "/" in word else word for word in facts.split(" "))
+    return facts
+
+
+def measure_parity(net: Cilrs, path: Path) -> float:
+    """Largest absolute difference between the ONNX file and torch."""
+    model = OnnxModel(path)
+    rng = np.random.default_rng(0)
+    worst = 0.0
+    for _ in range(PARITY_SAMPLES):
+        image = rng.normal(size=(1, 3, net.config.height, net.config.width)).astype(np.float32)
+        speed = rng.uniform(0.0, 1.0, size=(1, 1)).astype(np.float32)
+        with torch.no_grad():
+            expected = net(torch.from_numpy(image), torch.from_numpy(speed))
+        found = model(image, speed)
+        pairs = zip(expected, found, strict=True)
+        worst = max(worst, *(float(np.abs(e.numpy() - f).max()) for e, f in pairs))
+    return worst
+
+
+def _halve(value: torch.Tensor) -> torch.Tensor:
+    is_matrix = value.dtype.is_floating_point and value.ndim >= 2
+    return value.half().contiguous() if is_matrix else value.contiguous()
+
+
+def _whole(value: torch.Tensor) -> torch.Tensor:
+    return value.float() if value.dtype == torch.float16 else value
+
+
+def _write_onnx(net: Cilrs, out: Path) -> None:
+    inputs = (
+        torch.zeros(1, 3, net.config.height, net.config.width),
+        torch.zeros(1, 1),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        full = Path(folder) / "full.onnx"
+        torch.onnx.export(
+            net,
+            inputs,
+            str(full),
+            input_names=["image", "speed"],
+            output_names=["actions", "seen_speed"],
+            opset_version=18,
+            dynamo=True,
+            optimize=False,  # would fold the norms into the matrices before they are rounded
+            external_data=False,
+            verbose=False,
+        )
+        model = onnx.load(str(full))
+    _halve_initializers(model)
+    _forget_origin(model.graph)
+    onnx.checker.check_model(model)
+    draft = out.with_suffix(".onnx.part")
+    onnx.save(model, str(draft))
+    draft.replace(out)
+
+
+def _halve_initializers(model: onnx.ModelProto) -> None:
+    """Store each float matrix as float16 behind a Cast, which runtimes fold when they load."""
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or len(tensor.dims) < 2:
+            continue
+        name = tensor.name
+        values = numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(numpy_helper.from_array(values, f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _forget_origin(graph: onnx.GraphProto) -> None:
+    """Leave out the exporter's notes: they hold paths of this machine, so that bytes differ."""
+    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    graph.doc_string = ""
+    del graph.metadata_props[:]
+
+
+def _amount(card: dict[str, Any]) -> str:
+    """Of a data set; hours and kilometres are not in the cards of earlier ones."""
+    driven = f" ({card['hours']} h, {card['km']} km)" if "hours" in card else ""
+    return f"{card['frames']} frames{driven}"
+
+
+def _describe(card: dict[str, Any], name: str) -> str:
+    train = card["train"]
+    data = "\n".join(
+        f"- Data: {_amount(d)}, hash `{d['hash']}`, made by `{d['command']}`" for d in card["data"]
+    )
+    begun = card.get("begun_with")
+    start = f"begun with weights `{begun}`" if begun else "trained from scratch"
+    numbers = "\n".join(f"| {key} | {value} |" for key, value in card["validation"].items())
+    return f"""# {name}
+
+CILRS ({card["network"]["backbone"]}, slimness {card["network"]["slimness"]}), {start}
+on RGB of the embedded renderer in clear weathers only. It never saw fog or night: that is what the
+harness measures.
+
+{data}
+- Look of the pictures: {", ".join(map(str, card["looks"])) or "unknown"}
+- Training: {card["minutes"]} minutes, {card["step"]} steps of {train["batch"]},
+  seed {train["seed"]}, commit `{card["commit"]}`, torch {card["torch"]}
+- Rule `policies.cilrs.resume`: {"on" if card["resumes"] else "off"}
+- Largest difference between ONNX and torch: {card["parity"]:.1e}
+- Weights are stored in half precision and computed in single.
+
+| mean absolute error, held-out routes | |
+|---|---|
+{numbers}
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""Short closed-loop drives, to judge weights while they are trained.
+
+`python -m policies.training.short_drives RUN/last.pth --town Town02 random:9 --drives 6` prints one line of
+JSON for each town, and another of all where there are several: so networks are compared by driving.
+Routes are drawn with a seed of their own: neither those of collection nor the ready-made ones that
+results are measured on. Open-loop errors say little about driving (Codevilla et al. 2018).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import ConfigError, FusionDriveError
+from core.paths import user_path
+from core.text import lenient_output
+from harness import launch
+from policies.base import camera_of
+from policies.cilrs import load_cilrs
+from results.stats import wilson
+from scenarios.spec import EpisodeSpec
+
+if TYPE_CHECKING:
+    from policies.base import Policy
+
+ROUTE_SEED = 7001
+SPAN_S = 40.0  # simulated, of one drive at most
+TIMEOUT_S = 120.0  # wall clock, for each drive of a check
+
+
+@dataclass(frozen=True)
+class DriveCheck:
+    """What is driven."""
+
+    town: str
+    drives: int
+    maps: Path | None = None
+    scenery: int = 0  # seed of the server
+
+
+def drive(policy: Policy, check: DriveCheck) -> dict[str, float]:
+    """Drive the routes by clear day without traffic.
+
+    Returns:
+        `drives`, the share of them without a failure (`drive_success`) and the mean metres until
+        the goal, the failure or the end of 40 s (`drive_m`).
+    """
+    from harness.env import CarlaDrivingEnv, EnvConfig
+    from harness.rollout import Stopped, rollout
+    from harness.server import ServerSpec
+    from scenarios.generate import draw_route_file
+
+    with tempfile.TemporaryDirectory() as folder:
+        server = ServerSpec(town=check.town, maps=check.maps, seed=check.scenery)
+        file = Path(folder) / "routes.xml"
+        env = CarlaDrivingEnv(
+            EnvConfig(server, camera=camera_of(policy), town=check.town, route_file=file)
+        )
+        try:
+            carla_map = env.town(check.town).map
+            draw_route_file(carla_map, check.town, file, seed=ROUTE_SEED, count=check.drives)
+            failures, metres = 0, 0.0
+            for number in range(check.drives):
+                spec = _spec(check.town, number)
+                try:
+                    score = rollout(
+                        env,
+                        policy,
+                        spec,
+                        should_stop=lambda: env.state.time_s - env.start_time_s >= SPAN_S,
+                    )
+                    failures += score.outcome.value != "success"
+                except Stopped:
+                    score = env.score()
+                metres += score.distance_m
+        finally:
+            env.close()
+    return {
+        "drives": check.drives,
+        "drive_success": round(1.0 - failures / check.drives, 4),
+        "drive_m": round(metres / check.drives, 1),
+    }
+
+
+def together(towns: Sequence[dict[str, float]]) -> dict[str, object]:
+    """Shares and means over the drives of several towns, with Wilson's 95 % interval."""
+    drives = round(sum(numbers["drives"] for numbers in towns))
+    good = round(sum(numbers["drives"] * numbers["drive_success"] for numbers in towns))
+    metres = sum(numbers["drives"] * numbers["drive_m"] for numbers in towns)
+    interval = wilson(good, drives)
+    return {
+        "drives": drives,
+        "drive_success": round(good / drives, 4),
+        "interval": [round(interval.low, 4), round(interval.high, 4)],
+        "drive_m": round(metres / drives, 1),
+    }
+
+
+def drive_apart(weights: Path, check: DriveCheck) -> dict[str, float]:
+    """The same in a process of its own: CARLA's client shares none of a trainer's threads.
+
+    Raises:
+        ConfigError: it could not be driven; the message is that of the other process.
+    """
+    command = launch.command("policies.training.short_drives", str(weights), "--town", check.town)
+    command += ["--drives", str(check.drives), "--scenery", str(check.scenery)]
+    if check.maps is not None:
+        command += ["--maps", str(check.maps)]
+    limit_s = TIMEOUT_S * (check.drives + 1)
+    try:
+        answer = subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=limit_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as err:
+        raise ConfigError(f"short drives did not end within {limit_s:.0f} s") from err
+    if answer.returncode:
+        raise ConfigError(f"short drives failed: {answer.stderr.strip()[-500:]}")
+    numbers: dict[str, float] = json.loads(answer.stdout.strip().splitlines()[-1])
+    return numbers
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    lenient_output()
+    parser = argparse.ArgumentParser(
+        prog="python -m policies.training.short_drives", description=__doc__
+    )
+    parser.add_argument("weights", type=user_path, help="a checkpoint or an export")
+    parser.add_argument("--town", nargs="+", default=["Town02"])
+    parser.add_argument("--drives", type=int, default=6, help="in each town")
+    parser.add_argument("--maps", type=user_path, help="directory with official .xodr files")
+    parser.add_argument("--scenery", type=int, default=0, help="seed of the server")
+    options = parser.parse_args(arguments)
+    try:
+        if options.drives < 1:
+            raise ConfigError(f"--drives has to be positive, found {options.drives}")
+        policy = load_cilrs(options.weights)
+        found = []
+        for town in options.town:
+            check = DriveCheck(town, options.drives, options.maps, options.scenery)
+            found.append(drive(policy, check))
+            named = {"town": town} if len(options.town) > 1 else {}
+            print(json.dumps({**named, **found[-1]}), flush=True)
+        if len(found) > 1:
+            print(json.dumps({"weights": policy.weights_hash(), **together(found)}))
+    except FusionDriveError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _spec(town: str, number: int) -> EpisodeSpec:
+    return EpisodeSpec(
+        town=town,
+        route_id=f"{number:02d}",
+        weather="clear",
+        input="rgb",
+        fuser="none",
+        policy="cilrs",
+        seed=number,
+        traffic="empty",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

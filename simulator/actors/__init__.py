@@ -1,0 +1,1 @@
+"""The actors of an episode: state, attachment, skeletons, vehicle physics."""

@@ -1,0 +1,1 @@
+"""Commands that measure the speed of ticks, pictures and rays."""

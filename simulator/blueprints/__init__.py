@@ -1,0 +1,1 @@
+"""What can be spawned: the blueprint library and the models behind it."""

@@ -1,0 +1,1 @@
+"""Bytes and sockets: the wire format, the RPC port, the streaming port."""

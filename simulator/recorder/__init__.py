@@ -1,0 +1,1 @@
+"""Recording episodes, reporting on recordings, playing them back."""

@@ -1,0 +1,1 @@
+"""What sensors measure, draw and send in one frame."""

@@ -1,0 +1,1 @@
+"""What happens before anybody is served: compiling and warming up the kernels."""

@@ -1,0 +1,1 @@
+"""One run of a town: episode, scene, spawning, lights, layers."""

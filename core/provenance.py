@@ -22,7 +22,7 @@ def source_commit() -> str:
 
 
 def _git(*arguments: str) -> str:
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]  # of all packages
     found = subprocess.run(
         ["git", *arguments], cwd=here, capture_output=True, encoding="utf-8", check=True
     )

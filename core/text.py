@@ -7,7 +7,7 @@ import io
 import sys
 from pathlib import Path
 
-from fusionproxy.errors import FusionError
+from core.errors import ConfigError
 
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -16,7 +16,7 @@ def read_text(path: Path) -> str:
     """A user's text file; the mark that Windows editors begin UTF-8 with is left out.
 
     Raises:
-        FusionError: it is not UTF-8; names the file and what to do.
+        ConfigError: it is not UTF-8; names the file and what to do.
         OSError: it cannot be read.
     """
     data = path.read_bytes()
@@ -28,7 +28,7 @@ def read_text(path: Path) -> str:
         else:
             line = data.count(b"\n", 0, err.start) + 1
             found = f"another encoding (byte 0x{data[err.start]:02x} in line {line})"
-        raise FusionError(f"{path}: expected UTF-8 text, found {found}; save it as UTF-8") from err
+        raise ConfigError(f"{path}: expected UTF-8 text, found {found}; save it as UTF-8") from err
 
 
 def lenient_output() -> None:

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from core.errors import FusionDriveError
 
-class FusionError(ValueError):
+
+class FusionError(FusionDriveError, ValueError):
     """An input, file or setting that cannot be used; the text says what was expected."""
 
 
@@ -39,7 +41,7 @@ def exit_code(run: Callable[[], str], stopped: str = "stopped") -> int:
     """
     try:
         text = run()
-    except (FusionError, OSError) as err:
+    except (FusionDriveError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

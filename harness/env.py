@@ -219,8 +219,10 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         """
         image = self.drive.views.image
         if self.render_mode is None:
-            gym_logger.warn("render() gives nothing without a render mode: make the environment with "
-                        'render_mode="rgb_array"')  # fmt: skip
+            gym_logger.warn(
+                "render() gives nothing without a render mode: make the environment with "
+                'render_mode="rgb_array"'
+            )
             return None
         return image.copy()  # the last observation's own must not change with it
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import SimulatorError
-from core.output import discard, draft_of, keep, output
+from core.files import discard, draft_of, keep, output
 from core.types import Closing, Command, Control
 from harness.env import CarlaDrivingEnv
 from harness.topdown import TopDown

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.output import whole_file
+from core.files import whole_file
 from core.types import (
     ActorKind,
     ActorState,

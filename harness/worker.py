@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from core.errors import AgentError, FusionDriveError
-from core.output import of_disk, unwritable
+from core.files import of_disk, unwritable
 from core.types import Closing, Control
 from harness.checks import driver
 from harness.config import RunConfig, anchored

@@ -20,13 +20,13 @@ def _expert(weights: Path | None) -> Policy:
 
 
 def _cilrs(weights: Path | None) -> Policy:
-    from policies.cilrs import load_cilrs
+    from policies.loading import load_cilrs
 
     return load_cilrs(weights)
 
 
 def _cilrs_bgr(weights: Path | None) -> Policy:
-    from policies.cilrs import load_cilrs
+    from policies.loading import load_cilrs
 
     if weights is None:
         raise ConfigError("policy 'cilrs-bgr' is for published checkpoints: give --weights FILE")

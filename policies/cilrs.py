@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import WeightsError
 from core.types import CameraSpec, Command, Control, EpisodeContext, Observation, WorldState
-from policies.base import Policy
-from policies.framing import Framing, framing_from
+from policies.framing import Framing
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "cilrs_v8.onnx"
 FAMILY = "fusiondrive-cilrs"
@@ -119,70 +116,6 @@ def resume(control: Control, speed_mps: float, seen_mps: float) -> Control:
     return Control(throttle=throttle, steer=control.steer, brake=0.0)
 
 
-def load_cilrs(weights: Path | None = None, *, bgr: bool = False) -> Policy:
-    """Load a policy file: `.onnx` with its card beside it, or a torch checkpoint.
-
-    Args:
-        weights: one of ours or of the published families; None takes the shipped one.
-        bgr: feed a published network blue first.
-
-    Raises:
-        WeightsError: the file is missing or foreign, or torch is needed and not installed.
-    """
-    path = weights or SHIPPED_WEIGHTS
-    if not path.is_file():
-        raise WeightsError(f"policy weights {path}: no such file")
-    if path.suffix == ".onnx" and not bgr:
-        return CilrsPolicy(_load_onnx(path))
-    try:
-        from policies.checkpoints import load_checkpoint
-    except ModuleNotFoundError as err:
-        raise WeightsError(
-            f"{path.name} needs '{err.name}', which is not installed: "
-            f"pip install 'fusiondrive[train]', or use an .onnx file"
-        ) from err
-    return load_checkpoint(path, bgr=bgr)
-
-
 def file_hash(path: Path) -> str:
     """SHA-256 of a file, first 12 hex digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-
-
-class _OnnxNetwork:
-    """The exported graph: all branches, (1, 4, 3), then the speed that the image shows, (1, 1)."""
-
-    def __init__(self, path: Path) -> None:
-        from fusionproxy.errors import FusionError
-        from fusionproxy.runtime import OnnxModel
-
-        try:
-            self._model = OnnxModel(path)
-        except FusionError as err:
-            raise WeightsError(f"policy weights: {err}") from err
-
-    def __call__(self, image: NDArray[np.float32], speed: NDArray[np.float32]) -> Prediction:
-        actions, seen_speed = self._model(image, speed)
-        return Prediction(np.asarray(actions[0], dtype=np.float32), float(seen_speed[0, 0]))
-
-
-def _load_onnx(path: Path) -> LoadedNetwork:
-    card_path = path.with_suffix(".json")
-    try:
-        card = json.loads(card_path.read_text(encoding="utf-8"))
-    except OSError as err:
-        raise WeightsError(
-            f"{path}: its card {card_path.name} is missing; it says how to prepare the image"
-        ) from err
-    except ValueError as err:
-        raise WeightsError(f"{card_path}: broken JSON: {err}") from err
-    if not isinstance(card, dict) or card.get("family") != FAMILY:
-        raise WeightsError(f"{card_path}: expected family '{FAMILY}'; not a policy of this project")
-    return LoadedNetwork(
-        network=_OnnxNetwork(path),
-        framing=framing_from(card, str(card_path)),
-        branches=BRANCHES,
-        weights_hash=file_hash(path),
-        resumes=bool(card.get("resumes", True)),
-        looks=tuple(card.get("looks", ())),
-    )

@@ -11,8 +11,9 @@ from typing import get_type_hints
 import pandas as pd
 
 from core.errors import ConfigError
+from core.files import whole_file
+from results.reading import FILE_NAME, PARQUET_NAME, read_rows, unique
 from results.row import EpisodeRow
-from results.store import FILE_NAME, PARQUET_NAME, read_rows, unique
 
 PathLike = str | os.PathLike[str]
 RUN = "run"  # the column that says where a row is from
@@ -40,12 +41,8 @@ def to_frame(rows: Iterable[EpisodeRow]) -> pd.DataFrame:
 
 def write_parquet(rows: Iterable[EpisodeRow], path: Path) -> None:
     """Write the rows whole or not at all."""
-    draft = path.with_suffix(".part")
-    try:
+    with whole_file(path) as draft:
         to_frame(rows).to_parquet(draft, index=False)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def load_frame(paths: PathLike | Iterable[PathLike]) -> pd.DataFrame:

@@ -10,18 +10,15 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
-from core.errors import ConfigError
-from core.output import output, sync
+from core.errors import ConfigError, OutputError
+from core.files import output, sync
 from core.types import Closing
+from results.reading import FILE_NAME, PARQUET_NAME, read_rows, unique
 from results.row import EpisodeRow
 
 logger = logging.getLogger(__name__)
-
-FILE_NAME = "rows.jsonl"
-PARQUET_NAME = "rows.parquet"
 
 
 class RowStore(Closing):
@@ -90,8 +87,8 @@ class RowStore(Closing):
 
         try:
             write_parquet(rows, path)
-        except OSError as err:
-            logger.warning("%s is missing, the rows are not: %s", path, err.strerror or err)
+        except OutputError as err:
+            logger.warning("the rows are written, their copy is not: %s", err)
             path.unlink(missing_ok=True)
 
     def _lock(self, directory: Path) -> None:
@@ -110,28 +107,3 @@ class RowStore(Closing):
     def _ends_with_newline(self) -> bool:
         size = os.fstat(self._fd).st_size
         return size == 0 or os.pread(self._fd, 1, size - 1) == b"\n"
-
-
-def read_rows(path: Path | str) -> list[EpisodeRow]:
-    """Rows of a file in the order of writing; a torn or foreign line is skipped with a warning."""
-    path = Path(path)
-    if not path.exists():
-        return []
-    rows = []
-    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            rows.append(EpisodeRow.from_dict(json.loads(line)))
-        except (ValueError, AttributeError, TypeError) as err:
-            logger.warning("%s:%d is not a row and is left out: %s", path, number, err)
-    return rows
-
-
-def unique(rows: Iterable[EpisodeRow]) -> list[EpisodeRow]:
-    """One row per identity, in the order of first appearance; driven rows before errors."""
-    kept: dict[str, EpisodeRow] = {}
-    for row in rows:
-        if row.identity not in kept or row.is_driven or not kept[row.identity].is_driven:
-            kept[row.identity] = row
-    return list(kept.values())

@@ -31,7 +31,7 @@ SOURCES = (
     "raycast/*.py",
     "render/*.py",
     "scenery/*.py",
-    "sensors_*.py",
+    "sensors/*.py",
     "types.py",
 )
 NAME = "kernels-"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from simulator.actors.models import ActorError
+from simulator.errors import ActorError
 from simulator.types import Pose
 
 LARGEST = 1e7  # of positions, velocities, impulses: far beyond any town, and no sum overflows

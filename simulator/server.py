@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
-from simulator.actors.models import ActorError, Sensor
+from simulator.actors.models import Sensor
 from simulator.blueprints.library import make_library
+from simulator.errors import ActorError
 from simulator.handlers.dispatch import LOAD, Dispatcher
 from simulator.handlers.late_answers import LateAnswers
 from simulator.home import user_data

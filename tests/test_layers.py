@@ -1,64 +1,110 @@
-"""The packages import each other only downwards, and nothing meets the simulator but TCP."""
+"""Packages import each other only downwards, never in a circle; TCP alone meets the server."""
 
 import ast
+import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("harness", "sensors", "scenarios", "policies", "fusionproxy", "results", "simulator")
-LOW = (
-    "core.types",
-    "core.errors",
-    "core.home",
-    "core.output",
-    "core.paths",
-    "core.text",
-)
-ALLOWED = {
+# What each layer may import besides itself. `policies.training` is a layer of its own: it drives.
+ALLOWED: dict[str, tuple[str, ...]] = {
+    "core": (),
     "simulator": (),
-    "fusionproxy": (),
-    "results": LOW,
-    "scenarios": LOW,
-    "sensors": (*LOW, "fusionproxy"),
-    "policies": (*LOW, "fusionproxy", "scenarios"),
-    "harness": ("sensors", "scenarios", "policies", "results", "fusionproxy"),
+    "fusionproxy": ("core",),
+    "results": ("core",),
+    "scenarios": ("core",),
+    "sensors": ("core", "fusionproxy"),
+    "policies": ("core", "fusionproxy", "scenarios"),
+    "harness": ("core", "sensors", "scenarios", "policies", "results", "fusionproxy"),
+    "policies.training": (
+        *("core", "harness", "policies", "sensors", "scenarios", "results", "fusionproxy"),
+    ),
 }
-# Commands that drive episodes stand above the harness, wherever their package is.
-COMMANDS = {
-    "harness/capture.py": ("harness", "scenarios", "sensors", "policies"),
-    "policies/training/collect.py": ("harness", "sensors"),
-    "policies/training/short_drives.py": ("harness", "results"),
+PACKAGES = tuple(sorted({layer.split(".")[0] for layer in ALLOWED}))
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {
+    module_name(path): path for package in PACKAGES for path in (ROOT / package).rglob("*.py")
 }
 
 
-def imported_modules(path: Path) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+def imported_modules(path: Path) -> Iterator[str]:
+    """Modules of ours that a file imports, wherever in it the import stands."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[str] = []
         if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return names
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            module = name
+            while module and module not in MODULES:
+                module = module.rpartition(".")[0]
+            if module:
+                yield module
 
 
-def modules(package: str) -> list[Path]:
-    return sorted((ROOT / package).rglob("*.py"))
+def layer_of(module: str) -> str:
+    return max((layer for layer in ALLOWED if f"{module}.".startswith(f"{layer}.")), key=len)
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_package_imports_only_what_stands_below_it(package: str) -> None:
-    offences = []
-    for path in modules(package):
-        relative = path.relative_to(ROOT).as_posix()
-        allowed = (package, *ALLOWED[package], *COMMANDS.get(relative, ()))
-        for name in imported_modules(path):
-            ours = name.split(".")[0] in PACKAGES
-            if ours and not any(name == item or name.startswith(f"{item}.") for item in allowed):
-                offences.append(f"{relative} imports {name}")
+def graph() -> "nx.DiGraph[str]":
+    found: nx.DiGraph[str] = nx.DiGraph()
+    for module, path in MODULES.items():
+        found.add_edges_from((module, other) for other in imported_modules(path) if other != module)
+    return found
+
+
+def circles(of: "nx.DiGraph[str]") -> list[list[str]]:
+    return [sorted(part) for part in nx.strongly_connected_components(of) if len(part) > 1]
+
+
+def packages_of(modules: "nx.DiGraph[str]", depth: int) -> "nx.DiGraph[str]":
+    """Arrows between packages; a module that stands in no deeper package is one of its own."""
+    found: nx.DiGraph[str] = nx.DiGraph()
+    for source, target in modules.edges:
+        ends = [".".join(name.split(".")[:depth]) for name in (source, target)]
+        if ends[0] != ends[1] and not ends[0].startswith(f"{ends[1]}.") and "." in ends[1]:
+            found.add_edge(*ends)
+    return found
+
+
+@pytest.mark.parametrize("layer", ALLOWED)
+def test_layer_imports_only_what_stands_below_it(layer: str) -> None:
+    allowed = (layer, *ALLOWED[layer])
+    offences = [
+        f"{module} imports {other}"
+        for module, path in MODULES.items()
+        if layer_of(module) == layer
+        for other in imported_modules(path)
+        if layer_of(other) not in allowed
+    ]
     assert not offences
 
 
-def test_every_package_is_checked() -> None:
-    assert all(modules(package) for package in PACKAGES)
-    assert set(ALLOWED) == set(PACKAGES)
+def test_no_imports_run_in_a_circle() -> None:
+    assert not circles(graph())
+
+
+def test_no_packages_of_the_server_import_each_other_in_a_circle() -> None:
+    own = graph().subgraph([name for name in MODULES if name.startswith("simulator.")])
+    assert not circles(packages_of(own, depth=2))
+
+
+def test_a_circle_would_be_found() -> None:
+    assert circles(nx.DiGraph([("a.x", "a.y"), ("a.y", "a.x"), ("a.y", "b")])) == [["a.x", "a.y"]]
+
+
+def test_every_package_of_the_project_is_checked() -> None:
+    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert folders - {"tests"} == set(PACKAGES)
+    assert all(importlib.util.find_spec(package) for package in PACKAGES)

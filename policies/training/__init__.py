@@ -1,1 +1,1 @@
-"""Making the driving policies: recorded drives, training, short checks, export; stands above the harness."""
+"""Making the driving policies: drives, training, checks, export; above the harness."""

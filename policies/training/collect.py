@@ -1,4 +1,4 @@
-"""Record the expert's drives for training: `python -m policies.training.collect --town Town02 --out DATA`.
+"""Record the expert's drives: `python -m policies.training.collect --town Town02 --out DATA`.
 
 Clear weathers only: a policy that has seen fog or night could not tell what a sensor adds there.
 Towns given side by side, and `--sceneries` of each, take turns every few drives: a policy that has
@@ -36,9 +36,9 @@ from harness.supervision import (
     how_it_died,
 )
 from policies.base import camera_of
-from policies.cilrs import load_cilrs
 from policies.expert import ExpertConfig, ExpertPolicy
 from policies.framing import FRAMINGS, framing
+from policies.loading import load_cilrs
 from policies.training.dataset import recorded_frames, save_episode, write_card
 from policies.training.drivers import Driver, NoisyExpert, SharedWheel
 from policies.training.noise import SteeringNoise

@@ -40,7 +40,7 @@ def begin_with(path: Path, net: Cilrs) -> str:
 
 
 def save(path: Path, learner: Learner, facts: dict[str, object]) -> None:
-    """Write a checkpoint that `--resume` and `policies.training.export` read; no pickled classes in it.
+    """Write a checkpoint for `--resume` and `policies.training.export`, without pickled classes.
 
     Args:
         path: of the checkpoint.

@@ -1,7 +1,8 @@
 """Short closed-loop drives, to judge weights while they are trained.
 
-`python -m policies.training.short_drives RUN/last.pth --town Town02 random:9 --drives 6` prints one line of
-JSON for each town, and another of all where there are several: so networks are compared by driving.
+`python -m policies.training.short_drives RUN/last.pth --town Town02 random:9 --drives 6` prints one
+line of JSON for each town, and another of all where there are several: so networks are compared
+by driving.
 Routes are drawn with a seed of their own: neither those of collection nor the ready-made ones that
 results are measured on. Open-loop errors say little about driving (Codevilla et al. 2018).
 """
@@ -23,7 +24,7 @@ from core.paths import user_path
 from core.text import lenient_output
 from harness import launch
 from policies.base import camera_of
-from policies.cilrs import load_cilrs
+from policies.loading import load_cilrs
 from results.stats import wilson
 from scenarios.spec import EpisodeSpec
 

@@ -1,6 +1,7 @@
 """Train CILRS on recorded drives, in one file from top to bottom.
 
-`python -m policies.training.train --data DATA --out RUN --minutes 40`, then `python -m policies.training.export`.
+`python -m policies.training.train --data DATA --out RUN --minutes 40`, then
+`python -m policies.training.export`.
 """
 
 from __future__ import annotations

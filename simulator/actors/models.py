@@ -6,19 +6,17 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from simulator.actors.ackermann import AckermannControl, AckermannController
 from simulator.actors.attachment import SpringArm
 from simulator.actors.bones import PoseControl
 from simulator.blueprints.sensors import default_of
-from simulator.blueprints.vehicles import VehicleModel
+from simulator.blueprints.vehicles import SteeringCurve, VehicleModel
+from simulator.errors import ActorError, LookupFailed
 from simulator.net import wire
 from simulator.physics import VehicleInput, VehicleSpec
 from simulator.types import Pose
-
-if TYPE_CHECKING:
-    from simulator.actors.vehicle_physics import SteeringCurve
 
 Vector = tuple[float, float, float]
 ZERO: Vector = (0.0, 0.0, 0.0)
@@ -38,21 +36,6 @@ class FailureState(IntEnum):
 
 
 _SAME_TIME_S = 1e-6  # sums of time steps differ by less
-
-
-class ActorError(Exception):
-    """A call that cannot be done; its text is what the client's RuntimeError says."""
-
-
-class LookupFailed(ActorError):
-    """A call about an actor that there is not, or that is of another kind.
-
-    Its text is a line of CARLA's `CarlaServerResponse.cpp` and goes on in `named`.
-    """
-
-    def named(self, function: str) -> str:
-        """As CARLA's server says it: with the function's name."""
-        return f"Responding error from function {function}: {self}"
 
 
 @dataclass(slots=True, eq=False)

@@ -7,21 +7,22 @@ others are kept and come back.
 
 from __future__ import annotations
 
-import bisect
 import math
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from simulator.actors.models import ActorError, Vehicle
+from simulator.actors.models import Vehicle
 from simulator.blueprints.vehicles import (
     DRAG_COEFFICIENT,
     PHYSICS_WHEELS,
     TYRE_FRICTION,
+    SteeringCurve,
     VehicleModel,
     grip_at,
 )
+from simulator.errors import ActorError
 from simulator.physics import VehicleSpec
 from simulator.quantities import finite
 from simulator.types import Pose
@@ -37,22 +38,6 @@ GEARS = ((3.59, 0.5, 0.65), (2.02, 0.5, 0.65), (1.38, 0.5, 0.65), (1.0, 0.5, 0.6
 _FINAL_RATIO, _RADIUS_M, _BRAKE_NM, _IDLE_RPM = 4.0, 0.35, 1500.0, 800.0
 _GRAVITY = 9.81  # m/s^2
 CURVE = ((0.0, 1.0), (20.0, 0.9), (60.0, 0.8), (120.0, 0.7))  # km/h, share of the full lock
-
-
-class SteeringCurve(NamedTuple):
-    """Share of the full lock over speed (km/h), as a client wants it."""
-
-    speeds: tuple[float, ...]
-    shares: tuple[float, ...]
-
-    def at(self, kmh: float) -> float:
-        """The share at a speed; constant beyond the ends."""
-        i = bisect.bisect_right(self.speeds, kmh)
-        if i == 0 or i == len(self.speeds):
-            return self.shares[0 if i == 0 else -1]
-        low, high = self.speeds[i - 1], self.speeds[i]
-        part = (kmh - low) / max(high - low, 1e-9)
-        return self.shares[i - 1] + part * (self.shares[i] - self.shares[i - 1])
 
 
 def default_control(model: VehicleModel) -> list[Any]:

@@ -6,6 +6,7 @@ Sizes are the bounding boxes that CARLA 0.9.16 reports for these blueprints, rou
 
 from __future__ import annotations
 
+import bisect
 from typing import NamedTuple
 
 from simulator.physics import VehicleSpec
@@ -18,6 +19,22 @@ from simulator.render.doors import (
     TRUNK,
 )
 from simulator.types import Tag
+
+
+class SteeringCurve(NamedTuple):
+    """Share of the full lock over speed (km/h), as a client wants it."""
+
+    speeds: tuple[float, ...]
+    shares: tuple[float, ...]
+
+    def at(self, kmh: float) -> float:
+        """The share at a speed; constant beyond the ends."""
+        i = bisect.bisect_right(self.speeds, kmh)
+        if i == 0 or i == len(self.speeds):
+            return self.shares[0 if i == 0 else -1]
+        low, high = self.speeds[i - 1], self.speeds[i]
+        part = (kmh - low) / max(high - low, 1e-9)
+        return self.shares[i - 1] + part * (self.shares[i] - self.shares[i - 1])
 
 
 class VehicleModel(NamedTuple):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from simulator.actors.models import Actor, ActorError, Sensor, Vehicle, Walker
+from simulator.actors.models import Actor, Sensor, Vehicle, Walker
+from simulator.errors import ActorError
 from simulator.handlers.method import Context, Method
 from simulator.net.wire import Form
 from simulator.quantities import finite, pose_of

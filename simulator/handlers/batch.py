@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from simulator.actors.models import ActorError, LookupFailed
+from simulator.errors import ActorError, LookupFailed
 from simulator.handlers import actors, lights, session, vehicles
 from simulator.handlers.method import Context, Method
 from simulator.net import wire

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.actors.bones import joints
-from simulator.actors.models import Actor, ActorError, LookupFailed, Vehicle, Walker
+from simulator.actors.models import Actor, Vehicle, Walker
 from simulator.actors.skeletons import bones_of, vehicle_bones, walker_bones
+from simulator.errors import ActorError, LookupFailed
 from simulator.handlers.method import Context, Method
 from simulator.net import wire
 from simulator.net.wire import Form

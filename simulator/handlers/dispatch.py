@@ -9,7 +9,7 @@ from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from simulator.actors.models import ActorError, LookupFailed
+from simulator.errors import ActorError, LookupFailed
 from simulator.handlers.method import Context
 from simulator.handlers.registry import METHODS, UNSUPPORTED
 from simulator.net import wire

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simulator.actors.models import Actor, ActorError
+from simulator.actors.models import Actor
+from simulator.errors import ActorError
 from simulator.handlers.actors import create
 from simulator.handlers.method import Context, Method
 from simulator.net.wire import Form

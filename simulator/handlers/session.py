@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from simulator.actors.models import ActorError
+from simulator.errors import ActorError
 from simulator.handlers.method import Context, Method
 from simulator.net import wire
 from simulator.net.wire import Form

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.actors.ackermann import AckermannControl, AckermannGains
-from simulator.actors.models import ActorError, Vehicle
+from simulator.actors.models import Vehicle
 from simulator.actors.vehicle_physics import current_control, spec_of, steering_curve_of, telemetry
 from simulator.blueprints.vehicles import PHYSICS_WHEELS
+from simulator.errors import ActorError
 from simulator.handlers.method import Context, Method
 from simulator.net.wire import Form
 from simulator.physics import VehicleInput

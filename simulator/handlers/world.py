@@ -9,14 +9,8 @@ from typing import Any
 import carla
 import numpy as np
 
-from simulator.actors.models import (
-    ZERO,
-    Actor,
-    ActorError,
-    FrictionTrigger,
-    TrafficLight,
-    TrafficSign,
-)
+from simulator.actors.models import ZERO, Actor, FrictionTrigger, TrafficLight, TrafficSign
+from simulator.errors import ActorError
 from simulator.handlers.lights import head_boxes
 from simulator.handlers.method import Context, Method
 from simulator.maps import MapError
@@ -109,14 +103,14 @@ def _points(context: Context, origin: F64, direction: F64, reach: float) -> list
 def _met(context: Context, origin: F64, direction: F64, reach: float) -> list[Any]:
     episode = context.server.episode
     found: list[tuple[float, int]] = []
-    for hit in rays.cast(episode, origin, direction, reach):
+    for hit in rays.cast(episode.scene, episode.actors, origin, direction, reach):
         if hit.actor is not None:
             tag = hit.actor.tags[0] if hit.actor.tags else Tag.OTHER
         else:
             assert hit.obstacle is not None, "cast() gives an actor or an obstacle"
             tag = episode.scene.obstacles[hit.obstacle].tag
         found.append((hit.distance_m, int(tag)))
-    ground = rays.ground_distance(episode, origin, direction, reach)
+    ground = rays.ground_distance(episode.scene, origin, direction, reach)
     if ground is not None:
         found.append((ground, _ground_tag(context, origin + direction * ground)))
     found.sort()

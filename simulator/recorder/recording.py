@@ -13,7 +13,8 @@ from typing import IO, Any, NamedTuple
 
 import msgpack
 
-from simulator.actors.models import Actor, ActorError, Sensor, TrafficLight, Vehicle, Walker
+from simulator.actors.models import Actor, Sensor, TrafficLight, Vehicle, Walker
+from simulator.errors import ActorError
 from simulator.net import wire
 from simulator.physics import Contact, VehicleInput
 from simulator.types import Pose

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from simulator.actors.models import ORIGIN, Actor, ActorError, Vehicle, Walker
+from simulator.actors.models import ORIGIN, Actor, Vehicle, Walker
+from simulator.errors import ActorError
 from simulator.recorder.recording import Created, Frame, Recording, Row, light_of, order_of
 from simulator.types import Pose
 from simulator.world.episode import Episode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulator.actors.models import ActorError
+from simulator.errors import ActorError
 from simulator.recorder.recording import Created, Frame, Recording
 
 # CARLA's letters: hero, vehicle, walker, traffic light, other, any.

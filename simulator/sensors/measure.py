@@ -139,7 +139,8 @@ def _obstacle_ahead(episode: Episode, sensor: Sensor) -> bytes | None:
     direction = sensor.pose.rotation_matrix()[:, 0]
     only_actors = sensor.attribute("only_dynamics", "false").lower() == "true"
     hits = rays.cast(
-        episode,
+        episode.scene,
+        episode.actors,
         np.array(sensor.pose[:3]),
         direction,
         float(sensor.attribute("distance", "5")),

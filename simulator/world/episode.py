@@ -14,7 +14,6 @@ from simulator.actors.ackermann import Motion
 from simulator.actors.attachment import PROBE_M, AttachmentType, SpringArm
 from simulator.actors.models import (
     Actor,
-    ActorError,
     ActorRegistry,
     FrictionTrigger,
     Sensor,
@@ -24,6 +23,7 @@ from simulator.actors.models import (
     Walker,
 )
 from simulator.actors.skeletons import pose_to_follow
+from simulator.errors import ActorError
 from simulator.net import wire
 from simulator.physics import BodyState, Contact, Physics, VehicleInput
 from simulator.types import F64, Pose, Tag, Weather
@@ -323,7 +323,7 @@ class Episode:
             actor.pose = base.compose(actor.relative)
 
     def _free_length(self, origin: F64, direction: F64, length_m: float) -> float:
-        return rays.free_length(self, origin, direction, length_m, PROBE_M)
+        return rays.free_length(self.scene, origin, direction, length_m, PROBE_M)
 
     def destroy(self, actor_id: int) -> bool:
         """Remove an actor; lights, signs and the spectator belong to the map and stay."""

@@ -1,16 +1,15 @@
-"""Straight lines through the obstacles and bodies of an episode."""
+"""Straight lines through the obstacles of a scene and the bodies of actors."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
 from simulator.actors.models import ZERO, Actor
 from simulator.types import F64
-
-if TYPE_CHECKING:
-    from simulator.world.episode import Episode
+from simulator.world.scene import Scene
 
 _LONGEST_M = 2000.0
 _GROUND_STEP_M = 0.5
@@ -24,13 +23,8 @@ class Hit(NamedTuple):
     obstacle: int | None = None
 
 
-def static_boxes(episode: Episode) -> F64:
-    """Centre, yaw in degrees and half extents of the obstacles, (N, 7)."""
-    return episode.scene.obstacle_boxes
-
-
 def actor_box(actor: Actor) -> tuple[float, ...]:
-    """The row of one actor, as in `static_boxes`."""
+    """The row of one actor, as in `Scene.obstacle_boxes`."""
     x, y, z = (p + c for p, c in zip(actor.pose[:3], actor.box_center, strict=True))
     return (x, y, z, actor.pose.yaw, *actor.half_extent)
 
@@ -39,7 +33,7 @@ def entries(boxes: F64, origin: F64, direction: F64, margin_m: float = 0.0) -> F
     """Distance at which a ray enters each box, (N,); infinite where it passes by.
 
     Args:
-        boxes: (N, 7) as in `static_boxes`.
+        boxes: (N, 7) as in `Scene.obstacle_boxes`.
         origin: (3,) m.
         direction: (3,) unit vector.
         margin_m: by how much the boxes are grown.
@@ -60,37 +54,37 @@ def entries(boxes: F64, origin: F64, direction: F64, margin_m: float = 0.0) -> F
 
 
 def cast(
-    episode: Episode, origin: F64, direction: F64, reach_m: float, *, ignore: Actor | None = None,
-    margin_m: float = 0.0, only_actors: bool = False,
+    scene: Scene, actors: Iterable[Actor], origin: F64, direction: F64, reach_m: float, *,
+    ignore: Actor | None = None, margin_m: float = 0.0, only_actors: bool = False,
 ) -> list[Hit]:  # fmt: skip
     """What a ray enters within its reach, nearest first."""
     hits = []
-    bodies = [a for a in episode.actors if a.has_body and a is not ignore and a.half_extent != ZERO]
+    bodies = [a for a in actors if a.has_body and a is not ignore and a.half_extent != ZERO]
     if bodies:
         boxes = np.array([actor_box(a) for a in bodies], np.float64)
         found = entries(boxes, origin, direction, margin_m)
         hits += [Hit(float(d), a) for d, a in zip(found, bodies, strict=True) if d <= reach_m]
     if not only_actors:
-        found = entries(static_boxes(episode), origin, direction, margin_m)
+        found = entries(scene.obstacle_boxes, origin, direction, margin_m)
         near = np.flatnonzero(found <= reach_m)
         hits += [Hit(float(found[i]), None, int(i)) for i in near]
     return sorted(hits, key=lambda hit: hit.distance_m)
 
 
 def free_length(
-    episode: Episode, origin: F64, direction: F64, length_m: float, margin_m: float
+    scene: Scene, origin: F64, direction: F64, length_m: float, margin_m: float
 ) -> float:
     """How far a ball can roll before it meets an obstacle or the ground, m."""
-    found = entries(static_boxes(episode), origin, direction, margin_m)
+    found = entries(scene.obstacle_boxes, origin, direction, margin_m)
     length = float(found.min(initial=length_m))
     below = origin - (0.0, 0.0, margin_m)
-    ground = ground_distance(episode, below, direction, length)
+    ground = ground_distance(scene, below, direction, length)
     return length if ground is None else ground
 
 
-def ground_distance(episode: Episode, origin: F64, direction: F64, reach_m: float) -> float | None:
+def ground_distance(scene: Scene, origin: F64, direction: F64, reach_m: float) -> float | None:
     """Where a ray meets the ground, if it does so within its reach."""
-    height = episode.scene.ground.height
+    height = scene.ground.height
     reach_m = min(reach_m, _LONGEST_M)
 
     def above(distance: float) -> float:

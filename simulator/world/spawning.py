@@ -8,7 +8,6 @@ from simulator.actors.attachment import AttachmentType
 from simulator.actors.models import (
     ZERO,
     Actor,
-    ActorError,
     FrictionTrigger,
     Sensor,
     Vehicle,
@@ -19,6 +18,7 @@ from simulator.blueprints.library import FRICTION_TRIGGER, Blueprint
 from simulator.blueprints.props import FLAT_PROPS
 from simulator.blueprints.sensors import ANY_NUMBER, LIMITS, SENSOR_ATTRIBUTES
 from simulator.blueprints.vehicles import TYRE_FRICTION, VEHICLES
+from simulator.errors import ActorError
 from simulator.net import wire
 from simulator.quantities import LARGEST
 from simulator.sensors.camera import CAMERAS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulator.actors.models import ActorError
+from simulator.errors import ActorError
 from simulator.net import wire
 from simulator.render.weather import light_of
 from simulator.types import F32, Weather

@@ -22,7 +22,7 @@ from harness.slot import AgentDeath, Job
 from harness.worker import Attempt, Records
 from policies import make_policy
 from policies.base import Policy
-from results.store import read_rows
+from results.reading import read_rows
 from scenarios.route_files import write_route_xml
 from scenarios.spec import EpisodeSpec
 from sensors.config import CameraSpec

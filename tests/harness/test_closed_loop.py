@@ -29,7 +29,7 @@ from harness.server import RunningServer, Server, ServerSpec
 from harness.session import Address, Session
 from harness.trace import read_trace
 from policies import make_policy
-from results.store import read_rows
+from results.reading import read_rows
 from scenarios.route_files import write_route_xml
 from scenarios.spec import EpisodeSpec
 from sensors.config import CameraSpec

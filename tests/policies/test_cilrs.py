@@ -8,16 +8,9 @@ import pytest
 from core.errors import WeightsError
 from core.types import Command, Control, Observation
 from policies import POLICIES, make_policy
-from policies.cilrs import (
-    BRANCHES,
-    CilrsPolicy,
-    LoadedNetwork,
-    Prediction,
-    load_cilrs,
-    resume,
-    to_control,
-)
+from policies.cilrs import BRANCHES, CilrsPolicy, LoadedNetwork, Prediction, resume, to_control
 from policies.framing import Framing
+from policies.loading import load_cilrs
 from policies.preprocess import Preprocessing
 
 

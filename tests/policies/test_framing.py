@@ -6,8 +6,9 @@ import pytest
 from core.errors import ConfigError, WeightsError
 from core.types import CameraSpec
 from policies.base import camera_of
-from policies.cilrs import SHIPPED_WEIGHTS, load_cilrs
+from policies.cilrs import SHIPPED_WEIGHTS
 from policies.framing import FRAMINGS, Framing, common_framing, framing, framing_from
+from policies.loading import load_cilrs
 from policies.training.collect import CollectConfig, collect
 from sensors.frame import focal_px
 

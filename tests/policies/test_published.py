@@ -24,7 +24,7 @@ from core.types import (
 from harness.run import main
 from policies import make_policy
 from policies.base import Policy, camera_of
-from policies.cilrs import load_cilrs
+from policies.loading import load_cilrs
 
 torch = pytest.importorskip("torch", reason="torch is in the extra `train`")
 pytest.importorskip("torchvision", reason="torchvision is in the extra `train`")

@@ -24,9 +24,9 @@ from policies.training.dataset import (
 torch = pytest.importorskip("torch", reason="torch is in the extra `train`")
 pytest.importorskip("timm", reason="timm is in the extra `train`")
 
-from policies.cilrs import load_cilrs  # noqa: E402
 from policies.cilrs_network import NetworkConfig  # noqa: E402
 from policies.framing import FRAMINGS, Framing  # noqa: E402
+from policies.loading import load_cilrs  # noqa: E402
 from policies.training.path_head import SCALE_M, PathHead, path_loss  # noqa: E402
 from policies.training.relabel import HOLD_THROTTLE, pedals  # noqa: E402
 from policies.training.train import TrainConfig, train  # noqa: E402

@@ -9,8 +9,9 @@ import pytest
 
 from core.errors import ConfigError
 from results.identity import Identity
+from results.reading import read_rows
 from results.row import EpisodeRow
-from results.store import RowStore, read_rows
+from results.store import RowStore
 
 IDENTITY = Identity(
     package_version="1",

@@ -1,0 +1,41 @@
+"""Moved to `core.types`; plug-ins that import `harness.types` go on working."""
+
+from core.types import (
+    ActorKind,
+    ActorState,
+    CameraSpec,
+    Closing,
+    CollisionEvent,
+    Command,
+    Control,
+    EpisodeContext,
+    Image,
+    LightState,
+    Observation,
+    Pose,
+    Reading,
+    Route,
+    SensorSpec,
+    StopLine,
+    WorldState,
+)
+
+__all__ = [
+    "ActorKind",
+    "ActorState",
+    "CameraSpec",
+    "Closing",
+    "CollisionEvent",
+    "Command",
+    "Control",
+    "EpisodeContext",
+    "Image",
+    "LightState",
+    "Observation",
+    "Pose",
+    "Reading",
+    "Route",
+    "SensorSpec",
+    "StopLine",
+    "WorldState",
+]

@@ -26,7 +26,7 @@ from scenarios.route_files import RouteSpec, is_random_town, read_route_xml, tow
 from scenarios.route_weather import ROUTE_WEATHER
 from scenarios.spec import COLLISION_MODES, check_traffic
 from scenarios.weather import WEATHERS
-from sensors.fusion import fuser_names, make_fuser
+from sensors.fusion import BLANKED, fuser_names, make_fuser
 from sensors.inputs import INPUTS
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def check_run(config: RunConfig) -> Drivers:
     check_names("weather", config.weather, (*WEATHERS, ROUTE_WEATHER))
     check_names("input", config.input, INPUTS)
     check_policy(config.policy)
-    check_names("fuser", [config.fuser], fuser_names())
+    check_names("fuser", [config.fuser.removesuffix(BLANKED)], fuser_names())
     check_traffic(config.traffic)
     check_names("collision mode", [config.collision_mode], COLLISION_MODES)
     check_towns(config)

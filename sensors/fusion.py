@@ -20,6 +20,8 @@ U8 = NDArray[np.uint8]
 
 ENTRY_POINTS = "fusiondrive.fusers"
 WEIGHTS = (".onnx", IR)  # files that drive; the others need torch
+BLANKED = ":blanked"  # behind a fuser's name
+BLANK = 128  # grey level of the plane
 
 
 class Fuser(Protocol):
@@ -54,18 +56,43 @@ class LumaFuser:
         return "none"
 
 
-def default_student() -> Path:
-    """The student that ships with the package."""
+class BlankedFuser:
+    """A control: any fuser, fed a grey plane in place of the infrared image.
+
+    What it still gains over RGB cannot come from infrared.
+    """
+
+    def __init__(self, fuser: Fuser) -> None:
+        self._fuser = fuser
+        self.label = f"{fuser.label}, infrared blanked"
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Versions of the pictures that the wrapped fuser was trained on."""
+        found: tuple[int, ...] = getattr(self._fuser, "looks", ())
+        return found
+
+    def fuse(self, rgb: U8, thermal: U8) -> U8:
+        """Fuse (H, W, 3) RGB with a plane of value 128; the infrared image is not looked at."""
+        return self._fuser.fuse(rgb, np.full_like(thermal, BLANK))
+
+    def weights_hash(self) -> str:
+        """Hash of the wrapped fuser's weights."""
+        return self._fuser.weights_hash()
+
+
+def shipped_student(name: str) -> Path:
+    """The file of a student that ships with the package, such as `oracle`."""
     import fusionproxy
 
-    return Path(fusionproxy.__file__).parent / "weights" / "student_oracle.onnx"
+    return Path(fusionproxy.__file__).parent / "weights" / f"student_{name}.onnx"
 
 
 class StudentFuser:
     """FusionProxy's distilled student on the CPU runtime."""
 
     def __init__(self, weights: Path | None) -> None:
-        self._path = weights or default_student()
+        self._path = weights or shipped_student("oracle")
         if not self._path.is_file():
             raise WeightsError(
                 f"no fusion student at {self._path}; train one with "
@@ -104,8 +131,18 @@ class StudentFuser:
         return self._student.weights_hash()
 
 
+def _shipped(name: str, weights: Path | None) -> Fuser:
+    if weights is not None:
+        raise ConfigError(
+            f"fuser '{name}' names the student that ships; for {weights} choose fuser 'student'"
+        )
+    return StudentFuser(shipped_student(name))
+
+
 FUSERS: Mapping[str, Callable[[Path | None], Fuser]] = {
     "student": StudentFuser,
+    "distilled": lambda weights: _shipped("distilled", weights),
+    "oracle": lambda weights: _shipped("oracle", weights),
     "average": lambda weights: LumaFuser("average", RULES["average"], weights),
     "max": lambda weights: LumaFuser("max", RULES["max"], weights),
     "laplacian": lambda weights: LumaFuser("laplacian", RULES["laplacian"], weights),
@@ -113,18 +150,24 @@ FUSERS: Mapping[str, Callable[[Path | None], Fuser]] = {
 
 
 def fuser_names() -> tuple[str, ...]:
-    """Names that `make_fuser` accepts, those of installed plug-ins included."""
+    """Names that `make_fuser` accepts, plug-ins included; each also with `:blanked` behind it."""
     return (*FUSERS, *(p.name for p in entry_points(group=ENTRY_POINTS) if p.name not in FUSERS))
 
 
 def make_fuser(name: str, weights: Path | str | None = None) -> Fuser:
     """Build a fuser by name; third parties register theirs as entry points.
 
+    Args:
+        name: one of `fuser_names()`; the ending `:blanked` makes it a `BlankedFuser`.
+        weights: a student's file; None takes the shipped one.
+
     Raises:
         ConfigError: the name is not known.
         WeightsError: its weights are missing.
     """
     weights = None if weights is None else Path(weights)
+    if name.endswith(BLANKED):
+        return BlankedFuser(make_fuser(name.removesuffix(BLANKED), weights))
     if name in FUSERS:
         return FUSERS[name](weights)
     for plug_in in entry_points(group=ENTRY_POINTS):

@@ -6,7 +6,7 @@ import pytest
 from core.errors import ConfigError, FusionDriveError, WeightsError
 from core.types import ActorKind, ActorState, Pose, WorldState
 from sensors.frame import RigFrame
-from sensors.fusion import FUSERS, default_student, make_fuser
+from sensors.fusion import FUSERS, make_fuser
 from sensors.inputs import INPUTS, InputPipeline
 from sensors.thermal import ThermalCamera
 
@@ -15,15 +15,9 @@ RGB = RNG.integers(0, 256, (90, 130, 3), dtype=np.uint8)
 THERMAL = RNG.integers(0, 256, (90, 130), dtype=np.uint8)
 
 
-def fuser_or_skip(name):
-    if name == "student" and not default_student().is_file():
-        pytest.skip("the student's weights are not there")
-    return make_fuser(name)
-
-
 @pytest.mark.parametrize("name", FUSERS)
 def test_fuser_returns_an_rgb_image_of_the_same_size(name):
-    fuser = fuser_or_skip(name)
+    fuser = make_fuser(name)
     fused = fuser.fuse(RGB, THERMAL)
     assert fused.shape == RGB.shape
     assert fused.dtype == np.uint8
@@ -32,13 +26,13 @@ def test_fuser_returns_an_rgb_image_of_the_same_size(name):
     assert fuser.weights_hash()
 
 
-@pytest.mark.parametrize("name", [name for name in FUSERS if name != "student"])
+@pytest.mark.parametrize("name", ["average", "max", "laplacian"])
 def test_a_warm_spot_in_a_dark_image_shows(name):
-    # Not the student: it paints what a street looks like by day, and has never seen a spot.
+    # Not the students: the oracle paints a street as it is by day, and has never seen a spot.
     dark = np.full((96, 128, 3), 10, np.uint8)
     spot = np.full((96, 128), 40, np.uint8)
     spot[40:60, 50:70] = 230
-    fused = fuser_or_skip(name).fuse(dark, spot).mean(axis=2)
+    fused = make_fuser(name).fuse(dark, spot).mean(axis=2)
     assert fused[45:55, 55:65].mean() > fused[:20].mean() + 40
 
 
@@ -50,8 +44,23 @@ def test_plain_rules_match_a_hand_calculation_on_grey():
     assert np.all(make_fuser("laplacian").fuse(grey, warm) == 130)
 
 
+@pytest.mark.parametrize("name", ["average", "oracle"])
+def test_a_blanked_fuser_sees_grey_whatever_the_infrared_shows(name):
+    plain, blanked = make_fuser(name), make_fuser(f"{name}:blanked")
+    grey = plain.fuse(RGB, np.full_like(THERMAL, 128))
+    assert np.array_equal(blanked.fuse(RGB, THERMAL), grey)
+    assert not np.array_equal(grey, plain.fuse(RGB, THERMAL))
+    assert blanked.label == f"{plain.label}, infrared blanked"
+    assert blanked.weights_hash() == plain.weights_hash()
+
+
+def test_a_shipped_student_takes_no_other_weights(tmp_path):
+    with pytest.raises(ConfigError, match="choose fuser 'student'"):
+        make_fuser("distilled", tmp_path / "mine.onnx")
+
+
 def test_unknown_fuser_lists_the_known_ones():
-    with pytest.raises(ConfigError, match="unknown fuser 'magic'; known: average, laplacian"):
+    with pytest.raises(ConfigError, match="unknown fuser 'magic'; known: average, distilled"):
         make_fuser("magic")
 
 

@@ -104,8 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     setup = "for leaderboard:AGENT.py's setup: a file or folder, or such as CONFIG.py+NET.pth+NAME"
     add("--agent-config", metavar="TEXT", help=setup)
     add("--fused-camera", metavar="ID", help="of that agent's RGB cameras; default: its first")
-    add("--fuser", help="student (default), distilled, oracle, average, max, laplacian; NAME:blanked "
-        "puts a grey plane in place of the infrared image")  # fmt: skip
+    add("--fuser", help="student (default), distilled, oracle, average, max, laplacian; "
+        "NAME:blanked puts a grey plane in place of the infrared image")  # fmt: skip
     add("--fuser-weights", type=user_path, metavar="FILE", help="default: the shipped ones")
     add("--suite", help="appendix_b: the paper's matrix, printed beside its numbers")
     add("--routes", type=int, help="how many of the town's routes (default 10 of 25)")

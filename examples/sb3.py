@@ -19,8 +19,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
 
-from core.paths import user_path
-from core.types import CameraSpec, Control, Observation, WorldState
+from fusiondrive.paths import user_path
+from fusiondrive.types import CameraSpec, Control, Observation, WorldState
 from harness import ENV_ID
 from policies.base import Policy
 

@@ -19,10 +19,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from core.files import check_folder, whole_file
-from core.paths import user_path
-from core.provenance import source_commit
-from core.text import lenient_output
+from fusiondrive.files import check_folder, whole_file
+from fusiondrive.paths import user_path
+from fusiondrive.provenance import source_commit
+from fusiondrive.text import lenient_output
 from fusionproxy.benchmark_metrics import metrics_table, time_metrics
 from fusionproxy.config import PRESETS
 from fusionproxy.errors import exit_code, exit_without

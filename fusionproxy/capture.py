@@ -1,6 +1,6 @@
 """Moved: `python -m harness.capture`."""
 
-from core.moved import run_moved
+from fusiondrive.moved import run_moved
 
 if __name__ == "__main__":
     run_moved("harness.capture")

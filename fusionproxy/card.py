@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.provenance import UNKNOWN
+from fusiondrive.provenance import UNKNOWN
 from fusionproxy.distillation import TERMS
 from fusionproxy.errors import FusionError
 from fusionproxy.fidelity import TERMS as FIDELITY_TERMS

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.files import whole_file
+from fusiondrive.files import whole_file
 from fusionproxy.errors import FusionError
 
 U8 = NDArray[np.uint8]

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from core.errors import FusionDriveError
+from fusiondrive.errors import FusionDriveError
 
 
 class FusionError(FusionDriveError, ValueError):

@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.files import check_folder, whole_folder
-from core.paths import user_path
-from core.provenance import source_commit
-from core.text import lenient_output
+from fusiondrive.files import check_folder, whole_folder
+from fusiondrive.paths import user_path
+from fusiondrive.provenance import source_commit
+from fusiondrive.text import lenient_output
 from fusionproxy.errors import FusionError, exit_code
 from fusionproxy.evaluate_tables import Measured, check_peers, peers_table, table_1, table_2
 from fusionproxy.methods import Method, make_methods, timed

@@ -20,10 +20,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core.files import check_folder, whole_folder
-from core.paths import user_path
-from core.provenance import source_commit
-from core.text import lenient_output
+from fusiondrive.files import check_folder, whole_folder
+from fusiondrive.paths import user_path
+from fusiondrive.provenance import source_commit
+from fusiondrive.text import lenient_output
 from fusionproxy import published as paper
 from fusionproxy.errors import FusionError, exit_code, exit_without
 from fusionproxy.evaluate import RESULTS, add_protocol, evaluate, protocol_of, write_results

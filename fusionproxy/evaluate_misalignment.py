@@ -20,9 +20,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from core.files import check_folder, whole_folder
-from core.paths import user_path
-from core.text import lenient_output
+from fusiondrive.files import check_folder, whole_folder
+from fusiondrive.paths import user_path
+from fusiondrive.text import lenient_output
 from fusionproxy import published as paper
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_code

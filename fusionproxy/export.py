@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core.files import whole_folder
-from core.paths import user_path
-from core.text import lenient_output
+from fusiondrive.files import whole_folder
+from fusiondrive.paths import user_path
+from fusiondrive.text import lenient_output
 from fusionproxy.data import Pairs, data_hash, read_index
 from fusionproxy.errors import FusionError, exit_code, exit_without, first_line
 from fusionproxy.formats import EXPORTS, INT8, IR, TENSORS, beside, weights_hash

@@ -24,9 +24,9 @@ import av
 import cv2
 import numpy as np
 
-from core.files import whole_file, whole_folder
-from core.paths import user_path
-from core.text import lenient_output
+from fusiondrive.files import whole_file, whole_folder
+from fusiondrive.paths import user_path
+from fusiondrive.text import lenient_output
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_code
 from fusionproxy.layouts import SUFFIXES, PairFile

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.files import whole_file
+from fusiondrive.files import whole_file
 from fusionproxy.errors import FusionError
 from fusionproxy.formats import INT8, IR, PREFERRED, TORCHSCRIPT, stem_of, weights_hash
 from fusionproxy.inference import grown, is_tiny

@@ -21,9 +21,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.files import check_file, whole_file
-from core.paths import user_path
-from core.text import lenient_output
+from fusiondrive.files import check_file, whole_file
+from fusiondrive.paths import user_path
+from fusiondrive.text import lenient_output
 from fusionproxy.data import INDEX, U8, Pairs, data_hash, hold_out, read_index
 from fusionproxy.errors import FusionError, exit_code
 from fusionproxy.images import (

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from core.files import whole_file
+from fusiondrive.files import whole_file
 from fusionproxy.config import StudentConfig
 from fusionproxy.errors import FusionError, first_line, missing_extra
 

@@ -25,10 +25,10 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from core.files import check_folder
-from core.paths import path_text, user_path
-from core.provenance import UNKNOWN, source_commit
-from core.text import lenient_output
+from fusiondrive.files import check_folder
+from fusiondrive.paths import path_text, user_path
+from fusiondrive.provenance import UNKNOWN, source_commit
+from fusiondrive.text import lenient_output
 from fusionproxy import mixing
 from fusionproxy.config import PRESETS, preset
 from fusionproxy.data import U8

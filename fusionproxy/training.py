@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from core.files import whole_file
+from fusiondrive.files import whole_file
 from fusionproxy.errors import FusionError, missing_extra
 
 try:

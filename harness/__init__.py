@@ -6,7 +6,7 @@ neither the client nor the renderer is loaded before an environment is made.
 
 import gymnasium
 
-from core.home import ensure_home
+from fusiondrive.home import ensure_home
 from harness.launch import find_siblings
 
 ENV_ID = "fusiondrive/CarlaDriving-v0"

@@ -6,7 +6,7 @@ import numpy as np
 from gymnasium.error import InvalidAction
 from numpy.typing import ArrayLike, NDArray
 
-from core.types import Control
+from fusiondrive.types import Control
 
 LOW = np.array([0.0, -1.0, 0.0], np.float32)  # throttle, steer, brake
 HIGH = np.array([1.0, 1.0, 1.0], np.float32)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from tabulate import tabulate
 
-from core.errors import ConfigError, FusionDriveError
-from core.paths import user_path
-from core.text import lenient_output
+from fusiondrive.errors import ConfigError, FusionDriveError
+from fusiondrive.paths import user_path
+from fusiondrive.text import lenient_output
 from harness.checks import check_names, check_reachable
 from harness.config import BACKENDS, Timeouts
 from harness.env import CarlaDrivingEnv, EnvConfig

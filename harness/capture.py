@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import ConfigError, FusionDriveError, SimulatorError
-from core.files import check_folder
-from core.paths import user_path
-from core.text import lenient_output
-from core.types import Control
+from fusiondrive.errors import ConfigError, FusionDriveError, SimulatorError
+from fusiondrive.files import check_folder
+from fusiondrive.paths import user_path
+from fusiondrive.text import lenient_output
+from fusiondrive.types import Control
 from fusionproxy.data import PARTS, U8, Shard, read_about, read_index, write_shard
 from fusionproxy.errors import FusionError
 from harness.env import CarlaDrivingEnv, EnvConfig

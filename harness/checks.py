@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 
 import cv2
 
-from core.errors import ConfigError, MapError, unknown_name
+from fusiondrive.errors import ConfigError, MapError, unknown_name
 from harness.config import RunConfig
 from harness.probe import DEFAULT_PORT, check_version, is_port_free
 from policies import LEADERBOARD, POLICIES, check_policy, make_policy

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from core.errors import ConfigError
-from core.paths import file_path
+from fusiondrive.errors import ConfigError
+from fusiondrive.paths import file_path
 from harness.file_names import safe_name
 from harness.yaml_files import read_yaml
 from results.identity import OUTCOME_FIELDS, RUNTIME_FIELDS

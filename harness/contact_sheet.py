@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import FusionDriveError, SimulatorError
-from core.files import check_file
-from core.paths import user_path
-from core.text import lenient_output
+from fusiondrive.errors import FusionDriveError, SimulatorError
+from fusiondrive.files import check_file
+from fusiondrive.paths import user_path
+from fusiondrive.text import lenient_output
 from fusionproxy.errors import FusionError
 from harness.server import RunningServer, Server, ServerSpec
 from harness.watchdog import Watched, watch

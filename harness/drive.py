@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import carla
 
-from core.errors import SimulatorError
-from core.types import CameraSpec, Control, Observation, Route, SensorSpec, WorldState
+from fusiondrive.errors import SimulatorError
+from fusiondrive.types import CameraSpec, Control, Observation, Route, SensorSpec, WorldState
 from harness.config import Timeouts
 from harness.criteria import Event
 from harness.ego import apply_control, lights_for, remove_ego, spawn_ego, start_pose

@@ -6,8 +6,8 @@ import logging
 
 import carla
 
-from core.errors import SimulatorError
-from core.types import Control, Pose, Route
+from fusiondrive.errors import SimulatorError
+from fusiondrive.types import Control, Pose, Route
 from scenarios.weather import WeatherPreset
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import ArrayLike, NDArray
 
-from core.types import Control, EpisodeContext, Observation, Route, WorldState
+from fusiondrive.types import Control, EpisodeContext, Observation, Route, WorldState
 from harness import ENV_ID, register
 from harness.actions import HIGH, LOW, control_of
 from harness.checks import check_names, pick_route

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from core.errors import ConfigError, unknown_name
-from core.types import CameraSpec, SensorSpec
+from fusiondrive.errors import ConfigError, unknown_name
+from fusiondrive.types import CameraSpec, SensorSpec
 from harness.checks import check_names
 from harness.config import Timeouts
 from harness.reward import RewardConfig

@@ -1,20 +1,22 @@
-"""Moved to `core.errors`; plug-ins that import `harness.errors` go on working."""
+"""Moved to `fusiondrive.errors`; plug-ins that import `harness.errors` go on working."""
 
-from core.errors import (
+from fusiondrive.errors import (
+    AgentError,
     ConfigError,
-    FileError,
     FusionDriveError,
     MapError,
+    OutputError,
     SimulatorError,
     WeightsError,
     unknown_name,
 )
 
 __all__ = [
+    "AgentError",
     "ConfigError",
-    "FileError",
     "FusionDriveError",
     "MapError",
+    "OutputError",
     "SimulatorError",
     "WeightsError",
     "unknown_name",

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from core.errors import AgentError, SimulatorError
-from core.types import Control, EpisodeContext, Observation, WorldState
+from fusiondrive.errors import AgentError, SimulatorError
+from fusiondrive.types import Control, EpisodeContext, Observation, WorldState
 from harness.config import Timeouts
 from policies.base import Policy, finish_policy
 from policies.faults import checked, place_of_frame, reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.errors import FusionDriveError
+from fusiondrive.errors import FusionDriveError
 from harness.route_facts import RouteFacts
 from harness.scoring import Score
 from scenarios.spec import EpisodeSpec

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgpack
 
-from core.errors import ConfigError, SimulatorError
+from fusiondrive.errors import ConfigError, SimulatorError
 
 CARLA_VERSION = "0.9.16"
 DEFAULT_PORT = 2000

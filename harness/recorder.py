@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import SimulatorError
-from core.files import discard, draft_of, keep, output
-from core.types import Closing, Command, Control
+from fusiondrive.errors import SimulatorError
+from fusiondrive.files import discard, draft_of, keep, output
+from fusiondrive.types import Closing, Command, Control
 from harness.env import CarlaDrivingEnv
 from harness.topdown import TopDown
 from sensors.inputs import Views

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from core.types import Control
+from fusiondrive.types import Control
 from harness.env import CarlaDrivingEnv
 from harness.guard import GuardedPolicy
 from harness.scoring import Score

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.types import Route
+from fusiondrive.types import Route
 from harness.config import RunConfig
 from scenarios.route_files import describe_unserved
 from scenarios.route_weather import ROUTE_WEATHER, course_of

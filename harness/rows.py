@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from core.types import ActorKind
+from fusiondrive.types import ActorKind
 from harness.messages import Driven
 from harness.scoring import Outcome
 from results.identity import Identity

@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from core.errors import ConfigError, FusionDriveError
-from core.paths import user_path
-from core.text import lenient_output
+from fusiondrive.errors import ConfigError, FusionDriveError
+from fusiondrive.paths import user_path
+from fusiondrive.text import lenient_output
 from harness.checks import check_run, with_route_weather
 from harness.config import BACKENDS, LOG_LEVELS, RunConfig, load_config
 from harness.runner import Runner

@@ -18,8 +18,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from core.errors import AgentError, ConfigError, FusionDriveError, SimulatorError
-from core.types import Closing
+from fusiondrive.errors import AgentError, ConfigError, FusionDriveError, SimulatorError
+from fusiondrive.types import Closing
 from harness.checks import Drivers, pick_route, warn_of_look
 from harness.config import RunConfig
 from harness.file_names import safe_name

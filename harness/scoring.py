@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from core.types import ActorKind, Pose, Route, WorldState
+from fusiondrive.types import ActorKind, Pose, Route, WorldState
 from harness.criteria import CriterionSetup, Event, EventKind, Step, make_criteria
 from harness.criteria.base import LaneQuery
 from harness.criteria.lane import LaneCriterion

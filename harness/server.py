@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol
 
-from core.errors import ConfigError, FusionDriveError, SimulatorError, unknown_name
-from core.files import output
+from fusiondrive.errors import ConfigError, FusionDriveError, SimulatorError, unknown_name
+from fusiondrive.files import output
 from harness import launch
 from harness.config import BACKENDS
 from harness.probe import CARLA_VERSION, DEFAULT_PORT, check_version, is_port_free

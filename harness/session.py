@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import carla
 
-from core.errors import MapError, SimulatorError
-from core.types import Closing
+from fusiondrive.errors import MapError, SimulatorError
+from fusiondrive.types import Closing
 from harness.config import Timeouts
 from harness.probe import Engine, check_version, engine_of, look_of
 from harness.watchdog import SLACK_S, Watched, watch

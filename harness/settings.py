@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from core.errors import ConfigError, unknown_name
+from fusiondrive.errors import ConfigError, unknown_name
 
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")  # a model's word, a dataclass's
 

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from core.errors import AgentError, FusionDriveError, SimulatorError
+from fusiondrive.errors import AgentError, FusionDriveError, SimulatorError
 from harness.checks import PORT_STRIDE
 from harness.config import RunConfig
 from harness.guard import AgentClock

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from core.errors import SimulatorError
+from fusiondrive.errors import SimulatorError
 from harness.config import Timeouts
 
 _WAITS = Timeouts()

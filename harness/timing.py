@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from core.types import ActorState
+from fusiondrive.types import ActorState
 from sensors.frame import RigFrame
 from sensors.fusion import Fuser
 from sensors.thermal import ThermalCamera

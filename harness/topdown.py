@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.types import ActorState, LightState, Pose, Route, StopLine, WorldState
+from fusiondrive.types import ActorState, LightState, Pose, Route, StopLine, WorldState
 
 U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]

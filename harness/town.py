@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from core.types import Route
+from fusiondrive.types import Route
 from harness.criteria.lane import CarlaLaneQuery
 from harness.session import Session
 from harness.world import StopLines

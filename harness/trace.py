@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from core.files import whole_file
-from core.types import (
+from fusiondrive.files import whole_file
+from fusiondrive.types import (
     ActorKind,
     ActorState,
     CollisionEvent,

@@ -1,6 +1,6 @@
-"""Moved to `core.types`; plug-ins that import `harness.types` go on working."""
+"""Moved to `fusiondrive.types`; plug-ins that import `harness.types` go on working."""
 
-from core.types import (
+from fusiondrive.types import (
     ActorKind,
     ActorState,
     CameraSpec,

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from core.errors import SimulatorError
+from fusiondrive.errors import SimulatorError
 from harness.probe import call, check_version
 from scenarios import traffic_manager
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from core.errors import AgentError, FusionDriveError
-from core.files import of_disk, unwritable
-from core.types import Closing, Control
+from fusiondrive.errors import AgentError, FusionDriveError
+from fusiondrive.files import of_disk, unwritable
+from fusiondrive.types import Closing, Control
 from harness.checks import driver
 from harness.config import RunConfig, anchored
 from harness.env import CarlaDrivingEnv, EnvConfig

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import carla
 
-from core.errors import SimulatorError
-from core.types import (
+from fusiondrive.errors import SimulatorError
+from fusiondrive.types import (
     ActorKind,
     ActorState,
     Closing,

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from core.errors import ConfigError
+from fusiondrive.errors import ConfigError
 
 _KEPT_TAGS = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from core.errors import ConfigError, unknown_name
+from fusiondrive.errors import ConfigError, unknown_name
 from policies.base import Policy
 from policies.plugins import entry_points, is_reference, load_plugin
 

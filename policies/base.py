@@ -8,7 +8,14 @@ import logging
 from pathlib import Path
 from typing import Protocol
 
-from core.types import CameraSpec, Control, EpisodeContext, Observation, SensorSpec, WorldState
+from fusiondrive.types import (
+    CameraSpec,
+    Control,
+    EpisodeContext,
+    Observation,
+    SensorSpec,
+    WorldState,
+)
 
 logger = logging.getLogger(__name__)
 

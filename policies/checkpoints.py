@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from core.errors import WeightsError
+from fusiondrive.errors import WeightsError
 from policies.base import Policy
 from policies.cilrs import BRANCHES, CilrsPolicy, LoadedNetwork, Prediction, file_hash
 from policies.families import COILTRAINE, TRANSFUSER, Published, PublishedPolicy, roach

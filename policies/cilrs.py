@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.types import CameraSpec, Command, Control, EpisodeContext, Observation, WorldState
+from fusiondrive.types import CameraSpec, Command, Control, EpisodeContext, Observation, WorldState
 from policies.framing import Framing
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "cilrs_v8.onnx"

@@ -1,6 +1,6 @@
 """Moved: `python -m policies.training.collect`."""
 
-from core.moved import run_moved
+from fusiondrive.moved import run_moved
 
 if __name__ == "__main__":
     run_moved("policies.training.collect")

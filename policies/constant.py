@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.types import Control, EpisodeContext, Observation, WorldState
+from fusiondrive.types import Control, EpisodeContext, Observation, WorldState
 
 
 class ConstantPolicy:

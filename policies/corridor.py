@@ -9,7 +9,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from core.types import ActorState, LightState, Route, StopLine
+from fusiondrive.types import ActorState, LightState, Route, StopLine
 
 FloatArray = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.types import ActorState, Control, EpisodeContext, Observation, Route, WorldState
+from fusiondrive.types import ActorState, Control, EpisodeContext, Observation, Route, WorldState
 from policies.corridor import Corridor, Hazard, HazardKind, find_hazards, make_corridor
 from scenarios.tracker import RouteTracker
 

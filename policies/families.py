@@ -9,8 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PilImage
 
-from core.errors import ConfigError
-from core.types import CameraSpec, Command, Control, EpisodeContext, Image, Observation, WorldState
+from fusiondrive.errors import ConfigError
+from fusiondrive.types import (
+    CameraSpec,
+    Command,
+    Control,
+    EpisodeContext,
+    Image,
+    Observation,
+    WorldState,
+)
 from policies.cilrs import BRANCHES, Network, to_control
 from policies.plan import PlanTarget
 from policies.preprocess import IMAGENET_MEAN, IMAGENET_STD

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import SupportsFloat, cast
 
-from core.errors import AgentError
-from core.types import Control
+from fusiondrive.errors import AgentError
+from fusiondrive.types import Control
 
 OURS = ("harness", "policies", "sensors", "scenarios", "results", "fusionproxy")
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
@@ -65,7 +65,7 @@ def checked(control: object, function: object) -> Control:
     """
     if not isinstance(control, Control):
         raise AgentError(
-            f"answered {_kind(control)}, expected a core.types.Control ({place_of(function)})"
+            f"answered {_kind(control)}, expected a fusiondrive.types.Control ({place_of(function)})"
         )
     found = {name: getattr(control, name) for name in ("throttle", "steer", "brake")}
     throttle, steer, brake = finite(found, function)

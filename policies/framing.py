@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from core.errors import ConfigError, WeightsError
-from core.types import CameraSpec
+from fusiondrive.errors import ConfigError, WeightsError
+from fusiondrive.types import CameraSpec
 from policies.preprocess import Preprocessing, preprocessing_from
 
 

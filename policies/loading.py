@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import WeightsError
+from fusiondrive.errors import WeightsError
 from fusionproxy.errors import FusionError
 from fusionproxy.runtime import OnnxModel
 from policies.base import Policy

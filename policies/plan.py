@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from core.types import Command, Pose, Route
+from fusiondrive.types import Command, Pose, Route
 
 PASSED_WITHIN_M = 12.0  # carla-roach: a point behind the car and nearer than this is passed
 ROACH_SPACING_M = 50.0

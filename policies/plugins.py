@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from core.errors import ConfigError, FusionDriveError
-from core.types import Control, EpisodeContext, Observation, WorldState
+from fusiondrive.errors import ConfigError, FusionDriveError
+from fusiondrive.types import Control, EpisodeContext, Observation, WorldState
 from policies.base import Policy, source_hash
 from policies.faults import checked
 

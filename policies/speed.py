@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from core.errors import ConfigError, FusionDriveError
-from core.paths import user_path
-from core.text import lenient_output
-from core.types import Command, Observation
+from fusiondrive.errors import ConfigError, FusionDriveError
+from fusiondrive.paths import user_path
+from fusiondrive.text import lenient_output
+from fusiondrive.types import Command, Observation
 from policies import make_policy
 from policies.base import Policy, camera_of, close_policy, sensors_of
 

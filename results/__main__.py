@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.errors import ConfigError, FusionDriveError
+from fusiondrive.errors import ConfigError, FusionDriveError
+from results.reading import FILE_NAME, read_rows, unique
 from results.row import EpisodeRow
-from results.store import FILE_NAME, read_rows, unique
 from results.table import make_tables, write_tables
 
 
@@ -18,9 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m results", description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, help="folders of runs, or files of rows")
     parser.add_argument("--suite", help="appendix_b prints the paper's numbers beside")
-    parser.add_argument(
-        "--out", type=Path, help="folder for Markdown, CSV and LaTeX"
-    )
+    parser.add_argument("--out", type=Path, help="folder for Markdown, CSV and LaTeX")
     options = parser.parse_args(arguments)
     try:
         rows = gather([path.expanduser() for path in options.runs])

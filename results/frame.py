@@ -10,8 +10,8 @@ from typing import get_type_hints
 
 import pandas as pd
 
-from core.errors import ConfigError
-from core.files import whole_file
+from fusiondrive.errors import ConfigError
+from fusiondrive.files import whole_file
 from results.reading import FILE_NAME, PARQUET_NAME, read_rows, unique
 from results.row import EpisodeRow
 

@@ -12,9 +12,9 @@ import logging
 import os
 from pathlib import Path
 
-from core.errors import ConfigError, OutputError
-from core.files import output, sync
-from core.types import Closing
+from fusiondrive.errors import ConfigError, OutputError
+from fusiondrive.files import output, sync
+from fusiondrive.types import Closing
 from results.reading import FILE_NAME, PARQUET_NAME, read_rows, unique
 from results.row import EpisodeRow
 

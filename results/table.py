@@ -14,7 +14,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from core.files import whole_file
+from fusiondrive.files import whole_file
 from results.cells import Cell, Comparison, Rate, compare, make_cells
 from results.row import EpisodeRow, lettered
 

@@ -1,5 +1,5 @@
 """What is driven: routes, weathers, traffic, and the suites that combine them."""
 
-from core.home import ensure_home
+from fusiondrive.home import ensure_home
 
 ensure_home()  # before any module loads CARLA's library

@@ -13,10 +13,10 @@ import carla
 import numpy as np
 from scipy.spatial import cKDTree
 
-from core.errors import FusionDriveError, MapError, SimulatorError
-from core.paths import user_path
-from core.text import lenient_output
-from core.types import Command, Pose, Route
+from fusiondrive.errors import FusionDriveError, MapError, SimulatorError
+from fusiondrive.paths import user_path
+from fusiondrive.text import lenient_output
+from fusiondrive.types import Command, Pose, Route
 from scenarios.route_files import DATA_DIR, RouteSpec, map_identity, town_name, write_route_xml
 from scenarios.routes import RoutePlanner
 from scenarios.text_files import read_text

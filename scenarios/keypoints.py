@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import dijkstra
 
-from core.errors import MapError
-from core.types import Pose
+from fusiondrive.errors import MapError
+from fusiondrive.types import Pose
 from scenarios.lane_graph import LaneGraph, carriageway
 
 SNAP_LIMIT_M = 3.0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
-from core.errors import MapError
+from fusiondrive.errors import MapError
 
 LANE_CHANGE_LENGTH_M = 20.0
 LANE_CHANGE_MIN_LENGTH_M = 8.0

@@ -12,8 +12,8 @@ from xml.sax.saxutils import quoteattr
 
 import carla
 
-from core.errors import MapError
-from core.types import Pose
+from fusiondrive.errors import MapError
+from fusiondrive.types import Pose
 from scenarios.route_xml import parse_xml, read_route, town_name
 from scenarios.spec import RouteSpec
 from scenarios.text_files import read_text

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element
 
 import carla
 
-from core.errors import MapError, unknown_name
+from fusiondrive.errors import MapError, unknown_name
 from scenarios.weather import WEATHERS, WeatherPreset, preset
 
 ROUTE_WEATHER = "route"  # the name that stands for what a route file gives

@@ -11,8 +11,8 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from core.errors import MapError
-from core.types import Pose
+from fusiondrive.errors import MapError
+from fusiondrive.types import Pose
 from scenarios.route_weather import read_weather
 from scenarios.spec import RouteSpec
 from scenarios.text_files import read_text

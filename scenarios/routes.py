@@ -11,8 +11,8 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import MapError
-from core.types import Command, Pose, Route
+from fusiondrive.errors import MapError
+from fusiondrive.types import Command, Pose, Route
 from scenarios.keypoints import KeypointJoiner, implausible
 from scenarios.lane_graph import LaneGraph, build_lane_graph, carriageway
 from scenarios.route_files import RouteSpec, load_routes, map_digest, map_identity

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from core.errors import unknown_name
-from core.types import Pose
+from fusiondrive.errors import unknown_name
+from fusiondrive.types import Pose
 from scenarios.route_weather import RouteWeather
 
 TRAFFICS: tuple[str, ...] = ("empty", "regular", "dense")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.errors import ConfigError, unknown_name
+from fusiondrive.errors import ConfigError, unknown_name
 from scenarios.spec import EpisodeSpec
 
 

@@ -6,7 +6,7 @@ import codecs
 import re
 from pathlib import Path
 
-from core.errors import MapError
+from fusiondrive.errors import MapError
 
 MAX_FILE_BYTES = 64 * 2**20
 _DECLARED = re.compile(rb"<\?xml[^>]*?\bencoding\s*=\s*[\"']([A-Za-z0-9._:-]+)[\"']")

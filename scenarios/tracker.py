@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.types import Command, Route
+from fusiondrive.types import Command, Route
 
 SEARCH_AHEAD_M = 15.0
 TARGET_AHEAD_M = 10.0

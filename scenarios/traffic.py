@@ -13,7 +13,7 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from core.types import Pose
+from fusiondrive.types import Pose
 from scenarios import traffic_manager
 from scenarios.pavement import pavement_paths
 from scenarios.spec import TRAFFIC_COUNTS

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import carla
 
-from core.errors import SimulatorError
+from fusiondrive.errors import SimulatorError
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import carla
 
-from core.errors import unknown_name
+from fusiondrive.errors import unknown_name
 
 
 @dataclass(frozen=True)

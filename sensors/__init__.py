@@ -1,5 +1,5 @@
 """What the ego perceives: camera rig, pseudo-thermal camera, and the image handed to the policy."""
 
-from core.home import ensure_home
+from fusiondrive.home import ensure_home
 
 ensure_home()  # before any module loads CARLA's library

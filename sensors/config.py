@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-from core.types import CameraSpec
+from fusiondrive.types import CameraSpec
 
 __all__ = ["CameraSpec", "Surface", "ThermalConfig"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.types import Pose
+from fusiondrive.types import Pose
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ConfigError, WeightsError, unknown_name
+from fusiondrive.errors import ConfigError, WeightsError, unknown_name
 from fusionproxy.classical import RULES, Rule, fuse_luma
 from fusionproxy.errors import FusionError
 from fusionproxy.formats import IR, beside

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ConfigError, unknown_name
-from core.types import WorldState
+from fusiondrive.errors import ConfigError, unknown_name
+from fusiondrive.types import WorldState
 from sensors.frame import RigFrame
 from sensors.fusion import Fuser
 from sensors.thermal import ThermalCamera

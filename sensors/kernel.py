@@ -18,8 +18,8 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from core.home import NAME as PROJECT
-from core.home import is_writable, temporary_folder
+from fusiondrive.home import NAME as PROJECT
+from fusiondrive.home import is_writable, temporary_folder
 from fusionproxy.numba_cache import kept
 
 BANDS = 2  # two cores hold the client and the server; the server waits while the client works

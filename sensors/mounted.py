@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 import carla
 
-from core.errors import ConfigError, SimulatorError
-from core.types import Closing, Reading, SensorSpec
+from fusiondrive.errors import ConfigError, SimulatorError
+from fusiondrive.types import Closing, Reading, SensorSpec
 from sensors.rig import FIXED_ATTRIBUTES, FrameQueue
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from typing import Any
 
 import carla
 
-from core.errors import SimulatorError
-from core.types import Closing, Pose
+from fusiondrive.errors import SimulatorError
+from fusiondrive.types import Closing, Pose
 from sensors.config import CameraSpec
 from sensors.decode import bgra_pixels, decode_depth, decode_rgb, decode_tags
 from sensors.frame import RigFrame

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ConfigError
-from core.types import ActorState, Pose
+from fusiondrive.errors import ConfigError
+from fusiondrive.types import ActorState, Pose
 from sensors import radiometry as rm
 from sensors.config import Surface, ThermalConfig
 from sensors.frame import RigFrame, focal_px, rotation_matrix

@@ -11,16 +11,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # What each layer may import besides itself. `policies.training` is a layer of its own: it drives.
 ALLOWED: dict[str, tuple[str, ...]] = {
-    "core": (),
+    "fusiondrive": (),
     "simulator": (),
-    "fusionproxy": ("core",),
-    "results": ("core",),
-    "scenarios": ("core",),
-    "sensors": ("core", "fusionproxy"),
-    "policies": ("core", "fusionproxy", "scenarios"),
-    "harness": ("core", "sensors", "scenarios", "policies", "results", "fusionproxy"),
+    "fusionproxy": ("fusiondrive",),
+    "results": ("fusiondrive",),
+    "scenarios": ("fusiondrive",),
+    "sensors": ("fusiondrive", "fusionproxy"),
+    "policies": ("fusiondrive", "fusionproxy", "scenarios"),
+    "harness": ("fusiondrive", "sensors", "scenarios", "policies", "results", "fusionproxy"),
     "policies.training": (
-        *("core", "harness", "policies", "sensors", "scenarios", "results", "fusionproxy"),
+        *("fusiondrive", "harness", "policies", "sensors", "scenarios", "results", "fusionproxy"),
     ),
 }
 PACKAGES = tuple(sorted({layer.split(".")[0] for layer in ALLOWED}))

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from core.errors import ConfigError
-from core.text import read_text
+from fusiondrive.errors import ConfigError
+from fusiondrive.text import read_text
 from fusionproxy.errors import FusionError
 from fusionproxy.quality.downstream import read_boxes
 from harness.config import load_config

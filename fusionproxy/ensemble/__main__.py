@@ -12,9 +12,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from core.files import check_folder
-from core.paths import user_path
-from core.text import lenient_output
+from fusiondrive.files import check_folder
+from fusiondrive.paths import user_path
+from fusiondrive.text import lenient_output
 from fusionproxy.errors import FusionError, exit_code, exit_without
 from fusionproxy.foundations.specs import PANELS, panel_specs, parse_weights
 from fusionproxy.pairs import add_arguments, from_arguments, parse_size

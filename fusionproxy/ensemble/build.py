@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from core.files import PARTIAL
+from fusiondrive.files import PARTIAL
 from fusionproxy.ensemble.cache import (
     FORMAT,
     MANIFEST,

@@ -17,9 +17,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from core.files import check_file
-from core.paths import user_path
-from core.text import lenient_output
+from fusiondrive.files import check_file
+from fusiondrive.paths import user_path
+from fusiondrive.text import lenient_output
 from fusionproxy.classical import average, fuse_luma
 from fusionproxy.data import U8
 from fusionproxy.ensemble.pair_list import evenly

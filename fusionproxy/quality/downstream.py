@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.paths import user_path
-from core.text import read_text
+from fusiondrive.paths import user_path
+from fusiondrive.text import read_text
 from fusionproxy.errors import FusionError
 from fusionproxy.images import stored
 from fusionproxy.layouts import images_by_stem

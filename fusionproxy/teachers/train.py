@@ -22,10 +22,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from core.files import check_folder
-from core.paths import user_path
-from core.provenance import source_commit
-from core.text import lenient_output
+from fusiondrive.files import check_folder
+from fusiondrive.paths import user_path
+from fusiondrive.provenance import source_commit
+from fusiondrive.text import lenient_output
 from fusionproxy import mixing
 from fusionproxy.classical import average, fuse_luma
 from fusionproxy.data import U8

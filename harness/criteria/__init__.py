@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.types import Route
+from fusiondrive.types import Route
 from harness.criteria.base import Criterion, Event, EventKind, LanePlace, LaneQuery, Step
 from harness.criteria.blocked import BlockedCriterion
 from harness.criteria.collision import CollisionCriterion

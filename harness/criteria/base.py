@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from core.types import ActorKind, Pose, WorldState
+from fusiondrive.types import ActorKind, Pose, WorldState
 from scenarios.tracker import Progress
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from core.types import LightState, WorldState
+from fusiondrive.types import LightState, WorldState
 from harness.criteria.base import Event, EventKind, Step
 
 MIN_SPEED_MPS = 0.1

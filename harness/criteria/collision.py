@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from core.types import ActorKind, CollisionEvent
+from fusiondrive.types import ActorKind, CollisionEvent
 from harness.criteria.base import Event, EventKind, Step
 
 MIN_IMPULSE_NS = 400.0

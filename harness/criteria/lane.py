@@ -6,7 +6,7 @@ import math
 
 import carla
 
-from core.types import Pose
+from fusiondrive.types import Pose
 from harness.criteria.base import Event, EventKind, LanePlace, LaneQuery, Step
 
 OUTSIDE_M = 0.5  # Leaderboard 2, OutsideRouteLanesTest.ALLOWED_OUT_DISTANCE

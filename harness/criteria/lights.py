@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from core.types import ActorState, LightState, StopLine
+from fusiondrive.types import ActorState, LightState, StopLine
 from harness.criteria.base import Event, EventKind, Step
 
 HALF_LANE_M = 2.0

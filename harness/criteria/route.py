@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from core.types import Route
+from fusiondrive.types import Route
 from harness.criteria.base import Event, EventKind, Step
 
 GOAL_RADIUS_M = 5.0

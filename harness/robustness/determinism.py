@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import carla
 
-from core.text import lenient_output
+from fusiondrive.text import lenient_output
 from harness import launch
 from harness.robustness.embedded import EmbeddedServer
 from harness.robustness.ticker import Ticker

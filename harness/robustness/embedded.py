@@ -14,7 +14,7 @@ from typing import Any
 
 import msgpack
 
-from core.errors import SimulatorError
+from fusiondrive.errors import SimulatorError
 from harness import launch
 
 STOP_WAIT_S = 10.0

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from time import perf_counter, sleep
 from typing import Any
 
-from core.errors import SimulatorError
-from core.text import lenient_output
+from fusiondrive.errors import SimulatorError
+from fusiondrive.text import lenient_output
 from harness.robustness.embedded import EmbeddedServer, PlainClient, plain_client
 from harness.robustness.messages import Messages
 from harness.robustness.ticker import Ticker

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgpack
 
-from core.text import lenient_output
+from fusiondrive.text import lenient_output
 from harness.robustness.embedded import EmbeddedServer, PlainClient, plain_client, unwrap
 from harness.robustness.ticker import Ticker
 from harness.robustness.verdict import Check, at_most, conclude, equal, grows_at_most

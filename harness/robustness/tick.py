@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from time import perf_counter
 
-from core.text import lenient_output
+from fusiondrive.text import lenient_output
 from harness.robustness.embedded import EmbeddedServer, PlainClient, plain_client, unwrap
 from harness.robustness.soak import SETTINGS, WORLD_STREAM, subscribe
 from harness.robustness.verdict import Check, at_most, conclude

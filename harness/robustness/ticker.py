@@ -15,7 +15,7 @@ from typing import Any
 
 import carla
 
-from core.text import lenient_output
+from fusiondrive.text import lenient_output
 from harness import launch
 
 DELTA_S = 0.05

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import carla
 import numpy as np
 
-from core.paths import user_path
-from core.text import lenient_output
+from fusiondrive.paths import user_path
+from fusiondrive.text import lenient_output
 from harness.robustness.embedded import EmbeddedServer
 from harness.robustness.traffic_watch import Collision, Contacts, StopLine, TrafficWatch
 from harness.robustness.verdict import Check, at_most, conclude

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from enum import Enum, IntEnum
 from typing import Any
 
-from core.errors import ConfigError
+from fusiondrive.errors import ConfigError
 
 MODULE = "leaderboard.autoagents.autonomous_agent"
 SPACING_M = 200.0  # between plan points, Leaderboard 2

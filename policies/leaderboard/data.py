@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ConfigError
-from core.types import CameraSpec, Image, Pose, Reading, SensorSpec
+from fusiondrive.errors import ConfigError
+from fusiondrive.types import CameraSpec, Image, Pose, Reading, SensorSpec
 
 RGB = "sensor.camera.rgb"
 CAMERAS = (RGB, "sensor.camera.depth", "sensor.camera.semantic_segmentation")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.errors import ConfigError
+from fusiondrive.errors import ConfigError
 from policies.faults import reason, variable_hint
 from policies.leaderboard.base import provide
 

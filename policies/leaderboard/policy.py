@@ -13,8 +13,8 @@ from typing import Any
 
 import carla
 
-from core.errors import AgentError, ConfigError, FusionDriveError
-from core.types import (
+from fusiondrive.errors import AgentError, ConfigError, FusionDriveError
+from fusiondrive.types import (
     CameraSpec,
     Control,
     EpisodeContext,

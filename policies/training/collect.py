@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ConfigError, FusionDriveError, SimulatorError
-from core.files import check_folder
-from core.paths import user_path
-from core.text import lenient_output
-from core.types import EpisodeContext, Observation
+from fusiondrive.errors import ConfigError, FusionDriveError, SimulatorError
+from fusiondrive.files import check_folder
+from fusiondrive.paths import user_path
+from fusiondrive.text import lenient_output
+from fusiondrive.types import EpisodeContext, Observation
 from fusionproxy.errors import FusionError
 from harness.supervision import (
     EXIT_BAD_INPUT,

@@ -22,15 +22,15 @@ import pandas as pd
 from fastparquet import ParquetFile
 from numpy.typing import NDArray
 
-from core.errors import ConfigError
-from core.types import Command
+from fusiondrive.errors import ConfigError
+from fusiondrive.types import Command
 from policies.cilrs import BRANCHES
 from policies.expert import PATH_M
 
 COLUMNS: dict[str, str] = {
     "frame": "int64",
     "speed_mps": "float32",
-    "command": "int8",  # core.types.Command
+    "command": "int8",  # fusiondrive.types.Command
     "steer": "float32",  # the expert's, also where noise drove
     "throttle": "float32",
     "brake": "float32",

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from core.types import Control, EpisodeContext, Observation
+from fusiondrive.types import Control, EpisodeContext, Observation
 from policies.base import Policy
 from policies.training.noise import SteeringNoise
 

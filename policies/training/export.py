@@ -18,10 +18,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 
-from core.errors import FusionDriveError, WeightsError
-from core.files import check_file
-from core.paths import user_path
-from core.text import lenient_output
+from fusiondrive.errors import FusionDriveError, WeightsError
+from fusiondrive.files import check_file
+from fusiondrive.paths import user_path
+from fusiondrive.text import lenient_output
 from fusionproxy.errors import FusionError
 from fusionproxy.runtime import OnnxModel
 from policies.checkpoints import read_checkpoint

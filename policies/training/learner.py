@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from core.errors import ConfigError
+from fusiondrive.errors import ConfigError
 from policies.checkpoints import read_checkpoint
 from policies.cilrs import file_hash
 from policies.cilrs_network import Cilrs

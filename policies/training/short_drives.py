@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import ConfigError, FusionDriveError
-from core.paths import user_path
-from core.text import lenient_output
+from fusiondrive.errors import ConfigError, FusionDriveError
+from fusiondrive.paths import user_path
+from fusiondrive.text import lenient_output
 from harness import launch
 from policies.base import camera_of
 from policies.loading import load_cilrs

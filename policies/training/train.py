@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from core.errors import ConfigError, FusionDriveError
-from core.files import check_folder
-from core.paths import path_text, user_path
-from core.text import lenient_output
+from fusiondrive.errors import ConfigError, FusionDriveError
+from fusiondrive.files import check_folder
+from fusiondrive.paths import path_text, user_path
+from fusiondrive.text import lenient_output
 from fusionproxy.errors import FusionError
 from policies.cilrs import file_hash
 from policies.cilrs_network import Cilrs, NetworkConfig

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.types import CameraSpec, Control, Observation, Pose, SensorSpec, WorldState
+from fusiondrive.types import CameraSpec, Control, Observation, Pose, SensorSpec, WorldState
 from policies.expert import ExpertPolicy
 from policies.preprocess import Preprocessing
 from policies.training.dataset import CAMERA_YAW, LOOK, PATH

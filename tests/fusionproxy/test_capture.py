@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import MapError
+from fusiondrive.errors import MapError
 from fusionproxy.data import Shard, read_index, write_shard
 from fusionproxy.errors import FusionError
 from harness.capture import CaptureConfig, about_of, capture

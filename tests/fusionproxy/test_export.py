@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.errors import WeightsError
+from fusiondrive.errors import WeightsError
 from fusionproxy import FusionError, FusionProxy, evaluate, export
 from fusionproxy import student as students
 from fusionproxy.config import PRESETS, preset

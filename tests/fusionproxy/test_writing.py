@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.files import check_folder, whole_file, whole_folder
+from fusiondrive.files import check_folder, whole_file, whole_folder
 from fusionproxy import (
     FusionError,
     benchmark,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import AgentError
-from core.types import Control, Observation, Pose, WorldState
+from fusiondrive.errors import AgentError
+from fusiondrive.types import Control, Observation, Pose, WorldState
 from harness.config import RunConfig
 from harness.env import CarlaDrivingEnv, EnvConfig
 from harness.guard import AgentClock

@@ -17,8 +17,8 @@ import carla
 import numpy as np
 import pytest
 
-from core.errors import ConfigError, MapError
-from core.types import Pose
+from fusiondrive.errors import ConfigError, MapError
+from fusiondrive.types import Pose
 from harness.config import Timeouts
 from harness.criteria.lane import CarlaLaneQuery
 from harness.env import CarlaDrivingEnv, EnvConfig
@@ -318,7 +318,7 @@ def test_a_dead_server_is_noticed_soon(tmp_path: Path) -> None:
         env.reset(options={"spec": SPEC})
         own.stop()
         began = time.monotonic()
-        from core.errors import SimulatorError
+        from fusiondrive.errors import SimulatorError
 
         with pytest.raises(SimulatorError):
             env.step(np.zeros(3, np.float32))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import ConfigError
+from fusiondrive.errors import ConfigError
 from harness.checks import check_run, with_route_weather
 from harness.config import RunConfig, Timeouts, load_config
 from harness.run import main, parse

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.types import (
+from fusiondrive.types import (
     ActorKind,
     ActorState,
     CollisionEvent,

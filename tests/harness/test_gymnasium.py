@@ -17,8 +17,8 @@ import pytest
 from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.utils.env_checker import check_env
 
-from core.errors import ConfigError, MapError
-from core.types import CameraSpec, Control, Pose, SensorSpec
+from fusiondrive.errors import ConfigError, MapError
+from fusiondrive.types import CameraSpec, Control, Pose, SensorSpec
 from harness import ENV_ID, register
 from harness.actions import control_of
 from harness.config import Timeouts

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 import numpy as np
 import pytest
 
-from core.errors import SimulatorError
+from fusiondrive.errors import SimulatorError
 from harness import watchdog
 from harness.env import CarlaDrivingEnv
 from harness.session import Address, Session

@@ -6,9 +6,9 @@ from pathlib import Path
 import fusionproxy.paths
 import pytest
 
-import core.paths
+import fusiondrive.paths
 import simulator.paths
-from core.errors import ConfigError
+from fusiondrive.errors import ConfigError
 from fusionproxy import FusionProxy
 from fusionproxy.errors import FusionError
 from fusionproxy.foundations.specs import parse_weights
@@ -25,7 +25,7 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-@pytest.mark.parametrize("package", [core.paths, fusionproxy.paths, simulator.paths])
+@pytest.mark.parametrize("package", [fusiondrive.paths, fusionproxy.paths, simulator.paths])
 def test_a_flag_knows_the_home_folder(package: object, home: Path) -> None:
     user_path = package.user_path  # type: ignore[attr-defined]
     assert user_path("~/x") == home / "x"

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from core.types import Control
+from fusiondrive.types import Control
 from harness import recorder
 from harness.recorder import END_FRAMES, VideoRecorder
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import SimulatorError
+from fusiondrive.errors import SimulatorError
 from harness import supervision
 from harness.supervision import Pulse, Silence, supervise
 from harness.watchdog import EXIT_HUNG, Watched

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.types import Command, Observation
+from fusiondrive.types import Command, Observation
 
 torch = pytest.importorskip("torch", reason="torch is in the extra `train`")
 pytest.importorskip("torchvision", reason="torchvision is in the extra `train`")

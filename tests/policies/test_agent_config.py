@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import ConfigError
+from fusiondrive.errors import ConfigError
 from harness.config import RunConfig, load_config
 from policies import make_policy
 from policies.leaderboard.config import AgentConfig

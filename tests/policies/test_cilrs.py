@@ -5,8 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
-from core.errors import WeightsError
-from core.types import Command, Control, Observation
+from fusiondrive.errors import WeightsError
+from fusiondrive.types import Command, Control, Observation
 from policies import POLICIES, make_policy
 from policies.cilrs import BRANCHES, CilrsPolicy, LoadedNetwork, Prediction, resume, to_control
 from policies.framing import Framing

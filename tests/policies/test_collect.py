@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 
-from core.types import Command, Observation
+from fusiondrive.types import Command, Observation
 from policies.training.collect import WORLD_DRIVES, CollectConfig, World, draw_spec
 from policies.training.noise import SHARE_OF_TIME, SteeringNoise
 from scenarios.weather import WEATHERS

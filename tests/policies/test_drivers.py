@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from core.types import Command, Control, EpisodeContext, Observation, Route
+from fusiondrive.types import Command, Control, EpisodeContext, Observation, Route
 from policies.constant import ConstantPolicy
 from policies.training.drivers import NoisyExpert, SharedWheel
 from policies.training.noise import SteeringNoise

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from core.types import (
+from fusiondrive.types import (
     ActorKind,
     ActorState,
     Command,

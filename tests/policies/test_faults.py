@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import AgentError, SimulatorError
-from core.types import Command, Control, EpisodeContext, Observation, WorldState
+from fusiondrive.errors import AgentError, SimulatorError
+from fusiondrive.types import Command, Control, EpisodeContext, Observation, WorldState
 from harness.guard import GuardedPolicy
 from policies.base import Policy, close_policy
 from policies.faults import checked, place_of, reason, variable_hint

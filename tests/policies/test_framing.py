@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import ConfigError, WeightsError
-from core.types import CameraSpec
+from fusiondrive.errors import ConfigError, WeightsError
+from fusiondrive.types import CameraSpec
 from policies.base import camera_of
 from policies.cilrs import SHIPPED_WEIGHTS
 from policies.framing import FRAMINGS, Framing, common_framing, framing, framing_from

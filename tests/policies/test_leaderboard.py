@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.errors import ConfigError
-from core.types import Command, Observation, Pose
+from fusiondrive.errors import ConfigError
+from fusiondrive.types import Command, Observation, Pose
 from harness.checks import check_sight
 from harness.config import RunConfig
 from harness.env import CarlaDrivingEnv, EnvConfig

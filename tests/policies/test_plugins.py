@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import AgentError, ConfigError
-from core.types import Command, Control, Observation, WorldState
+from fusiondrive.errors import AgentError, ConfigError
+from fusiondrive.types import Command, Control, Observation, WorldState
 from harness.run import main
 from policies import check_policy, make_policy, plugins
 from policies.base import Policy

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import ConfigError, WeightsError
-from core.types import (
+from fusiondrive.errors import ConfigError, WeightsError
+from fusiondrive.types import (
     ActorKind,
     ActorState,
     Command,

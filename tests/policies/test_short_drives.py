@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import ConfigError
+from fusiondrive.errors import ConfigError
 from policies.cilrs import SHIPPED_WEIGHTS
 from policies.training.short_drives import DriveCheck, drive_apart, main, together
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.errors import ConfigError, WeightsError
-from core.types import Command, Observation
+from fusiondrive.errors import ConfigError, WeightsError
+from fusiondrive.types import Command, Observation
 from policies.training.dataset import (
     PATH,
     dataset_hash,

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import results
-from core.errors import ConfigError
+from fusiondrive.errors import ConfigError
 from harness.checks import pick_route
 from results.frame import column_types
 from results.row import LETTERS, EpisodeRow

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import ConfigError
+from fusiondrive.errors import ConfigError
 from results.identity import Identity
 from results.reading import read_rows
 from results.row import EpisodeRow

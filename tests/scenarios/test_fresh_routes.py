@@ -3,7 +3,7 @@
 import carla
 import pytest
 
-from core.errors import ConfigError
+from fusiondrive.errors import ConfigError
 from harness.checks import check_towns
 from harness.config import RunConfig
 from scenarios.generate import fresh_routes

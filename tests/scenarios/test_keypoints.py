@@ -8,8 +8,8 @@ import carla
 import numpy as np
 import pytest
 
-from core.errors import MapError
-from core.types import Command, Pose
+from fusiondrive.errors import MapError
+from fusiondrive.types import Command, Pose
 from scenarios.routes import RoutePlanner, load_routes
 from simulator.maps import load_town
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import MapError
-from core.types import Pose
+from fusiondrive.errors import MapError
+from fusiondrive.types import Pose
 from scenarios.route_files import RouteSpec, load_routes, read_nocrash, read_route_xml
 from scenarios.route_files import write_route_xml as write
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import carla
 import pytest
 
-from core.errors import MapError
+from fusiondrive.errors import MapError
 from scenarios.route_files import RouteSpec, describe_unserved, read_route_xml
 from scenarios.route_weather import LEADERBOARD_WEATHER, NAMES, course_of
 from scenarios.weather import WEATHERS

@@ -5,8 +5,8 @@ import carla
 import numpy as np
 import pytest
 
-from core.errors import MapError
-from core.types import Command, Pose
+from fusiondrive.errors import MapError
+from fusiondrive.types import Command, Pose
 from scenarios.route_files import DATA_DIR
 from scenarios.routes import RoutePlanner, RouteTracker, load_routes, map_identity
 from simulator.maps import load_town

@@ -1,6 +1,6 @@
 import pytest
 
-from core.errors import ConfigError
+from fusiondrive.errors import ConfigError
 from scenarios.spec import check_traffic
 from scenarios.suite import Factors, expand, suite
 from scenarios.traffic import traffic_counts

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from core.errors import SimulatorError
+from fusiondrive.errors import SimulatorError
 from sensors.decode import bgra_pixels, decode_depth, decode_rgb, decode_tags
 from sensors.rig import FrameQueue
 

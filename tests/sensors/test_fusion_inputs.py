@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from core.errors import ConfigError, FusionDriveError, WeightsError
-from core.types import ActorKind, ActorState, Pose, WorldState
+from fusiondrive.errors import ConfigError, FusionDriveError, WeightsError
+from fusiondrive.types import ActorKind, ActorState, Pose, WorldState
 from sensors.frame import RigFrame
 from sensors.fusion import FUSERS, make_fuser
 from sensors.inputs import INPUTS, InputPipeline

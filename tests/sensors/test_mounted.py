@@ -3,8 +3,8 @@ from collections.abc import Iterator
 import carla
 import pytest
 
-from core.errors import ConfigError
-from core.types import Pose, SensorSpec
+from fusiondrive.errors import ConfigError
+from fusiondrive.types import Pose, SensorSpec
 from harness.session import Address, Session
 from sensors.mounted import MountedSensors
 

@@ -6,7 +6,7 @@ import carla
 import numpy as np
 import pytest
 
-from core.errors import SimulatorError
+from fusiondrive.errors import SimulatorError
 from sensors.config import CameraSpec
 from sensors.rig import SensorRig
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.errors import ConfigError
-from core.types import ActorKind, ActorState, Pose
+from fusiondrive.errors import ConfigError
+from fusiondrive.types import ActorKind, ActorState, Pose
 from sensors.config import ThermalConfig
 from sensors.frame import RigFrame, focal_px
 from sensors.thermal import ThermalCamera

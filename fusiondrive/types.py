@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ConfigError
+from fusiondrive.errors import ConfigError
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB, or (H, W) grey
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from core.errors import FusionDriveError, OutputError
+from fusiondrive.errors import FusionDriveError, OutputError
 
 PARTIAL = ".part"
 SHOWN = 48  # characters of a name in the name of its draft

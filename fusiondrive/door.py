@@ -110,7 +110,3 @@ def installed_version() -> str:
         return version("fusiondrive")
     except PackageNotFoundError:
         return "unknown"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.door import COMMANDS, GROUPS, main, overview
+from fusiondrive.door import COMMANDS, GROUPS, main, overview
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,7 +73,7 @@ def test_the_door_runs_the_same_code_as_the_module():
         return done.returncode, done.stderr
 
     words = ("--town", "Nowhere", "--weather", "fgo")
-    by_door = shown("-m", "core.door", "run", *words)
+    by_door = shown("-m", "fusiondrive", "run", *words)
     assert by_door == shown("-m", "harness.run", *words)
     assert by_door[0] == 2
     assert "fgo" in by_door[1]

@@ -27,7 +27,7 @@ from typing import (
     get_type_hints,
 )
 
-from core.errors import ConfigError
+from fusiondrive.errors import ConfigError
 
 _UNIONS = (Union, types.UnionType)
 

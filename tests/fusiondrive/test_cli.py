@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import BaseModel
 
-from core.cli import Flag, Parser, add_flags, user_path
-from core.errors import ConfigError
+from fusiondrive.cli import Flag, Parser, add_flags, user_path
+from fusiondrive.errors import ConfigError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ import io
 import sys
 from pathlib import Path
 
-from core.errors import ConfigError
+from fusiondrive.errors import ConfigError
 
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 

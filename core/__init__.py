@@ -1,1 +1,0 @@
-"""What every package may import: plain data, errors, whole-file writes, provenance."""

@@ -1,0 +1,5 @@
+"""What every package may import: plain data, errors, files, paths, provenance, the command line.
+
+The plan called this room `core`. That name is common in users' folders, and `python -m` looks into
+the working directory first, so that a user's `core.py` would have broken every command.
+"""

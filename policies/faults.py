@@ -65,7 +65,8 @@ def checked(control: object, function: object) -> Control:
     """
     if not isinstance(control, Control):
         raise AgentError(
-            f"answered {_kind(control)}, expected a fusiondrive.types.Control ({place_of(function)})"
+            f"answered {_kind(control)}, expected a fusiondrive.types.Control "
+            f"({place_of(function)})"
         )
     found = {name: getattr(control, name) for name in ("throttle", "steer", "brake")}
     throttle, steer, brake = finite(found, function)

@@ -87,7 +87,7 @@ class RowStore(Closing):
 
         try:
             write_parquet(rows, path)
-        except OutputError as err:
+        except (OSError, OutputError) as err:
             logger.warning("the rows are written, their copy is not: %s", err)
             path.unlink(missing_ok=True)
 

@@ -27,9 +27,11 @@ def commands_of_the_project() -> set[str]:
 
 # started by other commands, not by people
 INNER = {
+    "harness.launch",
     "harness.robustness.tick",
     "harness.robustness.ticker",
     "simulator.benchmarks.reference",
+    "simulator.launch",
     "simulator.startup.compiling",
 }
 

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from fusiondrive.errors import OutputError
 from fusionproxy import FusionError, FusionProxy, evaluate, evaluate_misalignment, export, fuse
 from fusionproxy import pairs as pairs_command
 from fusionproxy import student as students
@@ -326,7 +327,7 @@ def test_a_full_disk_of_a_capture_leaves_the_earlier_shards(tmp_path: Path) -> N
     before = (root / "index.json").read_bytes()
     (root / "c.clear.npy").mkdir()
     parts = {"degraded": RGB[None], "thermal": GREY[None], "clear": RGB[None]}
-    with pytest.raises(FusionError, match="what is there stays"):
+    with pytest.raises(OutputError, match="is a folder"):
         write_shard(root, Shard("c", "c", "fog", 1), parts)
     assert (root / "index.json").read_bytes() == before
     assert not list(root.glob("*partial*"))

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from fusiondrive.errors import OutputError
 from fusiondrive.files import check_folder, whole_file, whole_folder
 from fusionproxy import (
     FusionError,
@@ -114,14 +115,14 @@ def test_export_checks_every_name(place: Path) -> None:
     (place / "s.md").mkdir()
     names = export.written(place / "s.onnx", ("onnx", "torchscript"))
     assert names == ["s.onnx", "s.torchscript", "s.safetensors", "s.json", "s.md"]
-    with pytest.raises(FusionError, match=r"s\.md is a folder"):
+    with pytest.raises(OutputError, match=r"s\.md is a folder"):
         check_folder(place, names)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_the_right_to_write_is_named_first(place: Path) -> None:
     (place / "PAIRS").chmod(0o500)
-    with pytest.raises(FusionError, match="no right to write in"):
+    with pytest.raises(OutputError, match="no right to write in"):
         check_folder(place / "PAIRS" / "out")
     (place / "PAIRS").chmod(0o700)
 

@@ -15,11 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiondrive.errors import FusionDriveError, SimulatorError
+from fusiondrive.errors import ConfigError, FusionDriveError, SimulatorError
 from fusiondrive.files import check_file
 from fusiondrive.paths import user_path
 from fusiondrive.text import lenient_output
-from fusionproxy.errors import FusionError
 from harness.server import RunningServer, Server, ServerSpec
 from harness.watchdog import Watched, watch
 
@@ -167,12 +166,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--towns", nargs="+", default=["Town02", "Town03"])
     parser.add_argument("--spot", type=int, default=5, help="number of the spawn point")
     chosen = parser.parse_args(arguments)
-    if chosen.output.suffix.lower() not in (".jpg", ".jpeg", ".png"):
-        parser.error(f"expected a .jpg or .png, found {chosen.output}")
     try:
+        if chosen.output.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+            raise ConfigError(f"expected a .jpg or .png, found {chosen.output}")
         check_file(chosen.output)
         sheet = np.hstack([draw_town(town, chosen.spot) for town in chosen.towns])
-    except (FusionDriveError, FusionError) as err:
+    except FusionDriveError as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

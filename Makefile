@@ -8,6 +8,7 @@ OUT    ?= runs/demo
 help:
 	@echo "make demo   drive Town03 in fog with RGB and with fused images, print the table"
 	@echo "make test   install the test and training extras, run lint, types and tests"
+	@echo "make test-long  all tests, with the slow ones and each snippet of the docs"
 	@echo "make suite  the paper's Appendix B matrix on the embedded server (hours)"
 
 $(BIN)/python:

@@ -107,13 +107,13 @@ def train(out: Path, steps: int, **settings: object) -> None:
         env.close()
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m examples.sb3", description=__doc__)
     parser.add_argument("--town", default="Town02")
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--out", type=user_path, default=Path("ppo.zip"))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     train(options.out, options.steps, town=options.town)
 
 

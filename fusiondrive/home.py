@@ -21,6 +21,15 @@ def ensure_home() -> None:
         os.environ["HOME"] = _recorded_home() or str(temporary_folder())
 
 
+def client_files() -> Path | None:
+    """Where CARLA's client is to keep what a server sends; None where its own place will do.
+
+    It makes `carlaCache` in the home folder, and no connection without it.
+    """
+    own = Path(os.environ["HOME"]) / "carlaCache"
+    return None if is_writable(own) else temporary_folder() / "carlaCache"
+
+
 def is_writable(folder: Path) -> bool:
     """Whether files can be made in a folder, or in the nearest of its parents that is there."""
     there = next((path for path in (folder, *folder.parents) if path.exists()), folder)

@@ -171,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> str:
     """Measure and write as a command line says; returns the tables."""
     if options.out:
-        check_folder(options.out, RESULTS)
+        check_folder(options.out, RESULTS, flag="--out")
     protocol = protocol_of(options)
     source = from_arguments(options.pairs, options)
     methods = make_methods(list(options.methods))

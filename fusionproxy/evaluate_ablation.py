@@ -153,9 +153,9 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace, flags: Sequence[str]) -> str:
     """Train, measure and write as a command line says; returns the table."""
-    for folder in (options.runs, options.out):
-        if folder is not None:
-            check_folder(folder, RESULTS)
+    check_folder(options.runs, flag="--runs")
+    if options.out:
+        check_folder(options.out, RESULTS, flag="--out")
     known = TABLES[options.table]
     rows = list(options.rows or known)
     strange = [row for row in rows if row not in known]

@@ -177,7 +177,7 @@ def main(arguments: list[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> str:
     """Measure and write as a command line says; returns the table."""
     if options.out:
-        check_folder(options.out, RESULTS)
+        check_folder(options.out, RESULTS, flag="--out")
     results = _measure(options)
     own = "the method's own fusion of the aligned pair"
     table = table_6(results, "--reference" if options.reference else own)

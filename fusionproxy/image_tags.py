@@ -99,7 +99,7 @@ def _webp(data: bytes) -> ImageTags:
     while at + 8 <= len(data):
         kind, length = struct.unpack_from("<4sI", data, at)
         if kind == b"EXIF":
-            exif = data[at + 8 : at + 8 + length].removeprefix(b"Exif\0\0")
+            exif = data[at + 8 : at + 8 + length]
         pictures += kind == b"ANMF"
         at += 8 + length + length % 2
     return ImageTags(_exif_orientation(exif), max(pictures, 1))
@@ -116,7 +116,7 @@ def _tiff(data: bytes) -> ImageTags:
 def _exif_orientation(exif: bytes) -> int:
     """Orientation in EXIF data, which is laid out as a TIFF file; 1 where there is none."""
     try:
-        return _orientation(next(_directories(exif), {}))
+        return _orientation(next(_directories(exif.removeprefix(b"Exif\0\0")), {}))
     except struct.error:
         return 1
 

@@ -73,13 +73,13 @@ def stored(path: Path) -> NDArray[Any]:
     tags = tags_of(data)
     if tags.orientation == UNKNOWN:
         raise FusionError(f"{path} is an AVIF image that is to be turned; save it as PNG, turned")
-    image = _decoded(path, data, tags)
     pictures = cv2.imcount(str(path)) if data.startswith(b"GIF8") else tags.pictures
     if pictures > 1:
         raise FusionError(
             f"{path} holds {pictures} pictures (pages or frames); expected one: save each as a "
             "file of its own, or all as a video"
         )
+    image = _decoded(path, data, tags)
     if tags.tiff:
         _check_tiff(path, tags, image)
     if image.ndim == 2:
@@ -99,7 +99,7 @@ def orientation_note(path: Path) -> str:
 
 def check_opaque(alpha: NDArray[Any], where: str) -> None:
     """Raise FusionError where pixels are transparent: what is behind them is not known."""
-    white = np.iinfo(alpha.dtype).max if alpha.dtype.kind == "u" else 1
+    white = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "iu" else 1
     count = np.count_nonzero(alpha < white)
     if count:
         raise FusionError(
@@ -180,9 +180,9 @@ def _decoded(path: Path, data: bytes, tags: ImageTags) -> NDArray[Any]:
 @contextmanager
 def _silent() -> Iterator[None]:
     """Keep OpenCV's own lines off the screen: the error that follows is the one line."""
-    logs = cv2.utils.logging
+    logs = getattr(cv2.utils, "logging", cv2)  # OpenCV 4 has these functions at its top
     level = logs.getLogLevel()
-    logs.setLogLevel(logs.LOG_LEVEL_SILENT)
+    logs.setLogLevel(0)
     try:
         yield
     finally:

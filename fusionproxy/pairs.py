@@ -302,7 +302,7 @@ def _limits(values: list[float] | None) -> tuple[float, float] | None:
 def check(options: argparse.Namespace) -> str:
     """Read every pair of a folder; returns the card, unless it is written."""
     if options.card:
-        check_file(options.card)
+        check_file(options.card, flag="--card")
     source = from_arguments(options.folder, options)
     for index in range(len(source)):
         source.load(index)  # every file is read once, so that the card vouches for it

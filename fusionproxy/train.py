@@ -22,7 +22,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 
 from fusiondrive.files import check_folder
@@ -33,6 +32,7 @@ from fusionproxy import mixing
 from fusionproxy.config import PRESETS, preset
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_code, exit_without
+from fusionproxy.fuse import write_image
 
 try:
     import torch
@@ -286,7 +286,7 @@ def check(trainer: Trainer, smooth: float, board: SummaryWriter) -> None:
         for name, value in row.items():
             board.add_scalar(f"{group}/{name}", value, trainer.step)
     picture = trainer.task.samples(trainer.average)
-    cv2.imwrite(str(trainer.run / "samples.png"), picture[:, :, ::-1])
+    write_image(trainer.run / "samples.png", picture)
 
 
 def finish(trainer: Trainer) -> Path:
@@ -397,7 +397,7 @@ def refuse_for_the_oracle(options: argparse.Namespace, settings: Mapping[str, An
 
 def run(options: argparse.Namespace) -> str:
     """Train as a command line says; returns what to say at the end."""
-    check_folder(options.out)
+    check_folder(options.out, flag="--out")
     place = find_place(options.device)
     path = train(config_of(options), options.out, resume=options.resume, place=place)
     done = f"\nwrote {path}; export it with `python -m fusionproxy.export {options.out}`"

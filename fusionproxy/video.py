@@ -18,7 +18,9 @@ from fusionproxy.pairs import Pair, ReadAs
 from fusionproxy.video_reading import Video, VideoFrame
 
 logger = logging.getLogger(__name__)
-SUFFIXES = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm"})
+SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".wmv"}
+)
 ENCODER = {"crf": "18", "preset": "veryfast"}
 FORMAT = "mp4"
 TICKS = 90_000  # a second, at least: finer than the milliseconds of Matroska
@@ -128,7 +130,7 @@ class VideoWriter:
         height, width = picture.shape[:2]
         even = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         if self._stream is None:
-            self._open(even.shape[0], even.shape[1])
+            self._open(even.shape[0], even.shape[1], is_steady=time_s is None)
         expected = (self._stream.height, self._stream.width)
         if even.shape[:2] != expected:
             raise FusionError(
@@ -142,7 +144,7 @@ class VideoWriter:
         self._count += 1
         self._container.mux(self._stream.encode(frame))
 
-    def _open(self, height: int, width: int) -> None:
+    def _open(self, height: int, width: int, *, is_steady: bool) -> None:
         stream = self._container.add_stream("libx264", rate=self._rate, options=ENCODER)
         stream.height, stream.width = height, width
         stream.pix_fmt = "yuv420p"
@@ -151,6 +153,8 @@ class VideoWriter:
         steps = -(-TICKS // per_second)  # a step of the rate is a whole number of ticks
         codec.time_base = Fraction(1, steps * per_second)
         codec.colorspace, codec.color_range = BT601, LIMITED  # as the frames are converted
+        if not is_steady:
+            codec.max_b_frames = 0  # reordering makes mp4 name too short a duration
         self._stream = stream
 
     def __enter__(self) -> VideoWriter:

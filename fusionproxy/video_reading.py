@@ -92,7 +92,7 @@ class Video:
     def _image(self, frame: Any, where: str, *, is_raw: bool) -> U8:
         """An upright frame in 8 bits."""
         if frame.is_corrupt:
-            raise FusionError(f"{where} is damaged")
+            raise FusionError(f"{where} is damaged; cut it away, or take an undamaged file")
         values, known = values_of(frame, where, self.side, is_raw=is_raw)
         image: NDArray[Any] = values
         if self._limits is not None or values.dtype != np.uint8:

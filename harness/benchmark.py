@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from tabulate import tabulate
 
 from fusiondrive.errors import ConfigError, FusionDriveError
@@ -18,6 +17,7 @@ from fusiondrive.text import lenient_output
 from harness.checks import check_names, check_reachable
 from harness.config import BACKENDS, Timeouts
 from harness.env import CarlaDrivingEnv, EnvConfig
+from harness.guard import GuardedPolicy
 from harness.probe import DEFAULT_PORT, read_profile
 from harness.server import RunningServer, ServerSpec, process_rss_mb
 from harness.session import DELTA_S
@@ -87,8 +87,7 @@ def _steps(env: CarlaDrivingEnv, policy: Policy, limit: int) -> int:
         with env.clock.stage("policy"):
             state = env.state if policy.is_privileged else None
             control = policy.act(env.observation(), state)
-        action = np.array([control.throttle, control.steer, control.brake], np.float32)
-        _, _, terminated, truncated, _ = env.step(action)
+        _, _, terminated, truncated, _ = env.drive_on(control)
         if terminated or truncated:
             return count
     return limit
@@ -143,7 +142,7 @@ def _run(options: argparse.Namespace) -> None:
         raise ConfigError(f"steps: expected at least 1, found {options.steps}")
     if options.backend == "external":
         check_reachable(options.host, options.port or DEFAULT_PORT, Timeouts().connect_s)
-    policy = make_policy(options.policy)
+    policy = GuardedPolicy(make_policy(options.policy))
     spec = EpisodeSpec(
         town=options.town,
         route_id=options.route,

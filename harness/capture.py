@@ -35,6 +35,7 @@ from harness.rollout import Stopped, rollout
 from harness.server import ServerSpec
 from harness.supervision import EXIT_BAD_INPUT, EXIT_SIMULATOR, Pulse, supervise
 from policies.expert import ExpertPolicy
+from scenarios.route_xml import town_name
 from scenarios.spec import EpisodeSpec
 from scenarios.weather import carla_weather, preset
 from sensors.frame import RigFrame
@@ -260,13 +261,13 @@ def main(arguments: list[str] | None = None) -> int:
         for name in options.weather:
             preset(name)
         config = CaptureConfig(
-            towns=tuple(options.town),
+            towns=tuple(town_name(town) for town in options.town),
             weathers=tuple(options.weather),
             frames=options.frames,
             seed=options.seed,
             maps=options.maps,
         )
-        check_folder(options.out)
+        check_folder(options.out, flag="--out")
         return supervise(_drive, (config, options.out), lambda: len(read_index(options.out)))
     except (FusionDriveError, FusionError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)

@@ -18,6 +18,7 @@ import cv2
 
 from fusiondrive.errors import ConfigError, MapError, unknown_name
 from harness.config import RunConfig
+from harness.guard import guarded, limited
 from harness.probe import DEFAULT_PORT, check_version, is_port_free
 from policies import LEADERBOARD, POLICIES, check_policy, make_policy
 from policies.base import Policy, close_policy
@@ -245,13 +246,16 @@ def check_reachable(host: str, port: int, timeout_s: float) -> None:
 def load_drivers(config: RunConfig) -> Drivers:
     """Load policy and fuser once, so that bad weights stop the run here; keep their hashes."""
     check_weights(config)
-    with redirect_stdout(sys.stderr):  # what an agent prints is no part of the table
+    # What an agent prints is no part of the table.
+    wait_s, label = config.timeouts.agent_setup_s, f"policy {config.policy}"
+    with redirect_stdout(sys.stderr), limited(wait_s, label):
         policy = driver(config)
         try:
             check_sight(config, policy)
+            policy_hash = guarded(policy.weights_hash, None, wait_s)
         finally:
             close_policy(policy)
-    policy_hash, policy_looks = policy.weights_hash(), looks_of(policy)
+    policy_looks = looks_of(policy)
     if "fused" not in config.input:
         return Drivers(policy_hash, "none", "none", policy_looks)
     fuser = make_fuser(config.fuser, config.fuser_weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import ArrayLike, NDArray
 
+from fusiondrive.errors import ConfigError
 from fusiondrive.types import Control, EpisodeContext, Observation, Route, WorldState
 from harness import ENV_ID, register
 from harness.actions import HIGH, LOW, control_of
@@ -106,6 +108,8 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
             address = Address(server.host, server.port)
             session = Session(address, self.config.timeouts)
             self._session = self._resources.enter_context(session)
+            # A sensor that still listens while the interpreter ends aborts the process.
+            atexit.register(self.close)
         return self._session
 
     def town(self, name: str) -> LoadedTown:
@@ -228,6 +232,7 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
 
     def close(self) -> None:
         """Remove the actors, give the clock back, stop a server of our own; may be called twice."""
+        atexit.unregister(self.close)
         self._end_episode()
         self._session, self._town = None, None
         self._resources.close()
@@ -318,7 +323,13 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         )
 
     def _tell_of_weather(self, spec: EpisodeSpec, route: RouteSpec) -> None:
-        """Say once that a route file's weather is not what is driven."""
+        """Say once that a route file's weather is not what is driven.
+
+        Raises:
+            ConfigError: the route's own is asked for, and no file could give it.
+        """
+        if spec.weather == ROUTE_WEATHER and self.config.route_file is None:
+            raise ConfigError(f"weather '{ROUTE_WEATHER}' needs a route_file that gives a weather")
         is_other = route.weather is not None and spec.weather != ROUTE_WEATHER
         if is_other and not self._has_told_of_weather:
             self._has_told_of_weather = True

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiondrive.errors import SimulatorError
-from fusiondrive.files import discard, draft_of, keep, output
+from fusiondrive.files import discard, discard_stale, draft_of, keep, output
 from fusiondrive.types import Closing, Command, Control
 from harness.env import CarlaDrivingEnv
 from harness.topdown import TopDown
@@ -143,6 +143,7 @@ class VideoRecorder(Closing):
 
     def _begin(self, picture: U8) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        discard_stale(self.path)
         self._container = av.open(str(self._draft), "w")
         self._stream = self._container.add_stream("libx264", rate=FPS, options=ENCODER)
         self._stream.height, self._stream.width = picture.shape[:2]

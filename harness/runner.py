@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
 SLOW_START_S = 6.0
+POLICY_CHARACTERS = 100  # of its name in the names of records
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class Episode:
             spec.traffic,
             spec.input,
         )
-        # A plug-in's name may hold a path.
-        policy = safe_name(re.sub(r"[^\w.-]+", "-", spec.policy))
+        # A plug-in's name may hold a path, and a file's name no more than 255 bytes.
+        policy = safe_name(re.sub(r"[^\w.-]+", "-", spec.policy)[-POLICY_CHARACTERS:])
         return "_".join((*parts, policy, f"s{spec.seed}", self.digest[: self.hash_digits]))
 
 
@@ -216,9 +217,12 @@ class Runner(Closing):
         """Write the traceback of a failure beside the rows."""
         trace = answer.trace if isinstance(answer, (Driven, Failed)) else ""
         if trace:
-            folder = self._config.directory / "errors"
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{name}.txt").write_text(trace, encoding="utf-8")
+            path = self._config.directory / "errors" / f"{name}.txt"
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(trace, encoding="utf-8")
+            except OSError as err:
+                raise ConfigError(f"cannot write {path}: {err.strerror}") from err
 
     def _work_off(
         self,

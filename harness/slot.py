@@ -163,7 +163,8 @@ class Slot:
         )
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        process = context.Process(target=work, args=(setup, theirs), daemon=True)
+        # No daemon, for those may have no children, and agents like to start some.
+        process = context.Process(target=work, args=(setup, theirs), daemon=False)
         process.start()
         self._process = process
         theirs.close()

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from fusiondrive.errors import ConfigError, FusionDriveError
+from fusiondrive.errors import AgentError, ConfigError, FusionDriveError
 from fusiondrive.paths import user_path
 from fusiondrive.text import lenient_output
 from fusiondrive.types import Command, Observation
 from policies import make_policy
 from policies.base import Policy, camera_of, close_policy, sensors_of
+from policies.faults import reason
 
 WARM_UP_STEPS = 20
 MISSED = 1
@@ -41,6 +42,7 @@ def measure(name: str, weights: Path | None, steps: int) -> Speed:
 
     Raises:
         ConfigError: the policy cannot be driven without a simulator.
+        AgentError: it failed.
     """
     began = time.perf_counter()
     policy = make_policy(name, weights)
@@ -49,6 +51,10 @@ def measure(name: str, weights: Path | None, steps: int) -> Speed:
         raise ConfigError(f"policy '{name}' needs a simulator: python -m harness.benchmark")
     try:
         times_ms = _act(policy, steps)
+    except FusionDriveError:
+        raise
+    except Exception as err:  # foreign code may fail in any way
+        raise AgentError(f"policy {name}: {reason(err)}") from err
     finally:
         close_policy(policy)
     median, p95 = np.percentile(times_ms, (50, 95))

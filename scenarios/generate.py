@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from fusiondrive.errors import FusionDriveError, MapError, SimulatorError
+from fusiondrive.files import whole_file
 from fusiondrive.paths import user_path
 from fusiondrive.text import lenient_output
 from fusiondrive.types import Command, Pose, Route
@@ -96,9 +96,8 @@ def draw_route_file(carla_map: carla.Map, town: str, path: Path, *, seed: int, c
     routes = generate_routes(
         carla_map, town, seed=seed, count=count, candidates_per_route=FRESH_CANDIDATES
     )
-    draft = path.with_suffix(f".{os.getpid()}.part")  # others may draw the same file
-    write_route_xml(draft, routes, {"seed": str(seed)})
-    draft.replace(path)
+    with whole_file(path) as draft:  # others may draw the same file
+        write_route_xml(draft, routes, {"seed": str(seed)})
 
 
 def _candidates(planner: RoutePlanner, rng: np.random.Generator, wanted: int) -> list[_Candidate]:
@@ -194,7 +193,10 @@ def main(arguments: list[str] | None = None) -> int:
         routes = generate_routes(carla_map, town, seed=options.seed, count=options.count)
         out = options.out or DATA_DIR / f"routes_{town}_{origin}.xml"
         seed = str(options.seed)
-        write_route_xml(out, routes, {"map_origin": origin, "map_digest": digest, "seed": seed})
+        with whole_file(out) as draft:
+            write_route_xml(
+                draft, routes, {"map_origin": origin, "map_digest": digest, "seed": seed}
+            )
     except (FusionDriveError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         return 2

@@ -17,6 +17,7 @@ from scenarios.route_weather import read_weather
 from scenarios.spec import RouteSpec
 from scenarios.text_files import read_text
 
+FARTHEST_M = 1e6
 _PLACES = ("waypoint", "position")
 # What is read, or changes nothing: a keypoint's pitch and roll are those of its lane.
 _POSE = frozenset({"x", "y", "z", "yaw", "pitch", "roll"})
@@ -103,4 +104,6 @@ def _read_pose(node: Element, where: str) -> Pose:
             raise MapError(f"{where}: {name}='{text}' is not a number") from err
         if name != "yaw" and not math.isfinite(values[name]):
             raise MapError(f"{where}: {name}='{text}' is not finite")
+        if name != "yaw" and abs(values[name]) > FARTHEST_M:
+            raise MapError(f"{where}: {name}='{text}' is off every map")
     return Pose(values["x"], values["y"], values["z"], yaw=values["yaw"])

@@ -28,7 +28,7 @@ __all__ = [
     "map_identity",
 ]
 
-MIN_LENGTH_M = 10.0  # a shorter route would be within its goal's radius at the start
+MIN_LENGTH_M = 10.0  # a shorter route would begin within a radius of its goal
 TURN_THRESHOLD_DEG = 33.0
 COMMAND_LEAD_M = 18.0
 

@@ -34,6 +34,7 @@ _SERVICE_THREADS = (b"server", b"client")  # rpclib's own, beside the manager's
 # The client keeps its managers in a table of the process and steps all of them with every tick of
 # any world; this is that table with the id of each thread, None where the system does not tell.
 _live: dict[int, int | None] = {}
+_lost: set[int] = set()  # of those, ports whose server has gone
 
 
 def begin(client: carla.Client, port: int, seed: int) -> carla.TrafficManager:
@@ -57,11 +58,18 @@ def begin(client: carla.Client, port: int, seed: int) -> carla.TrafficManager:
 
 
 def await_rest() -> None:
-    """Return when the thread of every manager is asleep, which takes microseconds as a rule."""
+    """Return when the thread of every manager is asleep, which takes microseconds as a rule.
+
+    Raises:
+        SimulatorError: a manager has lost its server, so that a tick would abort the process.
+    """
+    if _lost:
+        raise SimulatorError(
+            "a Traffic Manager of this process has lost its server, and CARLA's client would "
+            "abort at the next tick of any world; go on in a new process"
+        )
     for thread in _live.values():
-        deadline = time.monotonic() + REST_LIMIT_S
-        while thread is not None and not _is_asleep(thread) and time.monotonic() < deadline:
-            time.sleep(LOOK_S)
+        _await_sleep(thread)
 
 
 def end(client: carla.Client, port: int) -> None:
@@ -72,7 +80,7 @@ def end(client: carla.Client, port: int) -> None:
     """
     if port not in _live:
         return
-    await_rest()
+    _await_sleep(_live[port])
     if _live.pop(port) is None:
         time.sleep(SETTLE_S)
     try:
@@ -83,9 +91,21 @@ def end(client: carla.Client, port: int) -> None:
         logger.debug("Traffic Manager on port %d: %s", port, err)
 
 
+def abandon(port: int) -> None:
+    """Let a manager sleep whose server has gone."""
+    if port in _live:
+        _lost.add(port)
+
+
 def live_ports() -> frozenset[int]:
     """Ports of the managers that have not ended."""
     return frozenset(_live)
+
+
+def _await_sleep(thread: int | None) -> None:
+    deadline = time.monotonic() + REST_LIMIT_S
+    while thread is not None and not _is_asleep(thread) and time.monotonic() < deadline:
+        time.sleep(LOOK_S)
 
 
 def _threads() -> set[int]:

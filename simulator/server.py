@@ -253,11 +253,12 @@ class Server:
         it. Where time passes by itself it may ask at once, so its answer waits for that snapshot;
         in synchronous mode the client itself says when there is one.
         """
-        with self._tick_lock:
-            is_free = not (self.settings.synchronous_mode or self._is_loading)
-            if is_free and self.settings.delta_s <= _LONGEST_WAIT_S:
-                self._late.add(self.frame + 1, connection, message)
-                return
+        if not self.settings.synchronous_mode:  # else a tick may hold the lock until images are out
+            with self._tick_lock:
+                is_free = not (self.settings.synchronous_mode or self._is_loading)
+                if is_free and self.settings.delta_s <= _LONGEST_WAIT_S:
+                    self._late.add(self.frame + 1, connection, message)
+                    return
         connection.answer(message)
 
     def expect(self, stream_id: int) -> None:

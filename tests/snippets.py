@@ -6,6 +6,7 @@ A comment in the line above a block says what differs from "paste it and it runs
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ BLOCK = re.compile(
     r"^(?:<!-- (?P<mark>.*?) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```", re.M | re.S
 )
 INLINE = re.compile(r"`((?:python|make|docker|pip) [^`\n]+)`")
+SOURCES = ("harness", "scenarios", "policies", "fusionproxy", "results", "simulator", "examples")
 MARKS = ("not run: ", "run beside: python -m simulator --port 2000")
 
 
@@ -53,6 +55,24 @@ def snippets() -> list[Snippet]:
             place = f"{page.name}:{content.count(chr(10), 0, match.start('language')) + 1}"
             found.append(Snippet(place, match["language"], match["text"], match["mark"] or ""))
     return found
+
+
+def help_commands() -> list[Command]:
+    """Command lines in the docstrings that `--help` prints, and those of the Makefile."""
+    found = []
+    for path in sorted(path for top in SOURCES for path in (ROOT / top).rglob("*.py")):
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        found += _lines_of(docstring, path.relative_to(ROOT).as_posix())
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    recipes = makefile.replace("@$(BIN)/python", "python").replace("$(OUT)", "OUT")
+    return found + _lines_of(recipes, "Makefile")
+
+
+def _lines_of(text: str, place: str) -> list[Command]:
+    whole = text.replace("\\\n", " ").replace("DIR...", "DIR")
+    lines = re.findall(r"^\s+(python -m (?!pip|pytest|venv).*)$", whole, re.M)
+    plain = [line.replace("[", "").replace("]", "") for line in lines]  # brackets: may be left out
+    return [Command(place, split(line), True) for line in plain]
 
 
 def commands() -> list[Command]:

@@ -18,11 +18,12 @@ from policies import check_policy
 from scenarios.spec import check_traffic
 from scenarios.weather import WEATHERS
 from sensors.inputs import INPUTS
-from tests.snippets import MARKS, ROOT, Command, Snippet, commands, snippets
+from tests.snippets import MARKS, ROOT, Command, Snippet, commands, help_commands, snippets
 
 LIMIT_S = 240
+QUICK = ("simulator.maps list", "simulator.maps preview")
 PYTHON = [item for item in snippets() if item.language == "python"]
-COMMANDS = commands()
+COMMANDS = [*commands(), *help_commands()]
 
 
 def run(snippet: Snippet, folder: Path, text: str) -> None:
@@ -105,6 +106,20 @@ def test_a_command_passes_its_own_parser(
         check_pip(rest)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [item for item in COMMANDS if item.is_whole and " ".join(item.words[2:]).startswith(QUICK)],
+    ids=lambda item: f"{item.place}-{item.words[2:4]}",
+)
+def test_a_quick_command_runs_in_an_empty_folder(command: Command, tmp_path: Path) -> None:
+    words = [sys.executable, *command.words[1:]]
+    done = subprocess.run(
+        words, cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
 def check_module(
     command: Command,
     name: str,
@@ -116,6 +131,8 @@ def check_module(
     assert found is not None, f"no module {name}"
     if name.startswith("tests.") or not (arguments or command.is_whole):
         return
+    if name.startswith("examples."):
+        pytest.importorskip("stable_baselines3")
     is_package = found.submodule_search_locations is not None
     main = importlib.import_module(f"{name}.__main__" if is_package else name).main
     if "--" in arguments:  # what follows is for another command

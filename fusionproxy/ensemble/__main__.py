@@ -102,7 +102,7 @@ def run(options: argparse.Namespace) -> str:
     sources = [from_arguments(folder, options) for folder in options.pairs]
     pairs = PairList(sources, [folder.name for folder in options.pairs], options.limit)
     part = part_of(options.part)
-    check_folder(options.out)
+    check_folder(options.out, flag="--out")
     made = build_ensemble(config, pairs, options.out, weights, options.workers, part)
     return (
         f"\nmade {made} pairs; distil with `python -m fusionproxy.train --ensemble {options.out}`"

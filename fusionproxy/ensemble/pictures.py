@@ -24,6 +24,7 @@ from fusionproxy.classical import average, fuse_luma
 from fusionproxy.data import U8
 from fusionproxy.ensemble.pair_list import evenly
 from fusionproxy.errors import FusionError, exit_code, exit_without
+from fusionproxy.fuse import write_image
 from fusionproxy.model import FusionProxy
 
 try:
@@ -142,15 +143,12 @@ def run(options: argparse.Namespace) -> str:
     """Draw as a command line says; returns what to say at the end."""
     if options.out.suffix not in (".jpg", ".png"):
         raise FusionError(f"--out: expected a .jpg or .png, found {options.out}")
-    check_file(options.out)
+    check_file(options.out, flag="--out")
     ensemble = open_ensemble(options.ensemble)
     student = FusionProxy.from_pretrained(options.student) if options.student else None
     rows = with_samples(ensemble, options.rows, options.folder)
     picture = contact_sheet(ensemble, student, rows)
-    if not cv2.imwrite(
-        str(options.out), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    ):
-        raise FusionError(f"{options.out} cannot be written")
+    write_image(options.out, picture, JPEG_QUALITY)
     return f"wrote {options.out}"
 
 

@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from fusiondrive.files import check_folder
@@ -30,6 +29,7 @@ from fusionproxy import mixing
 from fusionproxy.classical import average, fuse_luma
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, exit_code, exit_without
+from fusionproxy.fuse import write_image
 from fusionproxy.pairs import Pair, add_arguments, from_arguments
 
 try:
@@ -229,7 +229,7 @@ def check(trainer: TeacherTrainer, sides: Sides, smooth: float) -> None:
     card = card_of(trainer, sides, held_out)
     (trainer.run / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     (trainer.run / "card.md").write_text(describe(card), encoding="utf-8")
-    cv2.imwrite(str(trainer.run / "samples.png"), contact_sheet(trainer, sides.shown)[..., ::-1])
+    write_image(trainer.run / "samples.png", contact_sheet(trainer, sides.shown))
 
 
 def card_of(trainer: TeacherTrainer, sides: Sides, held_out: float) -> dict[str, Any]:
@@ -313,7 +313,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> str:
     """Train as a command line says; returns what to say at the end."""
-    check_folder(options.out)
+    check_folder(options.out, flag="--out")
     if options.threads:
         torch.set_num_threads(options.threads)
     by_steps = TeacherConfig.steps if options.minutes is None else training.ENDLESS

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiondrive.errors import ConfigError, FusionDriveError, SimulatorError
-from fusiondrive.files import check_folder
+from fusiondrive.errors import ConfigError, FusionDriveError, OutputError, SimulatorError
+from fusiondrive.files import check_folder, output
 from fusiondrive.paths import user_path
 from fusiondrive.text import lenient_output
 from fusiondrive.types import EpisodeContext, Observation
@@ -43,6 +43,7 @@ from policies.training.dataset import recorded_frames, save_episode, write_card
 from policies.training.drivers import Driver, NoisyExpert, SharedWheel
 from policies.training.noise import SteeringNoise
 from policies.training.views import EpisodeRecorder, side_cameras
+from scenarios.route_xml import town_name
 from scenarios.spec import EpisodeSpec
 from sensors.decode import bgra_pixels, decode_rgb
 
@@ -59,6 +60,7 @@ NOISY_EPISODES = 0.85
 MAX_STEPS = 4000
 WORLD_DRIVES = 2  # in a row in one town and scenery: a change costs a start of the server
 ATTEMPTS = 3
+NO_ROOM = 74  # exit code of a worker that cannot write, EX_IOERR of sysexits.h
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
     maps = None if options.maps is None else str(options.maps)
     driver = None if options.driver is None else str(options.driver)
     config = CollectConfig(
-        towns=tuple(options.town),
+        towns=tuple(town_name(town) for town in options.town),
         frames=frames,
         seed=options.seed,
         obey_lights=options.obey_lights,
@@ -164,7 +166,7 @@ def main(arguments: list[str] | None = None) -> int:
         ["python", "-m", "policies.training.collect", *(arguments or sys.argv[1:])]
     )
     try:
-        check_folder(options.out)
+        check_folder(options.out, flag="--out")
         collect(config, options.out, options.workers, command)
     except (FusionDriveError, FusionError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
@@ -197,7 +199,8 @@ def collect(config: CollectConfig, out: Path, workers: int, command: str) -> Non
         raise ConfigError("nothing to record: --frames, --hours and --workers have to be positive")
     if config.sceneries < 1:
         raise ConfigError(f"--sceneries has to be positive, found {config.sceneries}")
-    out.mkdir(parents=True, exist_ok=True)
+    with output(out):
+        out.mkdir(parents=True, exist_ok=True)
     stop = multiprocessing.get_context("spawn").Event()
     crew = [Child(_work, (config, out, (number, workers), stop)) for number in range(workers)]
     try:
@@ -244,6 +247,8 @@ def _watch(crew: list[Child], wanted: int, out: Path) -> None:
                 continue
             if code == EXIT_BAD_INPUT:
                 raise ConfigError("nothing can be recorded as asked")
+            if code == NO_ROOM:
+                raise OutputError(f"{out} takes no more; make room, and the same command goes on")
             deaths += 1
             how = how_it_died(code)
             if deaths > MAX_DEATHS * len(crew):
@@ -295,7 +300,7 @@ def _record(config: CollectConfig, out: Path, share: tuple[int, int], stop: _Ord
                 resources.callback(env.close)
             for key in keys:
                 if not stop.is_set():
-                    _record_with_retries(env, config, key, out, stop)
+                    _record_or_leave(env, config, key, out, stop)
             number += share[1]
 
 
@@ -321,6 +326,17 @@ def _open_env(config: CollectConfig, world: World, out: Path) -> CarlaDrivingEnv
         env.close()
         raise
     return env
+
+
+def _record_or_leave(
+    env: CarlaDrivingEnv, config: CollectConfig, key: int, out: Path, stop: Any
+) -> None:
+    """End this process where the disk takes no more: a worker begun anew would fare no better."""
+    try:
+        _record_with_retries(env, config, key, out, stop)
+    except OutputError as err:
+        logger.error("%s", err)
+        sys.exit(NO_ROOM)
 
 
 def _record_with_retries(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 
 from fusiondrive.errors import ConfigError
+from fusiondrive.files import whole_file
 from policies.checkpoints import read_checkpoint
 from policies.cilrs import file_hash
 from policies.cilrs_network import Cilrs
@@ -54,9 +55,8 @@ def save(path: Path, learner: Learner, facts: dict[str, object]) -> None:
         "path_head": learner.path_head.state_dict(),
         "optimizer": learner.optimizer.state_dict(),
     }
-    draft = path.with_suffix(".part")
-    torch.save(state, draft)
-    draft.replace(path)
+    with whole_file(path, RuntimeError) as draft:  # torch's writer raises RuntimeError
+        torch.save(state, draft)
 
 
 def restore(path: Path, learner: Learner) -> tuple[int, float]:

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from fusiondrive.errors import ConfigError, FusionDriveError
-from fusiondrive.files import check_folder
+from fusiondrive.files import check_folder, output
 from fusiondrive.paths import path_text, user_path
 from fusiondrive.text import lenient_output
 from fusionproxy.errors import FusionError
@@ -105,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
     out, resume = options.pop("out"), options.pop("resume")
     options["data"] = tuple(options["data"])
     try:
-        check_folder(out)
+        check_folder(out, flag="--out")
         train(TrainConfig(**options), out, resume=resume)
     except (FusionDriveError, FusionError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
@@ -154,7 +154,8 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
     learner = Learner(net, path_head, average, optimizer)
     step, spent_s = 0, 0.0
     total_steps = max(1, round(config.epochs * len(train_frames) / config.batch))
-    out.mkdir(parents=True, exist_ok=True)
+    with output(out):
+        out.mkdir(parents=True, exist_ok=True)
     if resume:
         step, spent_s = restore(out / "last.pth", learner)
         rng = np.random.default_rng((config.seed, step))
@@ -366,9 +367,9 @@ def validate(net: Cilrs, frames: Frames, preprocessing: Preprocessing) -> dict[s
 def log(out: Path, step: int, spent_s: float, loss: float, numbers: dict[str, float]) -> None:
     """Append one line of JSON, and the same to TensorBoard's file."""
     entry = {"step": step, "minutes": round(spent_s / 60.0, 2), "loss": round(loss, 5), **numbers}
-    with (out / "log.jsonl").open("a", encoding="utf-8") as file:
+    with output(out / "log.jsonl"), (out / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
-    with SummaryWriter(out / "tensorboard") as board:
+    with output(out / "tensorboard"), SummaryWriter(out / "tensorboard") as board:
         for name, value in entry.items():
             board.add_scalar(name, value, step)
 

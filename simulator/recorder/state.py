@@ -38,6 +38,7 @@ class Tape:
             recorder.note(delta_s, contacts)
         except OSError as err:
             logger.warning("recording %r ends: %s", str(recorder.path), err)
+            recorder.close()
             self.recorder = None
 
     def eject(self) -> None:

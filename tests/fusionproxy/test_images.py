@@ -38,7 +38,7 @@ def test_orientation_tags_are_applied(tmp_path: Path, kind: str, orientation: in
     found = read_rgb(path)
     assert found.shape == expected.shape
     assert np.abs(found.astype(int) - expected).mean() <= LOSSY[kind]
-    if not (kind == "tif" and orientation > 4):  # OpenCV fails on those
+    if kind in ("jpg", "png"):  # OpenCV fails on TIFF of 5 to 8, and until 4.11 forgets WebP
         opencv = cv2.imread(str(path))[..., ::-1]
         assert np.abs(found.astype(int) - opencv).mean() < 3
 
@@ -144,7 +144,8 @@ def test_deep_colour_and_float_images_need_a_range(tmp_path: Path) -> None:
         "a.tif": RGB.astype(np.float32) * 16,
         "a.hdr": np.full((32, 48, 3), 2040, np.float32),
     }.items():
-        cv2.imwrite(str(tmp_path / name), image[..., ::-1])
+        plain = [cv2.IMWRITE_TIFF_COMPRESSION, 1] if name == "a.tif" else []
+        cv2.imwrite(str(tmp_path / name), image[..., ::-1], plain)
         with pytest.raises(FusionError, match="have no declared range; give --visible-range"):
             read_visible(tmp_path / name)
         expected = RGB / 255 if name != "a.hdr" else 0.5

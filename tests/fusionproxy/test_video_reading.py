@@ -248,7 +248,9 @@ def test_variable_times_are_kept(tmp_path: Path, kind: str) -> None:
     line = ["--infrared", str(paths[0]), "--visible", str(paths[1])]
     assert fuse.main([*line, "--out", str(tmp_path / "out.mp4")]) == 0
     found = [frame.time_s for frame in Video(tmp_path / "out.mp4", "visible")]
-    assert [round(1000 * (time - found[0])) for time in found] == [1000 * time for time in TIMES]
+    assert found == TIMES
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.duration > 1e6 * float(TIMES[-1])
 
 
 def test_frames_of_one_index_and_other_times_are_refused(tmp_path: Path) -> None:

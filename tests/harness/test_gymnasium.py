@@ -152,6 +152,7 @@ def test_changes_hold_over_a_configuration() -> None:
     [
         ({"rout": "03"}, "unknown reset option 'rout'; known: .*route.*weather"),
         ({"weather": "foggy"}, "unknown weather 'foggy'"),
+        ({"town": "Town12"}, "unknown town 'Town12'; known: .*Town02.*random:SEED"),
         ({"route": True}, "expected an id such as '03', found True"),
         ({"spec": "00"}, "expected an EpisodeSpec or a mapping of its fields, found str"),
         ({"spec": {"town": "Town02"}}, "'spec': lacks fuser, input"),

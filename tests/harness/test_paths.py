@@ -69,3 +69,9 @@ def test_files_behind_a_name_know_the_home_folder(home: Path) -> None:
     assert parse_weights(["dinov2=~/w.safetensors"]) == {"dinov2": home / "w.safetensors"}
     with pytest.raises(FusionError, match=str(home / "absent")):
         FusionProxy.from_pretrained("~/absent.pt")
+
+
+@pytest.mark.parametrize("package", [fusiondrive.paths, fusionproxy.paths])
+def test_settings_kept_as_text_stay_empty(package: object, home: Path) -> None:
+    path_text = package.path_text  # type: ignore[attr-defined]
+    assert (path_text(""), path_text("~/x")) == ("", f"{home}/x")

@@ -133,6 +133,7 @@ class Server:
         self._parked: list[tuple[Connection, wire.Request]] = []
         self._expected: dict[int, float] = {}  # stream id -> when we stop to wait for it
         self._late = LateAnswers()
+        self._has_new_settings = threading.Event()
         self._promised = 0  # a frame that a client waits for while time passes by itself
         self._last_batch = 0.0
         self._began = monotonic()
@@ -235,7 +236,9 @@ class Server:
                 logger.exception("step failed")
             self._late.send(self.frame, _SEEN_GAP_S)
             due = max(due + self.settings.delta_s, monotonic() - 0.5)
-            sleep(max(due - monotonic(), 0.001))
+            if self._has_new_settings.wait(max(due - monotonic(), 0.001)):
+                self._has_new_settings.clear()  # nobody waits for the end of a step of before
+                due = monotonic()
 
     def tick_cue(self, connection: Connection) -> int:
         """A client's order to tick; only in synchronous mode does it do so."""
@@ -249,9 +252,8 @@ class Server:
     def answer_when_seen(self, connection: Connection, message: bytes) -> None:
         """Answer a call that has spawned an actor.
 
-        A client finds an actor in the newest snapshot only, at (0, 0, 0) before there is one with
-        it. Where time passes by itself it may ask at once, so its answer waits for that snapshot;
-        in synchronous mode the client itself says when there is one.
+        A client finds it at (0, 0, 0) before a snapshot holds it. Where time passes by itself the
+        client may ask at once, so its answer waits for that snapshot.
         """
         if not self.settings.synchronous_mode:  # else a tick may hold the lock until images are out
             with self._tick_lock:
@@ -394,5 +396,6 @@ class Server:
             self.settings = settings
             promised, frame = self._promised, self.frame
             self._late.send()
+            self._has_new_settings.set()
         # Who asked for a tick while time passed by itself would wait for it for ever.
         return self.tick() if settings.synchronous_mode and promised > frame else frame

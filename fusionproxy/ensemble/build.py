@@ -315,7 +315,7 @@ def build_ensemble(
     builder = Builder(config, pairs, weights)
     identity = prepare(builder, folder)
     if part[1] == 1:  # nobody else writes here: these are of runs that were killed
-        for left in folder.glob(f"*.{PARTIAL}*"):
+        for left in folder.glob(f".*{PARTIAL}.*"):
             left.unlink(missing_ok=True)
     indices = to_make(folder, range(part[0], len(pairs.where), part[1]), identity)
     if workers <= 1:

@@ -87,7 +87,7 @@ class LeaderboardPolicy:
     def reset(self, context: EpisodeContext) -> None:
         """Make an agent for this route, as the Leaderboard does."""
         self.close()
-        self._folders.open(f"{context.town.replace(':', '-')}_r{context.route.route_id}")
+        self._folders.begin(f"{context.town.replace(':', '-')}_r{context.route.route_id}")
         world_map = context.extras["map"]
         self._grid = MercatorGps(world_map)
         plan = global_plan(context.route, world_map)

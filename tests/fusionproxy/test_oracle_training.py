@@ -102,5 +102,5 @@ def test_broken_shard_is_a_clear_error(pairs: Path) -> None:
 
 
 def test_no_data_names_the_command(tmp_path: Path) -> None:
-    with pytest.raises(FusionError, match=r"fusionproxy\.capture"):
+    with pytest.raises(FusionError, match=r"harness\.capture"):
         open_split(tmp_path)

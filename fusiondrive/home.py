@@ -6,7 +6,6 @@ Containers run as users without a name, without HOME, or with a home that they c
 from __future__ import annotations
 
 import os
-import pwd
 import stat
 import tempfile
 from functools import lru_cache
@@ -17,7 +16,7 @@ NAME = "fusiondrive"
 
 def ensure_home() -> None:
     """Set HOME where it is missing: CARLA's library reads it when it is loaded, and crashes."""
-    if not os.environ.get("HOME"):
+    if not os.environ.get("HOME") and hasattr(os, "getuid"):  # Windows has no HOME
         os.environ["HOME"] = _recorded_home() or str(temporary_folder())
 
 
@@ -34,6 +33,8 @@ def is_writable(folder: Path) -> bool:
 @lru_cache(maxsize=1)
 def temporary_folder() -> Path:
     """A folder below the temporary one that nobody else can write to: code is loaded from it."""
+    if not hasattr(os, "getuid"):  # Windows, where the temporary folder is the user's own
+        return Path(tempfile.gettempdir()) / NAME
     folder = Path(tempfile.gettempdir()) / f"{NAME}-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -48,6 +49,8 @@ def temporary_folder() -> Path:
 
 def _recorded_home() -> str | None:
     """The home of the system's list of users, if it can be used."""
+    import pwd  # Unix alone has it
+
     try:
         home = pwd.getpwuid(os.getuid()).pw_dir
     except KeyError:

@@ -72,10 +72,6 @@ class RoutePlanner:
         nodes = self._joiner.join(keypoints, route_id).nodes
         return sum(edge in self.graph.changes for edge in pairwise(nodes))
 
-    def nearest_lane_distance_m(self, pose: Pose) -> float:
-        """Distance from a pose to the nearest lane centre."""
-        return float(self.graph.tree.query((pose.x, pose.y))[0])
-
     def _trace(self, nodes: Sequence[int]) -> _Path:
         """Points of the node sequence, with lane changes as smooth shifts between the lanes."""
         graph = self.graph

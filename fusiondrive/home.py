@@ -11,12 +11,17 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
+try:
+    import pwd
+except ModuleNotFoundError:  # Windows
+    pwd = None  # type: ignore[assignment]
+
 NAME = "fusiondrive"
 
 
 def ensure_home() -> None:
     """Set HOME where it is missing: CARLA's library reads it when it is loaded, and crashes."""
-    if not os.environ.get("HOME") and hasattr(os, "getuid"):  # Windows has no HOME
+    if not os.environ.get("HOME"):
         os.environ["HOME"] = _recorded_home() or str(temporary_folder())
 
 
@@ -49,8 +54,8 @@ def temporary_folder() -> Path:
 
 def _recorded_home() -> str | None:
     """The home of the system's list of users, if it can be used."""
-    import pwd  # Unix alone has it
-
+    if pwd is None:
+        return os.environ.get("USERPROFILE")
     try:
         home = pwd.getpwuid(os.getuid()).pw_dir
     except KeyError:

@@ -15,18 +15,6 @@ from fusiondrive.errors import MapError
 from fusiondrive.types import Command, Pose, Route
 from scenarios.keypoints import KeypointJoiner, implausible
 from scenarios.lane_graph import LaneGraph, build_lane_graph, carriageway
-from scenarios.route_files import RouteSpec, load_routes, map_digest, map_identity
-from scenarios.tracker import Progress, RouteTracker
-
-__all__ = [
-    "Progress",
-    "RoutePlanner",
-    "RouteSpec",
-    "RouteTracker",
-    "load_routes",
-    "map_digest",
-    "map_identity",
-]
 
 MIN_LENGTH_M = 10.0  # a shorter route would be within its goal's radius at the start
 TURN_THRESHOLD_DEG = 33.0

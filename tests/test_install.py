@@ -95,11 +95,9 @@ def test_making_the_environment_without_the_client_says_what_to_install(way: str
     ("module", "arguments"),
     [
         ("fusiondrive", ("run", "--town", "Town03")),
-        ("harness.run", ("--town", "Town03")),
         ("policies.training.collect", ("--out", "x")),
         ("scenarios.generate", ()),
         ("simulator", ()),
-        ("simulator.maps", ("list",)),
     ],
 )
 def test_a_command_that_needs_the_client_ends_with_one_line_and_code_2(
@@ -118,12 +116,15 @@ def test_a_plug_in_may_do_without_the_client() -> None:
 
 @pytest.mark.parametrize("without", [FORBIDDEN, WITHOUT_UNIX])
 def test_rows_are_read_and_tabled_without_the_client(without: str, run: Path) -> None:
-    done = python(without, command("results"), arguments=(str(run),))
+    done = python(
+        without,
+        "import results",
+        "print(len(results.load(sys.argv[1])))",
+        command("results"),
+        arguments=(str(run),),
+    )
     assert done.returncode == 0, done.stderr
-    assert "Closed-loop results" in done.stdout
-    done = python(without, "import results", "print(len(results.load(sys.argv[1])))",
-                  arguments=(str(run),))  # fmt: skip
-    assert (done.stdout, done.stderr) == ("1\n", "")
+    assert done.stdout.startswith("1\n### Closed-loop results")
 
 
 @pytest.mark.parametrize("without", [FORBIDDEN, WITHOUT_UNIX])

@@ -24,8 +24,8 @@ $(VENV)/.core: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	@echo "[setup] installing the core with the extras train, report and dev (torch is large), 2 to 6 minutes"
-	@$(BIN)/python -m pip install --quiet --no-compile --editable '.[train,report,dev]'
+	@echo "[setup] installing the core with the extras train and dev (torch is large), 2 to 6 minutes"
+	@$(BIN)/python -m pip install --quiet --no-compile --editable '.[train,dev]'
 	@touch $@ $(VENV)/.core
 
 demo: $(VENV)/.core

@@ -28,6 +28,7 @@ from typing import (
 )
 
 from fusiondrive.errors import ConfigError
+from fusiondrive.paths import user_path
 
 _UNIONS = (Union, types.UnionType)
 
@@ -62,11 +63,6 @@ class _Field(NamedTuple):
     kind: Any  # without Annotated
     flag: Flag
     default: Any  # of the configuration; `dataclasses.MISSING` where it must be given
-
-
-def user_path(text: str) -> Path:
-    """A path as a user writes it: `~` is the home folder, also behind `--flag=`."""
-    return Path(text).expanduser()
 
 
 def add_flags(parser: argparse.ArgumentParser, config: type) -> None:

@@ -167,7 +167,7 @@ def keep(draft: Path, path: Path) -> None:
     Raises:
         OSError: the disk has not.
     """
-    with draft.open("rb") as file:
+    with draft.open("r+b") as file:  # Windows syncs only what may be written
         sync(file.fileno())
     draft.replace(path)
 

@@ -6,7 +6,7 @@ neither the client nor the renderer is loaded before an environment is made.
 
 import gymnasium
 
-from fusiondrive.home import ensure_home
+from fusiondrive.client import prepare_client
 from harness.launch import find_siblings
 
 ENV_ID = "fusiondrive/CarlaDriving-v0"
@@ -19,5 +19,5 @@ def register() -> None:
 
 
 find_siblings()
-ensure_home()  # before any module loads CARLA's library
+prepare_client()  # before any module imports carla
 register()  # at import, since gymnasium 1.x finds no plug-ins by itself

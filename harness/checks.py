@@ -23,9 +23,10 @@ from harness.probe import DEFAULT_PORT, check_version, is_port_free
 from policies import LEADERBOARD, POLICIES, check_policy, make_policy
 from policies.base import Policy, close_policy
 from results.row import LETTERS
-from scenarios.route_files import RouteSpec, is_random_town, read_route_xml, town_name
+from scenarios.route_files import is_random_town, read_route_xml
 from scenarios.route_weather import ROUTE_WEATHER
-from scenarios.spec import COLLISION_MODES, check_traffic
+from scenarios.route_xml import town_name
+from scenarios.spec import COLLISION_MODES, RouteSpec, check_traffic
 from scenarios.weather import WEATHERS
 from sensors.fusion import BLANKED, fuser_names, make_fuser
 from sensors.inputs import INPUTS

@@ -14,7 +14,6 @@ from fusiondrive.errors import ConfigError
 from fusiondrive.paths import file_path
 from harness.file_names import safe_name
 from harness.yaml_files import read_yaml
-from results.identity import OUTCOME_FIELDS, RUNTIME_FIELDS
 
 BackendName = Literal["embedded", "docker", "external"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -151,11 +150,6 @@ def load_config(file: Path | None, flags: Mapping[str, Any]) -> RunConfig:
         return RunConfig.model_validate(values)
     except ValidationError as err:
         raise ConfigError(_message(err, file)) from err
-
-
-def unclassified_fields(names: set[str]) -> set[str]:
-    """Fields that are in neither or in both of the identity's classes."""
-    return names - (OUTCOME_FIELDS ^ RUNTIME_FIELDS)
 
 
 def _expand_suite(values: dict[str, Any]) -> list[str]:

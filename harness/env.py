@@ -30,8 +30,7 @@ from harness.session import DELTA_S, Address, Session
 from harness.timing import StageClock, TimedFuser, TimedThermalCamera
 from harness.town import LoadedTown
 from scenarios.route_weather import ROUTE_WEATHER, course_of
-from scenarios.routes import RouteSpec
-from scenarios.spec import EpisodeSpec
+from scenarios.spec import EpisodeSpec, RouteSpec
 from scenarios.tracker import Progress
 from sensors.fusion import Fuser, make_fuser
 from sensors.inputs import InputPipeline, Views, input_kind

@@ -32,8 +32,9 @@ from results.identity import Identity
 from results.row import EpisodeRow
 from results.store import RowStore
 from scenarios.generate import FRESH_SEED
-from scenarios.route_files import is_random_town, town_name
+from scenarios.route_files import is_random_town
 from scenarios.route_weather import ROUTE_WEATHER
+from scenarios.route_xml import town_name
 from scenarios.spec import EpisodeSpec
 from scenarios.suite import Factors, expand
 

@@ -18,7 +18,8 @@ from harness.config import Timeouts
 from harness.probe import Engine, check_version, engine_of, look_of
 from harness.watchdog import SLACK_S, Watched, watch
 from scenarios import traffic_manager
-from scenarios.route_files import is_random_town, town_name
+from scenarios.route_files import is_random_town
+from scenarios.route_xml import town_name
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)

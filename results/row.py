@@ -15,7 +15,6 @@ OUTCOMES: tuple[str, ...] = (
     "agent_error",
     "sim_error",
 )
-WALL_PREFIX = "wall_"  # columns that differ between equal runs
 # Ids and hashes go out with a letter in front: pandas and Excel read "00" as 0 and the hash
 # "4512e9876543" as infinity. Rows that were written without letters are read as well.
 LETTERS = {
@@ -75,6 +74,7 @@ class EpisodeRow:
     vehicles: int | None = None  # other vehicles that were spawned
     walkers: int | None = None
     error: str = ""  # the reason of an agent_error or a sim_error
+    # These, and no others, differ between equal runs.
     wall_attempts: int = 1
     wall_seconds: float | None = None
     wall_steps_per_s: float | None = None
@@ -97,10 +97,6 @@ class EpisodeRow:
     def to_dict(self) -> dict[str, Any]:
         """All columns, in order, as files have them: ids and hashes with their letter."""
         return lettered(asdict(self))
-
-    def repeatable(self) -> dict[str, Any]:
-        """The columns that a repetition of the same command must reproduce exactly."""
-        return {k: v for k, v in self.to_dict().items() if not k.startswith(WALL_PREFIX)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EpisodeRow:

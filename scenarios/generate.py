@@ -17,8 +17,10 @@ from fusiondrive.files import whole_file
 from fusiondrive.paths import user_path
 from fusiondrive.text import lenient_output
 from fusiondrive.types import Command, Pose, Route
-from scenarios.route_files import DATA_DIR, RouteSpec, map_identity, town_name, write_route_xml
+from scenarios.route_files import DATA_DIR, map_identity, write_route_xml
+from scenarios.route_xml import town_name
 from scenarios.routes import RoutePlanner
+from scenarios.spec import RouteSpec
 from scenarios.text_files import read_text
 
 MIN_LENGTH_M = 150.0

@@ -54,10 +54,6 @@ class LaneGraph:
             found.setdefault(carriageway(key), []).append(index)
         return found
 
-    def lane_entry(self, node: int) -> int:
-        """First node of the node's lane."""
-        return self.spans[int(self.lane_of[node])].first
-
 
 def carriageway(lane: LaneKey) -> tuple[int, int, bool]:
     """Road, section and direction of a lane."""

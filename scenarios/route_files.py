@@ -18,20 +18,6 @@ from scenarios.route_xml import parse_xml, read_route, town_name
 from scenarios.spec import RouteSpec
 from scenarios.text_files import read_text
 
-__all__ = [
-    "DATA_DIR",
-    "RouteSpec",
-    "describe_unserved",
-    "is_random_town",
-    "load_routes",
-    "map_digest",
-    "map_identity",
-    "read_nocrash",
-    "read_route_xml",
-    "town_name",
-    "write_route_xml",
-]
-
 DATA_DIR = Path(__file__).parent / "data"
 AUTHORED_MARK = 'vendor="FusionDrive"'  # in the OpenDRIVE header of the authored towns
 RANDOM_TOWN = re.compile(r"random:(0|[1-9][0-9]{0,9})")  # what the embedded server makes

@@ -15,18 +15,6 @@ from fusiondrive.errors import MapError
 from fusiondrive.types import Command, Pose, Route
 from scenarios.keypoints import KeypointJoiner, implausible
 from scenarios.lane_graph import LaneGraph, build_lane_graph, carriageway
-from scenarios.route_files import RouteSpec, load_routes, map_digest, map_identity
-from scenarios.tracker import Progress, RouteTracker
-
-__all__ = [
-    "Progress",
-    "RoutePlanner",
-    "RouteSpec",
-    "RouteTracker",
-    "load_routes",
-    "map_digest",
-    "map_identity",
-]
 
 MIN_LENGTH_M = 10.0  # a shorter route would begin within a radius of its goal
 TURN_THRESHOLD_DEG = 33.0
@@ -71,10 +59,6 @@ class RoutePlanner:
         """How many lane changes the shortest way through the keypoints needs."""
         nodes = self._joiner.join(keypoints, route_id).nodes
         return sum(edge in self.graph.changes for edge in pairwise(nodes))
-
-    def nearest_lane_distance_m(self, pose: Pose) -> float:
-        """Distance from a pose to the nearest lane centre."""
-        return float(self.graph.tree.query((pose.x, pose.y))[0])
 
     def _trace(self, nodes: Sequence[int]) -> _Path:
         """Points of the node sequence, with lane changes as smooth shifts between the lanes."""

@@ -7,10 +7,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-from fusiondrive.types import CameraSpec
-
-__all__ = ["CameraSpec", "Surface", "ThermalConfig"]
-
 
 class Surface(NamedTuple):
     """What a class of things looks like between 8 and 14 micrometres."""

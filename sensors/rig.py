@@ -10,8 +10,7 @@ from typing import Any
 import carla
 
 from fusiondrive.errors import SimulatorError
-from fusiondrive.types import Closing, Pose
-from sensors.config import CameraSpec
+from fusiondrive.types import CameraSpec, Closing, Pose
 from sensors.decode import bgra_pixels, decode_depth, decode_rgb, decode_tags
 from sensors.frame import RigFrame
 

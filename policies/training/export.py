@@ -196,6 +196,8 @@ CILRS ({card["network"]["backbone"]}, slimness {card["network"]["slimness"]}), {
 on RGB of the embedded renderer in clear weathers only. It never saw fog or night: that is what the
 harness measures.
 
+- `{name}.onnx`: what drives, on OpenVINO or ONNX Runtime, without torch.
+- `{name}.safetensors`: the same weights for torch, to train on from (`--init`).
 {data}
 - Look of the pictures: {", ".join(map(str, card["looks"])) or "unknown"}
 - Training: {card["minutes"]} minutes, {card["step"]} steps of {train["batch"]},

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fusiondrive.errors import AgentError
-from fusiondrive.types import Control, Observation, Pose, WorldState
+from fusiondrive.types import CameraSpec, Control, Observation, Pose, WorldState
 from harness.config import RunConfig
 from harness.env import CarlaDrivingEnv, EnvConfig
 from harness.guard import AgentClock
@@ -25,7 +25,6 @@ from policies.base import Policy
 from results.reading import read_rows
 from scenarios.route_files import write_route_xml
 from scenarios.spec import EpisodeSpec
-from sensors.config import CameraSpec
 
 SMALL = CameraSpec(width=96, height=72)
 SPEC = EpisodeSpec("Town02", "00", "clear", "rgb", "none", "mine", seed=3)

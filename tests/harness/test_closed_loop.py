@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from fusiondrive.errors import ConfigError, MapError
-from fusiondrive.types import Pose
+from fusiondrive.types import CameraSpec, Pose
 from harness.config import Timeouts
 from harness.criteria.lane import CarlaLaneQuery
 from harness.env import CarlaDrivingEnv, EnvConfig
@@ -32,7 +32,6 @@ from policies import make_policy
 from results.reading import read_rows
 from scenarios.route_files import write_route_xml
 from scenarios.spec import EpisodeSpec
-from sensors.config import CameraSpec
 
 ROOT = Path(__file__).parents[2]
 SMALL = CameraSpec(width=96, height=72)

@@ -5,8 +5,8 @@ from contextlib import closing
 
 import numpy as np
 
+from fusiondrive.types import CameraSpec
 from harness.env import CarlaDrivingEnv
-from sensors.config import CameraSpec
 
 BRAKE = np.array([0.0, 0.0, 1.0], np.float32)
 

@@ -20,7 +20,7 @@ from results.frame import column_types
 from results.row import LETTERS, EpisodeRow
 from results.store import RowStore
 from results.table import cells_csv, write_tables
-from scenarios.route_files import RouteSpec
+from scenarios.spec import RouteSpec
 from tests.results.test_store import row
 
 HOSTILE: dict[str, Any] = {  # what pandas and Excel would read as numbers

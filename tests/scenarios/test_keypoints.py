@@ -10,7 +10,8 @@ import pytest
 
 from fusiondrive.errors import MapError
 from fusiondrive.types import Command, Pose
-from scenarios.routes import RoutePlanner, load_routes
+from scenarios.route_files import load_routes
+from scenarios.routes import RoutePlanner
 from simulator.maps import load_town
 
 

@@ -5,8 +5,9 @@ import pytest
 
 from fusiondrive.errors import MapError
 from fusiondrive.types import Pose
-from scenarios.route_files import RouteSpec, load_routes, read_nocrash, read_route_xml
+from scenarios.route_files import load_routes, read_nocrash, read_route_xml
 from scenarios.route_files import write_route_xml as write
+from scenarios.spec import RouteSpec
 
 SHARED = Path(__file__).parents[2].parent / "shared/routes"
 

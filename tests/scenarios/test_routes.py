@@ -7,8 +7,9 @@ import pytest
 
 from fusiondrive.errors import MapError
 from fusiondrive.types import Command, Pose
-from scenarios.route_files import DATA_DIR
-from scenarios.routes import RoutePlanner, RouteTracker, load_routes, map_identity
+from scenarios.route_files import DATA_DIR, load_routes, map_identity
+from scenarios.routes import RoutePlanner
+from scenarios.tracker import RouteTracker
 from simulator.maps import load_town
 
 MAPS = Path(__file__).parents[2].parent / "shared/maps"

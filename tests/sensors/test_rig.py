@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fusiondrive.errors import SimulatorError
-from sensors.config import CameraSpec
+from fusiondrive.types import CameraSpec
 from sensors.rig import SensorRig
 
 CAMERA = CameraSpec(width=200, height=150)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest
 
 BOOTSTRAP_DRAWS = 10_000
 
@@ -20,15 +19,17 @@ class Interval(NamedTuple):
 
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
-    """Score interval of a rate (Wilson 1927), in [0, 1]; the whole range where n is 0."""
+    """Score interval of a rate (Wilson 1927), as a share in [0, 1].
+
+    Args:
+        successes: number of drives for which the claim holds.
+        n: number of distinct drives; the interval is the whole range where it is 0.
+        confidence: coverage of the interval.
+    """
     if n == 0:
         return Interval(0.0, 1.0)
-    z = float(norm.ppf(0.5 + confidence / 2.0))
-    rate = successes / n
-    scale = 1.0 + z * z / n
-    center = (rate + z * z / (2.0 * n)) / scale
-    half = z * math.sqrt(rate * (1.0 - rate) / n + z * z / (4.0 * n * n)) / scale
-    return Interval(max(0.0, center - half), min(1.0, center + half))
+    bounds = binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    return Interval(max(0.0, float(bounds.low)), min(1.0, float(bounds.high)))
 
 
 def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:

@@ -132,7 +132,7 @@ def _child(folder: Path, names: Iterable[str]) -> Path | None:
     """The folder of the first name that exists, as written or else without letter case.
 
     Raises:
-        FusionError: several differ from a name in letter case only.
+        FusionError: several folders differ from a name in letter case only.
     """
     children = [item for item in in_order(folder.iterdir()) if item.is_dir()]
     for name in names:
@@ -200,7 +200,7 @@ def _match(infrared: Path, visible: Path) -> _Matched:
     """Match the images of two folders.
 
     Raises:
-        FusionError: one has no partner, or could have several.
+        FusionError: an image has no partner, or could have several.
     """
     a, b = images_by_stem(infrared), images_by_stem(visible)
     try:

@@ -91,7 +91,7 @@ def draw_route_file(carla_map: carla.Map, town: str, path: Path, *, seed: int, c
     """Make routes during a command and write them; the file appears only when it is complete.
 
     Raises:
-        MapError: as `generate_routes`.
+        MapError: the map is too small, as in `generate_routes`.
     """
     routes = generate_routes(
         carla_map, town, seed=seed, count=count, candidates_per_route=FRESH_CANDIDATES

@@ -1,4 +1,4 @@
-"""Where walkers can walk: polylines along the pavements beside the map's driving lanes."""
+"""Paths for walkers: polylines along the pavements beside the map's driving lanes."""
 
 from __future__ import annotations
 

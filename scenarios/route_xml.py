@@ -38,7 +38,8 @@ def parse_xml(path: Path) -> Element:
     """Parse a file and return its root element.
 
     Raises:
-        MapError: it cannot be read, or is not XML without entities; names file, line and reason.
+        MapError: the file cannot be read, or is not XML without entities; the text names file,
+            line and reason.
     """
     text = read_text(path)
     try:

@@ -14,7 +14,7 @@ TARGET_AHEAD_M = 10.0
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the ego is along its route."""
+    """The place of the ego along its route."""
 
     index: int  # of the route point behind or beside the ego
     completion: float  # in [0, 1]
@@ -42,8 +42,8 @@ class RouteTracker:
         """Move on to the nearest place at most `SEARCH_AHEAD_M` further along the route.
 
         Args:
-            x: place of the ego in CARLA's world frame, in metres.
-            y: likewise.
+            x: the ego's x in CARLA's world frame, in metres.
+            y: the ego's y.
 
         The search never looks back and never beyond the window, so a route that crosses or
         repeats itself cannot be cut short.

@@ -56,7 +56,7 @@ class FrameQueue:
         """Return the image of exactly this frame; older ones are dropped.
 
         Raises:
-            SimulatorError: it did not arrive in time, or was skipped.
+            SimulatorError: the image did not arrive in time, or was skipped.
         """
         deadline = time.monotonic() + timeout_s
         while True:

@@ -20,7 +20,7 @@ try:
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
-SILENT = 0.05  # of a channel's standard deviation over the mean of all; below it is left out
+SILENT = 0.05  # channels below this share of the mean standard deviation are left out
 SMALLEST_GRID = 2
 
 

@@ -29,10 +29,10 @@ RATE_TOLERANCE = 0.01  # share of the rate: averages of variable rates differ a 
 
 
 class VideoPairs:
-    """Two videos whose frames of one index belong together, which their times must bear out."""
+    """Two videos whose frames are paired by index; their times must agree with that."""
 
     def __init__(self, infrared: Path, visible: Path, read_as: ReadAs | None = None) -> None:
-        """Open both.
+        """Open both videos.
 
         Raises:
             FusionError: one cannot be read, or they differ in size, rate or length.
@@ -61,15 +61,15 @@ class VideoPairs:
             )
 
     def __len__(self) -> int:
-        """Number of frames by the containers; 0 where they do not say."""
+        """Number of frames as the containers say; 0 where they do not."""
         return self._infrared.count or self._visible.count
 
     def __iter__(self) -> Iterator[Pair]:
-        """Frames in their order, named by their index, at the times of the visible video.
+        """Yield frames in order, named by their index, at the times of the visible video.
 
         Raises:
-            FusionError: a file is broken, the infrared one is in colour, one ends first, or frames
-                of one index are not of one time.
+            FusionError: a file is broken, the infrared one is in colour, one ends first, or two
+                frames of one index differ in time.
         """
         a, b = iter(self._infrared), iter(self._visible)
         index = 0
@@ -88,7 +88,7 @@ class VideoPairs:
             )
 
     def _check_times(self, index: int, infrared: VideoFrame, visible: VideoFrame) -> Fraction:
-        """Seconds since the first visible frame.
+        """Seconds from the first visible frame to this one.
 
         Raises:
             FusionError: the infrared frame is more than half a frame away.
@@ -109,7 +109,7 @@ def _shown(value: object) -> str:
 
 
 class VideoWriter:
-    """Frames of one size to an mp4; its encoder needs even sides, so odd ones repeat an edge."""
+    """Writes frames of one size to an mp4; the edge of an odd side is repeated for H.264."""
 
     def __init__(self, path: Path, rate: Fraction) -> None:
         self._container: Any = av.open(str(path), "w", format=FORMAT)
@@ -121,11 +121,12 @@ class VideoWriter:
         """Append a picture (H, W, 3) RGB.
 
         Args:
-            picture: of the size of those before it.
-            time_s: seconds since the first, rising; by default one step of the rate further.
+            picture: an image of the size of those before it.
+            time_s: seconds since the first picture, rising; by default one step of the rate after
+                the last one.
 
         Raises:
-            FusionError: it has another size than the first.
+            FusionError: the picture has another size than the first.
         """
         height, width = picture.shape[:2]
         even = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)

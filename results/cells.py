@@ -1,4 +1,4 @@
-"""Rows gathered into cells (one setting each) and cells into paired comparisons; no formatting."""
+"""Gathers rows into cells, one for each setting and input, and into paired comparisons."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Setting(NamedTuple):
 
 
 class Eyes(NamedTuple):
-    """What the policy sees through."""
+    """The policy's input: the image source, and for fused images the fuser."""
 
     input: str
     fuser_label: str
@@ -36,7 +36,7 @@ class Eyes(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Such as `rgb` or `fused: student (oracle)`."""
+        """Text such as `rgb` or `fused: student (oracle)`."""
         return f"fused: {self.fuser_label}" if self.input == "fused" else self.input
 
 
@@ -49,13 +49,13 @@ class Rate(NamedTuple):
 
     @property
     def percent(self) -> float | None:
-        """In percent; None where nothing was driven."""
+        """The share in percent; None where nothing was driven."""
         return 100.0 * self.hits / self.n if self.n else None
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One setting seen through one input."""
+    """The results of one setting with one input."""
 
     setting: Setting
     eyes: Eyes
@@ -77,7 +77,7 @@ class Cell:
 
     @property
     def agent_errors(self) -> int:
-        """Driven episodes that the user's policy ended by failing itself; failures, part of n."""
+        """Driven episodes that an error of the user's policy ended; they count in n as failures."""
         return self.outcomes.get("agent_error", 0)
 
     @property
@@ -89,7 +89,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Comparison:
-    """RGB against another input on the same episodes; differences are other minus RGB."""
+    """RGB compared with another input on the same episodes; differences are other minus RGB."""
 
     setting: Setting
     eyes: Eyes
@@ -122,7 +122,7 @@ def make_cells(rows: Sequence[EpisodeRow]) -> list[Cell]:
 
 
 def compare(rows: Sequence[EpisodeRow]) -> list[Comparison]:
-    """Pair every other input with RGB on the same route and seed; Holm over all comparisons."""
+    """Pair every other input with RGB on the same route and seed, with Holm's adjustment."""
     driven = [row for row in rows if row.is_driven]
     baseline = {_pair_key(row): row for row in driven if row.input == "rgb"}
     groups: dict[tuple[Setting, Eyes], list[tuple[EpisodeRow, EpisodeRow]]] = {}

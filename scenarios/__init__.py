@@ -1,4 +1,4 @@
-"""What is driven: routes, weathers, traffic, and the suites that combine them."""
+"""The drives of an evaluation: routes, weathers, traffic, and the suites that combine them."""
 
 from fusiondrive.client import prepare_client
 

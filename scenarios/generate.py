@@ -75,7 +75,7 @@ def generate_routes(
 
 
 def fresh_routes(carla_map: carla.Map, town: str) -> tuple[RouteSpec, ...]:
-    """Routes for a town that has no ready-made ones; the same map gives the same routes.
+    """Make routes for a town that has no ready-made ones; the same map gives the same routes.
 
     Raises:
         MapError: the map is too small.
@@ -90,10 +90,10 @@ def fresh_routes(carla_map: carla.Map, town: str) -> tuple[RouteSpec, ...]:
 
 
 def draw_route_file(carla_map: carla.Map, town: str, path: Path, *, seed: int, count: int) -> None:
-    """Make routes while somebody waits and write them; the file appears when it is complete.
+    """Make routes during a command and write them; the file appears only when it is complete.
 
     Raises:
-        MapError: as `generate_routes`.
+        MapError: the map is too small, as in `generate_routes`.
     """
     routes = generate_routes(
         carla_map, town, seed=seed, count=count, candidates_per_route=FRESH_CANDIDATES
@@ -149,7 +149,10 @@ def _pose_of(planner: RoutePlanner, node: int) -> Pose:
 
 
 def _score(item: _Candidate, covered: Counter[tuple[int, int, int]], turns: Counter[int]) -> float:
-    """New ground, minus what repeats, plus rare commands; short and long routes alike."""
+    """How much a route adds: ground not yet covered, less what repeats, plus rare commands.
+
+    The ground counts as a share of the route, so that short and long routes are treated alike.
+    """
     fresh = sum(1.0 if cell not in covered else -0.3 * covered[cell] for cell in item.cells)
     total = sum(turns.values()) + 3
     rarity = sum(n * (1.0 - 3.0 * turns[c] / total) for c, n in item.turns.items())

@@ -35,10 +35,11 @@ def town_name(name: str) -> str:
 
 
 def parse_xml(path: Path) -> Element:
-    """The root element of a file.
+    """Parse a file and return its root element.
 
     Raises:
-        MapError: it cannot be read, or is not XML without entities; names file, line and reason.
+        MapError: the file cannot be read, or is not XML without entities; the text names file,
+            line and reason.
     """
     text = read_text(path)
     try:
@@ -52,7 +53,7 @@ def parse_xml(path: Path) -> Element:
 
 
 def read_route(element: Element, path: Path) -> RouteSpec:
-    """A route of the Leaderboard's format, 1.0 (`waypoint`) or 2.0 (`waypoints/position`).
+    """Read a route of the Leaderboard's format 1.0 (`waypoint`) or 2.0 (`waypoints/position`).
 
     Raises:
         MapError: something is missing or is no number; names file, route and place.
@@ -76,7 +77,7 @@ def read_route(element: Element, path: Path) -> RouteSpec:
 
 
 def _foreign(route: Element, nodes: list[Element]) -> Iterable[str]:
-    """What a route has that nothing here serves, once for each time that it stands there."""
+    """Kinds of the parts of a route that are not served, one entry for each occurrence."""
     for scenario in route.findall("scenarios/scenario"):
         yield f"scenario {scenario.get('type', 'without type')}"
     for element in (route, *nodes):

@@ -10,7 +10,7 @@ other for ever. Three rules keep clear of that:
 * a manager ends asleep, before its server does: one whose server has gone throws in its own
   thread, and that aborts the process.
 
-What slips through all the same is freed by `harness.watchdog`.
+Where a call is missed all the same, `harness.watchdog` ends the wait.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _lost: set[int] = set()  # of those, ports whose server has gone
 
 
 def begin(client: carla.Client, port: int, seed: int) -> carla.TrafficManager:
-    """The Traffic Manager of a port, stepping with `world.tick()`, seeded.
+    """Start the Traffic Manager of a port, seeded and stepping with `world.tick()`.
 
     Raises:
         SimulatorError: the manager cannot be reached.
@@ -92,7 +92,7 @@ def end(client: carla.Client, port: int) -> None:
 
 
 def abandon(port: int) -> None:
-    """Let a manager sleep whose server has gone."""
+    """Leave a manager whose server has gone asleep for the rest of the process."""
     if port in _live:
         _lost.add(port)
 
@@ -116,13 +116,13 @@ def _threads() -> set[int]:
 
 
 def _newest(threads: set[int]) -> int | None:
-    """The manager's thread among those that its making began: it is the last one."""
+    """The manager's thread among those that began when it was made, which is the last one."""
     own = [thread for thread in threads if _read(thread, "comm").strip() not in _SERVICE_THREADS]
     return max(own, default=None)
 
 
 def _is_asleep(thread: int) -> bool:
-    """Whether the thread waits; also true of one that has ended."""
+    """Whether a thread is asleep or has ended."""
     fields = _read(thread, "stat").rpartition(b")")[2].split()
     return not fields or fields[0] == b"S"
 

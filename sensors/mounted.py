@@ -19,7 +19,7 @@ SPEEDOMETER, OPENDRIVE_MAP = "sensor.speedometer", "sensor.opendrive_map"  # no 
 
 
 class MountedSensors(Closing):
-    """Spawns what is specified; `read` waits for all of a frame."""
+    """Spawns the sensors that are specified; `read` waits for the data of all in one frame."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class MountedSensors(Closing):
         actor.listen(inbox.put)
 
     def read(self, frame: int, timeout_s: float | None = None) -> dict[str, Reading]:
-        """Wait for what every sensor says of this frame.
+        """Wait for the data of every sensor for this frame.
 
         Raises:
             SimulatorError: a sensor is late; it is named.
@@ -90,7 +90,7 @@ class MountedSensors(Closing):
 
 
 def forward_speed(ego: carla.Vehicle) -> float:
-    """Velocity along the vehicle's nose in m/s, pitch included."""
+    """Signed velocity in m/s along the vehicle's forward axis, pitch included."""
     velocity, turn = ego.get_velocity(), ego.get_transform().rotation
     pitch, yaw = math.radians(turn.pitch), math.radians(turn.yaw)
     level = velocity.x * math.cos(yaw) + velocity.y * math.sin(yaw)

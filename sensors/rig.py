@@ -35,7 +35,7 @@ RGB, TAGS, DEPTH = "rgb", "semantic_segmentation", "depth"
 
 
 class FrameQueue:
-    """Images of one camera, in order; frames that are asked for late are gone."""
+    """Queue of one camera's images, in order; it drops old ones that nobody took."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -55,7 +55,7 @@ class FrameQueue:
         """Return the image of exactly this frame; older ones are dropped.
 
         Raises:
-            SimulatorError: it did not arrive in time, or was skipped.
+            SimulatorError: the image did not arrive in time, or was skipped.
         """
         deadline = time.monotonic() + timeout_s
         while True:
@@ -122,7 +122,8 @@ class SensorRig(Closing):
 
         Args:
             frame: number of the simulator's frame.
-            timeout_s: in place of the rig's own; a server may need long for its first image.
+            timeout_s: seconds to wait in place of the rig's own limit, since a server may need long
+                for its first image.
 
         Raises:
             SimulatorError: an image is late or missing; an older one is never returned.

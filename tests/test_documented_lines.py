@@ -156,6 +156,7 @@ def check_module(
 
 def check_names_of_a_run(flags: dict[str, Any]) -> None:
     file = flags.pop("config", None)
+    flags.pop("route_file", None)  # a file of the reader's own
     config = load_config(None if file is None else ROOT / file, flags)
     check_names("weather", config.weather, WEATHERS)
     check_names("input", config.input, INPUTS)

@@ -1,4 +1,4 @@
-r"""Caches what an ensemble of teachers says of pairs, for distillation.
+r"""Caches the samples of an ensemble of teachers and their statistics, for distillation.
 
     python -m fusionproxy.ensemble --pairs DIR... --teacher ddfm=RUN --teacher mask_difuser=RUN \
         --panel standin --out CACHE --workers 2
@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def part_of(text: str) -> tuple[int, int]:
-    """Number, from 0, and count of machines."""
+    """Read `I/N` as this machine's number, from 0, and the count of machines."""
     number, _, count = text.partition("/")
     if not (number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
         raise FusionError(f"--part: expected I/N such as 1/3, found '{text}'")
@@ -82,7 +82,7 @@ def part_of(text: str) -> tuple[int, int]:
 
 
 def run(options: argparse.Namespace) -> str:
-    """Make the cache; returns what to say at the end."""
+    """Make the cache and return the final message."""
     width, height = parse_size("--size", options.size)
     config = EnsembleConfig(
         tuple(options.teacher),
@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line."""
+    """Run the command."""
     lenient_output()
     options = parser().parse_args(arguments)
     return exit_code(lambda: run(options), "stopped; the same command goes on")

@@ -36,7 +36,7 @@ from harness.config import Timeouts
 from harness.env import CarlaDrivingEnv, EnvConfig
 from fusiondrive.errors import SimulatorError
 from harness.server import ServerSpec
-from sensors.config import CameraSpec
+from fusiondrive.types import CameraSpec
 server = ServerSpec("external", sys.argv[1], int(sys.argv[2]))
 brief = Timeouts(tick_s=2.0, connect_s=2.0)
 small = CameraSpec(width=32, height=24)

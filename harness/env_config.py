@@ -14,7 +14,8 @@ from harness.config import Timeouts
 from harness.reward import RewardConfig
 from harness.server import ServerSpec
 from harness.settings import checked
-from scenarios.route_files import is_random_town, read_route_xml, town_name
+from scenarios.route_files import is_random_town, read_route_xml
+from scenarios.route_xml import town_name
 from scenarios.spec import COLLISION_MODES, EpisodeSpec, check_traffic
 from scenarios.weather import WEATHERS
 from sensors.fusion import fuser_names

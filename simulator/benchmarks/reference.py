@@ -15,10 +15,10 @@ import numpy as np
 
 from simulator.benchmarks.render import traffic
 from simulator.maps import load_town
-from simulator.paths import user_path
 from simulator.render.renderer import Renderer
-from simulator.render.version import LOOK_VERSION
+from simulator.render.version import RENDER_VERSION
 from simulator.scenery import grow
+from simulator.system.commands import user_path
 from simulator.types import U8, Camera, Pose, Town, Weather
 
 TOWN = "Town02"
@@ -55,7 +55,7 @@ def grown() -> tuple[Renderer, Town]:
 
 def folder_of(root: Path) -> Path:
     """Where the pictures of this look lie."""
-    return root / f"version_{LOOK_VERSION}"
+    return root / f"version_{RENDER_VERSION}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -142,7 +142,7 @@ class Episode:
     def __init__(self, scene: Scene, ids: Ids, previous: Episode | None = None) -> None:
         self.scene = scene
         self.map_name = scene.town.name
-        self.outfit = scene.outfit  # what clients want to see of the town; the scene follows
+        self.layers = scene.layers  # what clients want to see of the town; the scene follows
         self.ids = ids
         self.episode_id = next(ids.episodes)
         self.weather = Weather()

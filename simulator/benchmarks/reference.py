@@ -1,4 +1,4 @@
-"""Command: the small pictures that stand for the look; a test compares with those in the tree.
+"""Command: draws small pictures that stand for all; a test compares with those in the tree.
 
 `python -m simulator.benchmarks.reference tests/simulator/look`
 """
@@ -54,14 +54,14 @@ def grown() -> tuple[Renderer, Town]:
 
 
 def folder_of(root: Path) -> Path:
-    """Where the pictures of this look lie."""
+    """Where the pictures of this version lie."""
     return root / f"version_{RENDER_VERSION}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the pictures as PNG files."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("root", type=user_path, help="directory with a folder for each look")
+    parser.add_argument("root", type=user_path, help="directory with a folder for each version")
     folder = folder_of(parser.parse_args(arguments).root)
     folder.mkdir(parents=True, exist_ok=True)
     renderer, town = grown()

@@ -12,7 +12,7 @@ from simulator.net.wire import Form
 from simulator.quantities import finite
 from simulator.render.choice import describe
 from simulator.render.version import RENDER_VERSION
-from simulator.world.episode import Settings
+from simulator.world.settings import Settings
 
 _MAPS = "/Game/Carla/Maps/"
 _LAYERED = re.compile(r"Town\d\d(HD)?")  # as CARLA has `_Opt` maps of them

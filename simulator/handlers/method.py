@@ -10,7 +10,7 @@ from simulator.net.rpc import Connection
 from simulator.net.wire import Form
 from simulator.recorder.state import RecorderState
 from simulator.system.profile import Profile
-from simulator.world.episode import Settings
+from simulator.world.settings import Settings
 from simulator.world.world import World
 
 

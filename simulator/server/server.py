@@ -24,8 +24,8 @@ from simulator.server.map_changes import LOAD, MapChanges, PendingMap
 from simulator.startup.warm_up import warm_up
 from simulator.system.home import user_data
 from simulator.system.profile import Profile
-from simulator.world.episode import Settings
 from simulator.world.scene import SceneStore
+from simulator.world.settings import Settings
 from simulator.world.world import World
 
 logger = logging.getLogger(__name__)

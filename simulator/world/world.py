@@ -10,9 +10,11 @@ from simulator.actors.models import Sensor
 from simulator.blueprints.library import make_library
 from simulator.net import wire
 from simulator.physics import Contact
-from simulator.world.episode import Episode, Ids, Settings
+from simulator.world.episode import Episode
+from simulator.world.ids import Ids
 from simulator.world.scene import Scene, SceneStore
 from simulator.world.scene_rebuilder import SceneRebuilder
+from simulator.world.settings import Settings
 
 if TYPE_CHECKING:
     from simulator.net.rpc import Connection

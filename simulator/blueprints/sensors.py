@@ -213,7 +213,7 @@ _V2X: tuple[Row, ...] = (
     ("noise_vel_stddev_x", "f", "0.0"),
 )
 
-# In the library, since scripts look them up by name; to spawn one is an error that says so.
+# These are in the library, since scripts look them up by name; spawning one is an error.
 UNSIMULATED_ATTRIBUTES: dict[str, tuple[Row, ...]] = {
     "sensor.other.rss": (),
     "sensor.other.v2x": _V2X,

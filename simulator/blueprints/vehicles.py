@@ -119,7 +119,7 @@ DRAG_COEFFICIENT = 0.3  # what CARLA reports for nearly every vehicle
 TYRE_FRICTION = 3.5  # what CARLA reports for its tyres
 # The equations of motion divide by it; with it a vehicle loses a millionth of a m/s each second.
 _LEAST_FRICTION = 1e-7
-# Of every vehicle: CARLA's two-wheelers, too, stand on four in PhysX, two on each axle.
+# Every vehicle has four: CARLA's two-wheelers, too, stand on four in PhysX, two on each axle.
 PHYSICS_WHEELS = 4
 
 _TAGS = {

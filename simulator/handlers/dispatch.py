@@ -60,8 +60,8 @@ class Dispatcher:
                 logger.info("%s: %s", request.method, one_line(err))
             return wire.wrap_error(method.form, text)
         except Exception as err:
-            # Mostly arguments that do not have the shape the protocol gives them. Whatever it is,
-            # the client must get an answer: it would wait for it until its timeout.
+            # Mostly the arguments do not have the shape that the protocol gives them. Whatever it
+            # is, the client must get an answer: it would wait for it until its timeout.
             text = one_line(repr(err))
             where = _place_of(err)
             logger.warning(

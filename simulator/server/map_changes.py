@@ -78,7 +78,7 @@ class MapChanges:
             loaded = int(request.args[2]) if len(request.args) > 2 else EVERYTHING.loaded
             scene = self._scene(name, MapLayers(loaded & EVERYTHING.loaded))
         except Exception as err:
-            # Whatever it is, the client waits for an answer.
+            # Whatever the error is, the client waits for an answer.
             text = str(err) if isinstance(err, ActorError) else f"{LOAD}: {one_line(repr(err))}"
             logger.warning("no map for %s: %s", connection.peer, one_line(text))
             connection.answer(

@@ -27,8 +27,8 @@ def bind_ports(host: str, port: int) -> tuple[socket.socket, socket.socket]:
 def _bind(host: str, port: int, *, is_fixed: bool) -> socket.socket:
     sock = socket.socket()
     if is_fixed:
-        # Connections of an earlier server may linger. Not for ports that the system chooses: two
-        # servers that start at once would get the same.
+        # Connections of an earlier server may linger. The option is not for ports that the system
+        # chooses: two servers that start at once would get the same.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))

@@ -1,4 +1,4 @@
-"""The rules of EVALUATION.md on recorded world states; no server."""
+"""The rules of the criteria on recorded world states; no server."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 It has wheels for Linux on x86-64 and for Windows alone. Elsewhere the project installs without it:
 fusion and the reading of rows work, and whatever drives ends with `ClientMissing`. The twin of this
-module is `simulator.client`.
+module is `simulator.system.client`.
 """
 
 from __future__ import annotations

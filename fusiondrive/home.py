@@ -1,4 +1,4 @@
-"""A home folder and a folder for caches where the system gives none; `simulator.home` is its twin.
+"""A home folder and a folder for caches where the system gives none; twin: `simulator.system.home`.
 
 Containers run as users without a name, without HOME, or with a home that they cannot write to.
 """

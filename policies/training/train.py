@@ -45,7 +45,8 @@ from policies.training.path_head import PathHead, path_loss
 from policies.training.relabel import actions
 from policies.training.short_drives import DriveCheck, drive_apart
 
-# CILRS.md: Codevilla et al. 2019, coiltraine's configuration
+# Codevilla et al. 2019, "Exploring the Limitations of Behavior Cloning", with the settings of
+# github.com/felipecode/coiltraine
 ACTION_WEIGHTS = (0.5, 0.45, 0.05)  # steer, throttle, brake
 BRANCH_WEIGHT = 0.95
 SPEED_WEIGHT = 0.05

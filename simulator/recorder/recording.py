@@ -39,7 +39,7 @@ class Created(NamedTuple):
 
     @property
     def role(self) -> str:
-        """Its role name."""
+        """The role name of the actor."""
         return next((str(value) for name, _, value in self.attributes if name == "role_name"), "")
 
 

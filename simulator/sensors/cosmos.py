@@ -47,7 +47,7 @@ def control_words(frame: Frame) -> U32:
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _words(tags: Any, instances: Any, depth_m: F32, palette: U32) -> U32:
-    """The brightness of the grey goes with the logarithm of the distance; the sky is black."""
+    """Outlines in colour over grey that falls with the logarithm of the distance."""
     rows, columns = depth_m.shape
     words = np.empty((rows, columns), np.uint32)
     whole = np.log1p(_FAR_M)

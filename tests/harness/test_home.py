@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from fusiondrive import home
-from simulator import home as simulator_home
+from simulator.system import home as simulator_home
 
 ROOT = Path(__file__).parents[2]
 HOMES = pytest.mark.parametrize("module", [home, simulator_home], ids=["harness", "simulator"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import launch
-from simulator import launch as simulator_launch
+from simulator.system import launch as simulator_launch
 
 ROOT = Path(__file__).parents[2]
 NAMES = (*launch.PACKAGES, "simulator", "numpy", "carla", "numba", "random", "types", "errors")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import fusiondrive.paths
-import simulator.paths
+import simulator.system.commands
 from fusiondrive.errors import ConfigError
 from fusionproxy import FusionProxy
 from fusionproxy.errors import FusionError
@@ -24,7 +24,7 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-@pytest.mark.parametrize("package", [fusiondrive.paths, simulator.paths])
+@pytest.mark.parametrize("package", [fusiondrive.paths, simulator.system.commands])
 def test_a_flag_knows_the_home_folder(package: object, home: Path) -> None:
     user_path = package.user_path  # type: ignore[attr-defined]
     assert user_path("~/x") == home / "x"

@@ -6,7 +6,7 @@ from test_render import WALL_X, street
 
 from simulator.raycast import RayCaster
 from simulator.render import Renderer
-from simulator.render.renderer import view_of
+from simulator.render.view import view_of
 from simulator.types import Camera, Drawable, Pose, Tag, Weather
 
 CAMERA = Camera(64, 48, 90.0, Pose(z=1.7))

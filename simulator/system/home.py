@@ -67,7 +67,7 @@ def temporary_folder() -> Path:
 
 
 def _recorded_home() -> str | None:
-    """The home of the system's list of users, if it can be used."""
+    """The home folder in the system's list of users, if it can be used."""
     if pwd is None:
         return os.environ.get("USERPROFILE")
     try:

@@ -14,7 +14,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType, TracebackType
 
-from simulator.home import ensure_home
+from simulator.system.home import ensure_home
 
 MODULE = "carla"
 

@@ -28,8 +28,6 @@ from harness.criteria.route import RouteCriterion
 from harness.scoring import Outcome, Score, judge_trace
 from scenarios.tracker import RouteTracker
 
-MAPS = Path(__file__).parents[2].parent / "shared/maps"
-
 
 def make_route(length_m: int = 100) -> Route:
     """Straight along x."""
@@ -163,12 +161,9 @@ def test_metres_outside_are_the_path_driven_there() -> None:
     assert criterion.outside_m == pytest.approx(2.0)
 
 
-def test_offline_map_tells_lane_edge_and_direction() -> None:
+def test_offline_map_tells_lane_edge_and_direction(official_maps: Path) -> None:
     carla = pytest.importorskip("carla")
-    path = MAPS / "Town02.xodr"
-    if not path.exists():
-        pytest.skip(f"no official map at {path}")
-    town = carla.Map("Town02", path.read_text())
+    town = carla.Map("Town02", (official_maps / "Town02.xodr").read_text())
     lanes = CarlaLaneQuery(town)
     waypoint = next(w for w in town.generate_waypoints(20.0) if not w.is_junction)
     pose = waypoint.transform

@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from pathlib import Path
 
 import carla
 import numpy as np
@@ -10,13 +9,11 @@ from fusiondrive.types import Command, Pose
 from scenarios.route_files import DATA_DIR
 from scenarios.routes import RoutePlanner, RouteTracker, load_routes, map_identity
 from simulator.maps import load_town
-
-MAPS = Path(__file__).parents[2].parent / "shared/maps"
-pytestmark = pytest.mark.skipif(not MAPS.is_dir(), reason="official maps are not at hand")
+from tests.conftest import shared_path
 
 
 def official(town: str) -> carla.Map:
-    return carla.Map(town, (MAPS / f"{town}.xodr").read_text())
+    return carla.Map(town, shared_path("maps", f"{town}.xodr").read_text())
 
 
 @pytest.fixture(scope="module")

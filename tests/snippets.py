@@ -80,10 +80,9 @@ def commands() -> list[Command]:
     found = []
     for snippet in snippets():
         if snippet.is_shell:
-            page, line = snippet.place.split(":")
             whole = snippet.text.replace("\\\n", " ")
             found += [
-                Command(f"{page}:{line}", words, True) for words in map(split, whole.splitlines())
+                Command(snippet.place, words, True) for words in map(split, whole.splitlines())
             ]
     for page in PAGES:
         content = page.read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def test_full_data_set_starts_no_server(begun: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"towns": ("Town03",)}, {"weathers": ("fog",)}])
-def test_other_settings_do_not_mix(begun: Path, changes: dict[str, object]) -> None:
+def test_other_settings_do_not_mix(begun: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(FusionError, match="other settings"):
         capture(replace(CONFIG, **changes), begun)
 

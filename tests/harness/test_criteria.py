@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -195,7 +196,7 @@ def test_red_light_counts_once_when_the_bumper_crosses_in_lane() -> None:
     assert red_light_events(red, red, red, y=3.5) == 0  # the neighbouring lane's line
 
 
-def blocked_events(seconds: float, **others: object) -> int:
+def blocked_events(seconds: float, **others: Any) -> int:
     criterion = BlockedCriterion()
     steps = round(seconds * 10) + 1
     states = (state_at(time_s=i / 10, speed=0.0, **others) for i in range(steps))

@@ -90,8 +90,9 @@ def test_lane_change_is_a_smooth_shift_at_a_cost() -> None:
     )
     ends = [planner.graph.points[node] for node in (before, after)]
     yaw = float(planner.graph.yaws[before])
-    route = planner.plan([Pose(*p[:2], z=p[2], yaw=yaw) for p in ends], "change")
-    assert planner.count_lane_changes([Pose(*p[:2], z=p[2], yaw=yaw) for p in ends], "c") == 1
+    poses = [Pose(float(x), float(y), float(z), yaw=yaw) for x, y, z in ends]
+    route = planner.plan(poses, "change")
+    assert planner.count_lane_changes(poses, "c") == 1
     assert np.linalg.norm(np.diff(route.points[:, :2], axis=0), axis=1).max() < 1.3
     assert route.length_m < 25
 

@@ -308,7 +308,7 @@ def crowd(stage) -> None:
     assert math.isfinite(moved)
 
 
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     **dict.fromkeys(("Actor.actor_state", "Actor.is_active", "Actor.is_dormant"), states),
     **dict.fromkeys(("Actor.is_alive", "Actor.destroy"), states),
     **dict.fromkeys(("Actor.id", "Actor.type_id", "Actor.attributes", "Actor.parent"), identity),

@@ -180,7 +180,7 @@ def traffic_manager(stage, folder) -> None:
     end(stage.client, port)
 
 
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     **{f"Client.{name}": versions for name in (
         "get_client_version", "get_server_version", "set_timeout", "get_world")},
     **{f"Client.{name}": maps for name in (

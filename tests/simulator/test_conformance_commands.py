@@ -184,7 +184,7 @@ def sticky(stage) -> None:
     assert one.get_control().throttle == 0.0
 
 
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     **dict.fromkeys(("command.SpawnActor", "command.DestroyActor"), spawning),
     "command.FutureActor": spawning,
     "command.ApplyVehicleControl": controls,

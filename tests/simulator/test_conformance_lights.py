@@ -164,7 +164,7 @@ def one_lamp(stage) -> None:
     _settle(stage)
 
 
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     **{f"TrafficLight.{name}": switching for name in (
         "state", "get_state", "set_state", "freeze", "is_frozen", "get_elapsed_time")},
     **{f"TrafficLight.{name}": timing for name in (

@@ -119,7 +119,7 @@ def road_marks(town: carla.Map, folder) -> None:
     assert len(town.get_road_marks_from_id("none")) == 0
 
 
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     **{f"Map.{name}": whole_map for name in (
         "name", "to_opendrive", "save_to_disk", "get_spawn_points", "get_topology",
         "generate_waypoints", "get_crosswalks", "cook_in_memory_map")},

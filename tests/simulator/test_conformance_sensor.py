@@ -20,7 +20,8 @@ def _camera(stage) -> carla.Sensor:
 
 
 def listening(stage) -> None:
-    camera, found = _camera(stage), queue.Queue()
+    found: queue.Queue[carla.SensorData] = queue.Queue()
+    camera = _camera(stage)
     assert not camera.is_listening()
     camera.listen(found.put)
     assert camera.is_listening()
@@ -157,7 +158,7 @@ def happenings(stage) -> None:
     assert lanes.get(timeout=30.0).crossed_lane_markings
 
 
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     **{f"Sensor.{name}": listening for name in ("listen", "stop", "is_listening")},
     **{f"ServerSideSensor.{name}": ros for name in (
         "enable_for_ros", "disable_for_ros", "is_enabled_for_ros")},

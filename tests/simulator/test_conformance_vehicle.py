@@ -57,7 +57,7 @@ def physics_control(stage) -> None:
 def parameters(stage) -> None:
     """What was read and applied again changes nothing; each parameter of the table does."""
 
-    def reached(change: Callable) -> tuple[float, float]:
+    def reached(change: Callable[..., object]) -> tuple[float, float]:
         car = stage.car()
         control = car.get_physics_control()
         change(control)
@@ -197,7 +197,7 @@ def autopilot(stage) -> None:
     assert callable(car.set_autopilot)  # driven in test_server_actors.py with a Traffic Manager
 
 
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     "Vehicle.apply_control": control,
     "Vehicle.get_control": control,
     "Vehicle.apply_ackermann_control": ackermann,

@@ -275,7 +275,7 @@ def translucency(stage) -> None:
     stage.world.tick()
 
 
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     **dict.fromkeys(("World.id", "World.get_map", "World.get_spectator"), identity),
     **dict.fromkeys(("World.get_actor", "World.get_actors"), actors),
     **dict.fromkeys(("ActorList.filter", "ActorList.find"), actors),

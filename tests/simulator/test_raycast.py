@@ -1,5 +1,7 @@
 """Rays meet what the renderer draws."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ CAR = Drawable("vehicle.tesla.model3", Pose(x=12.0, y=1.0, yaw=30.0), instance=7
 
 
 @pytest.fixture(scope="module")
-def renderer() -> Renderer:
+def renderer() -> Iterator[Renderer]:
     made = Renderer(street(), threads=1)
     yield made
     made.close()

@@ -13,7 +13,7 @@ from simulator.scenery.crossings import arm_crossings, zebra_crossings
 from simulator.scenery.drivable import CELL_M, RoadField, survey
 from simulator.scenery.kerbs import trace_kerbs
 from simulator.scenery.plots import Plots
-from simulator.types import Mesh, Scenery, Tag, Town
+from simulator.types import Mesh, Obstacle, Scenery, Tag, Town
 from tests.conftest import shared_path
 
 RANDOM = ("random:1", "random:5", "random:7")  # with and without boulevard, roundabout, hill
@@ -47,7 +47,7 @@ def grown(label: str) -> tuple[carla.Map, RoadField, Scenery]:
     return carla_map, field, grow(carla_map, town, field=field)
 
 
-def outline(box: object, steps: int = 9) -> np.ndarray:
+def outline(box: Obstacle, steps: int = 9) -> np.ndarray:
     u = np.linspace(-1.0, 1.0, steps)
     x, y = np.meshgrid(u * box.half_x, u * box.half_y)
     c, s = np.cos(np.radians(box.yaw)), np.sin(np.radians(box.yaw))

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import carla
 import msgpack
@@ -13,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def call(host: str, port: int, method: str, *args: object) -> list:
+def call(host: str, port: int, method: str, *args: object) -> list[Any]:
     """One plain msgpack-rpc call; gives [1, id, error, result]."""
     with contextlib.closing(socket.create_connection((host, port), timeout=10.0)) as sock:
         sock.sendall(msgpack.packb([0, 1, method, [[False], *args]]))

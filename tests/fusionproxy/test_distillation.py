@@ -24,6 +24,8 @@ from fusionproxy.losses import LossConfig
 from fusionproxy.mixing import parse_weights
 from fusionproxy.train import TrainConfig, Trainer, config_of, parser, train
 
+pytestmark = pytest.mark.heavy
+
 SIZES = [(64, 80)] * 6 + [(64, 64)] * 4
 
 

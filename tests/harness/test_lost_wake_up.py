@@ -20,6 +20,8 @@ from scenarios import traffic_manager
 from scenarios.spec import EpisodeSpec
 from sensors.config import CameraSpec
 
+pytestmark = pytest.mark.server
+
 TOWNS = ("Town02", "Town01")
 BRAKE = np.array([0.0, 0.0, 1.0], np.float32)
 CALLS = 30_000

@@ -5,6 +5,8 @@ import pytest
 from harness.robustness import determinism, fuzz, soak
 from harness.robustness.embedded import EmbeddedServer
 
+pytestmark = pytest.mark.server
+
 SLOW = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 

@@ -32,6 +32,8 @@ from policies.training.path_head import SCALE_M, PathHead, path_loss  # noqa: E4
 from policies.training.relabel import HOLD_THROTTLE, pedals  # noqa: E402
 from policies.training.train import TrainConfig, train  # noqa: E402
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> None:

@@ -49,6 +49,7 @@ def test_towns_take_turns_after_a_route_in_every_weather() -> None:
     ]
 
 
+@pytest.mark.server
 def test_a_later_town_that_is_unknown_is_said_before_the_first_drive(tmp_path: Path) -> None:
     with pytest.raises(MapError, match="unknown town 'Nowhere'"):
         capture(replace(CONFIG, towns=("Town02", "Nowhere")), tmp_path)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import carla
 import pytest
 
+from tests.simulator.calls import by_check
+
 DELTA_S = 0.1
 UP = carla.Location(z=0.5)
 
@@ -348,9 +350,6 @@ CASES: dict[str, Callable[..., None]] = {
 }
 
 
-CHECKS = (*dict.fromkeys(CASES.values()), jump, hung_on_a_bone)
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("check", by_check(CASES, jump, hung_on_a_bone))
 def test_calls(stage, check):
     check(stage)

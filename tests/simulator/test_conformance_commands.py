@@ -10,6 +10,8 @@ import carla
 import msgpack
 import pytest
 
+from tests.simulator.calls import by_check
+
 cmd = carla.command
 FUTURE = cmd.FutureActor
 
@@ -205,10 +207,9 @@ CASES: dict[str, Callable[..., None]] = {
     "Client.apply_batch": answers,
     "Client.apply_batch_sync": spawning,
 }  # fmt: skip
-CHECKS = (*dict.fromkeys(CASES.values()), sticky)
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("check", by_check(CASES, sticky))
 def test_calls(stage, check):
     check(stage)
 

@@ -11,6 +11,7 @@ import pytest
 
 from simulator.types import Pose
 from simulator.world.lights import trigger_box
+from tests.simulator.calls import by_check
 
 GREEN = carla.TrafficLightState.Green
 
@@ -187,7 +188,7 @@ CASES: dict[str, Callable[..., None]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("check", dict.fromkeys(CASES.values()), ids=lambda f: f.__name__)
+@pytest.mark.parametrize("check", by_check(CASES))
 def test_calls(stage, check):
     check(stage)
 

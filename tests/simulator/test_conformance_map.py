@@ -8,6 +8,8 @@ from collections.abc import Callable
 import carla
 import pytest
 
+from tests.simulator.calls import by_check
+
 
 def whole_map(town: carla.Map, folder) -> None:
     assert town.name == "Carla/Maps/Town02"
@@ -151,6 +153,6 @@ CASES: dict[str, Callable[..., None]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("check", dict.fromkeys(CASES.values()), ids=lambda f: f.__name__)
+@pytest.mark.parametrize("check", by_check(CASES))
 def test_calls(town, tmp_path, check):
     check(town, tmp_path)

@@ -9,6 +9,8 @@ import carla
 import numpy as np
 import pytest
 
+from tests.simulator.calls import by_check
+
 BUILDINGS = carla.CityObjectLabel.Buildings
 SIZE = {"image_size_x": 64, "image_size_y": 48}
 
@@ -144,6 +146,6 @@ CASES: dict[str, Callable[..., None]] = {
 }
 
 
-@pytest.mark.parametrize("check", dict.fromkeys(CASES.values()), ids=lambda f: f.__name__)
+@pytest.mark.parametrize("check", by_check(CASES))
 def test_calls(stage, check):
     check(stage)

@@ -9,6 +9,8 @@ import carla
 import numpy as np
 import pytest
 
+from tests.simulator.calls import by_check
+
 SMALL = {"image_size_x": 64, "image_size_y": 48}
 ROOF = carla.Transform(carla.Location(x=1.0, z=2.5))
 BUMPER = carla.Transform(carla.Location(x=2.5, z=0.7))
@@ -171,8 +173,6 @@ CASES: dict[str, Callable[..., None]] = {
 KINDS = (images, special_images, scans, motion, happenings)
 
 
-@pytest.mark.parametrize(
-    "check", [*dict.fromkeys(CASES.values()), *KINDS], ids=lambda f: f.__name__
-)
+@pytest.mark.parametrize("check", by_check(CASES, *KINDS))
 def test_calls(stage, check):
     check(stage)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import carla
 import pytest
 
+from tests.simulator.calls import by_check
+
 
 def control(stage) -> None:
     car = stage.moving_car()
@@ -227,9 +229,6 @@ CASES: dict[str, Callable[..., None]] = {
 }
 
 
-CHECKS = (*dict.fromkeys(CASES.values()), parameters)
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("check", by_check(CASES, parameters))
 def test_calls(stage, check):
     check(stage)

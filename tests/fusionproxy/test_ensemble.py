@@ -30,6 +30,8 @@ from fusionproxy.student import luma_of
 from fusionproxy.teachers.registry import open_teacher
 from fusionproxy.train import main as train_main
 
+pytestmark = pytest.mark.heavy
+
 COUNT = 5
 
 

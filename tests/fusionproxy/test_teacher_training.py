@@ -18,6 +18,8 @@ from fusionproxy.teachers.images import Sides, open_sides
 from fusionproxy.teachers.registry import Sampling, open_teacher
 from fusionproxy.teachers.train import TeacherConfig, TeacherTrainer, main, train
 
+pytestmark = pytest.mark.heavy
+
 TEACHERS = ("ddfm", "mask_difuser")
 
 

@@ -191,7 +191,7 @@ def test_only_a_process_that_dies_in_every_turn_of_the_agent_is_the_agents_fault
     job = Job(DriveTask(SPEC, "x"))
     assert job.is_agents_fault(death)
     assert job.again(death).is_agents_fault(death)
-    assert not job.again(AgentError("other")).is_agents_fault(death)  # type: ignore[arg-type]
+    assert not job.again(AgentError("other")).is_agents_fault(death)
     assert not job.is_agents_fault(AgentError("other"))
 
 

@@ -216,6 +216,7 @@ def test_another_version_is_refused(server: Server, monkeypatch: pytest.MonkeyPa
         Session(Address(server.host, server.port))
 
 
+@pytest.mark.server
 def test_a_broken_map_is_one_message_and_no_process(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -307,6 +308,7 @@ def test_a_killed_simulator_is_replaced_and_no_row_is_lost(
     assert b"Closed-loop results" in output
 
 
+@pytest.mark.server
 def test_a_dead_server_is_noticed_soon(tmp_path: Path) -> None:
     timeouts = Timeouts(tick_s=5.0, frame_s=5.0)
     with RunningServer(ServerSpec(town="Town02")) as own:

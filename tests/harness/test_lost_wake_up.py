@@ -20,6 +20,8 @@ from harness.session import Address, Session
 from scenarios import traffic_manager
 from scenarios.spec import EpisodeSpec
 
+pytestmark = pytest.mark.server
+
 TOWNS = ("Town02", "Town01")
 BRAKE = np.array([0.0, 0.0, 1.0], np.float32)
 CALLS = 30_000

@@ -82,6 +82,7 @@ def test_a_name_of_255_bytes_has_a_draft(tmp_path: Path) -> None:
     assert path.is_file()
 
 
+@pytest.mark.server
 def test_a_run_on_a_full_disk_stops_with_one_line(tmp_path: Path) -> None:
     out = tmp_path / "run"
     command = launch.command("harness.run", "--town", "Town02", "--policy", "expert", "--video")

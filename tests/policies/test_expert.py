@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -109,7 +111,7 @@ def test_turns_are_slow_and_stay_near_the_lane_centre(radius_m: float) -> None:
         ({"stop_lines": (StopLine(3, 60.0, 0.0, 0.0, LightState.RED),)}, 60.0),
     ],
 )
-def test_stops_before_what_is_in_the_way(world: dict[str, object], stop_x: float) -> None:
+def test_stops_before_what_is_in_the_way(world: dict[str, Any], stop_x: float) -> None:
     last = drive(make_route(), **world)[-1]
     bumper = last.pose.x + 2.4
     assert last.speed_mps < 0.1
@@ -125,7 +127,7 @@ def test_stops_before_what_is_in_the_way(world: dict[str, object], stop_x: float
         {"stop_lines": (StopLine(3, 60.0, 0.0, 0.0, LightState.GREEN),)},
     ],
 )
-def test_does_not_stop_for_what_is_beside_the_way(world: dict[str, object]) -> None:
+def test_does_not_stop_for_what_is_beside_the_way(world: dict[str, Any]) -> None:
     states = drive(make_route(), **world)
     assert states[-1].pose.x > 115.0
     assert min(s.speed_mps for s in states[40:-30]) > 7.0

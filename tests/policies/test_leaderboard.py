@@ -109,7 +109,9 @@ def test_an_agent_drives_a_route_and_sees_what_it_asked_for(
     assert len(agent.times) == steps
     data = agent.seen
     assert {frame for frame, _ in data.values()} == {steps}
-    shapes = {name: getattr(value, "shape", None) for name, (_, value) in data.items()}
+    shapes: dict[str, tuple[int, ...]] = {
+        name: getattr(value, "shape", ()) for name, (_, value) in data.items()
+    }
     assert shapes["left"] == (48, 64, 4)
     assert shapes["front"] == (240, 320, 4)
     assert image.shape == (240, 320, 3)

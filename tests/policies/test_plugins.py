@@ -1,3 +1,4 @@
+import importlib.metadata
 import sys
 import types
 from importlib.metadata import EntryPoint
@@ -80,7 +81,7 @@ def test_weights_reach_the_class_and_its_hash(tmp_path: Path) -> None:
 
 def test_entry_point_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("mine", "theirs.driving:Minimal", plugins.GROUP)
-    monkeypatch.setattr(plugins.importlib.metadata, "entry_points", lambda group: [point])
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point])
     assert make_policy("mine").act(VIEW, None).throttle == 0.25
     with pytest.raises(ConfigError, match=r"unknown policy 'yours'; known: .*mine"):
         check_policy("yours")

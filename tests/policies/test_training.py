@@ -24,12 +24,15 @@ from policies.training.dataset import (
 torch = pytest.importorskip("torch", reason="torch is in the extra `train`")
 pytest.importorskip("timm", reason="timm is in the extra `train`")
 
+from policies.cilrs import CilrsPolicy  # noqa: E402
 from policies.cilrs_network import NetworkConfig  # noqa: E402
 from policies.framing import FRAMINGS, Framing  # noqa: E402
 from policies.loading import load_cilrs  # noqa: E402
 from policies.training.path_head import SCALE_M, PathHead, path_loss  # noqa: E402
 from policies.training.relabel import HOLD_THROTTLE, pedals  # noqa: E402
 from policies.training.train import TrainConfig, train  # noqa: E402
+
+pytestmark = pytest.mark.heavy
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -265,5 +268,6 @@ def test_weights_keep_the_framing_of_their_data(tmp_path: Path) -> None:
     export(tmp_path / "run" / "last.pth", tmp_path / "mine.onnx")
     for file in (tmp_path / "run" / "last.pth", tmp_path / "mine.onnx"):
         policy = load_cilrs(file)
+        assert isinstance(policy, CilrsPolicy)
         assert policy.camera == level.camera
         assert policy._loaded.framing == level

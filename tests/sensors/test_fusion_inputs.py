@@ -90,6 +90,7 @@ def test_input_makes_a_policy_image(name):
     assert views.image.dtype == np.uint8
     assert np.array_equal(views.image, views.rgb) == (name == "rgb")
     if name == "thermal":
+        assert views.thermal is not None
         assert np.array_equal(views.image[:, :, 2], views.thermal)
 
 

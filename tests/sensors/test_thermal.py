@@ -1,6 +1,7 @@
 """The simulated thermal camera on a hand-made street."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,8 +40,8 @@ def person(actor_id=30, distance_m=15.0):
     )
 
 
-NIGHT = {"is_night": True, "fog_density": 0.0}
-FOG = {"is_night": False, "fog_density": 80.0}
+NIGHT: dict[str, Any] = {"is_night": True, "fog_density": 0.0}
+FOG: dict[str, Any] = {"is_night": False, "fog_density": 80.0}
 
 
 def by_tag(image, frame, tag, beside=None):

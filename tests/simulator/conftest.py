@@ -42,10 +42,10 @@ class Session(NamedTuple):
 
     def listen(
         self, name: str, place: carla.Transform, parent: carla.Actor | None, **attributes: object
-    ) -> queue.Queue:
+    ) -> queue.Queue[carla.SensorData]:
         blueprint = self.blueprint(f"sensor.{name}", **attributes)
         sensor = self.world.spawn_actor(blueprint, place, attach_to=parent)
-        found: queue.Queue = queue.Queue()
+        found: queue.Queue[carla.SensorData] = queue.Queue()
         sensor.listen(found.put)
         self.sensors.append(sensor)
         return found

@@ -8,10 +8,10 @@ import time
 import carla
 import numpy as np
 import pytest
-from test_conformance_blueprints import ahead_of
 
 from simulator.sensors.cosmos import control_words
 from simulator.types import Frame, Tag
+from tests.simulator.test_conformance_blueprints import ahead_of
 
 # What `manual_control` of 0.9.16 looks up when it starts; one that is missing ends it.
 MANUAL_CONTROL = (

@@ -10,6 +10,7 @@ import carla
 import pytest
 
 from scenarios.traffic_manager import begin, end
+from tests.simulator.calls import by_check
 
 SIGN = (
     '<signal name="limit" id="777" s="20" t="-4" zOffset="2" hOffset="0" roll="0" pitch="0" '
@@ -180,7 +181,7 @@ def traffic_manager(stage, folder) -> None:
     end(stage.client, port)
 
 
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     **{f"Client.{name}": versions for name in (
         "get_client_version", "get_server_version", "set_timeout", "get_world")},
     **{f"Client.{name}": maps for name in (
@@ -200,6 +201,6 @@ CASES: dict[str, Callable] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("check", dict.fromkeys(CASES.values()), ids=lambda f: f.__name__)
+@pytest.mark.parametrize("check", by_check(CASES))
 def test_calls(stage, tmp_path, check):
     check(stage, tmp_path)

@@ -12,6 +12,7 @@ from harness import probe
 from harness.probe import look_of
 from simulator.benchmarks.reference import SCENES, draw_reference, folder_of, grown
 from simulator.render.version import RENDER_VERSION
+from tests.pictures import read_bgr
 
 FOLDER = folder_of(Path(__file__).parent / "look")
 # Without fused multiply-add, or with another exp(), single pixels differ by rounding.
@@ -33,7 +34,7 @@ def stored(name: str) -> np.ndarray:
     assert path.is_file(), (
         f"look {RENDER_VERSION} has no pictures: python -m simulator.benchmarks.reference"
     )
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    picture = read_bgr(path, cv2.IMREAD_UNCHANGED)
     return picture[..., ::-1] if picture.ndim == 3 else picture
 
 

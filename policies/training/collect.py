@@ -25,7 +25,7 @@ from fusiondrive.errors import ConfigError, FusionDriveError, OutputError, Simul
 from fusiondrive.files import check_folder, output
 from fusiondrive.paths import user_path
 from fusiondrive.text import lenient_output
-from fusiondrive.types import EpisodeContext, Observation
+from fusiondrive.types import Control, EpisodeContext, Observation, WorldState
 from fusionproxy.errors import FusionError
 from harness.supervision import (
     EXIT_BAD_INPUT,
@@ -35,7 +35,7 @@ from harness.supervision import (
     Pulse,
     how_it_died,
 )
-from policies.base import camera_of
+from policies.base import Policy, camera_of
 from policies.expert import ExpertConfig, ExpertPolicy
 from policies.framing import FRAMINGS, framing
 from policies.loading import load_cilrs
@@ -320,7 +320,7 @@ def _open_env(config: CollectConfig, world: World, out: Path) -> CarlaDrivingEnv
     )
     try:
         if not file.is_file():
-            carla_map = env.town(world.town).map
+            carla_map = env.simulation.town(world.town).map
             draw_route_file(carla_map, world.town, file, seed=config.seed, count=ROUTES)
     except FusionDriveError:
         env.close()
@@ -373,28 +373,46 @@ def record_episode(
     env: CarlaDrivingEnv, config: CollectConfig, key: int, out: Path, stop: Any
 ) -> None:
     """Drive one route with the expert, disturbed by noise, and save what is worth learning."""
+    from harness.rollout import Stopped, rollout
+
     spec = draw_spec(config, key)
     expert = ExpertPolicy(ExpertConfig(obey_lights=config.obey_lights))
-    env.reset(seed=spec.seed, options={"spec": spec})
-    context = EpisodeContext(spec.town, env.route, spec.seed)
-    expert.reset(context)
-    driver = _make_driver(config, key, context)
+    drive = env.simulation.begin(spec)
     recorder = EpisodeRecorder(expert, framing(config.framing).preprocessing)
+    pupil = _Recorded(expert, _make_driver(config, key, drive.context()), recorder)
     outcome = ""
-    while not outcome and env.steps < MAX_STEPS:
-        if stop.is_set():
+    try:
+        score = rollout(drive, pupil, should_stop=lambda: stop.is_set() or drive.steps >= MAX_STEPS)
+        outcome = score.outcome.value
+    except Stopped:
+        if drive.steps < MAX_STEPS:
             return
-        observation, state = env.observation(), env.state
-        control = expert.act(observation, state)
-        applied = driver.drive(observation, control, expert.off_m)
-        noise_steer = applied.steer - control.steer
-        recorder.add(observation, state, control, noise_steer, _side_images(observation))
-        action = np.array([applied.throttle, applied.steer, applied.brake], np.float32)
-        outcome = str(env.step(action)[4].get("outcome", ""))
     crashed = outcome not in ("success", "") and config.driver is None
-    images, table = recorder.finish(spec, look=env.session.look, crashed=crashed)
+    images, table = recorder.finish(spec, look=env.simulation.session.look, crashed=crashed)
     save_episode(out, key, images, table)
-    logger.info("episode %d: %s, %s after %d steps", key, spec, outcome or "cut", env.steps)
+    logger.info("episode %d: %s, %s after %d steps", key, spec, outcome or "cut", drive.steps)
+
+
+class _Recorded(Policy):
+    """Drives as the driver will, and records what the expert would have done."""
+
+    is_privileged = True
+
+    def __init__(self, expert: ExpertPolicy, driver: Driver, recorder: EpisodeRecorder) -> None:
+        self._expert, self._driver, self._recorder = expert, driver, recorder
+
+    def reset(self, context: EpisodeContext) -> None:
+        """Give the expert its route; the driver has been made for it."""
+        self._expert.reset(context)
+
+    def act(self, observation: Observation, state: WorldState | None) -> Control:
+        """The driver's control; the expert's is the label."""
+        assert state is not None  # it is privileged
+        control = self._expert.act(observation, state)
+        applied = self._driver.drive(observation, control, self._expert.off_m)
+        noise_steer = applied.steer - control.steer
+        self._recorder.add(observation, state, control, noise_steer, _side_images(observation))
+        return applied
 
 
 def _side_images(observation: Observation) -> dict[str, NDArray[np.uint8]]:

@@ -65,21 +65,16 @@ def drive(policy: Policy, check: DriveCheck) -> dict[str, float]:
             EnvConfig(server, camera=camera_of(policy), town=check.town, route_file=file)
         )
         try:
-            carla_map = env.town(check.town).map
+            carla_map = env.simulation.town(check.town).map
             draw_route_file(carla_map, check.town, file, seed=ROUTE_SEED, count=check.drives)
             failures, metres = 0, 0.0
             for number in range(check.drives):
-                spec = _spec(check.town, number)
+                one = env.simulation.begin(_spec(check.town, number))
                 try:
-                    score = rollout(
-                        env,
-                        policy,
-                        spec,
-                        should_stop=lambda: env.state.time_s - env.start_time_s >= SPAN_S,
-                    )
+                    score = rollout(one, policy, should_stop=lambda: env.drive.elapsed_s >= SPAN_S)
                     failures += score.outcome.value != "success"
                 except Stopped:
-                    score = env.score()
+                    score = one.score()
                 metres += score.distance_m
         finally:
             env.close()

@@ -262,7 +262,7 @@ class Runner(Closing):
     def _judge_answer(
         self, assignment: Assignment, answer: object, slot: Slot
     ) -> Assignment | None:
-        """The same once more where a fresh server may help; None where the answer is final."""
+        """The assignment to try again on a fresh server; None where the answer is final."""
         error = _failure_of(answer)
         is_drive = isinstance(assignment.task, DriveTask)
         if isinstance(answer, Driven) and answer.error:

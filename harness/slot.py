@@ -43,7 +43,7 @@ class Assignment:
         return self.task.town if isinstance(self.task, Describe) else self.task.spec.town
 
     def again(self, error: FusionDriveError) -> Assignment:
-        """The same after a failed try."""
+        """The assignment after a failed try."""
         deaths = self.agent_deaths + isinstance(error, AgentDeath)
         return replace(self, attempts=self.attempts + 1, agent_deaths=deaths)
 

@@ -229,11 +229,11 @@ def _agent_note(reasons: Counter[str]) -> str:
 
 
 def _mixture_note(what: str, found: Sequence[str]) -> str:
-    """That rows of different sources stand in one table; empty where all are of one."""
+    """Says that rows of different sources stand in one table; empty where all are of one."""
     counts = Counter(found)
     if len(counts) < 2:
         return ""
-    named = [f"{name or 'not named'} ({count} rows)" for name, count in counts.items()]
+    named = [f"{count} of {name or 'one that is not named'}" for name, count in counts.items()]
     return (
         f"Mixed: these rows are of {len(counts)} {what}, so that differences between them may be "
         f"differences of the program: {', '.join(named)}."

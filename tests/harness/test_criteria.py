@@ -1,4 +1,4 @@
-"""The rules of EVALUATION.md on recorded world states; no server."""
+"""The rules of judging on recorded world states; no server."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def here(carla_server: Any) -> ServerSpec:
 def short_route(here: ServerSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """From a straight through the first turn: 90 m of a ready-made route."""
     made = CarlaDrivingEnv(EnvConfig(server=here))
-    town = made.town("Town02")
+    town = made.simulation.town("Town02")
     spec = town.route_specs(None)[0]
     route = town.route(spec)
     x, y, z = (float(value) for value in route.points[90])

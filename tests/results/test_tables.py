@@ -148,13 +148,13 @@ def test_rows_of_two_commits_are_told_of() -> None:
     rows = [row(i, "rgb", "success", commit=commit) for i, commit in enumerate(("abc", "abc", "d"))]
     text = make_tables(rows)[0].markdown()
     assert "Mixed: these rows are of 2 commits of the source" in text
-    assert "abc (2 rows), d (1 rows)." in text
+    assert ": 2 of abc, 1 of d." in text
     assert "Mixed" not in make_tables(rows[:2])[0].markdown()
 
 
 def test_rows_from_before_there_was_a_commit_are_called_so() -> None:
     rows = [row(0, "rgb", "success"), row(1, "rgb", "success", commit="abc")]
-    assert "not named (1 rows), abc (1 rows)." in make_tables(rows)[0].markdown()
+    assert ": 1 of one that is not named, 1 of abc." in make_tables(rows)[0].markdown()
     assert "Mixed" not in make_tables(rows[:1])[0].markdown()
 
 

@@ -90,7 +90,7 @@ class Sb3Policy(Policy):
         """The model's mean action."""
         seen = features(
             observation.image,
-            observation.speed_mps,
+            observation.forward_speed_mps,
             int(observation.command),
             observation.target_point,
         )

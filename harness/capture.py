@@ -30,9 +30,11 @@ from fusiondrive.text import lenient_output
 from fusiondrive.types import Control
 from fusionproxy.data import PARTS, U8, Shard, read_about, read_index, write_shard
 from fusionproxy.errors import FusionError
-from harness.env import CarlaDrivingEnv, EnvConfig
+from harness.drive import Drive
+from harness.env_config import EnvConfig
 from harness.rollout import Stopped, rollout
 from harness.server import ServerSpec
+from harness.simulation import Simulation
 from harness.supervision import EXIT_BAD_INPUT, EXIT_SIMULATOR, Pulse, supervise
 from policies.expert import ExpertPolicy
 from scenarios.route_xml import town_name
@@ -77,17 +79,17 @@ class Capture:
     last_step: int = 0
     last_place: tuple[float, float] = (math.inf, math.inf)
 
-    def on_step(self, env: CarlaDrivingEnv, control: Control) -> None:
+    def on_step(self, drive: Drive, control: Control) -> None:
         """Every few steps, freeze the world and look at it in both weathers."""
         self.steps += 1
         self.beat()
         if self.steps % self.config.every or self.is_full:
             return
-        pose = env.state.ego.pose
+        pose = drive.state.ego.pose
         has_moved = math.dist(self.last_place, (pose.x, pose.y)) >= self.config.spacing_m
         if has_moved or self.steps - self.last_step >= self.config.standing_steps:
             self.last_step, self.last_place = self.steps, (pose.x, pose.y)
-            self.samples.append(sample_pose(env, self.weather))
+            self.samples.append(sample_pose(drive, self.weather))
 
     @property
     def is_full(self) -> bool:
@@ -95,13 +97,13 @@ class Capture:
         return len(self.samples) >= self.config.per_drive
 
 
-def sample_pose(env: CarlaDrivingEnv, weather: str) -> dict[str, U8]:
+def sample_pose(drive: Drive, weather: str) -> dict[str, U8]:
     """See the current pose in `weather` and on a clear day; the drive then goes on as it was.
 
     Raises:
         SimulatorError: the camera or an actor moved between the two pictures.
     """
-    session, rig = env.session, env.drive.rig
+    session, rig = drive.setup.session, drive.rig
     world = session.world
     snapshot = world.get_snapshot()
     moving = [a for a in world.get_actors() if a.type_id.startswith(("vehicle.", "walker."))]
@@ -122,10 +124,8 @@ def sample_pose(env: CarlaDrivingEnv, weather: str) -> dict[str, U8]:
             actor.set_simulate_physics(True)
             actor.set_target_velocity(velocities[actor.id])
     _check_still(degraded, clear, [(before.find(a.id), after.find(a.id)) for a in moving])
-    look = preset(weather)
-    thermal = env.drive.setup.pipeline.make(
-        degraded, env.state, is_night=look.is_night, fog_density=look.fog_density
-    ).thermal
+    atmosphere = preset(weather).atmosphere
+    thermal = drive.setup.pipeline.make(degraded, drive.state, atmosphere).thermal
     assert thermal is not None  # the drive's input is `thermal`
     return {"degraded": degraded.rgb, "thermal": thermal, "clear": clear.rgb}
 
@@ -168,11 +168,11 @@ def capture(config: CaptureConfig, out: Path, beat: Callable[[], None] = lambda:
         return
     first = config.towns[0]
     server = ServerSpec(town=first, maps=config.maps)
-    env = CarlaDrivingEnv(EnvConfig(server=server, town=first, input="thermal"))
+    simulation = Simulation(EnvConfig(server=server, town=first, input="thermal"))
     try:
         for town in config.towns:
-            env.session.check_has(town)
-        about["look"] = check_look(out, found, env.session.look)
+            simulation.session.check_has(town)
+        about["look"] = check_look(out, found, simulation.session.look)
         drive, started, fresh, empty = 0, time.monotonic(), 0, 0
         while sum(have.values()) < config.frames:
             town, number, weather = config.plan(drive)
@@ -181,7 +181,7 @@ def capture(config: CaptureConfig, out: Path, beat: Callable[[], None] = lambda:
             drive += 1
             if name in have:
                 continue
-            routes = env.routes(town)
+            routes = simulation.routes(town)
             spec = EpisodeSpec(
                 town=town,
                 route_id=routes[number % len(routes)].route_id,
@@ -192,7 +192,7 @@ def capture(config: CaptureConfig, out: Path, beat: Callable[[], None] = lambda:
                 seed=config.seed + drive,
                 traffic="regular",
             )
-            samples = drive_once(env, Capture(config, weather, beat), spec)
+            samples = drive_once(simulation.begin(spec), Capture(config, weather, beat))
             have[name] = len(samples)
             empty = 0 if samples else empty + 1
             if empty > MOST_EMPTY:
@@ -206,7 +206,7 @@ def capture(config: CaptureConfig, out: Path, beat: Callable[[], None] = lambda:
             total = sum(have.values())
             print(f"\r{total}/{config.frames} pairs, {pace:.1f}/s ", end="", flush=True)
     finally:
-        env.close()
+        simulation.close()
     print()
 
 
@@ -226,16 +226,10 @@ def check_look(out: Path, about: dict[str, Any], look: int | None) -> int | None
     return about.get("look")
 
 
-def drive_once(env: CarlaDrivingEnv, observer: Capture, spec: EpisodeSpec) -> list[dict[str, U8]]:
+def drive_once(drive: Drive, observer: Capture) -> list[dict[str, U8]]:
     """Samples of one drive; a drive that ends early gives fewer."""
     with contextlib.suppress(Stopped):
-        rollout(
-            env,
-            ExpertPolicy(),
-            spec,
-            observers=(observer,),
-            should_stop=lambda: observer.is_full,
-        )
+        rollout(drive, ExpertPolicy(), observers=(observer,), should_stop=lambda: observer.is_full)
     return observer.samples
 
 

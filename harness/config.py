@@ -123,7 +123,7 @@ class RunConfig(_Frozen):
 
 
 def anchored(config: RunConfig) -> RunConfig:
-    """The same with absolute paths, for a process whose folder foreign code may change."""
+    """A configuration with absolute paths, for a process whose folder foreign code may change."""
     named = {name: getattr(config, name) for name in ("maps", "route_file", "fuser_weights")}
     paths = {name: path.absolute() for name, path in named.items() if path is not None}
     return config.model_copy(update={**paths, "out": config.directory.absolute()})

@@ -15,6 +15,7 @@ from harness.reward import RewardConfig
 from harness.server import ServerSpec
 from harness.settings import checked
 from scenarios.route_files import is_random_town, read_route_xml
+from scenarios.route_weather import ROUTE_WEATHER
 from scenarios.route_xml import town_name
 from scenarios.spec import COLLISION_MODES, EpisodeSpec, check_traffic
 from scenarios.weather import WEATHERS
@@ -53,7 +54,7 @@ class EnvConfig:
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         for name, value in checked(EnvConfig, values, WHAT).items():
             object.__setattr__(self, name, value)
-        check_names("weather", [self.weather], WEATHERS)
+        check_names("weather", [self.weather], (*WEATHERS, ROUTE_WEATHER))
         check_names("input", [self.input], INPUTS)
         check_names("fuser", [self.fuser], fuser_names())
         check_names("collision mode", [self.collision_mode], COLLISION_MODES)

@@ -15,12 +15,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from fusiondrive.errors import AgentError, SimulatorError
 from fusiondrive.types import Control, EpisodeContext, Observation, WorldState
 from harness.config import Timeouts
-from policies.base import Policy, finish_policy
+from policies.base import Policy
 from policies.faults import checked, place_of_frame, reason, variable_hint
 
 T = TypeVar("T")
@@ -106,13 +106,15 @@ class TurnWatch:
                     self._give_up(AgentError(text), "".join(traceback.format_stack(frame)))
 
 
-class GuardedPolicy:
-    """A policy whose failures are all `AgentError`s; its other attributes are as they were."""
+class GuardedPolicy(Policy):
+    """A policy whose failures are all `AgentError`s; its attributes are as they were."""
 
     def __init__(
         self, policy: Policy, watch: TurnWatch | None = None, timeouts: Timeouts | None = None
     ) -> None:
-        self.is_privileged = bool(getattr(policy, "is_privileged", False))
+        self.is_privileged, self.uses_image = policy.is_privileged, policy.uses_image
+        self.uses_traffic_manager = policy.uses_traffic_manager
+        self.camera, self.sensors, self.looks = policy.camera, policy.sensors, policy.looks
         self._policy = policy
         self._watch = watch
         self._timeouts = timeouts or Timeouts()
@@ -130,17 +132,15 @@ class GuardedPolicy:
 
     def finish(self) -> None:
         """The episode has ended."""
-        self._call(lambda: finish_policy(self._policy), self._timeouts.agent_setup_s)
+        self._call(self._policy.finish, self._timeouts.agent_setup_s)
 
     def weights_hash(self) -> str:
-        """That of the policy."""
+        """Hash of the guarded policy's weights."""
         return self._policy.weights_hash()
 
-    def __getattr__(self, name: str) -> Any:
-        """Optional attributes of the interface are the policy's own."""
-        if name == "_policy":  # not set yet: unpickling asks before __init__
-            raise AttributeError(name)
-        return getattr(self._policy, name)
+    def close(self) -> None:
+        """The run has ended."""
+        self._policy.close()
 
     def _call(self, work: Callable[[], T], limit_s: float) -> T:
         return guarded(work, self._watch, limit_s)

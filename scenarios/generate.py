@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from fusiondrive.errors import FusionDriveError, MapError, SimulatorError
 from fusiondrive.files import whole_file
+from fusiondrive.geometry import wrap_degrees
 from fusiondrive.paths import user_path
 from fusiondrive.text import lenient_output
 from fusiondrive.types import Command, Pose, Route
@@ -144,7 +145,7 @@ def _candidate(planner: RoutePlanner, start: int, goal: int) -> _Candidate | Non
 
 def _pose_of(planner: RoutePlanner, node: int) -> Pose:
     x, y, z = (round(float(value), 3) for value in planner.graph.points[node])
-    yaw = (float(planner.graph.yaws[node]) + 180.0) % 360.0 - 180.0
+    yaw = wrap_degrees(float(planner.graph.yaws[node]))
     return Pose(x, y, z, yaw=round(yaw, 3))
 
 

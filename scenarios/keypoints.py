@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import dijkstra
 
 from fusiondrive.errors import MapError
+from fusiondrive.geometry import wrap_degrees
 from fusiondrive.types import Pose
 from scenarios.lane_graph import LaneGraph, carriageway
 
@@ -98,7 +99,7 @@ class KeypointJoiner:
         around = sorted(graph.tree.query_ball_point((pose.x, pose.y), SNAP_LIMIT_M + 1.0))
         level = [n for n in around if abs(graph.points[n, 2] - pose.z) <= STOREY_M]
         around = level or around
-        turns = (graph.yaws[around] - pose.yaw + 180.0) % 360.0 - 180.0
+        turns = wrap_degrees(graph.yaws[around] - pose.yaw)
         aligned = [n for n, turn in zip(around, turns, strict=True) if abs(turn) <= WRONG_WAY_DEG]
         for node in aligned or around:
             gap = float(np.hypot(*(graph.points[node, :2] - (pose.x, pose.y))))

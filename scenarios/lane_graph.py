@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
+from fusiondrive.carla_types import pose_of
 from fusiondrive.errors import MapError
 
 LANE_CHANGE_LENGTH_M = 20.0
@@ -137,22 +138,12 @@ def _lane_rows(
     rows = []
     last: tuple[float, float] | None = None
     for waypoint in _walk_lane(start, resolution_m):
-        location = waypoint.transform.location
-        if last is not None and np.hypot(location.x - last[0], location.y - last[1]) < 0.05:
+        pose = pose_of(waypoint.transform)
+        if last is not None and np.hypot(pose.x - last[0], pose.y - last[1]) < 0.05:
             continue
-        last = (location.x, location.y)
+        last = (pose.x, pose.y)
         junction = waypoint.junction_id if waypoint.is_junction else -1
-        rows.append(
-            (
-                location.x,
-                location.y,
-                location.z,
-                waypoint.transform.rotation.yaw,
-                waypoint.lane_width,
-                junction,
-                lane_index,
-            )
-        )
+        rows.append((pose.x, pose.y, pose.z, pose.yaw, waypoint.lane_width, junction, lane_index))
     return rows
 
 

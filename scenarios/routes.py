@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiondrive.errors import MapError
+from fusiondrive.geometry import unwrapped_degrees, wrap_degrees
 from fusiondrive.types import Command, Pose, Route
 from scenarios.keypoints import KeypointJoiner, implausible
 from scenarios.lane_graph import LaneGraph, build_lane_graph, carriageway
@@ -89,7 +90,7 @@ class RoutePlanner:
             widths=graph.widths[kept],
             junctions=junctions,
             is_fork=np.isin(junctions, list(self._forks)),
-            ends=(_unwrapped(begin, yaws[0]), _unwrapped(end, yaws[-1])),
+            ends=(unwrapped_degrees(begin, yaws[0]), unwrapped_degrees(end, yaws[-1])),
         )
 
     def _exits(self, lane: int, junction: int) -> set[tuple[int, bool]]:
@@ -142,17 +143,12 @@ class RoutePlanner:
         return Route(
             route_id=route_id,
             points=points,
-            yaws=(yaws + 180.0) % 360.0 - 180.0,
+            yaws=wrap_degrees(yaws),
             commands=commands,
             in_junction=junctions >= 0,
             lane_widths=path.widths[keep][nearest],
             cumulative_m=grid,
         )
-
-
-def _unwrapped(yaw: float, beside: float) -> float:
-    """The same heading in degrees, within half a turn of another heading."""
-    return float(beside + (yaw - beside + 180.0) % 360.0 - 180.0)
 
 
 def _commands(

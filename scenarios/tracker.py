@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from fusiondrive.types import Command, Route
+from fusiondrive.types import Command, Progress, Route
 
 SEARCH_AHEAD_M = 15.0
 TARGET_AHEAD_M = 10.0
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The place of the ego along its route."""
-
-    index: int  # of the route point behind or beside the ego
-    completion: float  # in [0, 1]
-    distance_m: float  # arc length from the start
-    deviation_m: float  # from the route's polyline
-    command: Command
-    target_point_world: tuple[float, float]  # m, `TARGET_AHEAD_M` further along the route
 
 
 class RouteTracker:

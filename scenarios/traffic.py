@@ -13,6 +13,7 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
+from fusiondrive.carla_types import transform_of
 from fusiondrive.types import Pose
 from scenarios import traffic_manager
 from scenarios.pavement import pavement_paths
@@ -178,7 +179,7 @@ class Traffic:
                 continue
             if blueprint.has_attribute("is_invincible"):
                 blueprint.set_attribute("is_invincible", "false")
-            pose = carla.Transform(carla.Location(x=x, y=y, z=z + WALKER_LIFT_M))
+            pose = transform_of(Pose(x, y, z + WALKER_LIFT_M))
             actor = self._world.try_spawn_actor(blueprint, pose)
             if actor is not None:
                 self._walks.append(_Walk(actor, path, start + (step > 0), step, speed_mps))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiondrive.errors import ConfigError
-from fusiondrive.types import ActorState, Pose
+from fusiondrive.types import ActorState, Atmosphere, Pose
 from sensors import radiometry as rm
 from sensors.config import Surface, ThermalConfig
 from sensors.frame import RigFrame, focal_px, rotation_matrix
@@ -73,19 +73,16 @@ class ThermalCamera:
         self,
         rig_frame: RigFrame,
         actors: Sequence[ActorState],
-        *,
-        is_night: bool,
-        fog_density: float,
+        atmosphere: Atmosphere,
     ) -> U8:
         """Make the thermal image of a frame, (H, W) uint8; warm is bright.
 
         Args:
             rig_frame: a frame with class ids and depth.
             actors: vehicles and walkers near the camera, the ego included.
-            is_night: whether the temperatures of the night hold.
-            fog_density: CARLA's weather parameter, 0 to 100.
+            atmosphere: chooses the temperatures, and how far the camera sees.
         """
-        radiance = self.radiance(rig_frame, actors, is_night=is_night, fog_density=fog_density)
+        radiance = self.radiance(rig_frame, actors, atmosphere)
         config = self._config
         if config.blur_sigma_px > 0.0:
             blurred = cv2.GaussianBlur(radiance, (0, 0), config.blur_sigma_px)
@@ -106,9 +103,7 @@ class ThermalCamera:
         self,
         rig_frame: RigFrame,
         actors: Sequence[ActorState],
-        *,
-        is_night: bool,
-        fog_density: float,
+        atmosphere: Atmosphere,
     ) -> NDArray[np.float32]:
         """Radiance before optics and detector, (H, W), in the unit of `radiance_table`."""
         tags, depth = rig_frame.tags, rig_frame.depth_m
@@ -117,16 +112,16 @@ class ThermalCamera:
         pose = rig_frame.camera_pose
         focal = focal_px(tags.shape[1], rig_frame.fov_deg)
         view = View(np.array([pose.x, pose.y, pose.z]), rotation_matrix(pose), focal)
-        scene = self._scene(is_night=is_night, fog_density=fog_density)
+        scene = self._scene(atmosphere)
         table = self._actor_table(actors, view, (tags.shape[0], tags.shape[1]))
         warm = heat_actors(tags, depth, view, scene, table)
         out = np.empty(tags.shape, np.float32)
         in_bands(len(out), lambda a, b: radiate(tags, depth, view, scene, warm, out, a, b))
         return out
 
-    def _scene(self, *, is_night: bool, fog_density: float) -> Scene:
-        c = self._config
-        density = min(max(fog_density, 0.0), 100.0) / 100.0
+    def _scene(self, atmosphere: Atmosphere) -> Scene:
+        c, is_night = self._config, atmosphere.is_night
+        density = min(max(atmosphere.fog_density, 0.0), 100.0) / 100.0
         air_c = c.night_air_c if is_night else c.day_air_c
         zenith_c = c.night_sky_c if is_night else c.day_sky_c
         zenith_c += (air_c - zenith_c) * density  # fog is warm from below

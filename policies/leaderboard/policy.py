@@ -13,17 +13,20 @@ from typing import Any
 
 import carla
 
+from fusiondrive.carla_types import transform_of
 from fusiondrive.errors import AgentError, ConfigError, FusionDriveError
 from fusiondrive.types import (
     CameraSpec,
     Control,
     EpisodeContext,
     Observation,
+    Pose,
     Reading,
     Route,
     SensorSpec,
     WorldState,
 )
+from policies.base import Policy
 from policies.faults import finite, place_of, reason, variable_hint
 from policies.leaderboard.base import road_option
 from policies.leaderboard.config import AgentConfig
@@ -53,14 +56,12 @@ class AgentOptions:
     fused_camera: str | None = None  # id of the RGB camera to replace; None: the first
 
 
-class LeaderboardPolicy:
+class LeaderboardPolicy(Policy):
     """Gives an agent its sensors, its plan and its steps; a fresh agent for every route.
 
     The image of one RGB camera is the harness's own, visible, thermal or fused; all other sensors
     are as they come.
     """
-
-    is_privileged = False
 
     def __init__(self, path: Path, options: AgentOptions | None = None) -> None:
         """Load the agent's file and ask an agent what it wants to see.
@@ -201,8 +202,7 @@ def global_plan(route: Route, world_map: Any) -> tuple[list[Any], list[Any]]:
         latitude, longitude = grid.of_place(x, y)
         code = codes(int(option))
         gps.append(({"lat": latitude, "lon": longitude, "z": z}, code))
-        rotation = carla.Rotation(yaw=float(yaw))
-        world.append((carla.Transform(carla.Location(x, y, z), rotation), code))
+        world.append((transform_of(Pose(x, y, z, yaw=float(yaw))), code))
     return gps, world
 
 

@@ -25,7 +25,7 @@ from fusiondrive.errors import ConfigError, FusionDriveError, OutputError, Simul
 from fusiondrive.files import check_folder, output
 from fusiondrive.paths import user_path
 from fusiondrive.text import lenient_output
-from fusiondrive.types import EpisodeContext, Observation
+from fusiondrive.types import Control, EpisodeContext, Observation, WorldState
 from fusionproxy.errors import FusionError
 from harness.supervision import (
     EXIT_BAD_INPUT,
@@ -35,7 +35,7 @@ from harness.supervision import (
     Pulse,
     how_it_died,
 )
-from policies.base import camera_of
+from policies.base import Policy, camera_of
 from policies.expert import ExpertConfig, ExpertPolicy
 from policies.framing import FRAMINGS, framing
 from policies.loading import load_cilrs
@@ -48,7 +48,7 @@ from scenarios.spec import EpisodeSpec
 from sensors.decode import bgra_pixels, decode_rgb
 
 if TYPE_CHECKING:
-    from harness.env import CarlaDrivingEnv
+    from harness.simulation import Simulation
 
 logger = logging.getLogger(__name__)
 
@@ -296,18 +296,19 @@ def _record(config: CollectConfig, out: Path, share: tuple[int, int], stop: _Ord
             world = config.world(first)
             if keys and world != opened:
                 resources.close()
-                env, opened = _open_env(config, world, out), world
-                resources.callback(env.close)
+                simulation, opened = _open_simulation(config, world, out), world
+                resources.callback(simulation.close)
             for key in keys:
                 if not stop.is_set():
-                    _record_or_leave(env, config, key, out, stop)
+                    _record_or_leave(simulation, config, key, out, stop)
             number += share[1]
 
 
-def _open_env(config: CollectConfig, world: World, out: Path) -> CarlaDrivingEnv:
+def _open_simulation(config: CollectConfig, world: World, out: Path) -> Simulation:
     """A server of the world's own; its town's routes are drawn where they are not there yet."""
-    from harness.env import CarlaDrivingEnv, EnvConfig
+    from harness.env_config import EnvConfig
     from harness.server import ServerSpec
+    from harness.simulation import Simulation
     from scenarios.generate import draw_route_file
 
     maps = None if config.maps is None else Path(config.maps)
@@ -315,36 +316,36 @@ def _open_env(config: CollectConfig, world: World, out: Path) -> CarlaDrivingEnv
     camera = framing(config.framing).camera
     sensors = side_cameras(camera) if config.cameras == 3 else ()
     file = out / world.routes_name(config.seed)
-    env = CarlaDrivingEnv(
+    simulation = Simulation(
         EnvConfig(server, camera=camera, town=world.town, route_file=file, sensors=sensors)
     )
     try:
         if not file.is_file():
-            carla_map = env.town(world.town).map
+            carla_map = simulation.town(world.town).map
             draw_route_file(carla_map, world.town, file, seed=config.seed, count=ROUTES)
     except FusionDriveError:
-        env.close()
+        simulation.close()
         raise
-    return env
+    return simulation
 
 
 def _record_or_leave(
-    env: CarlaDrivingEnv, config: CollectConfig, key: int, out: Path, stop: Any
+    simulation: Simulation, config: CollectConfig, key: int, out: Path, stop: Any
 ) -> None:
     """End this process where the disk takes no more: a worker begun anew would fare no better."""
     try:
-        _record_with_retries(env, config, key, out, stop)
+        _record_with_retries(simulation, config, key, out, stop)
     except OutputError as err:
         logger.error("%s", err)
         sys.exit(NO_ROOM)
 
 
 def _record_with_retries(
-    env: CarlaDrivingEnv, config: CollectConfig, key: int, out: Path, stop: Any
+    simulation: Simulation, config: CollectConfig, key: int, out: Path, stop: Any
 ) -> None:
     for attempt in range(ATTEMPTS):
         try:
-            record_episode(env, config, key, out, stop)
+            record_episode(simulation, config, key, out, stop)
             return
         except SimulatorError as err:
             logger.warning("episode %d, attempt %d: %s", key, attempt + 1, err)
@@ -370,31 +371,49 @@ def draw_spec(config: CollectConfig, key: int) -> EpisodeSpec:
 
 
 def record_episode(
-    env: CarlaDrivingEnv, config: CollectConfig, key: int, out: Path, stop: Any
+    simulation: Simulation, config: CollectConfig, key: int, out: Path, stop: Any
 ) -> None:
     """Drive one route with the expert, disturbed by noise, and save what is worth learning."""
+    from harness.rollout import Stopped, rollout
+
     spec = draw_spec(config, key)
     expert = ExpertPolicy(ExpertConfig(obey_lights=config.obey_lights))
-    env.reset(seed=spec.seed, options={"spec": spec})
-    context = EpisodeContext(spec.town, env.route, spec.seed)
-    expert.reset(context)
-    driver = _make_driver(config, key, context)
+    drive = simulation.begin(spec)
     recorder = EpisodeRecorder(expert, framing(config.framing).preprocessing)
+    pupil = _Recorded(expert, _make_driver(config, key, drive.context()), recorder)
     outcome = ""
-    while not outcome and env.steps < MAX_STEPS:
-        if stop.is_set():
+    try:
+        score = rollout(drive, pupil, should_stop=lambda: stop.is_set() or drive.steps >= MAX_STEPS)
+        outcome = score.outcome.value
+    except Stopped:
+        if drive.steps < MAX_STEPS:
             return
-        observation, state = env.observation(), env.state
-        control = expert.act(observation, state)
-        applied = driver.drive(observation, control, expert.off_m)
-        noise_steer = applied.steer - control.steer
-        recorder.add(observation, state, control, noise_steer, _side_images(observation))
-        action = np.array([applied.throttle, applied.steer, applied.brake], np.float32)
-        outcome = str(env.step(action)[4].get("outcome", ""))
     crashed = outcome not in ("success", "") and config.driver is None
-    images, table = recorder.finish(spec, look=env.session.look, crashed=crashed)
+    images, table = recorder.finish(spec, look=simulation.session.look, crashed=crashed)
     save_episode(out, key, images, table)
-    logger.info("episode %d: %s, %s after %d steps", key, spec, outcome or "cut", env.steps)
+    logger.info("episode %d: %s, %s after %d steps", key, spec, outcome or "cut", drive.steps)
+
+
+class _Recorded(Policy):
+    """Drives as the driver will, and records what the expert would have done."""
+
+    is_privileged = True
+
+    def __init__(self, expert: ExpertPolicy, driver: Driver, recorder: EpisodeRecorder) -> None:
+        self._expert, self._driver, self._recorder = expert, driver, recorder
+
+    def reset(self, context: EpisodeContext) -> None:
+        """Give the expert its route; the driver has been made for it."""
+        self._expert.reset(context)
+
+    def act(self, observation: Observation, state: WorldState | None) -> Control:
+        """The driver's control; the expert's is the label."""
+        assert state is not None  # it is privileged
+        control = self._expert.act(observation, state)
+        applied = self._driver.drive(observation, control, self._expert.off_m)
+        noise_steer = applied.steer - control.steer
+        self._recorder.add(observation, state, control, noise_steer, _side_images(observation))
+        return applied
 
 
 def _side_images(observation: Observation) -> dict[str, NDArray[np.uint8]]:

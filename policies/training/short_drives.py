@@ -23,12 +23,12 @@ from fusiondrive.errors import ConfigError, FusionDriveError
 from fusiondrive.paths import user_path
 from fusiondrive.text import lenient_output
 from harness import launch
-from policies.base import camera_of
 from policies.loading import load_cilrs
 from results.stats import wilson
 from scenarios.spec import EpisodeSpec
 
 if TYPE_CHECKING:
+    from harness.drive import Drive
     from policies.base import Policy
 
 ROUTE_SEED = 7001
@@ -53,41 +53,39 @@ def drive(policy: Policy, check: DriveCheck) -> dict[str, float]:
         `drives`, the share of them without a failure (`drive_success`) and the mean metres until
         the goal, the failure or the end of 40 s (`drive_m`).
     """
-    from harness.env import CarlaDrivingEnv, EnvConfig
-    from harness.rollout import Stopped, rollout
+    from harness.env_config import EnvConfig
     from harness.server import ServerSpec
+    from harness.simulation import Simulation
     from scenarios.generate import draw_route_file
 
     with tempfile.TemporaryDirectory() as folder:
         server = ServerSpec(town=check.town, maps=check.maps, seed=check.scenery)
         file = Path(folder) / "routes.xml"
-        env = CarlaDrivingEnv(
-            EnvConfig(server, camera=camera_of(policy), town=check.town, route_file=file)
-        )
-        try:
-            carla_map = env.town(check.town).map
+        config = EnvConfig(server, camera=policy.camera, town=check.town, route_file=file)
+        failures, metres = 0, 0.0
+        with Simulation(config) as simulation:
+            carla_map = simulation.town(check.town).map
             draw_route_file(carla_map, check.town, file, seed=ROUTE_SEED, count=check.drives)
-            failures, metres = 0, 0.0
             for number in range(check.drives):
-                spec = _spec(check.town, number)
-                try:
-                    score = rollout(
-                        env,
-                        policy,
-                        spec,
-                        should_stop=lambda: env.state.time_s - env.start_time_s >= SPAN_S,
-                    )
-                    failures += score.outcome.value != "success"
-                except Stopped:
-                    score = env.score()
-                metres += score.distance_m
-        finally:
-            env.close()
+                one = simulation.begin(_spec(check.town, number))
+                failures += not _has_lasted(one, policy)
+                metres += one.score().distance_m
     return {
         "drives": check.drives,
         "drive_success": round(1.0 - failures / check.drives, 4),
         "drive_m": round(metres / check.drives, 1),
     }
+
+
+def _has_lasted(one: Drive, policy: Policy) -> bool:
+    """Drive to the goal, a failure or the end of the time; whether it was no failure."""
+    from harness.rollout import Stopped, rollout
+
+    try:
+        score = rollout(one, policy, should_stop=lambda: one.elapsed_s >= SPAN_S)
+    except Stopped:
+        return True
+    return score.outcome.value == "success"
 
 
 def together(towns: Sequence[dict[str, float]]) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from harness.messages import DriveTask
 from harness.rollout import rollout
 from harness.run import main
 from harness.server import RunningServer, Server, ServerSpec
-from harness.slot import AgentDeath, Job
+from harness.slot import AgentDeath, Assignment
 from harness.worker import Attempt, Records
 from policies import make_policy
 from policies.base import Policy
@@ -80,7 +81,7 @@ def env(server: Server) -> Iterator[CarlaDrivingEnv]:
 @pytest.fixture
 def routes(env: CarlaDrivingEnv, tmp_path: Path) -> tuple[Path, list[Pose]]:
     """The first 40 m of four ready-made routes with four starts."""
-    town = env.town("Town02")
+    town = env.simulation.town("Town02")
     short: dict[tuple[float, float], object] = {}
     for spec in town.route_specs(None):
         route = town.route(spec)
@@ -139,12 +140,12 @@ def test_what_breaks_after_the_goal_breaks_no_success(
     policy = make_policy("expert")
     try:
         env.reset(options={"spec": SPEC})
-        policy.reset(env.context())
-        attempt = Attempt(env, Records(RunConfig(out=tmp_path), "x"))
+        policy.reset(env.drive.context())
+        attempt = Attempt(env.drive, Records(RunConfig(out=tmp_path), "x"), time.monotonic())
         early = attempt.failed(AgentError("no plan left"), "")
         while env.score().outcome.value != "success":
-            env.drive_on(policy.act(env.observation(), env.state))
-        assert not env.drive.judge.is_over
+            env.drive.step(policy.act(env.observation(), env.state))
+        assert not env.drive.is_over
         late = attempt.failed(AgentError("no plan left"), "")
     finally:
         env.close()
@@ -160,16 +161,16 @@ class Backs(Policy):
 def test_reverse_gear_drives_backwards_and_the_hand_brake_holds(env: CarlaDrivingEnv) -> None:
     env.reset(options={"spec": SPEC})
     for _ in range(15):
-        env.drive_on(Backs().act(env.observation(), None))
-    assert env.observation().speed_mps < -1.0
+        env.drive.step(Backs().act(env.observation(), None))
+    assert env.observation().forward_speed_mps < -1.0
     env.reset(options={"spec": SPEC})
     for _ in range(15):
-        env.drive_on(Control(throttle=0.4, hand_brake=True))
-    held = env.observation().speed_mps
+        env.drive.step(Control(throttle=0.4, hand_brake=True))
+    held = env.observation().forward_speed_mps
     env.reset(options={"spec": SPEC})
     for _ in range(15):
-        env.drive_on(Control(throttle=0.4))
-    assert env.observation().speed_mps > held + 1.0
+        env.drive.step(Control(throttle=0.4))
+    assert env.observation().forward_speed_mps > held + 1.0
 
 
 class Fails(Policy):
@@ -181,18 +182,18 @@ class Fails(Policy):
 
 def test_a_failed_rollout_keeps_its_score(env: CarlaDrivingEnv) -> None:
     with pytest.raises(AgentError, match=r"RuntimeError: broken \(test_agent_errors.py, line"):
-        rollout(env, Fails(), SPEC)
-    assert env.steps == 4
+        rollout(env.simulation.begin(SPEC), Fails())
+    assert env.drive.steps == 4
     assert env.score().duration_s == pytest.approx(0.4)
 
 
 def test_only_a_process_that_dies_in_every_turn_of_the_agent_is_the_agents_fault() -> None:
     death = AgentDeath("died")
-    job = Job(DriveTask(SPEC, "x"))
-    assert job.is_agents_fault(death)
-    assert job.again(death).is_agents_fault(death)
-    assert not job.again(AgentError("other")).is_agents_fault(death)
-    assert not job.is_agents_fault(AgentError("other"))
+    assignment = Assignment(DriveTask(SPEC, "x"))
+    assert assignment.is_agents_fault(death)
+    assert assignment.again(death).is_agents_fault(death)
+    assert not assignment.again(AgentError("other")).is_agents_fault(death)  # type: ignore[arg-type]
+    assert not assignment.is_agents_fault(AgentError("other"))
 
 
 def test_the_clock_runs_in_turns_only() -> None:

@@ -240,7 +240,7 @@ def test_a_refused_action_leaves_the_episode_as_it_was(env: CarlaDrivingEnv) -> 
     before = env.state
     with pytest.raises(InvalidAction):
         env.step(np.array([np.nan, 0.0, 0.0]))
-    assert (env.state, env.steps) == (before, 0)
+    assert (env.state, env.drive.steps) == (before, 0)
     assert len(env.step([0.5, 0.0, 0.0])) == 5
 
 

@@ -9,14 +9,13 @@ import pytest
 
 from fusiondrive.errors import AgentError, ConfigError
 from fusiondrive.types import Command, Observation, Pose
-from harness.checks import check_sight, load_drivers
+from harness.checks import check_sight, load_models
 from harness.config import RunConfig, Timeouts
 from harness.env import CarlaDrivingEnv, EnvConfig
 from harness.guard import GuardedPolicy
 from harness.rollout import Stopped, rollout
 from harness.server import ServerSpec
 from policies import make_policy
-from policies.base import camera_of, sensors_of
 from policies.leaderboard.gps import MercatorGps
 from policies.leaderboard.policy import LeaderboardPolicy
 from scenarios.route_files import write_route_xml
@@ -75,7 +74,7 @@ def here(carla_server: Any) -> ServerSpec:
 def short_route(here: ServerSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """From a straight through the first turn: 90 m of a ready-made route."""
     made = CarlaDrivingEnv(EnvConfig(server=here))
-    town = made.town("Town02")
+    town = made.simulation.town("Town02")
     spec = town.route_specs(None)[0]
     route = town.route(spec)
     x, y, z = (float(value) for value in route.points[90])
@@ -92,13 +91,13 @@ def test_an_agent_drives_a_route_and_sees_what_it_asked_for(
     policy = make_policy(everything, agent_config=short_route, fused_camera="front")
     assert isinstance(policy, LeaderboardPolicy)
     config = EnvConfig(
-        server=here, camera=camera_of(policy), sensors=sensors_of(policy), route_file=short_route
+        server=here, camera=policy.camera, sensors=policy.sensors, route_file=short_route
     )
     env = CarlaDrivingEnv(config)
     try:
-        score = rollout(env, policy, SPEC)
-        agent, steps, image, grid = policy.agent, env.steps, env.views.image, None
-        grid = MercatorGps(env.session.map)
+        score = rollout(env.simulation.begin(SPEC), policy)
+        agent, steps, image, grid = policy.agent, env.drive.steps, env.drive.views.image, None
+        grid = MercatorGps(env.simulation.session.map)
         place = grid.of_place(env.state.ego.pose.x, env.state.ego.pose.y)
         speed = env.observation().speed_mps
     finally:
@@ -154,8 +153,9 @@ def test_an_agent_of_bench2drive_measures_its_car_and_reverses(
     assert isinstance(policy, LeaderboardPolicy)
     env = CarlaDrivingEnv(EnvConfig(server=here, route_file=short_route))
     try:
+        drive = env.simulation.begin(SPEC)
         with pytest.raises(Stopped):
-            rollout(env, policy, SPEC, should_stop=lambda: env.steps >= 10)
+            rollout(drive, policy, should_stop=lambda: drive.steps >= 10)
         seen = [policy.agent.metrics[name] for name in ("location", "rotation", "forward_vector")]
         pose, speed = env.state.ego.pose, env.observation().speed_mps
     finally:
@@ -169,9 +169,9 @@ def test_an_agent_of_bench2drive_measures_its_car_and_reverses(
 def test_the_chosen_camera_shows_the_harness_image(everything: str) -> None:
     for wanted, name, size in ((None, "left", (64, 48)), ("front", "front", (320, 240))):
         policy = make_policy(everything, fused_camera=wanted)
-        camera = camera_of(policy)
+        camera = policy.camera
         assert (camera.width, camera.height) == size
-        assert name not in [spec.sensor_id for spec in sensors_of(policy)]
+        assert name not in [spec.sensor_id for spec in policy.sensors]
     assert make_policy(everything).weights_hash() != policy.weights_hash()
 
 
@@ -267,13 +267,13 @@ def test_an_agent_that_hangs_in_setup_is_interrupted(tmp_path: Path) -> None:
         policy=agent_file(tmp_path, text, "sleeps.py"), timeouts=Timeouts(agent_setup_s=0.3)
     )
     with pytest.raises(AgentError, match=r"no answer within 0\.3 s \(sleeps.py, line 7, setup\)"):
-        load_drivers(config)
+        load_models(config)
 
 
 def test_weights_are_not_for_agents(tmp_path: Path) -> None:
     config = RunConfig(policy="leaderboard:a.py", policy_weights=tmp_path / "a.py+b.pth")
     with pytest.raises(ConfigError, match="takes --agent-config, not weights"):
-        load_drivers(config)
+        load_models(config)
 
 
 def test_inputs_need_a_camera_to_replace(tmp_path: Path) -> None:

@@ -85,6 +85,22 @@ def test_a_row_comes_back_without_its_letters(tmp_path: Path) -> None:
         assert EpisodeRow.from_dict(asdict(item)) == item
 
 
+@pytest.mark.parametrize(
+    ("commit", "shown"),
+    [
+        ("12e345678901", "g12e345678901"),
+        ("1a+changes", "g1a+changes"),
+        ("unknown", "unknown"),
+        ("", ""),
+    ],
+)
+def test_a_commit_stays_a_text_and_is_no_part_of_the_identity(commit: str, shown: str) -> None:
+    item = replace(row(), commit=commit)
+    assert item.to_dict()["commit"] == shown
+    assert EpisodeRow.from_dict(item.to_dict()) == item
+    assert item.identity == row().identity
+
+
 def test_a_run_folder_of_old_goes_on_and_is_loaded_alike(tmp_path: Path) -> None:
     rows = [row(**HOSTILE), row(**{**HOSTILE, "route_id": "r01"})]
     old = write_old(tmp_path / "old", rows)

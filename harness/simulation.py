@@ -16,8 +16,7 @@ from harness.server import RunningServer, find_free_port
 from harness.session import Address, Session
 from harness.town import LoadedTown
 from scenarios.route_weather import ROUTE_WEATHER, course_of
-from scenarios.routes import RouteSpec
-from scenarios.spec import EpisodeSpec
+from scenarios.spec import EpisodeSpec, RouteSpec
 from sensors.fusion import Fuser, make_fuser
 from sensors.inputs import InputPipeline, input_kind
 from sensors.thermal import ThermalCamera

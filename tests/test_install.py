@@ -72,7 +72,12 @@ def run(tmp_path: Path) -> Path:
     with RowStore(tmp_path) as store:
         store.append(
             EpisodeRow(
-                **texts, input="rgb", look=1, seed=0, route_length_m=100.0, outcome="success"
+                **texts,  # type: ignore[arg-type]
+                input="rgb",
+                look=1,
+                seed=0,
+                route_length_m=100.0,
+                outcome="success",
             )
         )
     return tmp_path
@@ -134,7 +139,9 @@ def test_images_are_fused_without_the_client(without: str, tmp_path: Path) -> No
     files = ("--infrared", str(picture), "--visible", str(picture), "--out", str(out))
     done = python(without, command("fusionproxy.fuse"), arguments=files)
     assert done.returncode == 0, done.stderr
-    assert cv2.imread(str(out)).shape == (64, 80, 3)
+    fused = cv2.imread(str(out))
+    assert fused is not None
+    assert fused.shape == (64, 80, 3)
 
 
 def test_the_door_shows_its_commands_without_the_client() -> None:

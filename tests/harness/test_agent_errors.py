@@ -192,7 +192,7 @@ def test_only_a_process_that_dies_in_every_turn_of_the_agent_is_the_agents_fault
     assignment = Assignment(DriveTask(SPEC, "x"))
     assert assignment.is_agents_fault(death)
     assert assignment.again(death).is_agents_fault(death)
-    assert not assignment.again(AgentError("other")).is_agents_fault(death)  # type: ignore[arg-type]
+    assert not assignment.again(AgentError("other")).is_agents_fault(death)
     assert not assignment.is_agents_fault(AgentError("other"))
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from fusiondrive import files
 from fusiondrive.errors import OutputError
 from fusiondrive.files import whole_file
 from harness import launch
@@ -57,7 +56,7 @@ def test_a_disk_that_says_so_late_is_heard(
     def fails(_: int) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(files.os, "fsync", fails)
+    monkeypatch.setattr(os, "fsync", fails)
     with pytest.raises(OutputError, match=os.strerror(number)), whole_file(tmp_path / "a") as draft:
         draft.write_text("x")
     assert not list(tmp_path.iterdir())
@@ -69,7 +68,7 @@ def test_a_file_system_that_cannot_sync_still_gets_the_file(
     def fails(_: int) -> None:
         raise OSError(errno.EINVAL, "Invalid argument")
 
-    monkeypatch.setattr(files.os, "fsync", fails)
+    monkeypatch.setattr(os, "fsync", fails)
     with whole_file(tmp_path / "a.txt") as draft:
         draft.write_text("x")
     assert (tmp_path / "a.txt").read_text() == "x"

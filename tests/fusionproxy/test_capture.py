@@ -24,7 +24,7 @@ def begun(tmp_path: Path) -> Path:
 
 
 def test_full_data_set_starts_no_server(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("harness.capture.CarlaDrivingEnv")
+    monkeypatch.delattr("harness.capture.Simulation")
     capture(CONFIG, begun)
 
 

@@ -205,13 +205,14 @@ def check_module(
 
 def check_names_of_a_run(flags: dict[str, Any]) -> None:
     file = flags.pop("config", None)
+    flags.pop("route_file", None)  # a file of the reader's own
     is_ours = file is not None and len(file.parts) > 1  # run.yaml would be the reader's own
     config = load_config(ROOT / file if is_ours else None, flags)
     check_names("weather", config.weather, WEATHERS)
     check_names("input", config.input, INPUTS)
     check_policy(config.policy)
     check_traffic(config.traffic)
-    check_towns(config.model_copy(update={"route_file": None}))  # a file of the reader's
+    check_towns(config)
 
 
 def check_pip(words: list[str]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 import types
 from collections.abc import Sequence
 from enum import Enum, IntEnum
@@ -18,6 +19,7 @@ import carla
 from fusiondrive.errors import ConfigError
 
 MODULE = "leaderboard.autoagents.autonomous_agent"
+SNAPSHOT_WAIT_S = 2.0  # wall clock, for the first state of the world
 SPACING_M = 200.0  # between plan points, Leaderboard 2
 SPACING_V1_M = 50.0
 
@@ -92,6 +94,9 @@ class AutonomousAgent:
         """The agent's own car, as Bench2Drive gives it."""
         if self._hero is None:
             world = carla.Client(*self._address).get_world()
+            until = time.monotonic() + SNAPSHOT_WAIT_S
+            while world.get_snapshot().frame == 0 and time.monotonic() < until:
+                time.sleep(0.005)  # a new client has no actors before its first snapshot
             roles = {actor.attributes.get("role_name"): actor for actor in world.get_actors()}
             self._hero = roles.get("hero")
         return self._hero

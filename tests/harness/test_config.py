@@ -175,7 +175,7 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path, encoding: str) 
     file.write_bytes("town: Town03\nroute: Straße\n".encode(encoding))
     assert load_config(file, {}).town == ("Town03",)
     file.write_bytes("town: Straße\n".encode("latin-1"))
-    with pytest.raises(ConfigError, match="position 10"):
+    with pytest.raises(ConfigError, match="byte 0xdf in line 1"):
         load_config(file, {})
 
 

@@ -25,7 +25,7 @@ from harness.config import Timeouts
 from harness.criteria import EventKind
 from harness.env import CarlaDrivingEnv, EnvConfig
 from harness.env_config import read_options
-from harness.server import RunningServer, ServerSpec, make_server
+from harness.server import RunningServer, Server, ServerSpec, make_server
 from policies import make_policy
 from scenarios.spec import EpisodeSpec
 from sensors.fusion import make_fuser, shipped_student
@@ -36,13 +36,18 @@ SPEC = EpisodeSpec("Town02", "00", "clear", "rgb", "none", "none", seed=3)
 
 
 @pytest.fixture(scope="module")
-def env() -> Iterator[CarlaDrivingEnv]:
+def server() -> Iterator[Server]:
     with RunningServer(ServerSpec(town="Town02")) as running:
-        here = {"backend": "external", "host": running.host, "port": running.port}
-        made = gymnasium.make(ENV_ID, server=here, camera=SMALL, render_mode="rgb_array")
-        assert isinstance(made.unwrapped, CarlaDrivingEnv)
-        yield made.unwrapped
-        made.close()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def env(server: Server) -> Iterator[CarlaDrivingEnv]:
+    here = {"backend": "external", "host": server.host, "port": server.port}
+    made = gymnasium.make(ENV_ID, server=here, camera=SMALL, render_mode="rgb_array")
+    assert isinstance(made.unwrapped, CarlaDrivingEnv)
+    yield made.unwrapped
+    made.close()
 
 
 def fresh(script: str) -> str:

@@ -10,6 +10,7 @@ import carla
 import msgpack
 import pytest
 
+from harness.server import find_free_port
 from tests.simulator.calls import by_check
 
 cmd = carla.command
@@ -150,7 +151,7 @@ def lamps(stage) -> None:
     state = carla.VehicleLightState
     one = car(stage, 0, cmd.SetVehicleLightState(FUTURE, state.HighBeam))
     assert one.get_light_state() == state.HighBeam
-    run(stage, cmd.SetAutopilot(one, False))
+    run(stage, cmd.SetAutopilot(one, False, find_free_port(1)))
     with pytest.raises(TypeError, match="No registered converter"):  # in the wheel's batches
         run(stage, cmd.ShowDebugTelemetry(one.id, True))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import carla
 import pytest
 
+from harness.server import find_free_port
 from tests.simulator.calls import by_check
 
 
@@ -194,7 +195,7 @@ def foreign_physics(stage) -> None:
 
 def autopilot(stage) -> None:
     car = stage.car()
-    command = carla.command.SetAutopilot(car, False)
+    command = carla.command.SetAutopilot(car, False, find_free_port(1))
     assert not stage.client.apply_batch_sync([command], False)[0].error
     assert callable(car.set_autopilot)  # driven in test_server_actors.py with a Traffic Manager
 

@@ -1,29 +1,67 @@
-"""Which source made a result."""
+"""Which source made a result, and short hashes that identify files and texts."""
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 UNKNOWN = "unknown"
+HASH_DIGITS = 12
+_BLOCK = 1 << 20
+_GIT_LIMIT_S = 10.0
+_HERE = Path(__file__)
 
 
 def source_commit() -> str:
-    """Commit of this package's source, with `+changes` where files of it differ.
+    """Commit of the source of all packages, with `+changes` where files of it differ.
 
-    Ask when a run begins: by its end, or its export, the checkout may have moved on.
+    It is `unknown` where this source is not under version control. That includes an installed
+    package inside somebody's repository: its files are not tracked there, so that the repository's
+    commit says nothing of them. Ask when a run begins: by its end, or its export, the checkout may
+    have moved on.
     """
     try:
+        _git("ls-files", "--error-unmatch", "--", str(_HERE))
         head = _git("rev-parse", "--short=12", "HEAD")
         changes = _git("status", "--porcelain", "--untracked-files=no", "--", "*.py")
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, subprocess.SubprocessError):
         return UNKNOWN
     return f"{head}+changes" if changes else head
 
 
 def _git(*arguments: str) -> str:
-    here = Path(__file__).parents[1]  # of all packages
     found = subprocess.run(
-        ["git", *arguments], cwd=here, capture_output=True, encoding="utf-8", check=True
+        ["git", *arguments],
+        cwd=_HERE.parents[1],  # of all packages
+        capture_output=True,
+        encoding="utf-8",
+        timeout=_GIT_LIMIT_S,
+        check=True,
     )
     return found.stdout.strip()
+
+
+def file_hash(*paths: Path) -> str:
+    """SHA-256 over the bytes of files, one after the other; first 12 hex digits."""
+    return bytes_hash(block for path in paths for block in _blocks(path))
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 of a text in UTF-8, first 12 hex digits."""
+    return bytes_hash([text.encode()])
+
+
+def bytes_hash(parts: Iterable[bytes]) -> str:
+    """SHA-256 over parts, one after the other; first 12 hex digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:HASH_DIGITS]
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            yield block

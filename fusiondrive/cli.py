@@ -169,12 +169,17 @@ def configured(config: type[Config], options: argparse.Namespace, **more: Any) -
         options: what was parsed.
         more: fields that have no flag, or whose value is made of several.
     """
-    given: dict[str, Any] = {}
-    for name in flag_names(config):
-        if hasattr(options, name):
-            value = getattr(options, name)
-            given[name] = tuple(value) if isinstance(value, list) else value
-    return config(**{**given, **more})
+    return config(**{**given_values(config, options), **more})
+
+
+def given_values(config: type, options: argparse.Namespace) -> dict[str, Any]:
+    """Fields of a configuration that stand on the command line, by name."""
+    given = vars(options)
+    return {
+        name: tuple(given[name]) if isinstance(given[name], list) else given[name]
+        for name in flag_names(config)
+        if name in given
+    }
 
 
 def check_values(config: Any, error: type[FusionDriveError] = ConfigError) -> None:
@@ -195,7 +200,7 @@ def _check_value(field: _Field, value: Any, error: type[FusionDriveError]) -> No
         known = ", ".join(map(str, field.choices))
         raise error(f"unknown {field.name.replace('_', ' ')} '{value}'; known: {known}")
     flag = field.flag
-    bounds = (
+    bounds: tuple[tuple[str, float | None, Callable[[float], bool]], ...] = (
         ("more than", flag.more_than, lambda bound: value > bound),
         ("at least", flag.at_least, lambda bound: value >= bound),
         ("at most", flag.at_most, lambda bound: value <= bound),

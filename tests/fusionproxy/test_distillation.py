@@ -21,7 +21,8 @@ from fusionproxy.foundations.panel import Panel, ScaleEstimate
 from fusionproxy.foundations.specs import PANELS
 from fusionproxy.losses import LossConfig
 from fusionproxy.mixing import parse_weights
-from fusionproxy.train import TrainConfig, Trainer, config_of, parser, train
+from fusionproxy.train import config_of, parser
+from fusionproxy.trainer import TrainConfig, Trainer, train
 
 SIZES = [(64, 80)] * 6 + [(64, 64)] * 4
 

@@ -124,24 +124,27 @@ def parse(
     return configured(config, parser.parse_args(arguments))
 
 
-def exit_code(run: Callable[[], str], stopped: str = "stopped") -> int:
+def exit_code(run: Callable[[], str | int], stopped: str = "stopped") -> int:
     """Run a command to its end; returns 0, 2 after an error, 130 after an interrupt.
 
     Args:
-        run: the command; what it returns is printed, unless it is empty.
+        run: the command; a text that it returns is printed, unless it is empty; a number is the
+            exit code.
         stopped: what to say after an interrupt.
     """
     lenient_output()
     try:
-        text = run()
+        found = run()
     except (FusionDriveError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
         print(f"\n{stopped}", file=sys.stderr)
         return EXIT_INTERRUPTED
-    if text:
-        print(text)
+    if isinstance(found, int):
+        return found
+    if found:
+        print(found)
     return 0
 
 

@@ -45,7 +45,7 @@ def _git(*arguments: str) -> str:
 
 def file_hash(*paths: Path) -> str:
     """SHA-256 over the bytes of files, one after the other; first 12 hex digits."""
-    return bytes_hash(block for path in paths for block in _blocks(path))
+    return bytes_hash(block for path in paths for block in file_blocks(path))
 
 
 def text_hash(text: str) -> str:
@@ -61,7 +61,8 @@ def bytes_hash(parts: Iterable[bytes]) -> str:
     return digest.hexdigest()[:HASH_DIGITS]
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def file_blocks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, part by part."""
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             yield block

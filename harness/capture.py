@@ -4,14 +4,12 @@
 
 Towns take turns: a route of one in every weather, then the next. The expert drives; every few steps
 all actors and traffic lights are frozen and the same pose is seen in the weather of the drive and
-on a clear day. A standing car gives few samples. This command drives, so it alone in this package
-uses the harness.
-Thermal images are derived from semantic segmentation and depth (privileged).
+on a clear day. A standing car gives few samples. Thermal images are derived from semantic
+segmentation and depth (privileged).
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import math
 import sys
@@ -19,14 +17,13 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from fusiondrive.errors import ConfigError, FusionDriveError, SimulatorError
+from fusiondrive.cli import Flag, add_flags, check_values, command_parser, configured, exit_code
+from fusiondrive.errors import FusionDriveError, SimulatorError
 from fusiondrive.files import check_folder
-from fusiondrive.paths import user_path
-from fusiondrive.text import lenient_output
 from fusiondrive.types import Control
 from fusionproxy.data import PARTS, U8, Shard, read_about, read_index, write_shard
 from fusionproxy.errors import FusionError
@@ -47,15 +44,26 @@ POSE_TOLERANCE = 1e-3  # m and degrees: the same scene in two weathers
 class CaptureConfig:
     """What to record."""
 
-    towns: tuple[str, ...]
-    weathers: tuple[str, ...]
-    frames: int
-    seed: int
+    towns: Annotated[
+        tuple[str, ...],
+        Flag("such as Town02 random:7; Town03 stays unseen by default", names=("--town",)),
+    ] = ("Town02",)
+    weathers: Annotated[
+        tuple[str, ...], Flag("of the drives", metavar="NAME", names=("--weather",))
+    ] = ("fog", "night")
+    frames: Annotated[int, Flag("pairs to record", at_least=1)] = 1500
+    seed: Annotated[int, Flag("of traffic", at_least=0)] = 0
     every: int = 8  # steps of 0.1 s between samples
     spacing_m: float = 1.0  # least distance to the last sample ...
     standing_steps: int = 50  # ... unless so many steps have passed
     per_drive: int = 60
-    maps: Path | None = None
+    maps: Annotated[Path | None, Flag("folder with official .xodr files", metavar="DIR")] = None
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        check_values(self)
+        for name in self.weathers:
+            preset(name)
 
     def plan(self, drive: int) -> tuple[str, int, str]:
         """Town, number of its route and weather of a drive."""
@@ -238,42 +246,27 @@ def drive_once(env: CarlaDrivingEnv, observer: Capture, spec: EpisodeSpec) -> li
     return observer.samples
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of this command beside those of `CaptureConfig`."""
+
+    out: Annotated[Path, Flag("folder of the data set")]
+
+
+def run(arguments: list[str] | None) -> int:
+    """Record as a command line says; returns the exit code."""
+    parser = command_parser("harness.capture", __doc__)
+    add_flags(parser, CaptureConfig)
+    add_flags(parser, Options)
+    found = parser.parse_args(arguments)
+    config, out = configured(CaptureConfig, found), configured(Options, found).out
+    check_folder(out)
+    return supervise(_drive, (config, out), lambda: len(read_index(out)))
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Command line."""
-    lenient_output()
-    parser = argparse.ArgumentParser(prog="harness.capture", description=__doc__)
-    parser.add_argument(
-        "--town",
-        nargs="+",
-        default=["Town02"],
-        help="such as Town02 random:7; Town03 stays unseen by default",
-    )
-    parser.add_argument("--weather", nargs="+", default=["fog", "night"], metavar="NAME")
-    parser.add_argument("--frames", type=int, default=1500)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--maps", type=user_path, help="directory with official .xodr files")
-    parser.add_argument("--out", type=user_path, required=True)
-    options = parser.parse_args(arguments)
-    try:
-        if options.frames < 1:
-            raise ConfigError(f"--frames: expected at least 1, found {options.frames}")
-        for name in options.weather:
-            preset(name)
-        config = CaptureConfig(
-            towns=tuple(options.town),
-            weathers=tuple(options.weather),
-            frames=options.frames,
-            seed=options.seed,
-            maps=options.maps,
-        )
-        check_folder(options.out)
-        return supervise(_drive, (config, options.out), lambda: len(read_index(options.out)))
-    except (FusionDriveError, FusionError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on", file=sys.stderr)
-        return 130
+    """Run the command."""
+    return exit_code(lambda: run(arguments), "stopped; the same command goes on")
 
 
 def _drive(config: CaptureConfig, out: Path, pulse: Pulse) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import logging
 from pathlib import Path
 from typing import Protocol
 
+from fusiondrive.provenance import file_hash
 from fusiondrive.types import (
     CameraSpec,
     Control,
@@ -84,7 +84,6 @@ def close_policy(policy: Policy | None) -> None:
 def source_hash(kind: type) -> str:
     """SHA-256 (first 12 hex digits) of the file that defines a class; `none` without a file."""
     try:
-        source = Path(inspect.getfile(kind)).read_bytes()
+        return file_hash(Path(inspect.getfile(kind)))
     except (TypeError, OSError):
         return "none"
-    return hashlib.sha256(source).hexdigest()[:12]

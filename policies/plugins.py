@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.metadata
 import inspect
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from fusiondrive.errors import ConfigError, FusionDriveError
+from fusiondrive.provenance import bytes_hash, file_blocks
 from fusiondrive.types import Control, EpisodeContext, Observation, WorldState
 from policies.base import Policy, source_hash
 from policies.faults import checked
@@ -41,13 +42,11 @@ class PluginPolicy:
 
     def weights_hash(self) -> str:
         """Over what the plug-in says itself, its source file, and its weights file."""
-        digest = hashlib.sha256(source_hash(type(self._policy)).encode())
+        parts = [source_hash(type(self._policy)).encode()]
         if hasattr(self._policy, "weights_hash"):
-            digest.update(self._policy.weights_hash().encode())
-        if self._weights is not None:
-            for file in _files(self._weights):
-                digest.update(file.read_bytes())
-        return digest.hexdigest()[:12]
+            parts.append(self._policy.weights_hash().encode())
+        files = [] if self._weights is None else _files(self._weights)
+        return bytes_hash(chain(parts, *map(file_blocks, files)))
 
     def __getattr__(self, name: str) -> Any:
         """Optional attributes of the interface, such as `camera`, are the plug-in's own."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import logging
 import os
@@ -14,6 +13,7 @@ from typing import Any
 import carla
 
 from fusiondrive.errors import AgentError, ConfigError, FusionDriveError
+from fusiondrive.provenance import bytes_hash
 from fusiondrive.types import (
     CameraSpec,
     Control,
@@ -113,11 +113,8 @@ class LeaderboardPolicy:
 
     def weights_hash(self) -> str:
         """Over the agent's file, its configuration and the replaced camera."""
-        digest = hashlib.sha256(self.path.read_bytes())
-        for content in self.config.content():
-            digest.update(content)
-        digest.update(str(self._camera_id).encode())
-        return digest.hexdigest()[:12]
+        camera = str(self._camera_id).encode()
+        return bytes_hash([self.path.read_bytes(), *self.config.content(), camera])
 
     def finish(self) -> None:
         """Destroy the agent at the end of its route."""

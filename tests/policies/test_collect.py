@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 
 from fusiondrive.types import Command, Observation
-from policies.training.collect import WORLD_DRIVES, CollectConfig, World, draw_spec
 from policies.training.noise import SHARE_OF_TIME, SteeringNoise
+from policies.training.recording import WORLD_DRIVES, CollectConfig, World, draw_spec
 from scenarios.weather import WEATHERS
 
 CONFIG = CollectConfig(("Town02",), frames=10, seed=5, obey_lights=True, maps=None)

@@ -101,26 +101,29 @@ class _Field(NamedTuple):
         return get_args(self.kind) if get_origin(self.kind) is Literal else self.flag.choices
 
 
-def command_parser(module: str, description: str | None) -> Parser:
-    """An empty parser of a command.
+def command_parser(module: str, description: str | None, *configs: type) -> Parser:
+    """The parser of a command.
 
     Args:
         module: the command is called by `python -m` and this name.
         description: the module's docstring; its lines stay as they are.
+        configs: configurations whose flags it has.
     """
-    return Parser(
+    parser = Parser(
         prog=f"python -m {module}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    for config in configs:
+        add_flags(parser, config)
+    return parser
 
 
 def parse(
     config: type[Config], arguments: Sequence[str] | None, module: str, description: str | None
 ) -> Config:
     """Options of a command whose flags are those of one configuration."""
-    parser = command_parser(module, description)
-    add_flags(parser, config)
+    parser = command_parser(module, description, config)
     return configured(config, parser.parse_args(arguments))
 
 

@@ -152,9 +152,8 @@ def export(
             card["unseen_data_sha256_12"] = data_hash(unseen)
             card["unseen_by_weather"] = measure(student, unseen)
         shutil.copyfile(source, beside(partial / out.name, TENSORS))
-        beside(partial / out.name, ".json").write_text(
-            json.dumps(card, indent=1) + "\n", encoding="utf-8"
-        )
+        text = json.dumps(card, indent=1)
+        beside(partial / out.name, ".json").write_text(text + "\n", encoding="utf-8")
         beside(partial / out.name, ".md").write_text(describe(card), encoding="utf-8")
     return card
 

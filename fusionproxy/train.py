@@ -23,7 +23,6 @@ from typing import Annotated, Any
 from fusiondrive.cli import (
     Flag,
     Parser,
-    add_flags,
     command_parser,
     configured,
     exit_code,
@@ -101,10 +100,7 @@ class Options:
 
 def parser() -> Parser:
     """Options of the command."""
-    made = command_parser("fusionproxy.train", __doc__)
-    add_flags(made, Options)
-    add_flags(made, TrainConfig)
-    return made
+    return command_parser("fusionproxy.train", __doc__, Options, TrainConfig)
 
 
 def config_of(found: argparse.Namespace) -> TrainConfig:

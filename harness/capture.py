@@ -11,6 +11,7 @@ segmentation and depth (privileged).
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import sys
 import time
@@ -21,7 +22,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from fusiondrive.cli import Flag, add_flags, check_values, command_parser, configured, exit_code
+from fusiondrive.cli import Flag, check_values, command_parser, configured, exit_code
 from fusiondrive.errors import FusionDriveError, SimulatorError
 from fusiondrive.files import check_folder
 from fusiondrive.types import Control
@@ -180,41 +181,63 @@ def capture(config: CaptureConfig, out: Path, beat: Callable[[], None] = lambda:
         for town in config.towns:
             env.session.check_has(town)
         about["look"] = check_look(out, found, env.session.look)
-        drive, started, fresh, empty = 0, time.monotonic(), 0, 0
-        while sum(have.values()) < config.frames:
-            town, number, weather = config.plan(drive)
-            place = town.replace(":", "_")
-            name = f"{place}_{drive:04d}_{weather}"
-            drive += 1
-            if name in have:
-                continue
-            routes = env.routes(town)
-            spec = EpisodeSpec(
-                town=town,
-                route_id=routes[number % len(routes)].route_id,
-                weather=weather,
-                input="thermal",
-                fuser="none",
-                policy="expert",
-                seed=config.seed + drive,
-                traffic="regular",
-            )
-            samples = drive_once(env, Capture(config, weather, beat), spec)
-            have[name] = len(samples)
-            empty = 0 if samples else empty + 1
-            if empty > MOST_EMPTY:
-                raise FusionError(f"{empty} drives in a row ended without a sample")
-            if samples:
-                sequence = f"{place}_route{spec.route_id}"
-                parts = {part: np.stack([item[part] for item in samples]) for part in PARTS}
-                write_shard(out, Shard(name, sequence, weather, len(samples)), parts, about)
-            fresh += len(samples)
-            pace = fresh / max(time.monotonic() - started, 1e-6)
-            total = sum(have.values())
-            print(f"\r{total}/{config.frames} pairs, {pace:.1f}/s ", end="", flush=True)
+        _fill(env, config, out, about, have, beat)
     finally:
         env.close()
     print()
+
+
+def _fill(
+    env: CarlaDrivingEnv,
+    config: CaptureConfig,
+    out: Path,
+    about: dict[str, Any],
+    have: dict[str, int],
+    beat: Callable[[], None],
+) -> None:
+    """Make drive after drive that is not there yet, until there are enough samples."""
+    started, at_first, empty = time.monotonic(), sum(have.values()), 0
+    for drive in itertools.count():
+        total = sum(have.values())
+        if total >= config.frames:
+            return
+        town, _, weather = config.plan(drive)
+        name = f"{_place(town)}_{drive:04d}_{weather}"
+        if name in have:
+            continue
+        spec = _spec(env, config, drive)
+        samples = drive_once(env, Capture(config, weather, beat), spec)
+        have[name] = len(samples)
+        empty = 0 if samples else empty + 1
+        if empty > MOST_EMPTY:
+            raise FusionError(f"{empty} drives in a row ended without a sample")
+        if samples:
+            shard = Shard(name, f"{_place(town)}_route{spec.route_id}", weather, len(samples))
+            parts = {part: np.stack([item[part] for item in samples]) for part in PARTS}
+            write_shard(out, shard, parts, about)
+        total += len(samples)
+        pace = (total - at_first) / max(time.monotonic() - started, 1e-6)
+        print(f"\r{total}/{config.frames} pairs, {pace:.1f}/s ", end="", flush=True)
+
+
+def _place(town: str) -> str:
+    """A town in the name of a file."""
+    return town.replace(":", "_")
+
+
+def _spec(env: CarlaDrivingEnv, config: CaptureConfig, drive: int) -> EpisodeSpec:
+    town, number, weather = config.plan(drive)
+    routes = env.routes(town)
+    return EpisodeSpec(
+        town=town,
+        route_id=routes[number % len(routes)].route_id,
+        weather=weather,
+        input="thermal",
+        fuser="none",
+        policy="expert",
+        seed=config.seed + drive + 1,
+        traffic="regular",
+    )
 
 
 def check_look(out: Path, about: dict[str, Any], look: int | None) -> int | None:
@@ -255,9 +278,7 @@ class Options:
 
 def run(arguments: list[str] | None) -> int:
     """Record as a command line says; returns the exit code."""
-    parser = command_parser("harness.capture", __doc__)
-    add_flags(parser, CaptureConfig)
-    add_flags(parser, Options)
+    parser = command_parser("harness.capture", __doc__, CaptureConfig, Options)
     found = parser.parse_args(arguments)
     config, out = configured(CaptureConfig, found), configured(Options, found).out
     check_folder(out)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from fusiondrive.cli import Flag, add_flags, check_values, command_parser, configured, exit_code
+from fusiondrive.cli import Flag, check_values, command_parser, configured, exit_code
 from fusiondrive.files import check_folder
 from fusionproxy.errors import FusionError, exit_without
 from fusionproxy.foundations.specs import panel_specs, parse_weights
@@ -74,9 +74,7 @@ def run(options: Options, config: EnsembleConfig) -> str:
 
 def command(arguments: list[str] | None) -> str:
     """Make the cache as a command line says."""
-    parser = command_parser("fusionproxy.ensemble", __doc__)
-    add_flags(parser, Options)
-    add_flags(parser, EnsembleConfig)
+    parser = command_parser("fusionproxy.ensemble", __doc__, Options, EnsembleConfig)
     found = parser.parse_args(arguments)
     options = configured(Options, found)
     width, height = parse_size("--size", options.size)

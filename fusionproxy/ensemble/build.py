@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -335,7 +335,10 @@ def build_ensemble(
         return _follow(made, len(indices))
     del builder
     threads = max(1, (os.cpu_count() or 1) // workers)
-    start = (config, pairs, weights, (folder, identity), threads)
+    return _build_apart((config, pairs, weights, (folder, identity), threads), indices, workers)
+
+
+def _build_apart(start: tuple[Any, ...], indices: Sequence[int], workers: int) -> int:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _start_worker, start) as pool:
         try:

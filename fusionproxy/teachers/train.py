@@ -16,7 +16,6 @@ from typing import Annotated
 
 from fusiondrive.cli import (
     Flag,
-    add_flags,
     check_values,
     command_parser,
     configured,
@@ -57,9 +56,7 @@ class Options(PairOptions):
 
 def run(arguments: list[str] | None) -> str:
     """Train as a command line says; returns what to say at the end."""
-    parser = command_parser("fusionproxy.teachers.train", __doc__)
-    add_flags(parser, Options)
-    add_flags(parser, TeacherConfig)
+    parser = command_parser("fusionproxy.teachers.train", __doc__, Options, TeacherConfig)
     found = parser.parse_args(arguments)
     options, given = configured(Options, found), given_values(TeacherConfig, found)
     if "minutes" in given:

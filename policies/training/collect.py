@@ -21,7 +21,6 @@ from typing import Annotated, Any
 from fusiondrive.cli import (
     Flag,
     Parser,
-    add_flags,
     check_values,
     command_parser,
     configured,
@@ -79,9 +78,7 @@ class Options:
 
 def parser() -> Parser:
     """Options of the command."""
-    made = command_parser("policies.training.collect", __doc__)
-    add_flags(made, Options)
-    add_flags(made, CollectConfig)
+    made = command_parser("policies.training.collect", __doc__, Options, CollectConfig)
     lights = made.add_mutually_exclusive_group()
     lights.add_argument("--obey-lights", dest="obey_lights", action="store_true", default=True)
     lights.add_argument("--ignore-lights", dest="obey_lights", action="store_false")

@@ -28,6 +28,7 @@ from results.stats import wilson
 from scenarios.spec import EpisodeSpec
 
 if TYPE_CHECKING:
+    from harness.env import CarlaDrivingEnv
     from policies.base import Policy
 
 ROUTE_SEED = 7001
@@ -53,7 +54,6 @@ def drive(policy: Policy, check: DriveCheck) -> dict[str, float]:
         the goal, the failure or the end of 40 s (`drive_m`).
     """
     from harness.env import CarlaDrivingEnv, EnvConfig
-    from harness.rollout import Stopped, rollout
     from harness.server import ServerSpec
     from scenarios.generate import draw_route_file
 
@@ -68,18 +68,8 @@ def drive(policy: Policy, check: DriveCheck) -> dict[str, float]:
             draw_route_file(carla_map, check.town, file, seed=ROUTE_SEED, count=check.drives)
             failures, metres = 0, 0.0
             for number in range(check.drives):
-                spec = _spec(check.town, number)
-                try:
-                    score = rollout(
-                        env,
-                        policy,
-                        spec,
-                        should_stop=lambda: env.state.time_s - env.start_time_s >= SPAN_S,
-                    )
-                    failures += score.outcome.value != "success"
-                except Stopped:
-                    score = env.score()
-                metres += score.distance_m
+                is_failure, distance_m = _drive_once(env, policy, _spec(check.town, number))
+                failures, metres = failures + is_failure, metres + distance_m
         finally:
             env.close()
     return {
@@ -87,6 +77,20 @@ def drive(policy: Policy, check: DriveCheck) -> dict[str, float]:
         "drive_success": round(1.0 - failures / check.drives, 4),
         "drive_m": round(metres / check.drives, 1),
     }
+
+
+def _drive_once(env: CarlaDrivingEnv, policy: Policy, spec: EpisodeSpec) -> tuple[bool, float]:
+    """Whether the drive failed, and its metres; a drive that is cut has not failed."""
+    from harness.rollout import Stopped, rollout
+
+    def is_long_enough() -> bool:
+        return env.state.time_s - env.start_time_s >= SPAN_S
+
+    try:
+        score = rollout(env, policy, spec, should_stop=is_long_enough)
+    except Stopped:
+        return False, env.score().distance_m
+    return score.outcome.value != "success", score.distance_m
 
 
 def together(towns: Sequence[dict[str, float]]) -> dict[str, object]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from fusiondrive.cli import Flag, add_flags, command_parser, configured, exit_code
+from fusiondrive.cli import Flag, command_parser, configured, exit_code
 from fusiondrive.files import check_folder
 from policies.training.config import TrainConfig
 from policies.training.trainer import train
@@ -28,9 +28,7 @@ class Options:
 
 def run(arguments: list[str] | None) -> str:
     """Train as a command line says."""
-    parser = command_parser("policies.training.train", __doc__)
-    add_flags(parser, Options)
-    add_flags(parser, TrainConfig)
+    parser = command_parser("policies.training.train", __doc__, Options, TrainConfig)
     found = parser.parse_args(arguments)
     options, config = configured(Options, found), configured(TrainConfig, found)
     check_folder(options.out)

@@ -123,8 +123,7 @@ def test_a_configuration_is_made_of_what_was_given_and_its_defaults():
 
 
 def test_fields_without_a_flag_are_given_beside():
-    parser = command_parser("make.it", None)
-    add_flags(parser, Measured)
+    parser = command_parser("make.it", None, Measured)
     assert configured(Measured, parser.parse_args(["r"]), note="n").note == "n"
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fusionproxy import train as training
+from fusionproxy import trainer as training
 from fusionproxy.ablations import DUAL
 from fusionproxy.card import command_of
 from fusionproxy.distillation import DistillationConfig, DistillationTask

@@ -1,6 +1,7 @@
 import json
 import pickle
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +28,18 @@ pytest.importorskip("timm", reason="timm is in the extra `train`")
 from policies.cilrs_network import NetworkConfig  # noqa: E402
 from policies.framing import FRAMINGS, Framing  # noqa: E402
 from policies.loading import load_cilrs  # noqa: E402
-from policies.training.config import TrainConfig  # noqa: E402
+from policies.training.config import TrainConfig as AnyConfig  # noqa: E402
 from policies.training.path_head import SCALE_M, PathHead, path_loss  # noqa: E402
 from policies.training.relabel import HOLD_THROTTLE, pedals  # noqa: E402
 from policies.training.trainer import train  # noqa: E402
 
+# tiny work: threads only wait for each other on a busy machine
+TrainConfig = partial(AnyConfig, threads=1)
+
 
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> None:
-    torch.set_num_threads(1)  # tiny work: threads only wait for each other on a busy machine
+    torch.set_num_threads(1)
 
 
 def record(

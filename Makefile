@@ -3,11 +3,16 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 OUT    ?= runs/demo
+# Many tests wait for a server: two processes at once take little more than half the time.
+WORKERS ?= 2
+PYTEST  := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: demo test test-long lint types suite clean help
+.PHONY: demo test quick test-long kernels lint types suite clean help
 help:
 	@echo "make demo   drive Town03 in fog with RGB and with fused images, print the table"
 	@echo "make test   install the test and training extras, run lint, types and tests"
+	@echo "make quick  lint, types and the tests that need neither a server nor training (WORKERS=2)"
+	@echo "make test-long  all tests, with the slow ones and each snippet of the docs"
 	@echo "make suite  the paper's Appendix B matrix on the embedded server (hours)"
 
 $(BIN)/python:
@@ -23,8 +28,8 @@ $(VENV)/.core: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	@echo "[setup] installing the core with the extras train, report and dev (torch is large), 2 to 6 minutes"
-	@$(BIN)/python -m pip install --quiet --no-compile --editable '.[train,report,dev]'
+	@echo "[setup] installing the core with the extras train and dev (torch is large), 2 to 6 minutes"
+	@$(BIN)/python -m pip install --quiet --no-compile --editable '.[train,dev]'
 	@touch $@ $(VENV)/.core
 
 demo: $(VENV)/.core
@@ -40,11 +45,21 @@ types: $(VENV)/.dev
 	@echo "[types] mypy --strict"
 	@$(BIN)/mypy
 
-test: lint types
-	@echo "[test] pytest"
-	@$(BIN)/python -m pytest -m "not slow"
+kernels: $(VENV)/.dev
+	@echo "[setup] the simulator's kernels, about a minute the first time"
+	@$(BIN)/python -c "from simulator.startup.compiling import compile_missing as go; go()"
 
-test-long: $(VENV)/.dev
+quick: lint
+	@echo "[quick] mypy, and pytest without servers and training"
+	@$(BIN)/mypy > $(VENV)/types.txt & types=$$!; \
+	  $(PYTEST) -m "not server and not heavy and not slow"; tests=$$?; \
+	  wait $$types; code=$$?; cat $(VENV)/types.txt; exit $$((code || tests))
+
+test: lint types kernels
+	@echo "[test] pytest"
+	@$(PYTEST) -m "not slow"
+
+test-long: kernels
 	@echo "[test] everything, with the slow ones"
 	@$(BIN)/python -m pytest
 

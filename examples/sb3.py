@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import cv2
 import gymnasium
@@ -36,7 +37,7 @@ def features(
     small = cv2.resize(image, SIZE, interpolation=cv2.INTER_AREA)  # (84, 84, 3)
     one_hot = np.eye(4, dtype=np.float32)[command - 1]
     state = (speed_mps / SPEED_SCALE_MPS, target[0] / 10.0, target[1] / 10.0)
-    return {"image": small, "state": np.concatenate((np.float32(state), one_hot))}
+    return {"image": small, "state": np.concatenate((np.array(state, np.float32), one_hot))}
 
 
 class Sb3Env(gymnasium.Wrapper):
@@ -52,19 +53,21 @@ class Sb3Env(gymnasium.Wrapper):
         )
         self.action_space = spaces.Box(-1.0, 1.0, (2,), np.float32)  # pedals, steer
 
-    def reset(self, **kwargs):
+    def reset(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Begin an episode."""
         seen, info = self.env.reset(**kwargs)
         return self._features(seen), info
 
-    def step(self, action):
+    def step(
+        self, action: NDArray[np.float32]
+    ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Drive 0.1 s."""
         control = to_control(action)
         values = np.array([control.throttle, control.steer, control.brake], np.float32)
         seen, reward, terminated, truncated, info = self.env.step(values)
         return self._features(seen), reward, terminated, truncated, info
 
-    def _features(self, seen):
+    def _features(self, seen: dict[str, Any]) -> dict[str, NDArray[np.generic]]:
         target = (float(seen["target_point"][0]), float(seen["target_point"][1]))
         return features(seen["image"], float(seen["speed"][0]), int(seen["command"]), target)
 
@@ -87,7 +90,7 @@ class Sb3Policy(Policy):
         """The model's mean action."""
         seen = features(
             observation.image,
-            observation.speed_mps,
+            observation.forward_speed_mps,
             int(observation.command),
             observation.target_point,
         )
@@ -107,13 +110,13 @@ def train(out: Path, steps: int, **settings: object) -> None:
         env.close()
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m examples.sb3", description=__doc__)
     parser.add_argument("--town", default="Town02")
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--out", type=user_path, default=Path("ppo.zip"))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     train(options.out, options.steps, town=options.town)
 
 

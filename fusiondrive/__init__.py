@@ -1,4 +1,4 @@
-"""What every package may import: plain data, errors, files, paths, provenance, the command line.
+"""What every package may import: plain data, errors, geometry, files, provenance, command lines.
 
 The plan called this room `core`. That name is common in users' folders, and `python -m` looks into
 the working directory first, so that a user's `core.py` would have broken every command.

@@ -7,6 +7,7 @@ cannot be written is named before hours are spent.
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -74,7 +75,7 @@ def whole_folder(folder: Path, names: Sequence[str] = ()) -> Iterator[Path]:
     folder = folder.absolute()  # the name of `.`
     check_folder(folder, names)
     # Beside the files where the folder is there: it may be a mounted disk, its parent read-only.
-    hidden, beside = f".{os.getpid()}{PARTIAL}", f"{folder.name}.{os.getpid()}{PARTIAL}"
+    hidden, beside = f".{os.getpid()}{PARTIAL}", f"{folder.name[:SHOWN]}.{os.getpid()}{PARTIAL}"
     partial = folder / hidden if folder.is_dir() else folder.with_name(beside)
     try:
         with output(folder):
@@ -99,43 +100,65 @@ def _move_files(partial: Path, folder: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path, flag: str = "") -> None:
     """Make the folder of a file that is going to be written.
+
+    Args:
+        path: the file.
+        flag: stands before the error's text, such as `--out`.
 
     Raises:
         OutputError: the file cannot be written.
     """
     if path.is_dir():
-        raise OutputError(f"{path} is a folder; expected the name of a file")
+        raise _refused(flag, f"{path} is a folder; expected the name of a file")
     probe = path.with_name(f"{path.stem[:SHOWN]}.{os.getpid()}.probe")
-    with output(path):
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
+    except OSError as err:
+        raise _refused(flag, str(unwritable(path, err))) from err
 
 
-def check_folder(folder: Path, names: Sequence[str] = ()) -> None:
+def check_folder(folder: Path, names: Sequence[str] = (), flag: str = "") -> None:
     """Check that a folder, or files of these names in it, can be written; nothing is made.
+
+    Args:
+        folder: the folder.
+        names: of the files.
+        flag: stands before the error's text, such as `--out`.
 
     Raises:
         OutputError: they cannot.
     """
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file; expected a folder")
-    taken = [name for name in names if (folder / name).is_dir()]
+        raise _refused(flag, f"{folder} is a file; expected a folder")
+    taken = [folder / name for name in names if (folder / name).is_dir()]
     if taken:
-        raise OutputError(f"{folder / taken[0]} is a folder; a file of that name would be written")
+        raise _refused(flag, f"{taken[0]} is a folder; a file of that name would be written")
     above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not above.is_dir():
-        raise OutputError(f"{folder} cannot be made: {above} is a file")
+        raise _refused(flag, f"{folder} cannot be made: {above} is a file")
     if not os.access(above, os.W_OK | os.X_OK):
-        raise OutputError(f"{folder} cannot be written: no right to write in {above}")
+        raise _refused(flag, f"{folder} cannot be written: no right to write in {above}")
+
+
+def _refused(flag: str, text: str) -> OutputError:
+    return OutputError(f"{flag}: {text}" if flag else text)
 
 
 def draft_of(path: Path) -> Path:
     """Where a file is written before it takes its place."""
     # The stem is cut because a name may have 255 bytes, and that of the file may have them all.
-    return path.with_name(f"{path.stem[:SHOWN]}.{os.getpid()}{PARTIAL}{path.suffix}")
+    return path.with_name(f".{path.stem[-SHOWN:]}.{os.getpid()}{PARTIAL}{path.suffix}")
+
+
+def discard_stale(path: Path) -> None:
+    """Remove drafts of a file that processes left which were killed; nobody may be writing it."""
+    pattern = f".{glob.escape(path.stem[-SHOWN:])}.*{PARTIAL}{path.suffix}"
+    for draft in path.parent.glob(pattern):
+        discard(draft)
 
 
 def keep(draft: Path, path: Path) -> None:
@@ -144,7 +167,7 @@ def keep(draft: Path, path: Path) -> None:
     Raises:
         OSError: the disk has not.
     """
-    with draft.open("rb") as file:
+    with draft.open("r+b") as file:  # Windows syncs only what may be written
         sync(file.fileno())
     draft.replace(path)
 

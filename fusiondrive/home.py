@@ -1,4 +1,4 @@
-"""A home folder and a folder for caches where the system gives none; `simulator.home` is its twin.
+"""A home folder and a folder for caches where the system gives none; twin: `simulator.system.home`.
 
 Containers run as users without a name, without HOME, or with a home that they cannot write to.
 """
@@ -6,11 +6,15 @@ Containers run as users without a name, without HOME, or with a home that they c
 from __future__ import annotations
 
 import os
-import pwd
 import stat
 import tempfile
 from functools import lru_cache
 from pathlib import Path
+
+try:
+    import pwd
+except ModuleNotFoundError:  # Windows
+    pwd = None  # type: ignore[assignment]
 
 NAME = "fusiondrive"
 
@@ -19,6 +23,15 @@ def ensure_home() -> None:
     """Set HOME where it is missing: CARLA's library reads it when it is loaded, and crashes."""
     if not os.environ.get("HOME"):
         os.environ["HOME"] = _recorded_home() or str(temporary_folder())
+
+
+def client_files() -> Path | None:
+    """Where CARLA's client is to keep what a server sends; None where its own place will do.
+
+    It makes `carlaCache` in the home folder, and no connection without it.
+    """
+    own = Path(os.environ["HOME"]) / "carlaCache"
+    return None if is_writable(own) else temporary_folder() / "carlaCache"
 
 
 def is_writable(folder: Path) -> bool:
@@ -34,6 +47,8 @@ def is_writable(folder: Path) -> bool:
 @lru_cache(maxsize=1)
 def temporary_folder() -> Path:
     """A folder below the temporary one that nobody else can write to: code is loaded from it."""
+    if not hasattr(os, "getuid"):  # Windows, where the temporary folder is the user's own
+        return Path(tempfile.gettempdir()) / NAME
     folder = Path(tempfile.gettempdir()) / f"{NAME}-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -48,6 +63,8 @@ def temporary_folder() -> Path:
 
 def _recorded_home() -> str | None:
     """The home of the system's list of users, if it can be used."""
+    if pwd is None:
+        return os.environ.get("USERPROFILE")
     try:
         home = pwd.getpwuid(os.getuid()).pw_dir
     except KeyError:

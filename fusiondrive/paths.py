@@ -35,5 +35,5 @@ def file_path(text: str) -> Path:
 
 
 def path_text(text: str) -> str:
-    """The same as text, for settings that are kept as text."""
-    return str(user_path(text))
+    """The same as text, for settings that are kept as text; empty text stays empty."""
+    return str(user_path(text)) if text else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ UNKNOWN = "unknown"
 HASH_DIGITS = 12
 _BLOCK = 1 << 20
 _GIT_LIMIT_S = 10.0
-_HERE = Path(__file__)
+_HERE = Path(__file__).absolute()
 
 
 def source_commit() -> str:
@@ -29,6 +30,14 @@ def source_commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return UNKNOWN
     return f"{head}+changes" if changes else head
+
+
+def source_hash(kind: type) -> str:
+    """SHA-256 (first 12 hex digits) of the file that defines a class; `none` without a file."""
+    try:
+        return file_hash(Path(inspect.getfile(kind)))
+    except (TypeError, OSError):
+        return "none"
 
 
 def _git(*arguments: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiondrive.errors import ConfigError
+from fusiondrive.geometry import to_heading
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB, or (H, W) grey
 
@@ -69,6 +70,11 @@ class CameraSpec:
     yaw_deg: float = 0.0
     roll_deg: float = 0.0
 
+    @property
+    def mount(self) -> Pose:
+        """Where it sits, in the vehicle's frame."""
+        return Pose(self.x, self.y, self.z, self.pitch_deg, self.yaw_deg, self.roll_deg)
+
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1 or not 0.0 < self.fov_deg < 180.0:
             size = f"{self.width} x {self.height} pixels, {self.fov_deg} degrees"
@@ -109,8 +115,13 @@ class ActorState:
 
     @property
     def speed_mps(self) -> float:
-        """Length of the velocity."""
+        """Length of the velocity, never negative; climbing and sliding count."""
         return float(np.linalg.norm(self.velocity))
+
+    @property
+    def forward_speed_mps(self) -> float:
+        """Velocity on the ground along the heading; negative backwards."""
+        return to_heading(self.velocity[0], self.velocity[1], self.pose.yaw).ahead
 
 
 @dataclass(frozen=True)
@@ -138,6 +149,18 @@ class CollisionEvent:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """Where the ego is along its route."""
+
+    index: int  # of the route point behind or beside the ego
+    completion: float  # in [0, 1]
+    distance_m: float  # arc length from the start
+    deviation_m: float  # from the route's polyline
+    command: Command
+    target_point_world: tuple[float, float]  # m, 10 m further along the route
+
+
+@dataclass(frozen=True)
 class WorldState:
     """Everything that criteria and privileged policies may look at, for one frame."""
 
@@ -150,6 +173,15 @@ class WorldState:
     at_red_light: bool = False  # what CARLA says of the ego
     collisions: tuple[CollisionEvent, ...] = ()  # since the last frame
     lane_crossings: int = 0  # lane-invasion messages since the last frame
+    progress: Progress | None = None  # None where no route is followed, as in a read trace
+
+
+@dataclass(frozen=True)
+class Atmosphere:
+    """What of the weather a thermal camera feels."""
+
+    is_night: bool = False
+    fog_density: float = 0.0  # CARLA's weather parameter, 0 to 100
 
 
 @dataclass(frozen=True)
@@ -177,12 +209,17 @@ class Observation:
     """What a policy sees in one control step."""
 
     image: Image  # (H, W, 3) uint8 RGB
-    speed_mps: float
+    forward_speed_mps: float  # along the heading; negative backwards
     command: Command
     target_point: tuple[float, float]  # m, ego frame: x forward, y right
     time_s: float = 0.0  # simulated, since the first observation
     frame: int = 0
     readings: Mapping[str, Reading] = field(default_factory=dict)  # of the policy's own sensors
+
+    @property
+    def speed_mps(self) -> float:
+        """Another name of `forward_speed_mps`, for policies that were written before it."""
+        return self.forward_speed_mps
 
 
 @dataclass(frozen=True)

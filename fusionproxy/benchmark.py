@@ -156,7 +156,7 @@ def _say(text: str) -> None:
 def report(options: Options) -> str:
     """Measure and write; returns the tables."""
     if options.out is not None:
-        check_folder(options.out, RESULTS)
+        check_folder(options.out, RESULTS, flag="--out")
     tables, facts = run(options)
     if options.out is not None:
         with whole_file(options.out / RESULTS[0]) as partial:

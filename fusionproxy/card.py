@@ -11,6 +11,7 @@ from fusiondrive.provenance import UNKNOWN
 from fusionproxy.distillation import TERMS
 from fusionproxy.errors import FusionError
 from fusionproxy.fidelity import TERMS as FIDELITY_TERMS
+from fusionproxy.formats import EXPORTS, INT8, IR, TENSORS, TORCHSCRIPT
 
 NOTES = {
     "oracle": "oracle: trained on clear-day renderings of the same pose, which no real camera has; "
@@ -23,6 +24,14 @@ MEASURED = {
     "oracle": "Distance to the clear-day picture of the same pose (SSIM: Gaussian 11, range 1, "
     "RGB); `validation`: other routes of the training towns.",
     "distilled": "Losses of Eq. 12 against the ensemble; `validation`: held-out sequences.",
+}
+# What each format of the same weights is for, by suffix.
+PURPOSES: Mapping[str, str] = {
+    ".onnx": "what `FusionProxy` and the harness run, on OpenVINO or ONNX Runtime, without torch",
+    IR: "the same for OpenVINO alone, its weights in the `.bin` beside it",
+    INT8: "quantised to 8 bits, for OpenVINO alone; its weights in the `.bin` beside it",
+    TORCHSCRIPT: "the same for torch without this package",
+    TENSORS: "the same for torch, to go on from",
 }
 IMAGES = ("input", "average", "student")
 
@@ -100,6 +109,8 @@ def describe(card: dict[str, Any]) -> str:
         f"- look of the pictures: {', '.join(map(str, card['looks'])) or 'unknown'}",
         "- input: thermal (1, 1, H, W) and RGB (1, 3, H, W) in [0, 1], any size; output: RGB",
     ]  # fmt: skip
+    for suffix in (*(EXPORTS[name] for name in card["files"]), TENSORS):
+        lines.append(f"- `{card['name']}{suffix}`: {PURPOSES[suffix]}")
     for teacher in card.get("ensemble", {}).get("teachers", ()):
         lines.append(f"- teacher `{teacher['name']}`: {_teacher(teacher)}")
     for backbone in card.get("ensemble", {}).get("panel", {}).get("backbones", ()):

@@ -1,4 +1,4 @@
-"""Fixed rules that fuse luma and thermal grey: average, maximum, Laplacian pyramid. No weights."""
+"""Fixed fusion rules without weights on luma and thermal grey: average, maximum, Laplacian."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ PYRAMID_LEVELS = 5
 
 
 def fuse_luma(rgb: U8, thermal: U8, rule: Rule) -> U8:
-    """Replace the luma of YCbCr (BT.601), keep the colour."""
+    """Replace the luma of YCbCr (BT.601) and keep the colour."""
     ycc = cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb)
     ycc[:, :, 0] = rule(np.ascontiguousarray(ycc[:, :, 0]), thermal)
     return np.asarray(cv2.cvtColor(ycc, cv2.COLOR_YCrCb2RGB), dtype=np.uint8)
 
 
 def average(luma: U8, thermal: U8) -> U8:
-    """Mean of the two."""
+    """Fuse to the mean of luma and thermal grey."""
     return np.asarray(cv2.addWeighted(luma, 0.5, thermal, 0.5, 0.0), dtype=np.uint8)
 
 
 def maximum(luma: U8, thermal: U8) -> U8:
-    """The brighter of the two."""
+    """Fuse to the brighter of luma and thermal grey."""
     return np.maximum(luma, thermal)
 
 
@@ -45,7 +45,10 @@ def _bands(image: U8) -> list[F32]:
 
 
 def laplacian(luma: U8, thermal: U8) -> U8:
-    """The stronger detail of the two in each band; the mean of the remainders."""
+    """Fuse to the stronger detail of the two in each band of a Laplacian pyramid.
+
+    The coarse remainders are averaged.
+    """
     ours, theirs = _bands(luma), _bands(thermal)
     fused: F32 = 0.5 * (ours[-1] + theirs[-1])
     for a, b in zip(reversed(ours[:-1]), reversed(theirs[:-1]), strict=True):

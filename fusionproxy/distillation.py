@@ -1,6 +1,6 @@
-"""What a distilled student learns from: the cached ensemble of diffusion teachers, Eqs. 7 to 14.
+"""The training task of a distilled student: the cached ensemble of teachers, Eqs. 7 to 14.
 
-Images are used whole: the features of a crop are not a crop of the features.
+Images are used whole, since the features of a crop are not a crop of the features.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class DistillationConfig:
     samples: int | None = None  # of each teacher
     fidelity: FidelityConfig = field(default_factory=FidelityConfig)
     mix: Mapping[str, float] = field(default_factory=dict)  # how often each set is drawn
-    feature_every: int = 1  # the feature term in one of so many steps, so many times as strong
+    feature_every: int = 1  # compute the feature term in one of N steps, weighed N times
 
     def __post_init__(self) -> None:
         """Check the settings."""
@@ -53,7 +53,7 @@ class DistillationConfig:
             raise FusionError(f"--feature-every: expected 1 or more, found {self.feature_every}")
 
     def weighted(self, weights: Mapping[str, float]) -> DistillationConfig:
-        """These settings with other weights of the terms that are named.
+        """Copy these settings with other weights for the named terms.
 
         Raises:
             FusionError: a term is unknown.
@@ -98,7 +98,9 @@ class DistillationTask:
         self._shares = shares / shares.sum()
 
     def draw(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Pairs of one size, the infrared displaced; sizes come as often as their pairs should.
+        """Draw a batch of pairs of one size, with the infrared displaced.
+
+        A size is as likely as its pairs together.
 
         Without a feature term half of the batches are mirrored: the features of a mirrored image
         are not mirrored features.
@@ -151,7 +153,7 @@ class DistillationTask:
         }
 
     def loss(self, fused: Tensor, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """Eq. 12 and its three terms, and the terms of `fusionproxy.fidelity` where they count."""
+        """Compute Eq. 12 with its three terms, and the weighted terms of `fidelity`."""
         targets = _to(batch["targets"], fused.device)
         features: Mapping[str, Tensor] = {}
         factor = batch["feature_factor"]
@@ -180,7 +182,10 @@ class DistillationTask:
 
     @torch.no_grad()
     def validate(self, student: Padded, most: int) -> dict[str, dict[str, float]]:
-        """Mean losses on held-out sequences, aligned; `average` fusion beside the student."""
+        """Mean losses of the student and of `average` fusion on held-out sequences.
+
+        The infrared images are not displaced here.
+        """
         device = next(student.parameters()).device
         sums: dict[str, list[float]] = defaultdict(list)
         for index in self.validation[:: max(1, len(self.validation) // most)]:
@@ -199,7 +204,7 @@ class DistillationTask:
 
     @torch.no_grad()
     def samples(self, student: Padded, rows: int = 4) -> U8:
-        """A row a pair: infrared, visible, mean of the ensemble, fused; RGB, one width."""
+        """RGB picture with a row for each pair: infrared, visible, ensemble's mean, fused."""
         device = next(student.parameters()).device
         lines = []
         for index in np.linspace(0, len(self.validation) - 1, rows).astype(int):
@@ -221,7 +226,7 @@ class DistillationTask:
         return picture.round().to(torch.uint8).numpy()
 
     def facts(self) -> Mapping[str, str]:
-        """What the weights should say of their data."""
+        """Facts about the data that the weights record: hash, looks and ensemble."""
         return {
             "data_hash": self.ensemble.data_hash,
             "looks": json.dumps([]),
@@ -230,7 +235,7 @@ class DistillationTask:
 
 
 def _check(ensemble: CachedEnsemble, config: DistillationConfig) -> None:
-    """An ablation of the ensemble needs a cache of its own."""
+    """Refuse a cache whose teachers or samples are not those of the settings."""
     if config.teachers is not None and sorted(config.teachers) != sorted(ensemble.teachers):
         raise FusionError(
             f"expected a cache of the teachers {', '.join(config.teachers)}, found "
@@ -243,7 +248,7 @@ def _check(ensemble: CachedEnsemble, config: DistillationConfig) -> None:
 
 
 def _mirrored(batch: dict[str, Any]) -> dict[str, Any]:
-    """Left and right exchanged; without features."""
+    """Exchange left and right in a batch and leave its features out."""
     old = batch["targets"]
     targets = Targets(old.mean.flip(-1), old.variance.flip(-1), {}, {})
     planes = {name: batch[name].flip(-1) for name in ("infrared", "aligned", "visible", "mean")}

@@ -188,9 +188,9 @@ def show_pairs() -> None:
 def run(options: Options) -> str:
     """Measure and write as a command line says; returns the tables."""
     if options.out:
-        check_folder(options.out, RESULTS)
+        check_folder(options.out, RESULTS, flag="--out")
     protocol = protocol_of(options)
-    source = options.open(options.pairs)
+    source = options.open_pairs(options.pairs)
     methods = make_methods(list(options.methods))
     if options.peers:
         check_peers([item.title for item in protocol.metrics])

@@ -151,9 +151,9 @@ def shown(column: str) -> str:
 
 def run(options: Options, flags: Sequence[str]) -> str:
     """Train, measure and write as a command line says; returns the table."""
-    for folder in (options.runs, options.out):
-        if folder is not None:
-            check_folder(folder, RESULTS)
+    check_folder(options.runs, flag="--runs")
+    if options.out:
+        check_folder(options.out, RESULTS, flag="--out")
     known = TABLES[options.table]
     rows = list(options.rows or known)
     strange = [row for row in rows if row not in known]
@@ -161,7 +161,7 @@ def run(options: Options, flags: Sequence[str]) -> str:
         raise FusionError(f"--rows: {strange[0]} is none of {', '.join(known)}")
     caches = caches_of(options.ensemble, rows)
     protocol = protocol_of(options)
-    source = options.open(options.pairs)
+    source = options.open_pairs(options.pairs)
     card = source.card()
     students = {row: train_row(row, caches[row], options.runs / row, flags) for row in rows}
     methods = [make_method(f"student:{row}={path}") for row, path in students.items()]

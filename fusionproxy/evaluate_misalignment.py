@@ -171,7 +171,7 @@ def write_csv(path: Path, results: Sequence[Measured]) -> None:
 def run(options: Options) -> str:
     """Measure and write as a command line says; returns the table."""
     if options.out:
-        check_folder(options.out, RESULTS)
+        check_folder(options.out, RESULTS, flag="--out")
     results = _measure(options)
     own = "the method's own fusion of the aligned pair"
     table = table_6(results, "--reference" if options.reference else own)
@@ -186,7 +186,7 @@ def run(options: Options) -> str:
 def _measure(options: Options) -> list[Measured]:
     levels = [parse_level(text) for text in options.levels]
     protocol = protocol_of(options)
-    source = options.open(options.pairs)
+    source = options.open_pairs(options.pairs)
     methods = make_methods(list(options.methods))
     names = [source.names[i] for i in protocol.indices(source)]
     for method in methods:

@@ -168,7 +168,7 @@ def run(options: Options) -> str:
     """Export as a command line says; returns the card."""
     calibration = None
     if options.calibrate is not None:
-        pairs = options.open(options.calibrate)
+        pairs = options.open_pairs(options.calibrate)
         calibration = Calibration(pairs, *parse_size("--calibrate-size", options.calibrate_size))
     card = export(options.run, options.out, options.unseen, options.formats, calibration)
     return json.dumps(card, indent=1)

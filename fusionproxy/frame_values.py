@@ -1,4 +1,4 @@
-"""Numbers of a decoded video frame, and which of them are black and white, where that is known."""
+"""Numbers of a decoded video frame and, where they are known, the values of black and white."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ DEEP_BITS, DEEP_WHITE = 16, 65535  # of the last two
 
 
 class FrameValues(NamedTuple):
-    """A frame's numbers."""
+    """The numbers of a frame."""
 
     values: NDArray[Any]  # (H, W) or (H, W, 3) RGB
     limits: Limits | None  # black and white; None where the format does not say
 
 
 def values_of(frame: Any, where: str, side: str, *, is_raw: bool = False) -> FrameValues:
-    """Numbers of a frame of any pixel format; colour matrix and range are those of its tags.
+    """Read the numbers of a frame of any pixel format by the colour matrix and range of its tags.
 
     Colour has a black and a white by its format, at any depth. Deep grey and float formats hold
     counts of a sensor, and so do all but YUV on the infrared side: these need a declared range, as
@@ -62,7 +62,10 @@ def values_of(frame: Any, where: str, side: str, *, is_raw: bool = False) -> Fra
 
 
 def _colour(frame: Any, where: str) -> NDArray[Any]:
-    """(H, W) of grey, (H, W, 3) RGB or (H, W, 4) with alpha; 8 bits, or 16 for deeper formats."""
+    """Convert a frame to (H, W) grey, (H, W, 3) RGB or (H, W, 4) with alpha.
+
+    The result has 8 bits, or 16 for deeper formats.
+    """
     kind, bits = frame.format, _depth(frame.format)
     has_alpha = kind.has_palette or any(part.is_alpha for part in kind.components)
     if bits > DEEP_BITS:
@@ -78,7 +81,7 @@ def _depth(kind: Any) -> int:
 
 
 def _converted(frame: Any, wanted: str, where: str) -> NDArray[Any]:
-    """(H, W) or (H, W, C) by FFmpeg's scaler, which heeds matrix and range of the frame."""
+    """Convert a frame by FFmpeg's scaler, which heeds its matrix and range, to (H, W[, C])."""
     channels, size = SCALED[wanted]
     order = "" if size == 1 else sys.byteorder[0] + "e"
     # PyAV before 17 heeds matrix and range only where two ranges differ; RGB has the full one
@@ -103,14 +106,14 @@ def _floats(frame: Any, planes: int) -> NDArray[Any]:
 
 
 def _plane(frame: Any, index: int, code: str) -> NDArray[Any]:
-    """A plane as it is stored, in native byte order."""
+    """Read a plane as it is stored, in native byte order."""
     order = ">" if frame.format.name.endswith("be") else "<"
     stored = _rows(frame.planes[index], np.dtype(order + code), frame.height, frame.width)
     return stored.astype(np.dtype(code))
 
 
 def _rows(plane: Any, kind: np.dtype[Any], height: int, width: int) -> NDArray[Any]:
-    """(height, width) of a plane whose rows are padded."""
+    """Read the (height, width) values of a plane whose rows are padded."""
     length = plane.line_size // kind.itemsize
     flat = np.frombuffer(plane, kind)[: height * length]
     return np.ascontiguousarray(flat.reshape(height, length)[:, :width])

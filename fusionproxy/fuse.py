@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 
 from fusiondrive.cli import Flag, exit_code, parse
-from fusiondrive.files import whole_file, whole_folder
+from fusiondrive.files import check_file, check_folder, whole_file, whole_folder
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError
 from fusionproxy.layouts import SUFFIXES, PairFile
@@ -80,7 +80,7 @@ def open_input(options: Options) -> Input:
     if (options.pairs is None) is (not sides) or len(sides) == 1:
         raise FusionError("expected --pairs DIR, or both --infrared FILE and --visible FILE")
     if options.pairs is not None:
-        return _from_source(options.open(options.pairs))
+        return _from_source(options.open_pairs(options.pairs))
     infrared, visible = sides
     are_videos = [path.suffix.lower() in VIDEOS for path in sides]
     if are_videos[0] != are_videos[1]:
@@ -114,8 +114,8 @@ def _image(out: Path) -> Iterator[Add]:
 
 
 @contextmanager
-def _folder(out: Path, names: Sequence[str]) -> Iterator[Add]:
-    with whole_folder(out, [f"{name}{IMAGE}" for name in names]) as partial:
+def _folder(out: Path) -> Iterator[Add]:
+    with whole_folder(out) as partial:
         yield lambda name, picture, _time: write_image(partial / f"{name}{IMAGE}", picture)
 
 
@@ -125,10 +125,12 @@ def _video(out: Path, rate: Fraction) -> Iterator[Add]:
         yield lambda _name, picture, time_s: writer.add(picture, time_s)
 
 
-def write_image(path: Path, picture: U8) -> None:
+def write_image(path: Path, picture: U8, quality: int = 95) -> None:
     """Write RGB; an OSError says what went wrong, which OpenCV's own writer does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(cv2.imencode(path.suffix, picture[..., ::-1])[1].tobytes())
+    is_jpeg = path.suffix.lower() in (".jpg", ".jpeg")
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if is_jpeg else []
+    path.write_bytes(cv2.imencode(path.suffix, picture[..., ::-1], options)[1].tobytes())
 
 
 def open_output(
@@ -151,12 +153,12 @@ def open_output(
     names = source.names or [f"{0:06d}"]
     targets = [out / f"{name}{IMAGE}" for name in names] if is_folder else [out]
     _check_targets(targets, source, overwrite=overwrite)
-    if out.exists() and not out.is_dir() and is_folder:
-        raise FusionError(f"--out: {out} is a file; expected a folder")
-    if not is_folder:
-        out.parent.mkdir(parents=True, exist_ok=True)
     if is_folder:
-        return _folder(out, names)
+        check_folder(out, [f"{name}{IMAGE}" for name in names], flag="--out")
+    else:
+        check_file(out, flag="--out")
+    if is_folder:
+        return _folder(out)
     return _video(out, rate or source.rate or RATE) if suffix == VIDEO else _image(out)
 
 

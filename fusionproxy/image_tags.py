@@ -1,4 +1,4 @@
-"""What an image file says of itself beside its pixels: orientation, number of pictures, TIFF tags.
+"""Reads the metadata of image files: orientation, number of pictures, TIFF tags.
 
 OpenCV turns pictures only where it also throws away alpha and depth, and says neither how many
 pages it left out nor what a TIFF file means by its numbers.
@@ -21,7 +21,7 @@ MOST_PAGES = 100_000  # a chain that is longer is broken
 
 
 class TiffValue(NamedTuple):
-    """First value of an entry, and where it stands."""
+    """First value of a TIFF entry, and its place in the file."""
 
     value: int
     offset: int
@@ -29,7 +29,7 @@ class TiffValue(NamedTuple):
 
 
 class ImageTags(NamedTuple):
-    """What a file says of its picture."""
+    """Metadata of an image file."""
 
     orientation: int = 1
     pictures: int = 1
@@ -37,7 +37,7 @@ class ImageTags(NamedTuple):
 
 
 def tags_of(data: bytes) -> ImageTags:
-    """Tags of an image file; upright and single where it says nothing, or is broken."""
+    """Read the tags of an image file; one without tags, or broken, is upright and single."""
     try:
         if data.startswith(b"\xff\xd8"):
             return ImageTags(_exif_orientation(_jpeg_exif(data)))
@@ -56,7 +56,7 @@ def tags_of(data: bytes) -> ImageTags:
 
 
 def upright_tiff(data: bytes, tags: ImageTags) -> bytes:
-    """The same TIFF file with orientation 1: OpenCV cannot read those that swap the sides."""
+    """Copy a TIFF file with orientation 1, since OpenCV cannot read those that swap the sides."""
     entry = tags.tiff.get(ORIENTATION)
     if entry is None or entry.value == 1:
         return data
@@ -66,7 +66,7 @@ def upright_tiff(data: bytes, tags: ImageTags) -> bytes:
 
 
 def _jpeg_exif(data: bytes) -> bytes:
-    """The EXIF segment of a JPEG file, without its name."""
+    """The EXIF segment of a JPEG file, without the segment's name."""
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
@@ -99,7 +99,7 @@ def _webp(data: bytes) -> ImageTags:
     while at + 8 <= len(data):
         kind, length = struct.unpack_from("<4sI", data, at)
         if kind == b"EXIF":
-            exif = data[at + 8 : at + 8 + length].removeprefix(b"Exif\0\0")
+            exif = data[at + 8 : at + 8 + length]
         pictures += kind == b"ANMF"
         at += 8 + length + length % 2
     return ImageTags(_exif_orientation(exif), max(pictures, 1))
@@ -114,9 +114,9 @@ def _tiff(data: bytes) -> ImageTags:
 
 
 def _exif_orientation(exif: bytes) -> int:
-    """Orientation in EXIF data, which is laid out as a TIFF file; 1 where there is none."""
+    """Orientation in EXIF data, which have the layout of a TIFF file; 1 where there is none."""
     try:
-        return _orientation(next(_directories(exif), {}))
+        return _orientation(next(_directories(exif.removeprefix(b"Exif\0\0")), {}))
     except struct.error:
         return 1
 

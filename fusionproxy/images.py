@@ -37,7 +37,7 @@ OTHER_KINDS = {
 
 
 def read_infrared(path: Path, limits: Limits | None = None) -> F32:
-    """Infrared (H, W) in [0, 1]; three channels are taken where they are equal.
+    """Read an infrared image as (H, W) in [0, 1]; a file of three channels has to be grey.
 
     Raises:
         FusionError: the file cannot be read, is in colour, or needs a range.
@@ -46,7 +46,7 @@ def read_infrared(path: Path, limits: Limits | None = None) -> F32:
 
 
 def read_visible(path: Path, limits: Limits | None = None, kind: str = "any") -> F32:
-    """Visible (H, W, 3) RGB in [0, 1].
+    """Read a visible image as (H, W, 3) RGB in [0, 1].
 
     Raises:
         FusionError: the file cannot be read or needs a range, or RGB is asked for and it is grey.
@@ -55,16 +55,16 @@ def read_visible(path: Path, limits: Limits | None = None, kind: str = "any") ->
 
 
 def read_rgb(path: Path) -> U8:
-    """An 8-bit image as (H, W, 3) RGB."""
+    """Read an 8-bit image as (H, W, 3) RGB."""
     return to_8_bits(read_visible(path))
 
 
 def stored(path: Path) -> NDArray[Any]:
-    """(H, W) or (H, W, 3) RGB at the file's own depth, turned upright.
+    """Read an image as (H, W) or (H, W, 3) RGB at the file's own depth, turned upright.
 
     Raises:
-        FusionError: the file cannot be read, or holds what has no one meaning: several pictures,
-            transparent pixels, a turn that is not understood.
+        FusionError: the file cannot be read, or its meaning is not unique: it holds several
+            pictures, transparent pixels, or an unknown orientation.
     """
     try:
         data = path.read_bytes()
@@ -73,13 +73,13 @@ def stored(path: Path) -> NDArray[Any]:
     tags = tags_of(data)
     if tags.orientation == UNKNOWN:
         raise FusionError(f"{path} is an AVIF image that is to be turned; save it as PNG, turned")
-    image = _decoded(path, data, tags)
     pictures = cv2.imcount(str(path)) if data.startswith(b"GIF8") else tags.pictures
     if pictures > 1:
         raise FusionError(
             f"{path} holds {pictures} pictures (pages or frames); expected one: save each as a "
             "file of its own, or all as a video"
         )
+    image = _decoded(path, data, tags)
     if tags.tiff:
         _check_tiff(path, tags, image)
     if image.ndim == 2:
@@ -92,14 +92,14 @@ def stored(path: Path) -> NDArray[Any]:
 
 
 def orientation_note(path: Path) -> str:
-    """Words that say how a file was turned; empty for upright ones."""
+    """Text that says how a file was turned; empty for upright files."""
     orientation = tags_of(path.read_bytes()).orientation
     return f" after turning it as its orientation tag {orientation} says" * (orientation > 1)
 
 
 def check_opaque(alpha: NDArray[Any], where: str) -> None:
-    """Raise FusionError where pixels are transparent: what is behind them is not known."""
-    white = np.iinfo(alpha.dtype).max if alpha.dtype.kind == "u" else 1
+    """Raise FusionError where pixels are transparent, since what is behind them is unknown."""
+    white = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "iu" else 1
     count = np.count_nonzero(alpha < white)
     if count:
         raise FusionError(
@@ -109,10 +109,10 @@ def check_opaque(alpha: NDArray[Any], where: str) -> None:
 
 
 def grey_of(image: NDArray[Any], where: str, white: float = 255.0) -> NDArray[Any]:
-    """(H, W) of an infrared image (H, W) or RGB (H, W, 3) whose channels are equal.
+    """Reduce an infrared image, (H, W) or (H, W, 3) with equal channels, to (H, W).
 
     Raises:
-        FusionError: it is in colour; the text begins with `where`.
+        FusionError: the image is in colour; the text begins with `where`.
     """
     if image.ndim == 2:
         return image
@@ -128,7 +128,7 @@ def grey_of(image: NDArray[Any], where: str, white: float = 255.0) -> NDArray[An
 
 
 def rgb_of(image: NDArray[Any], where: str, kind: str) -> NDArray[Any]:
-    """(H, W, 3) of a visible image; grey becomes three equal channels unless `kind` is `rgb`."""
+    """Bring a visible image to (H, W, 3); grey is repeated unless `kind` is `rgb`."""
     if image.ndim == 3:
         return image
     if kind == "rgb":
@@ -137,10 +137,11 @@ def rgb_of(image: NDArray[Any], where: str, kind: str) -> NDArray[Any]:
 
 
 def to_unit(image: NDArray[Any], limits: Limits | None, where: str, side: str) -> F32:
-    """Values in [0, 1]; what is outside the range is clipped.
+    """Scale values to [0, 1]; values outside the range are clipped.
 
     Raises:
-        FusionError: no range is given and it is not of 8 bits, NaN, or too small.
+        FusionError: an image of other than 8 bits has no range, or a value is NaN, or the image is
+            too small.
     """
     if min(image.shape[:2]) < SMALLEST:
         size = f"{image.shape[0]} x {image.shape[1]}"
@@ -158,12 +159,12 @@ def to_unit(image: NDArray[Any], limits: Limits | None, where: str, side: str) -
 
 
 def to_8_bits(unit: F32) -> U8:
-    """Values in [0, 1] as bytes, rounded."""
+    """Convert values in [0, 1] to bytes, rounded."""
     return np.asarray(np.rint(unit * np.float32(255)), dtype=np.uint8)
 
 
 def _decoded(path: Path, data: bytes, tags: ImageTags) -> NDArray[Any]:
-    """The file's numbers, BGR or BGRA as OpenCV has them, not turned."""
+    """Decode the file's numbers as OpenCV has them: BGR or BGRA, not turned upright."""
     for start, kind in OTHER_KINDS.items():
         if data.startswith(start):
             raise FusionError(f"{path} is {kind}")
@@ -179,10 +180,10 @@ def _decoded(path: Path, data: bytes, tags: ImageTags) -> NDArray[Any]:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Keep OpenCV's own lines off the screen: the error that follows is the one line."""
-    logs = cv2.utils.logging
+    """Keep OpenCV's own messages off the screen, so that the error is one line."""
+    logs = getattr(cv2.utils, "logging", cv2)  # OpenCV 4 has these functions at its top
     level = logs.getLogLevel()
-    logs.setLogLevel(logs.LOG_LEVEL_SILENT)
+    logs.setLogLevel(0)
     try:
         yield
     finally:
@@ -190,7 +191,7 @@ def _silent() -> Iterator[None]:
 
 
 def _check_tiff(path: Path, tags: ImageTags, image: NDArray[Any]) -> None:
-    """Refuse what OpenCV turns into other numbers than the file means."""
+    """Refuse TIFF files that OpenCV would read as other numbers than the file means."""
     kind, bits = (tags.tiff[tag].value if tag in tags.tiff else 1 for tag in (PHOTOMETRIC, BITS))
     fault = ""
     if bits > 8 * image.dtype.itemsize:

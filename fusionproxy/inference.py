@@ -1,4 +1,4 @@
-"""Fusing images with an exported student: numpy in, numpy out, no torch."""
+"""Fuses numpy images with an exported student, without torch."""
 
 from __future__ import annotations
 
@@ -63,14 +63,22 @@ class OnnxStudent:
 
 
 def unit_planes(rgb: U8, thermal: U8) -> tuple[F32, F32]:
-    """Infrared (1, 1, H, W) and visible (1, 3, H, W) in [0, 1]: what a network file takes."""
+    """Convert a pair to the planes in [0, 1] that a network file takes.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        thermal: (H, W) uint8.
+
+    Returns:
+        Infrared (1, 1, H, W) and visible (1, 3, H, W).
+    """
     scale = np.float32(1 / 255)
     infrared = thermal[None, None] * scale
     return infrared, np.ascontiguousarray(rgb.transpose(2, 0, 1)[None] * scale)
 
 
 class _Buffers:
-    """Float planes of one image size, kept: fresh megabytes per frame cost page faults."""
+    """Float planes of one image size, kept because new memory for each frame costs page faults."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.size = size
@@ -87,8 +95,8 @@ def grown(image: NDArray[Any], axis: int) -> NDArray[Any]:
     """Repeat the edge up to a multiple of `BORDER`, as students in torch do with tiny images.
 
     Args:
-        image: rows along `axis`, columns along the next.
-        axis: from 0.
+        image: an array with rows along `axis` and columns along the axis after it.
+        axis: number of the axis of rows, from 0.
     """
     more = [(0, 0)] * image.ndim
     for side in (axis, axis + 1):

@@ -1,4 +1,4 @@
-"""Where known sets of infrared/visible pairs keep their files."""
+"""Folder layouts of known sets of infrared/visible pairs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PairFile:
 
 @dataclass(frozen=True)
 class Layout:
-    """One way to arrange pairs; folder names are compared without case."""
+    """One way to arrange pairs in folders; names are compared without letter case."""
 
     infrared: tuple[str, ...]
     visible: tuple[str, ...]
@@ -44,7 +44,7 @@ class Layout:
 
 
 def runs(stems: Sequence[str]) -> list[str]:
-    """Sequences of stems that end in a number: a new one at a gap or another prefix.
+    """Name the sequence of each stem; a gap in the numbers or another prefix begins a new one.
 
     `FLIR_00006`, `FLIR_00018`, `FLIR_00060` give `FLIR_00006`, `FLIR_00006`, `FLIR_00060`.
     """
@@ -65,7 +65,7 @@ def _numbered(stem: str) -> tuple[str, int, str]:
 
 
 def places(stems: Sequence[str]) -> list[str]:
-    """LLVIP: the first two of six digits number the camera's place."""
+    """Name the sequence of each stem of LLVIP: its first two digits number the camera's place."""
     return [stem[:2] for stem in stems]
 
 
@@ -80,13 +80,19 @@ LAYOUTS: Mapping[str, Layout] = {
 
 
 def find_pairs(folder: Path, layout: str = "folders", split: str | None = None) -> list[PairFile]:
-    """Pairs of a set, in natural order of their names; says once by which rule they were paired.
+    """Find the pairs of a set, in natural order of their names, and log how they were paired.
 
-    The two folders lie in `folder`, in one folder a split (`train/ir`), or hold one folder a split
-    (`infrared/train`). TNO: a folder a scene, with files `IR*` and `VIS*`; or two folders.
+    The two folders lie in `folder`, or in one folder for each split (`train/ir`), or hold one
+    folder for each split (`infrared/train`). TNO has one folder for each scene, with files `IR*`
+    and `VIS*`, or two folders.
+
+    Args:
+        folder: the set's folder.
+        layout: a key of `LAYOUTS`.
+        split: name of the split's folder; None takes all splits.
 
     Raises:
-        FusionError: no such layout or split, nothing found, or files without a partner.
+        FusionError: the layout or split is unknown, there are no pairs, or a file has no partner.
     """
     if layout not in LAYOUTS:
         raise FusionError(f"unknown layout '{layout}'; known: {', '.join(LAYOUTS)}")
@@ -123,10 +129,10 @@ def _nothing(folder: Path, layout: str) -> str:
 
 
 def _child(folder: Path, names: Iterable[str]) -> Path | None:
-    """The folder of the first name that is there: as it is written, else without letter case.
+    """The folder of the first name that exists, as written or else without letter case.
 
     Raises:
-        FusionError: several differ from a name in letter case only.
+        FusionError: several folders differ from a name in letter case only.
     """
     children = [item for item in in_order(folder.iterdir()) if item.is_dir()]
     for name in names:
@@ -142,7 +148,7 @@ def _child(folder: Path, names: Iterable[str]) -> Path | None:
 
 
 def _sides(folder: Path, rules: Layout) -> list[tuple[str, Path, Path]]:
-    """Split, infrared and visible folder of each part of a set."""
+    """Name of the split, infrared folder and visible folder for each part of a set."""
     infrared, visible = _child(folder, rules.infrared), _child(folder, rules.visible)
     if infrared and visible:
         parts = [(name, _child(infrared, [name]), _child(visible, [name])) for name in SPLITS]
@@ -160,7 +166,7 @@ def _sides(folder: Path, rules: Layout) -> list[tuple[str, Path, Path]]:
 
 
 def images_by_stem(folder: Path) -> dict[str, Path]:
-    """Images of a folder by stem, in natural order; files that a system left are skipped.
+    """Images of a folder by stem, in natural order, without files that systems leave behind.
 
     Raises:
         FusionError: two images differ in the suffix only, or a name is no text in this locale.
@@ -191,10 +197,10 @@ class _Matched(NamedTuple):
 
 
 def _match(infrared: Path, visible: Path) -> _Matched:
-    """Images of two folders and which belong together.
+    """Match the images of two folders.
 
     Raises:
-        FusionError: one has no partner, or could have several.
+        FusionError: an image has no partner, or could have several.
     """
     a, b = images_by_stem(infrared), images_by_stem(visible)
     try:
@@ -239,7 +245,7 @@ def _files(
 
 
 def _scenes(folder: Path) -> list[PairFile]:
-    """TNO as published: images `IR*` and `VIS*` of one scene share a folder, and what follows."""
+    """Pairs of TNO as published, whose images `IR*` and `VIS*` share the folder of their scene."""
     found = []
     for scene in in_order(path for path in folder.rglob("*") if path.is_dir()):
         if not all(is_ours(Path(part)) for part in scene.relative_to(folder).parts):

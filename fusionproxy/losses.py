@@ -1,7 +1,8 @@
 """The distillation losses, Eqs. 7 to 12 of the paper (needs torch).
 
-The paper's text lost the equations; the forms here are reconstructions. Fields of `LossConfig` say
-how sure each is; every row of Tables 4 (block B) and 7 is a `LossConfig` (`fusionproxy.ablations`).
+The text of the paper that was at hand lacks the equations, so the forms here are reconstructions.
+The fields of `LossConfig` say how sure each is. Every row of Tables 4 (block B) and 7 is a
+`LossConfig` (`fusionproxy.ablations`).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class LossConfig:
     uncertainty: bool = True  # inverse variance, Eq. 7; False is row (g)
     variance_floor: float = 1e-3  # eps of Eq. 7 for images in [0, 1]; low confidence
     most_weight: float = 10.0  # bound of max(w) / median(w); ours
-    backbones: tuple[str, ...] | None = None  # of the panel; None takes all; ("vgg16",) is row (d)
+    backbones: tuple[str, ...] | None = None  # None takes the whole panel; ("vgg16",) is row (d)
     routing: str = "variance"  # Eq. 8; `global` is row (f)
     temperature: float = 1.0  # tau, high confidence; 0 is argmax, infinity uniform (row e)
     normaliser: str = "training-set"  # whose mean divides a variance; the text also says `image`
@@ -66,7 +67,7 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class Targets:
-    """What the ensemble says of a batch; features are scaled to unit variance per channel."""
+    """The ensemble's statistics for a batch; features have unit variance in each channel."""
 
     mean: Tensor  # (B, 3, H, W), Eq. 4
     variance: Tensor  # (B, 1, H, W), Eq. 5
@@ -84,14 +85,16 @@ class Losses(NamedTuple):
 
 
 def pixel_weights(variance: Tensor, config: LossConfig) -> Tensor:
-    """Weights of Eq. 7: inverse variance, at most a multiple of the median, mean 1 an image.
+    """Weights of Eq. 7: the inverse variance, bounded, with mean 1 over each image.
+
+    The bound is `most_weight` times the median of the image.
 
     Args:
-        variance: (B, 1, H, W) of images in [0, 1].
-        config: floor and bound.
+        variance: variance of images in [0, 1], (B, 1, H, W).
+        config: settings with the floor of the variance and the bound.
 
     Returns:
-        (B, 1, H, W).
+        Weights, (B, 1, H, W).
     """
     if not config.uncertainty:
         return torch.ones_like(variance)
@@ -102,7 +105,7 @@ def pixel_weights(variance: Tensor, config: LossConfig) -> Tensor:
 
 
 def pixel_loss(fused: Tensor, mean: Tensor, variance: Tensor, config: LossConfig) -> Tensor:
-    """Eq. 7: weighted distance to the ensemble's mean; a scalar."""
+    """Pixel loss of Eq. 7, a scalar: the weighted distance to the ensemble's mean."""
     difference = fused - mean
     distance = difference.abs() if config.pixel_norm == "l1" else difference.square()
     return (pixel_weights(variance, config) * distance.mean(1, keepdim=True)).mean()
@@ -111,12 +114,15 @@ def pixel_loss(fused: Tensor, mean: Tensor, variance: Tensor, config: LossConfig
 def routing_weights(
     variances: Mapping[str, Tensor], mean_variances: Mapping[str, float], config: LossConfig
 ) -> dict[str, Tensor]:
-    """Eq. 8: softmax over backbones of the normalised variance over tau; sums to 1 at each place.
+    """Routing of Eq. 8: softmax over backbones of the normalised variance divided by tau.
 
     Args:
-        variances: (B, 1, h, w) by backbone.
-        mean_variances: mean of each over the training set.
-        config: temperature and normaliser.
+        variances: variance of the features, (B, 1, h, w) by backbone.
+        mean_variances: mean variance over the training set, by backbone.
+        config: settings with temperature and normaliser.
+
+    Returns:
+        Weights, (B, 1, h, w) by backbone, whose sum over backbones is 1 at each place.
     """
     names = list(variances)
     levels = torch.stack([_level(variances[n], mean_variances, n, config) for n in names])
@@ -145,7 +151,11 @@ def _level(
 def distances(
     fused: Mapping[str, Tensor], targets: Mapping[str, Tensor], config: LossConfig
 ) -> dict[str, Tensor]:
-    """Squared distance of features by backbone and place, (B, 1, h, w); the norm in Eq. 10."""
+    """Squared norm of Eq. 10, (B, 1, h, w) by backbone: the distance of features at each place.
+
+    Raises:
+        FusionError: the features of student and cache have different shapes.
+    """
     found = {}
     for name, target in targets.items():
         if fused[name].shape != target.shape:
@@ -159,13 +169,13 @@ def distances(
 
 
 def structure_loss(fused: Tensor, mean: Tensor, config: LossConfig) -> Tensor:
-    """Eq. 11: 1 - SSIM with the ensemble's mean, over R, G and B; a scalar."""
+    """Structure loss of Eq. 11, a scalar: 1 - SSIM with the ensemble's mean, over R, G, B."""
     ssim = metrics.ssim if config.structure == "gaussian11" else metrics.block_ssim
     return 1.0 - ssim(fused, mean).mean()
 
 
 class GlobalWeights(nn.Module):
-    """One learned weight a backbone, everywhere the same: row (f) of Table 4.
+    """One learned weight for each backbone, the same at all places: row (f) of Table 4.
 
     The paper does not say how they are learned. A softmax minimised together with the student
     would give all weight to the easiest backbone, so this is the weighting of Kendall et al. 2018:
@@ -182,7 +192,7 @@ class GlobalWeights(nn.Module):
 
 
 class DistillationLoss(nn.Module):
-    """Eq. 12: the weighted sum of pixel, feature and structure losses.
+    """Loss of Eq. 12: the weighted sum of pixel, feature and structure losses.
 
     Its parameters (`global` routing only) are to be trained together with the student.
     """
@@ -205,14 +215,15 @@ class DistillationLoss(nn.Module):
         targets: Targets,
         feature_factor: float = 1.0,
     ) -> Losses:
-        """Losses of a batch.
+        """Compute the losses of a batch.
 
         Args:
-            fused: (B, 3, H, W) in [0, 1].
-            features: of `fused`, by backbone, scaled as those of `targets`; none leaves the
-                feature loss out.
-            targets: of the ensemble.
-            feature_factor: of the feature loss in the total, where not every batch has one.
+            fused: the student's images, (B, 3, H, W) in [0, 1].
+            features: their features by backbone, scaled as those of `targets`; without any the
+                feature loss is left out.
+            targets: statistics of the ensemble.
+            feature_factor: multiplier of the feature loss in the total, for trainings in which not
+                every batch has one.
         """
         pixel = pixel_loss(fused, targets.mean, targets.variance, self.config)
         structure = structure_loss(fused, targets.mean, self.config)
@@ -226,7 +237,7 @@ class DistillationLoss(nn.Module):
         return Losses(total, pixel, feature, structure)
 
     def feature_loss(self, features: Mapping[str, Tensor], targets: Targets) -> Tensor:
-        """Eq. 10: routed distance to the mean features; a scalar."""
+        """Feature loss of Eq. 10, a scalar: the routed distance to the mean features."""
         chosen = {name: targets.features[name] for name in self.backbones}
         apart = distances(features, chosen, self.config)
         if self.weights is not None:
@@ -253,12 +264,13 @@ def gradient_norms(losses: Losses, fused: Tensor) -> dict[str, float]:
 def calibrated(
     config: LossConfig, norms: Mapping[str, float], shares: Mapping[str, float]
 ) -> LossConfig:
-    """The settings with weights that give each term its share of the gradient of the pixel term.
+    """Settings whose weights give each term its share of the pixel term's gradient.
 
     Args:
-        config: whose pixel weight stays.
-        norms: of `gradient_norms`, averaged over some batches.
-        shares: wanted weighted norm over that of the pixel term, of `feature` and `structure`.
+        config: settings; their pixel weight stays.
+        norms: results of `gradient_norms`, averaged over some batches.
+        shares: for `feature` and `structure`, the wanted ratio of the term's weighted norm to that
+            of the pixel term.
     """
 
     def weight(name: str, now: float) -> float:

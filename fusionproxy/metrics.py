@@ -17,14 +17,17 @@ _C1, _C2 = 0.01**2, 0.03**2  # Wang et al. 2004, for images in [0, 1]
 
 
 def gaussian_window(size: int, sigma: float) -> Tensor:
-    """Normalised 1-D Gaussian, (size,)."""
+    """Make a normalised 1-D Gaussian, (size,)."""
     x = torch.arange(size, dtype=torch.float32) - (size - 1) / 2
     window = torch.exp(-(x**2) / (2 * sigma**2))
     return window / window.sum()
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
-    """SSIM of Wang et al. 2004: Gaussian 11, sigma 1.5, range 1, valid area; (B,)."""
+    """SSIM of Wang et al. 2004, (B,), with an 11 x 11 Gaussian of sigma 1.5 over the valid area.
+
+    The images are (B, C, H, W) in [0, 1].
+    """
     channels = a.shape[1]
     window = gaussian_window(11, 1.5).to(a)
 
@@ -36,9 +39,9 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def block_ssim(a: Tensor, b: Tensor) -> Tensor:
-    """SSIM over 8x8 blocks, 4 pixels apart, as x264 computes it; (B,).
+    """SSIM over 8x8 blocks that lie 4 pixels apart, as x264 computes it, (B,).
 
-    For losses: on CPUs the Gaussian variant costs nearly as much as the student itself.
+    It is meant for losses, since on CPUs the Gaussian variant costs nearly as much as the student.
     """
     return _similarity(a, b, lambda x: F.avg_pool2d(x, 8, 4))
 
@@ -53,10 +56,10 @@ def _similarity(a: Tensor, b: Tensor, blur: Callable[[Tensor], Tensor]) -> Tenso
 
 
 def psnr(a: Tensor, b: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB, range 1; (B,)."""
+    """Peak signal-to-noise ratio in dB of images in [0, 1], (B,)."""
     return -10.0 * torch.log10(((a - b) ** 2).mean((1, 2, 3)).clamp_min(1e-12))
 
 
 def l1(a: Tensor, b: Tensor) -> Tensor:
-    """Mean absolute difference; (B,)."""
+    """Mean absolute difference of images, (B,)."""
     return (a - b).abs().mean((1, 2, 3))

@@ -21,7 +21,10 @@ except ModuleNotFoundError as err:
 
 @dataclass(frozen=True)
 class Misalignment:
-    """Bounds of the random affine; reconstructed from a text without numbers, confidence 60 %."""
+    """Bounds of the random displacement.
+
+    They are reconstructed, since the paper's text has no numbers; our confidence is 60 %.
+    """
 
     shift_px: float = 5.0  # along each axis, uniform
     angle_deg: float = 2.0  # about the centre, uniform
@@ -32,20 +35,23 @@ class Misalignment:
             raise FusionError(f"misalignment: expected bounds of 0 or more, found {self}")
 
     def draw(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
-        """Shifts (count, 2) in pixels, x then y, and angles (count,) in degrees."""
+        """Draw shifts (count, 2) in pixels, x then y, and angles (count,) in degrees."""
         x = torch.from_numpy(rng.uniform(-1.0, 1.0, (count, 3)).astype(np.float32))
         return x[:, :2] * self.shift_px, x[:, 2] * self.angle_deg
 
 
 def displace(infrared: Tensor, shift_px: Tensor, angle_deg: Tensor) -> Tensor:
-    """Rotate about the centre (counter-clockwise), then shift right and down.
+    """Rotate images about their centre (counter-clockwise), then shift them right and down.
 
-    What comes in from outside is mirrored; bilinear.
+    Values are interpolated bilinearly; beyond the edge the image is mirrored.
 
     Args:
-        infrared: (B, C, H, W).
-        shift_px: (B, 2), x then y.
-        angle_deg: (B,).
+        infrared: images, (B, C, H, W).
+        shift_px: shifts in pixels, (B, 2), x then y.
+        angle_deg: angles in degrees, (B,).
+
+    Returns:
+        The displaced images, (B, C, H, W).
     """
     height, width = infrared.shape[-2:]
     angle = torch.deg2rad(angle_deg.to(infrared))

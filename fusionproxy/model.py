@@ -1,4 +1,4 @@
-"""A student in one object: by name or file, for numpy or torch, of any type.
+"""A fusion student in one object, opened by name or file, for numpy arrays or torch tensors.
 
 from fusionproxy import FusionProxy
 fused = FusionProxy.from_pretrained("student_distilled").fuse(rgb, thermal)
@@ -59,7 +59,10 @@ class FusionProxy:
         return cls(path, _torch_runner(path))
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Copy the weights and what stands beside them (card, other formats); returns the folder.
+        """Copy the weights with the files beside them (card, other formats) into a folder.
+
+        Returns:
+            The folder.
 
         Raises:
             FusionError: the folder holds other weights.
@@ -95,16 +98,20 @@ class FusionProxy:
         rgb_range: Range | None = None,
         thermal_range: Range | None = None,
     ) -> Any:
-        """Fuse aligned images of one size; what comes out is as `rgb` in type, layout and range.
+        """Fuse aligned images of one size.
 
-        Images of a batch are fused one by one, so that each is what it is alone, to the bit.
+        Images of a batch are fused one by one, so that each comes out as if it were alone, to the
+        bit.
 
         Args:
             rgb: numpy (H, W, 3) or (B, H, W, 3), or torch (3, H, W) or (B, 3, H, W).
             thermal: numpy (H, W), (H, W, 1) or with B first, or torch (1, H, W) or (B, 1, H, W).
-            rgb_range: values that mean black and white. By default 0 to 255 for 8 bits and 0 to 1
+            rgb_range: the values of black and white. By default 0 to 255 for 8 bits and 0 to 1
                 for floats; 16-bit images need it.
-            thermal_range: likewise of the thermal image; values beyond are clipped.
+            thermal_range: likewise for the thermal image; values beyond are clipped.
+
+        Returns:
+            The fused image or batch, with the type, layout and range of `rgb`.
 
         Raises:
             FusionError: a shape, type or value is not the expected one, or the sizes differ.
@@ -154,7 +161,10 @@ class FusionProxy:
         return np.ascontiguousarray(scaled.astype(rgb.dtype))
 
     def _run_each(self, infrared: F32, visible: F32) -> F32:
-        """Fused (B, 3, H, W): network files take one image, and batches round sums differently."""
+        """Fuse the images of a batch one by one into (B, 3, H, W).
+
+        Network files take one image, and sums over a batch would be rounded differently.
+        """
         images = []
         for i in range(len(visible)):
             fused = self._run(infrared[i : i + 1], visible[i : i + 1])
@@ -187,7 +197,7 @@ def _find(name: str | Path) -> Path:
 
 
 def _of_folder(folder: Path) -> Path:
-    """The preferred file of a folder; int8 where there is no other."""
+    """The preferred weights of a folder; int8 only where there is no other file."""
     found = [
         path for suffix in PREFERRED for path in sorted(folder.glob(f"*{suffix}")) if is_ours(path)
     ]
@@ -240,7 +250,7 @@ def _check_sizes(visible: NDArray[Any], infrared: NDArray[Any]) -> None:
 
 
 def _visible_planes(rgb: NDArray[Any], channels_first: bool) -> NDArray[Any]:
-    """(B, 3, H, W)."""
+    """Arrange a visible image or batch as planes (B, 3, H, W)."""
     axis = -3 if channels_first else -1
     if rgb.ndim not in (3, 4) or rgb.shape[axis] != 3:
         layout = "(3, H, W) or (B, 3, H, W)" if channels_first else "(H, W, 3) or (B, H, W, 3)"
@@ -253,7 +263,10 @@ def _visible_planes(rgb: NDArray[Any], channels_first: bool) -> NDArray[Any]:
 def _infrared_planes(
     thermal: NDArray[Any], channels_first: bool, *, is_batch: bool
 ) -> NDArray[Any]:
-    """(B, 1, H, W); three channels are refused, but not three columns of a batch."""
+    """Arrange a thermal image or batch as planes (B, 1, H, W).
+
+    An image of three channels is refused, unlike a batch whose images are three columns wide.
+    """
     if channels_first:
         if thermal.ndim in (3, 4) and thermal.shape[-3] == 1:
             return thermal if thermal.ndim == 4 else thermal[None]
@@ -288,7 +301,7 @@ def _range_of(name: str, image: NDArray[Any], given: Range | None) -> Range:
 
 
 def _unit(name: str, planes: NDArray[Any], limits: Range) -> F32:
-    """Float planes in [0, 1]."""
+    """Scale planes from a range of values to floats in [0, 1]; values beyond are clipped."""
     low, high = limits
     values = planes.astype(np.float32)
     if not np.isfinite(values).all():

@@ -1,4 +1,4 @@
-"""What the `oracle` student learns from: the clear-day rendering of the same pose.
+"""The training task of the `oracle` student: the clear-day rendering of the same pose.
 
 It is an upper bound: no real camera has such a target.
 """
@@ -40,7 +40,7 @@ class OracleConfig:
 
 
 class OracleTask:
-    """Captured pairs and the distance to their clear pictures."""
+    """Batches of captured pairs and the distance to their clear-day pictures."""
 
     label = "oracle"
 
@@ -50,7 +50,7 @@ class OracleTask:
         self.modules: nn.Module | None = None  # nothing of its own to train
 
     def draw(self, rng: np.random.Generator) -> Batch:
-        """Random crops, half of them mirrored."""
+        """Draw a batch of random crops, half of them mirrored."""
         thermal, degraded, clear = [], [], []
         crop = (self.config.crop_height, self.config.crop_width)
         for index in rng.integers(len(self.training), size=self.batch):
@@ -67,7 +67,10 @@ class OracleTask:
         return to_tensors(np.stack(thermal), np.stack(degraded), np.stack(clear))
 
     def loss(self, fused: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """L1 on colours, L1 on image gradients, and 1 - SSIM of the luma; `total` weighs them."""
+        """Compute the distance to the clear picture; `total` is the weighted sum of its terms.
+
+        The terms are L1 on colours, L1 on image gradients, and 1 - SSIM of the luma.
+        """
         clear = batch["clear"]
         dx = (fused.diff(dim=3) - clear.diff(dim=3)).abs().mean()
         dy = (fused.diff(dim=2) - clear.diff(dim=2)).abs().mean()
@@ -77,12 +80,12 @@ class OracleTask:
         return {"total": pixel + weighted, "pixel": pixel, "structure": structure}
 
     def validate(self, student: Padded, most: int) -> dict[str, dict[str, float]]:
-        """Distances on held-out sequences, by weather."""
+        """Measure the distances on held-out sequences, by weather; see `validate` below."""
         return validate(student, self.validation, most)
 
     @torch.no_grad()
     def samples(self, student: Padded, rows: int = 6) -> U8:
-        """A picture with a row per sample: degraded, thermal, fused, clear; RGB."""
+        """RGB picture with a row for each sample: degraded, thermal, fused, clear."""
         lines = []
         for index in np.linspace(0, len(self.validation) - 1, rows).astype(int):
             low, heat, high = self.validation.sample(int(index))
@@ -95,14 +98,14 @@ class OracleTask:
         return np.asarray(np.vstack(lines), dtype=np.uint8)
 
     def facts(self) -> Mapping[str, str]:
-        """What the weights should say of their data."""
+        """Facts about the data that the weights record: hash and looks."""
         look = (read_about(self.folder) or {}).get("look")
         looks = [] if look is None else [int(look)]
         return {"data_hash": data_hash(self.folder), "looks": json.dumps(looks)}
 
 
 def to_tensors(thermal: U8, degraded: U8, clear: U8) -> Batch:
-    """Bytes (B, H, W[, 3]) to planes in [0, 1]."""
+    """Convert bytes (B, H, W[, 3]) to planes in [0, 1], (B, 1 or 3, H, W)."""
     low, high = (
         torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32) / 255)
         for x in (degraded, clear)
@@ -113,7 +116,10 @@ def to_tensors(thermal: U8, degraded: U8, clear: U8) -> Batch:
 
 @torch.no_grad()
 def validate(student: Padded, pairs: Pairs, most: int = 80) -> dict[str, dict[str, float]]:
-    """Mean L1, PSNR and SSIM by weather for the student, the input and average fusion."""
+    """Mean L1, PSNR (dB) and SSIM to the clear picture, by weather.
+
+    They are measured for the student, for its visible input and for average fusion.
+    """
     sums: dict[str, dict[str, list[float]]] = {}
     for index in range(0, len(pairs), max(1, len(pairs) // most)):
         low, heat, high = pairs.sample(index)

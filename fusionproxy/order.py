@@ -1,4 +1,4 @@
-"""The order of files by name, as people count: 2 comes before 10; and which files are left out."""
+"""Natural order of files by name (2 before 10), and which files are no user's own."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir"})
 
 
 def folded(text: str) -> str:
-    """Text to compare without letter case and Unicode normal form (macOS writes NFD)."""
+    """Normalise text for comparison without letter case and Unicode form (macOS writes NFD)."""
     caseless = unicodedata.normalize("NFD", text).casefold()
     return unicodedata.normalize("NFC", caseless)
 
 
 def natural(text: str) -> tuple[Any, ...]:
-    """Sort key: numbers by value, letters without case; names that are equal so by their text.
+    """Sort key by the value of numbers and by letters without case.
 
-    `a1`, `a02`, `a10` and `1-9`, `1-10`, `2-1` are in this order; digits of any script count.
+    `a1`, `a02`, `a10` and `1-9`, `1-10`, `2-1` are in this order. Digits of any script count. Names
+    that are equal by this rule are in the order of their text.
     """
     plain = "".join(str(unicodedata.decimal(letter, letter)) for letter in folded(text))
     parts: list[Any] = NUMBER.split(plain)
@@ -33,7 +34,7 @@ def natural(text: str) -> tuple[Any, ...]:
 
 
 def in_order(paths: Iterable[Path]) -> list[Path]:
-    """Files or folders in natural order, folder by folder; files by stem, then by suffix."""
+    """Sort files or folders naturally, folder by folder, and files by stem, then suffix."""
     return sorted(paths, key=_path_key)
 
 
@@ -43,5 +44,5 @@ def _path_key(path: Path) -> tuple[Any, ...]:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a name is a user's own: systems leave `._x.png`, `.DS_Store`, `Thumbs.db` about."""
+    """Whether a name is a user's own and not `._x.png`, `.DS_Store`, `Thumbs.db` of a system."""
     return not path.name.startswith(".") and path.name.lower() not in SYSTEM_FILES

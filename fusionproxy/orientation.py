@@ -1,4 +1,4 @@
-"""Turns of stored pictures into upright ones: EXIF orientations and display matrices of videos."""
+"""Turns that make stored pictures upright: EXIF orientations, display matrices of videos."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 
 class Turn(NamedTuple):
-    """A multiple of a quarter turn, mirrored or not: a transposition, then flips."""
+    """A multiple of a quarter turn, mirrored or not, as a transposition and then flips."""
 
     is_transposed: bool = False
     flips_rows: bool = False
     flips_columns: bool = False
 
     def apply(self, image: NDArray[Any]) -> NDArray[Any]:
-        """The upright picture of a stored one; the first two axes are rows and columns."""
+        """Turn a stored picture upright; its first two axes are rows and columns."""
         if self.is_transposed:
             image = image.swapaxes(0, 1)
         if self.flips_rows:
@@ -44,7 +44,8 @@ ORIENTATIONS: Mapping[int, Turn] = {
 def turn_of_matrix(matrix: Sequence[int]) -> Turn | None:
     """Turn of a display matrix (libavutil/display.h); None where it is no multiple of 90 degrees.
 
-    A stored point (x, y) is shown at (a x + c y, b x + d y), of the rows (a, b, u), (c, d, v).
+    With the rows (a, b, u) and (c, d, v), a stored point (x, y) is shown at
+    (a x + c y, b x + d y).
     """
     a, b, c, d = matrix[0], matrix[1], matrix[3], matrix[4]
     if a and d and not b and not c:

@@ -43,7 +43,7 @@ class PairOptions:
         """How files are read."""
         return ReadAs(self.infrared_range, self.visible_range, "rgb" if self.rgb else "any")
 
-    def open(self, folder: Path) -> PairSource:
+    def open_pairs(self, folder: Path) -> PairSource:
         """Open the pairs of a folder."""
         return open_pairs(folder, self.layout, self.split, self.read_as)
 
@@ -67,8 +67,8 @@ def parse_size(option: str, text: str) -> tuple[int, int]:
 def check(options: CheckOptions) -> str:
     """Read every pair of a folder; returns the card, unless it is written."""
     if options.card:
-        check_file(options.card)
-    source = options.open(options.folder)
+        check_file(options.card, flag="--card")
+    source = options.open_pairs(options.folder)
     for index in range(len(source)):
         source.load(index)  # every file is read once, so that the card vouches for it
     text = json.dumps(source.card(), indent=1)

@@ -1,4 +1,4 @@
-"""Which names of two folders belong together: equal ones, else one rule after the other."""
+"""Finds out which names of two folders belong together, by one rule after the other."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Partner(NamedTuple):
 
 
 def without_marks(stem: str, marks: Sequence[str]) -> dict[str, str]:
-    """What may be left of a name once a mark is taken out of it, by folded text; itself is one.
+    """Texts that may remain of a name without its marks, by folded text; the name is one of them.
 
     A mark stands between separators, digits and ends: `IR_01` and `01ir` leave `01`.
     """
@@ -53,13 +53,13 @@ def without_marks(stem: str, marks: Sequence[str]) -> dict[str, str]:
 
 
 def pair_up(infrared: Sequence[str], visible: Sequence[str]) -> list[Partner]:
-    """Partners of two lists of stems, in natural order; those that have none are left out.
+    """Pair up two lists of stems, in natural order; stems without a partner are left out.
 
-    Equal names are partners first. Of the others those that are equal but for letter case and
-    Unicode normal form, and of what remains those that are equal but for the marks of their sides.
+    Equal names are paired first. Of the others those are paired that differ only in letter case or
+    Unicode normal form, and of the rest those that differ only in the marks of their sides.
 
     Raises:
-        FusionError: one could belong to several.
+        FusionError: a stem could belong to several others.
     """
     found: list[Partner] = []
     a, b = list(infrared), list(visible)
@@ -96,7 +96,7 @@ def _left(rule: str, stem: str, marks: Sequence[str]) -> dict[str, str]:
 def _candidates(
     these: Mapping[str, Mapping[str, str]], those: Mapping[str, Mapping[str, str]]
 ) -> dict[str, list[str]]:
-    """Names of `those` that have something left in common with each of `these`."""
+    """Names of `those` that share a remaining text with each of `these`."""
     holders: dict[str, list[str]] = {}
     for stem, left in those.items():
         for key in left:
@@ -108,12 +108,12 @@ def _candidates(
 
 
 def _common(infrared: Mapping[str, str], visible: Mapping[str, str]) -> str:
-    """The longest that both have left, as the visible one writes it."""
+    """The longest remaining text that both names share, in the visible name's spelling."""
     return max((visible[key] for key in visible if key in infrared), key=len)
 
 
 def _unique(found: Sequence[Partner]) -> list[Partner]:
-    """Of two pairs of one name the one that was found by marks takes its visible image's name."""
+    """Rename a pair found by marks after its visible image where another pair has its name."""
     exact = {item.name for item in found if item.rule != MARKS}
     return [
         item._replace(name=item.visible) if item.rule == MARKS and item.name in exact else item
@@ -122,7 +122,7 @@ def _unique(found: Sequence[Partner]) -> list[Partner]:
 
 
 class ByName:
-    """Files of one folder that are asked for by the name of a pair, by the same rules."""
+    """Finds files of one folder by the name of a pair, with the same rules."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files = files
@@ -138,10 +138,10 @@ class ByName:
         return len(self._files)
 
     def find(self, name: str) -> Path | None:
-        """The file of a pair.
+        """Find the file of a pair; None where there is none.
 
         Raises:
-            FusionError: several could be meant.
+            FusionError: several files could be meant.
         """
         if name in self._files:
             return self._files[name]
@@ -156,7 +156,7 @@ class ByName:
 
 
 def said(found: Iterable[Partner]) -> str:
-    """How many pairs each rule found, with an example; empty where all names are equal."""
+    """Text of how many pairs each rule found, with an example; empty where names are equal."""
     items = list(found)
     counts = [(rule, [item for item in items if item.rule == rule]) for rule in RULES]
     if not any(group for rule, group in counts if rule != EQUAL):

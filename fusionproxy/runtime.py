@@ -95,7 +95,7 @@ _ENGINES: tuple[tuple[str, type[_OpenVino] | type[_OnnxRuntime]], ...] = (
 
 
 class OnnxModel:
-    """A network in an ONNX file or an IR, callable on float32 arrays in the order of its inputs."""
+    """A network of an ONNX file or an IR; it is called with float32 arrays in input order."""
 
     def __init__(self, path: Path, threads: int = 2, runtime: str | None = None) -> None:
         """Load the file.
@@ -125,7 +125,7 @@ class OnnxModel:
         return self._engine.input_shapes
 
     def __call__(self, *inputs: NDArray[Any]) -> list[F32]:
-        """Run the network; outputs in the file's order, each a fresh array.
+        """Run the network; its outputs are new arrays in the file's order.
 
         Raises:
             FusionError: the number of inputs or one of their shapes is not the file's.
@@ -133,7 +133,7 @@ class OnnxModel:
         return [np.array(item) for item in self.views(*inputs)]
 
     def views(self, *inputs: NDArray[Any]) -> list[F32]:
-        """As calling it, but the next run may overwrite the arrays; saves a copy of each."""
+        """Run the network as a call does, without copies: the next run may overwrite the arrays."""
         expected, found = self.input_shapes, tuple(item.shape for item in inputs)
         if len(expected) != len(found) or not all(map(_fits, expected, found)):
             raise FusionError(f"the network takes inputs of shapes {expected}, found {found}")
@@ -141,7 +141,7 @@ class OnnxModel:
         return self._engine.run(ready)
 
     def layers(self, *inputs: NDArray[Any]) -> list[Layer]:
-        """Layers as they run at these inputs' sizes.
+        """List the layers as they run at the sizes of these inputs.
 
         Raises:
             FusionError: the runtime does not say; OpenVINO does.

@@ -153,7 +153,7 @@ def run(arguments: list[str] | None) -> str:
     """Train as a command line says; returns what to say at the end."""
     found = parser().parse_args(arguments)
     options, config = configured(Options, found), config_of(found)
-    check_folder(options.out)
+    check_folder(options.out, flag="--out")
     place = find_place(options.device)
     path = train(config, options.out, resume=options.resume, place=place)
     done = f"\nwrote {path}; export it with `python -m fusionproxy.export {options.out}`"

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Protocol, cast
 
-import cv2
 import numpy as np
 
 from fusiondrive.cli import Flag, check_values
@@ -19,6 +18,7 @@ from fusiondrive.provenance import UNKNOWN, source_commit
 from fusionproxy.config import PRESETS, preset
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, missing_extra
+from fusionproxy.fuse import write_image
 
 try:
     import torch
@@ -236,7 +236,7 @@ def check(trainer: Trainer, smooth: float, board: SummaryWriter) -> None:
         for name, value in row.items():
             board.add_scalar(f"{group}/{name}", value, trainer.step)
     picture = trainer.task.samples(trainer.average)
-    cv2.imwrite(str(trainer.run / "samples.png"), picture[:, :, ::-1])
+    write_image(trainer.run / "samples.png", picture)
 
 
 def finish(trainer: Trainer) -> Path:

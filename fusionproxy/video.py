@@ -18,7 +18,9 @@ from fusionproxy.pair_source import Pair, ReadAs
 from fusionproxy.video_reading import Video, VideoFrame
 
 logger = logging.getLogger(__name__)
-SUFFIXES = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm"})
+SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".wmv"}
+)
 ENCODER = {"crf": "18", "preset": "veryfast"}
 FORMAT = "mp4"
 TICKS = 90_000  # a second, at least: finer than the milliseconds of Matroska
@@ -27,10 +29,10 @@ RATE_TOLERANCE = 0.01  # share of the rate: averages of variable rates differ a 
 
 
 class VideoPairs:
-    """Two videos whose frames of one index belong together, which their times must bear out."""
+    """Two videos whose frames are paired by index; their times must agree with that."""
 
     def __init__(self, infrared: Path, visible: Path, read_as: ReadAs | None = None) -> None:
-        """Open both.
+        """Open both videos.
 
         Raises:
             FusionError: one cannot be read, or they differ in size, rate or length.
@@ -59,15 +61,15 @@ class VideoPairs:
             )
 
     def __len__(self) -> int:
-        """Number of frames by the containers; 0 where they do not say."""
+        """Number of frames as the containers say; 0 where they do not."""
         return self._infrared.count or self._visible.count
 
     def __iter__(self) -> Iterator[Pair]:
-        """Frames in their order, named by their index, at the times of the visible video.
+        """Yield frames in order, named by their index, at the times of the visible video.
 
         Raises:
-            FusionError: a file is broken, the infrared one is in colour, one ends first, or frames
-                of one index are not of one time.
+            FusionError: a file is broken, the infrared one is in colour, one ends first, or two
+                frames of one index differ in time.
         """
         a, b = iter(self._infrared), iter(self._visible)
         index = 0
@@ -86,7 +88,7 @@ class VideoPairs:
             )
 
     def _check_times(self, index: int, infrared: VideoFrame, visible: VideoFrame) -> Fraction:
-        """Seconds since the first visible frame.
+        """Seconds from the first visible frame to this one.
 
         Raises:
             FusionError: the infrared frame is more than half a frame away.
@@ -107,7 +109,7 @@ def _shown(value: object) -> str:
 
 
 class VideoWriter:
-    """Frames of one size to an mp4; its encoder needs even sides, so odd ones repeat an edge."""
+    """Writes frames of one size to an mp4; the edge of an odd side is repeated for H.264."""
 
     def __init__(self, path: Path, rate: Fraction) -> None:
         self._container: Any = av.open(str(path), "w", format=FORMAT)
@@ -119,16 +121,17 @@ class VideoWriter:
         """Append a picture (H, W, 3) RGB.
 
         Args:
-            picture: of the size of those before it.
-            time_s: seconds since the first, rising; by default one step of the rate further.
+            picture: an image of the size of those before it.
+            time_s: seconds since the first picture, rising; by default one step of the rate after
+                the last one.
 
         Raises:
-            FusionError: it has another size than the first.
+            FusionError: the picture has another size than the first.
         """
         height, width = picture.shape[:2]
         even = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         if self._stream is None:
-            self._open(even.shape[0], even.shape[1])
+            self._open(even.shape[0], even.shape[1], is_steady=time_s is None)
         expected = (self._stream.height, self._stream.width)
         if even.shape[:2] != expected:
             raise FusionError(
@@ -142,7 +145,7 @@ class VideoWriter:
         self._count += 1
         self._container.mux(self._stream.encode(frame))
 
-    def _open(self, height: int, width: int) -> None:
+    def _open(self, height: int, width: int, *, is_steady: bool) -> None:
         stream = self._container.add_stream("libx264", rate=self._rate, options=ENCODER)
         stream.height, stream.width = height, width
         stream.pix_fmt = "yuv420p"
@@ -151,6 +154,8 @@ class VideoWriter:
         steps = -(-TICKS // per_second)  # a step of the rate is a whole number of ticks
         codec.time_base = Fraction(1, steps * per_second)
         codec.colorspace, codec.color_range = BT601, LIMITED  # as the frames are converted
+        if not is_steady:
+            codec.max_b_frames = 0  # reordering makes mp4 name too short a duration
         self._stream = stream
 
     def __enter__(self) -> VideoWriter:

@@ -1,4 +1,4 @@
-"""Reads one video frame by frame: upright, in 8 bits, with the time of each frame."""
+"""Reads one video frame by frame, upright and in 8 bits, with the time of each frame."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ SHORT_BY = Fraction(3, 2)  # of the longest time between frames: what a file may
 
 
 class VideoFrame(NamedTuple):
-    """A frame of a video."""
+    """One frame of a video with its time."""
 
     time_s: Fraction  # as the file has it; the first need not be 0
     image: U8  # infrared (H, W), visible (H, W, 3) RGB
 
 
 class Video:
-    """A file with one video stream; frames are decoded anew by each iteration."""
+    """A file with one video stream; each iteration decodes its frames anew."""
 
     def __init__(
         self, path: Path, side: str, limits: Limits | None = None, kind: str = "any"
     ) -> None:
-        """Open it and read its first frame.
+        """Open the video and read its first frame.
 
         Args:
             path: the file.
             side: `infrared` (grey is expected) or `visible`.
             limits: values that become black and white; 16-bit and float files need them.
-            kind: of a visible video, `any` or `rgb`.
+            kind: what a visible video may be, `any` or `rgb` (grey is refused).
 
         Raises:
-            FusionError: it is no video, has no frames, or needs a range.
+            FusionError: the file is no video, has no frames, or needs a range.
         """
         self.path, self.side = path, side
         self._limits, self._kind = limits, kind
@@ -67,7 +67,7 @@ class Video:
         self.size = (first.image.shape[1], first.image.shape[0])  # width, height
 
     def __iter__(self) -> Iterator[VideoFrame]:
-        """Frames in their order.
+        """Yield the frames in order.
 
         Raises:
             FusionError: the file is broken or cut off, a frame is of another size or kind, or
@@ -90,9 +90,9 @@ class Video:
             clock.check_end(_declared_end(stream))
 
     def _image(self, frame: Any, where: str, *, is_raw: bool) -> U8:
-        """An upright frame in 8 bits."""
+        """Convert a decoded frame to an upright image in 8 bits."""
         if frame.is_corrupt:
-            raise FusionError(f"{where} is damaged")
+            raise FusionError(f"{where} is damaged; cut it away, or take an undamaged file")
         values, known = values_of(frame, where, self.side, is_raw=is_raw)
         image: NDArray[Any] = values
         if self._limits is not None or values.dtype != np.uint8:
@@ -108,7 +108,7 @@ class Video:
 
 
 class _Clock:
-    """Times of the frames of a video as they are read."""
+    """Keeps the times of the frames of a video as they are read."""
 
     def __init__(self, path: Path, step: Fraction) -> None:
         self._path, self._step = path, step  # seconds between frames, 0 where it is not known
@@ -120,7 +120,7 @@ class _Clock:
         """Seconds at which the next frame is shown.
 
         Raises:
-            FusionError: it is not after the frame before.
+            FusionError: that time is not after the one of the frame before.
         """
         last = self._last
         if frame.pts is None:
@@ -151,7 +151,7 @@ class _Clock:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """The video stream of a file; pictures that are attached to sound are none."""
+    """The video stream of a file; a cover picture of a sound file is none."""
     if not path.is_file():
         raise FusionError(f"no video at {path}")
     try:
@@ -199,7 +199,7 @@ def _turn(frame: Any, where: str) -> Turn:
 
 
 def _declared_end(stream: Any) -> Fraction | None:
-    """Seconds at which the last frame ends by the headers; None where they do not say."""
+    """Seconds at which the last frame ends by the file's headers; None where they do not say."""
     container = stream.container
     if container.format.name == "avi" and stream.frames and stream.average_rate:
         return Fraction(stream.frames / stream.average_rate)  # the duration is of what is there

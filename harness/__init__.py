@@ -6,8 +6,10 @@ neither the client nor the renderer is loaded before an environment is made.
 
 import gymnasium
 
-from fusiondrive.home import ensure_home
 from harness.launch import find_siblings
+
+find_siblings()  # before another of our packages is imported
+from fusiondrive.client import prepare_client  # noqa: E402
 
 ENV_ID = "fusiondrive/CarlaDriving-v0"
 
@@ -18,6 +20,5 @@ def register() -> None:
         gymnasium.register(id=ENV_ID, entry_point="harness.env:CarlaDrivingEnv")
 
 
-find_siblings()
-ensure_home()  # before any module loads CARLA's library
+prepare_client()  # before any module imports carla
 register()  # at import, since gymnasium 1.x finds no plug-ins by itself

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 from tabulate import tabulate
 
 from fusiondrive.errors import ConfigError, FusionDriveError
 from fusiondrive.paths import user_path
 from fusiondrive.text import lenient_output
+from fusiondrive.types import Control
 from harness.checks import check_names, check_reachable
 from harness.config import BACKENDS, Timeouts
-from harness.env import CarlaDrivingEnv, EnvConfig
+from harness.drive import Drive
+from harness.env_config import EnvConfig
+from harness.guard import GuardedPolicy
 from harness.probe import DEFAULT_PORT, read_profile
+from harness.rollout import Stopped, rollout
 from harness.server import RunningServer, ServerSpec, process_rss_mb
 from harness.session import DELTA_S
+from harness.simulation import Simulation
 from policies import check_policy, make_policy
-from policies.base import Policy, camera_of, sensors_of
+from policies.base import Policy
 from scenarios.spec import EpisodeSpec
 from scenarios.weather import WEATHERS
 from sensors.fusion import fuser_names
@@ -49,49 +54,55 @@ class Timing:
         return self.steps / self.seconds
 
 
-def measure(env: CarlaDrivingEnv, policy: Policy, spec: EpisodeSpec, steps: int) -> Timing:
+class _Meter:
+    """Ends a drive after so many steps, and times them without what came before the first."""
+
+    def __init__(self, simulation: Simulation, limit: int) -> None:
+        self._clock, self._limit = simulation.clock, limit
+        self._address = simulation.session.address
+        self._began_s = 0.0
+        self.steps = 0
+        self.seconds = 0.0
+
+    def on_step(self, drive: Drive, control: Control) -> None:
+        """Begin anew before the first step, and count the others."""
+        if drive.steps == 0:
+            self._clock.reset()
+            read_profile(self._address.host, self._address.port)
+            self._began_s = time.perf_counter()
+        self.steps, self.seconds = drive.steps, time.perf_counter() - self._began_s
+
+    def is_full(self) -> bool:
+        """Whether the steps that were asked for are driven."""
+        return self.steps >= self._limit
+
+
+def measure(simulation: Simulation, policy: Policy, spec: EpisodeSpec, steps: int) -> Timing:
     """Drive `steps` steps after a warm-up, episodes one after the other; resets are not counted."""
-    address = env.session.address
-    _drive(env, policy, spec, WARM_UP_STEPS)
-    env.clock.reset()
-    read_profile(address.host, address.port)  # begins anew
+    address = simulation.session.address
+    _drive(simulation, policy, spec, WARM_UP_STEPS)
     seconds, driven = 0.0, 0
+    totals_s = dict.fromkeys(CLIENT_STAGES, 0.0)
     server_ms: dict[str, float] | None = None
     while driven < steps:
-        env.reset(seed=spec.seed, options={"spec": spec})
-        policy.reset(env.context())
-        if driven == 0:
-            env.clock.reset()
-            read_profile(address.host, address.port)
-        began = time.perf_counter()
-        count = _steps(env, policy, steps - driven)
-        seconds += time.perf_counter() - began
-        driven += count
+        meter = _drive(simulation, policy, spec, steps - driven)
+        seconds += meter.seconds
+        driven += meter.steps
+        for name in CLIENT_STAGES:
+            totals_s[name] += simulation.clock.totals_s.get(name, 0.0)
         if server_ms is None:
             server_ms = read_profile(address.host, address.port)
-    totals = env.clock.totals_s
-    client_ms = {name: 1000.0 * totals.get(name, 0.0) / driven for name in CLIENT_STAGES}
+    client_ms = {name: 1000.0 * totals_s[name] / driven for name in CLIENT_STAGES}
     client_ms["rest"] = 1000.0 * seconds / driven - sum(client_ms.values())
     return Timing(driven, seconds, client_ms, server_ms, process_rss_mb(os.getpid()), None)
 
 
-def _drive(env: CarlaDrivingEnv, policy: Policy, spec: EpisodeSpec, steps: int) -> None:
-    env.reset(seed=spec.seed, options={"spec": spec})
-    policy.reset(env.context())
-    _steps(env, policy, steps)
-
-
-def _steps(env: CarlaDrivingEnv, policy: Policy, limit: int) -> int:
-    """Drive until the episode or the limit ends; returns the number of steps."""
-    for count in range(1, limit + 1):
-        with env.clock.stage("policy"):
-            state = env.state if policy.is_privileged else None
-            control = policy.act(env.observation(), state)
-        action = np.array([control.throttle, control.steer, control.brake], np.float32)
-        _, _, terminated, truncated, _ = env.step(action)
-        if terminated or truncated:
-            return count
-    return limit
+def _drive(simulation: Simulation, policy: Policy, spec: EpisodeSpec, limit: int) -> _Meter:
+    """One drive, until its end or that of the steps."""
+    meter = _Meter(simulation, limit)
+    with contextlib.suppress(Stopped):
+        rollout(simulation.begin(spec), policy, observers=(meter,), should_stop=meter.is_full)
+    return meter
 
 
 def report(timing: Timing) -> str:
@@ -143,7 +154,7 @@ def _run(options: argparse.Namespace) -> None:
         raise ConfigError(f"steps: expected at least 1, found {options.steps}")
     if options.backend == "external":
         check_reachable(options.host, options.port or DEFAULT_PORT, Timeouts().connect_s)
-    policy = make_policy(options.policy)
+    policy = GuardedPolicy(make_policy(options.policy))
     spec = EpisodeSpec(
         town=options.town,
         route_id=options.route,
@@ -161,14 +172,10 @@ def _run(options: argparse.Namespace) -> None:
     print("starting the simulator; its first start compiles the renderer", file=sys.stderr)
     with RunningServer(server_spec) as server:
         here = ServerSpec("external", server.host, server.port)
-        env = CarlaDrivingEnv(
-            EnvConfig(server=here, camera=camera_of(policy), sensors=sensors_of(policy))
-        )
-        try:
-            timing = measure(env, policy, spec, options.steps)
-            print(report(Timing(**{**vars(timing), "server_rss_mb": server.rss_mb()})))
-        finally:
-            env.close()
+        config = EnvConfig(server=here, camera=policy.camera, sensors=policy.sensors)
+        with Simulation(config) as simulation:
+            timing = measure(simulation, policy, spec, options.steps)
+            print(report(replace(timing, server_rss_mb=server.rss_mb())))
 
 
 def _parser() -> argparse.ArgumentParser:

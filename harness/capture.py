@@ -28,11 +28,14 @@ from fusiondrive.files import check_folder
 from fusiondrive.types import Control
 from fusionproxy.data import PARTS, U8, Shard, read_about, read_index, write_shard
 from fusionproxy.errors import FusionError
-from harness.env import CarlaDrivingEnv, EnvConfig
+from harness.drive import Drive
+from harness.env_config import EnvConfig
 from harness.rollout import Stopped, rollout
 from harness.server import ServerSpec
+from harness.simulation import Simulation
 from harness.supervision import EXIT_BAD_INPUT, EXIT_SIMULATOR, Pulse, supervise
 from policies.expert import ExpertPolicy
+from scenarios.route_xml import town_name
 from scenarios.spec import EpisodeSpec
 from scenarios.weather import carla_weather, preset
 from sensors.frame import RigFrame
@@ -47,7 +50,11 @@ class CaptureConfig:
 
     towns: Annotated[
         tuple[str, ...],
-        Flag("such as Town02 random:7; Town03 stays unseen by default", names=("--town",)),
+        Flag(
+            "such as Town02 random:7; Town03 stays unseen by default",
+            names=("--town",),
+            read=town_name,
+        ),
     ] = ("Town02",)
     weathers: Annotated[
         tuple[str, ...], Flag("of the drives", metavar="NAME", names=("--weather",))
@@ -85,17 +92,17 @@ class Capture:
     last_step: int = 0
     last_place: tuple[float, float] = (math.inf, math.inf)
 
-    def on_step(self, env: CarlaDrivingEnv, control: Control) -> None:
+    def on_step(self, drive: Drive, control: Control) -> None:
         """Every few steps, freeze the world and look at it in both weathers."""
         self.steps += 1
         self.beat()
         if self.steps % self.config.every or self.is_full:
             return
-        pose = env.state.ego.pose
+        pose = drive.state.ego.pose
         has_moved = math.dist(self.last_place, (pose.x, pose.y)) >= self.config.spacing_m
         if has_moved or self.steps - self.last_step >= self.config.standing_steps:
             self.last_step, self.last_place = self.steps, (pose.x, pose.y)
-            self.samples.append(sample_pose(env, self.weather))
+            self.samples.append(sample_pose(drive, self.weather))
 
     @property
     def is_full(self) -> bool:
@@ -103,13 +110,13 @@ class Capture:
         return len(self.samples) >= self.config.per_drive
 
 
-def sample_pose(env: CarlaDrivingEnv, weather: str) -> dict[str, U8]:
+def sample_pose(drive: Drive, weather: str) -> dict[str, U8]:
     """See the current pose in `weather` and on a clear day; the drive then goes on as it was.
 
     Raises:
         SimulatorError: the camera or an actor moved between the two pictures.
     """
-    session, rig = env.session, env.drive.rig
+    session, rig = drive.setup.session, drive.rig
     world = session.world
     snapshot = world.get_snapshot()
     moving = [a for a in world.get_actors() if a.type_id.startswith(("vehicle.", "walker."))]
@@ -130,10 +137,8 @@ def sample_pose(env: CarlaDrivingEnv, weather: str) -> dict[str, U8]:
             actor.set_simulate_physics(True)
             actor.set_target_velocity(velocities[actor.id])
     _check_still(degraded, clear, [(before.find(a.id), after.find(a.id)) for a in moving])
-    look = preset(weather)
-    thermal = env.drive.setup.pipeline.make(
-        degraded, env.state, is_night=look.is_night, fog_density=look.fog_density
-    ).thermal
+    atmosphere = preset(weather).atmosphere
+    thermal = drive.setup.pipeline.make(degraded, drive.state, atmosphere).thermal
     assert thermal is not None  # the drive's input is `thermal`
     return {"degraded": degraded.rgb, "thermal": thermal, "clear": clear.rgb}
 
@@ -176,19 +181,19 @@ def capture(config: CaptureConfig, out: Path, beat: Callable[[], None] = lambda:
         return
     first = config.towns[0]
     server = ServerSpec(town=first, maps=config.maps)
-    env = CarlaDrivingEnv(EnvConfig(server=server, town=first, input="thermal"))
+    simulation = Simulation(EnvConfig(server=server, town=first, input="thermal"))
     try:
         for town in config.towns:
-            env.session.check_has(town)
-        about["look"] = check_look(out, found, env.session.look)
-        _fill(env, config, out, about, have, beat)
+            simulation.session.check_has(town)
+        about["look"] = check_look(out, found, simulation.session.look)
+        _fill(simulation, config, out, about, have, beat)
     finally:
-        env.close()
+        simulation.close()
     print()
 
 
 def _fill(
-    env: CarlaDrivingEnv,
+    simulation: Simulation,
     config: CaptureConfig,
     out: Path,
     about: dict[str, Any],
@@ -205,8 +210,8 @@ def _fill(
         name = f"{_place(town)}_{drive:04d}_{weather}"
         if name in have:
             continue
-        spec = _spec(env, config, drive)
-        samples = drive_once(env, Capture(config, weather, beat), spec)
+        spec = _spec(simulation, config, drive)
+        samples = drive_once(simulation.begin(spec), Capture(config, weather, beat))
         have[name] = len(samples)
         empty = 0 if samples else empty + 1
         if empty > MOST_EMPTY:
@@ -225,9 +230,9 @@ def _place(town: str) -> str:
     return town.replace(":", "_")
 
 
-def _spec(env: CarlaDrivingEnv, config: CaptureConfig, drive: int) -> EpisodeSpec:
+def _spec(simulation: Simulation, config: CaptureConfig, drive: int) -> EpisodeSpec:
     town, number, weather = config.plan(drive)
-    routes = env.routes(town)
+    routes = simulation.routes(town)
     return EpisodeSpec(
         town=town,
         route_id=routes[number % len(routes)].route_id,
@@ -256,16 +261,10 @@ def check_look(out: Path, about: dict[str, Any], look: int | None) -> int | None
     return about.get("look")
 
 
-def drive_once(env: CarlaDrivingEnv, observer: Capture, spec: EpisodeSpec) -> list[dict[str, U8]]:
+def drive_once(drive: Drive, observer: Capture) -> list[dict[str, U8]]:
     """Samples of one drive; a drive that ends early gives fewer."""
     with contextlib.suppress(Stopped):
-        rollout(
-            env,
-            ExpertPolicy(),
-            spec,
-            observers=(observer,),
-            should_stop=lambda: observer.is_full,
-        )
+        rollout(drive, ExpertPolicy(), observers=(observer,), should_stop=lambda: observer.is_full)
     return observer.samples
 
 
@@ -281,7 +280,7 @@ def run(arguments: list[str] | None) -> int:
     parser = command_parser("harness.capture", __doc__, CaptureConfig, Options)
     found = parser.parse_args(arguments)
     config, out = configured(CaptureConfig, found), configured(Options, found).out
-    check_folder(out)
+    check_folder(out, flag="--out")
     return supervise(_drive, (config, out), lambda: len(read_index(out)))
 
 

@@ -18,13 +18,15 @@ import cv2
 
 from fusiondrive.errors import ConfigError, MapError, unknown_name
 from harness.config import RunConfig
+from harness.guard import guarded, limited
 from harness.probe import DEFAULT_PORT, check_version, is_port_free
 from policies import LEADERBOARD, POLICIES, check_policy, make_policy
 from policies.base import Policy, close_policy
 from results.row import LETTERS
-from scenarios.route_files import RouteSpec, is_random_town, read_route_xml, town_name
+from scenarios.route_files import is_random_town, read_route_xml
 from scenarios.route_weather import ROUTE_WEATHER
-from scenarios.spec import COLLISION_MODES, check_traffic
+from scenarios.route_xml import town_name
+from scenarios.spec import COLLISION_MODES, RouteSpec, check_traffic
 from scenarios.weather import WEATHERS
 from sensors.fusion import BLANKED, fuser_names, make_fuser
 from sensors.inputs import INPUTS
@@ -46,7 +48,7 @@ PORT_STRIDE = 4  # a server takes P, P+1 and, on Unreal, P+2
 
 
 @dataclass(frozen=True)
-class Drivers:
+class ModelFacts:
     """What was learnt of policy and fuser while checking them."""
 
     policy_weights: str
@@ -57,7 +59,7 @@ class Drivers:
     fuser_looks: tuple[int, ...] = ()
 
 
-def check_run(config: RunConfig) -> Drivers:
+def check_run(config: RunConfig) -> ModelFacts:
     """Check names, files, weights, ports and the display.
 
     Raises:
@@ -74,7 +76,7 @@ def check_run(config: RunConfig) -> Drivers:
     if config.show:
         check_display()
     check_ports(config)
-    return load_drivers(config)
+    return load_models(config)
 
 
 def check_names(kind: str, names: Sequence[str], known: object) -> None:
@@ -242,20 +244,23 @@ def check_reachable(host: str, port: int, timeout_s: float) -> None:
         ) from err
 
 
-def load_drivers(config: RunConfig) -> Drivers:
+def load_models(config: RunConfig) -> ModelFacts:
     """Load policy and fuser once, so that bad weights stop the run here; keep their hashes."""
     check_weights(config)
-    with redirect_stdout(sys.stderr):  # what an agent prints is no part of the table
-        policy = driver(config)
+    # What an agent prints is no part of the table.
+    wait_s, label = config.timeouts.agent_setup_s, f"policy {config.policy}"
+    with redirect_stdout(sys.stderr), limited(wait_s, label):
+        policy = build_policy(config)
         try:
             check_sight(config, policy)
+            policy_hash = guarded(policy.weights_hash, None, wait_s)
         finally:
             close_policy(policy)
-    policy_hash, policy_looks = policy.weights_hash(), looks_of(policy)
+    policy_looks = policy.looks
     if "fused" not in config.input:
-        return Drivers(policy_hash, "none", "none", policy_looks)
+        return ModelFacts(policy_hash, "none", "none", policy_looks)
     fuser = make_fuser(config.fuser, config.fuser_weights)
-    return Drivers(policy_hash, fuser.weights_hash(), fuser.label, policy_looks, looks_of(fuser))
+    return ModelFacts(policy_hash, fuser.weights_hash(), fuser.label, policy_looks, fuser.looks)
 
 
 def check_weights(config: RunConfig) -> None:
@@ -270,7 +275,7 @@ def check_weights(config: RunConfig) -> None:
         raise ConfigError(f"{label} weights {path}: {what}")
 
 
-def driver(config: RunConfig) -> Policy:
+def build_policy(config: RunConfig) -> Policy:
     """Build the policy that a configuration names."""
     return make_policy(
         config.policy,
@@ -284,21 +289,16 @@ def driver(config: RunConfig) -> Policy:
 def check_sight(config: RunConfig, policy: Policy) -> None:
     """Refuse to compare inputs with an agent that has no camera whose image they could replace."""
     others = [name for name in config.input if name != "rgb"]
-    if others and config.policy.startswith(LEADERBOARD) and not getattr(policy, "uses_image", True):
+    if others and config.policy.startswith(LEADERBOARD) and not policy.uses_image:
         raise ConfigError(
             f"input '{others[0]}' would replace the image of the agent's RGB camera, and "
             f"{config.policy} has none"
         )
 
 
-def looks_of(trained: object) -> tuple[int, ...]:
-    """What a policy or fuser says of the pictures it was trained on; plug-ins need not."""
-    return tuple(getattr(trained, "looks", ()))
-
-
-def warn_of_look(drivers: Drivers, look: int | None) -> None:
+def warn_of_look(models: ModelFacts, look: int | None) -> None:
     """Warn of weights that were trained on pictures of another look than the server draws."""
-    for name, looks in (("policy", drivers.policy_looks), ("fuser", drivers.fuser_looks)):
+    for name, looks in (("policy", models.policy_looks), ("fuser", models.fuser_looks)):
         if looks and look is not None and look not in looks:
             known = ", ".join(str(known) for known in looks)
             logger.warning(

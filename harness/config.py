@@ -14,7 +14,6 @@ from fusiondrive.errors import ConfigError
 from fusiondrive.paths import file_path
 from harness.file_names import safe_name
 from harness.yaml_files import read_yaml
-from results.identity import OUTCOME_FIELDS, RUNTIME_FIELDS
 
 BackendName = Literal["embedded", "docker", "external"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -124,7 +123,7 @@ class RunConfig(_Frozen):
 
 
 def anchored(config: RunConfig) -> RunConfig:
-    """The same with absolute paths, for a process whose folder foreign code may change."""
+    """A configuration with absolute paths, for a process whose folder foreign code may change."""
     named = {name: getattr(config, name) for name in ("maps", "route_file", "fuser_weights")}
     paths = {name: path.absolute() for name, path in named.items() if path is not None}
     return config.model_copy(update={**paths, "out": config.directory.absolute()})
@@ -151,11 +150,6 @@ def load_config(file: Path | None, flags: Mapping[str, Any]) -> RunConfig:
         return RunConfig.model_validate(values)
     except ValidationError as err:
         raise ConfigError(_message(err, file)) from err
-
-
-def unclassified_fields(names: set[str]) -> set[str]:
-    """Fields that are in neither or in both of the identity's classes."""
-    return names - (OUTCOME_FIELDS ^ RUNTIME_FIELDS)
 
 
 def _expand_suite(values: dict[str, Any]) -> list[str]:

@@ -1,27 +1,39 @@
-"""One episode under way: everything that is spawned for it, and one observed step at a time."""
+"""One episode under way: everything that is spawned for it, and one control step at a time."""
 
 from __future__ import annotations
 
 import math
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import carla
 
 from fusiondrive.errors import SimulatorError
-from fusiondrive.types import CameraSpec, Control, Observation, Route, SensorSpec, WorldState
+from fusiondrive.geometry import to_heading
+from fusiondrive.timing import StageClock
+from fusiondrive.types import (
+    CameraSpec,
+    Closing,
+    Control,
+    EpisodeContext,
+    Observation,
+    Progress,
+    Reading,
+    Route,
+    SensorSpec,
+    WorldState,
+)
 from harness.config import Timeouts
 from harness.criteria import Event
 from harness.ego import apply_control, lights_for, remove_ego, spawn_ego, start_pose
-from harness.scoring import Judge
-from harness.session import Session
-from harness.timing import StageClock
+from harness.scoring import Judge, Score
+from harness.session import DELTA_S, Session
 from harness.town import LoadedTown
 from harness.world import WorldReader
 from scenarios import traffic_manager
 from scenarios.route_weather import RouteWeather
 from scenarios.spec import EpisodeSpec
-from scenarios.tracker import Progress
+from scenarios.tracker import RouteTracker
 from scenarios.traffic import Traffic, traffic_counts
 from scenarios.weather import carla_weather
 from sensors.inputs import InputPipeline, Views, input_kind
@@ -48,17 +60,23 @@ class DriveSetup:
     clock: StageClock
 
 
-class Drive:
-    """Owns the episode's actors and sensors; `close()` removes them."""
+class Drive(Closing):
+    """Owns the episode's actors and sensors; `close()` removes them.
 
+    After every step these say what there is to see and how it goes: `observation` (a policy's),
+    `state` (the world's, with the progress along the route), `views` (all images), `last_events`
+    (of the criteria in this step). `steps` counts the control steps, and `start_time_s` is the
+    simulated time of the first observation.
+    """
+
+    observation: Observation
     state: WorldState
     progress: Progress
     views: Views
     last_events: tuple[Event, ...]
-    start_time_s: float  # simulated, of the first observation
 
     def __init__(self, setup: DriveSetup) -> None:
-        """Spawn and settle; the first step has been observed when this returns.
+        """Spawn and settle; the first frame has been observed when this returns.
 
         Raises:
             SimulatorError: the simulator died, did not answer, or refused an actor.
@@ -67,6 +85,9 @@ class Drive:
         self.spec, self.route = setup.spec, setup.route
         self.judge = Judge(setup.route, setup.town.lanes, collision_mode=setup.spec.collision_mode)
         self.is_autopilot = False
+        self.steps = 0
+        self.start_time_s = math.inf
+        self._tracker = RouteTracker(setup.route)
         self._weather = setup.weather.at(0.0)
         self._weather_index = 0  # of the route point that it belongs to
         self._owned = ExitStack()
@@ -74,8 +95,7 @@ class Drive:
             with setup.session.watched("set the episode up", 3.0 * setup.timeouts.first_tick_s):
                 self._spawn()
                 self._settle()
-                self.observe()
-            self.start_time_s = self.state.time_s
+                self._observe()
         except RuntimeError as err:
             self.close()
             raise SimulatorError(f"could not set the episode up: {err}") from err
@@ -83,61 +103,53 @@ class Drive:
             self.close()
             raise
 
-    def apply(self, control: Control) -> None:
-        """Send the ego's control and the walkers' for the next tick."""
-        session = self.setup.session
-        try:
-            with session.watched("send the controls", self.setup.timeouts.first_tick_s):
-                if not self.is_autopilot:
-                    apply_control(self.ego, control)
-                self.traffic.advance()
-        except RuntimeError as err:
-            raise SimulatorError(f"could not send the controls: {err}") from err
+    def step(self, control: Control) -> tuple[Event, ...]:
+        """Drive for 0.1 s of simulated time.
 
-    def observe(self) -> tuple[Event, ...]:
-        """Tick, read what belongs to the frame, judge it; returns what happened.
+        Args:
+            control: of the ego; the Traffic Manager's own replaces it after `use_autopilot`.
+
+        Returns:
+            What the criteria reported.
 
         Raises:
-            SimulatorError: no answer, or an image of this frame did not come.
+            SimulatorError: the simulator died or did not answer, or an image did not come.
         """
-        session, weather, clock = self.setup.session, self._weather, self.setup.clock
-        with clock.stage("tick"):
-            frame = session.tick()
-        with clock.stage("images"):
-            rig_frame = self.rig.read(frame)
-            self.readings = self.mounted.read(frame)
-        with clock.stage("world"):
-            self.state = self.reader.read(session.snapshot(frame))
-        with clock.stage("judge"):
-            self.last_events = tuple(self.judge.update(self.state))
-        assert self.judge.step is not None  # it has just been updated
-        self.progress = self.judge.step.progress
-        with clock.stage("views"):
-            self.views = self.setup.pipeline.make(
-                rig_frame, self.state, is_night=weather.is_night, fog_density=weather.fog_density
-            )
-        self._change_weather()
+        self._apply(control)
+        self._observe()
+        self.steps += 1
         return self.last_events
 
-    def observation(self) -> Observation:
-        """What a policy sees now."""
-        pose, velocity = self.state.ego.pose, self.state.ego.velocity
-        yaw = math.radians(pose.yaw)
-        cos, sin = math.cos(yaw), math.sin(yaw)
-        dx = self.progress.target_point_world[0] - pose.x
-        dy = self.progress.target_point_world[1] - pose.y
-        return Observation(
-            image=self.views.image,
-            speed_mps=velocity[0] * cos + velocity[1] * sin,
-            command=self.progress.command,
-            target_point=(dx * cos + dy * sin, dy * cos - dx * sin),
-            time_s=round(self.state.time_s - self.start_time_s, 6),
-            frame=self.state.frame,
-            readings=self.readings,
-        )
+    @property
+    def is_over(self) -> bool:
+        """Whether the episode has come to its end."""
+        return self.judge.is_over
+
+    @property
+    def elapsed_s(self) -> float:
+        """Simulated seconds since the first observation."""
+        return self.state.time_s - self.start_time_s
+
+    def score(self) -> Score:
+        """The episode's numbers so far."""
+        return self.judge.score()
+
+    def context(self) -> EpisodeContext:
+        """What a policy may prepare for, with the map and the server's address as extras."""
+        session = self.setup.session
+        extras: dict[str, object] = {
+            "map": session.map,
+            "host": session.address.host,
+            "port": session.address.port,
+        }
+        return EpisodeContext(self.spec.town, self.route, self.spec.seed, DELTA_S, extras)
 
     def use_autopilot(self) -> None:
-        """Let the Traffic Manager drive the ego along the route; `apply` leaves it alone."""
+        """Let the Traffic Manager drive the ego along the route; `step` leaves it alone.
+
+        Raises:
+            SimulatorError: the Traffic Manager cannot be reached.
+        """
         port = self.setup.tm_port
         self.setup.session.owns_manager(port)
         manager = traffic_manager.begin(self.setup.session.client, port, self.spec.seed)
@@ -160,6 +172,49 @@ class Drive:
             except RuntimeError:
                 return  # the server is gone, and everything with it
 
+    def _apply(self, control: Control) -> None:
+        """Send the ego's control and the walkers' for the next tick."""
+        session = self.setup.session
+        try:
+            with session.watched("send the controls", self.setup.timeouts.first_tick_s):
+                if not self.is_autopilot:
+                    apply_control(self.ego, control)
+                self.traffic.advance()
+        except RuntimeError as err:
+            raise SimulatorError(f"could not send the controls: {err}") from err
+
+    def _observe(self) -> None:
+        """Tick, read what belongs to the frame, judge it, and see it as the policy does."""
+        session, atmosphere, clock = self.setup.session, self._weather.atmosphere, self.setup.clock
+        with clock.stage("tick"):
+            frame = session.tick()
+        with clock.stage("images"):
+            rig_frame = self.rig.read(frame)
+            readings = self.mounted.read(frame)
+        with clock.stage("world"):
+            seen = self.reader.read(session.snapshot(frame))
+            self.progress = self._tracker.advance(seen.ego.pose.x, seen.ego.pose.y)
+            self.state = replace(seen, progress=self.progress)
+        with clock.stage("judge"):
+            self.last_events = tuple(self.judge.update(self.state, self.progress))
+        with clock.stage("views"):
+            self.views = self.setup.pipeline.make(rig_frame, self.state, atmosphere)
+        self.start_time_s = min(self.start_time_s, self.state.time_s)
+        self.observation = self._seen_by_policy(readings)
+        self._change_weather()
+
+    def _seen_by_policy(self, readings: dict[str, Reading]) -> Observation:
+        ego, (x, y) = self.state.ego, self.progress.target_point_world
+        return Observation(
+            image=self.views.image,
+            forward_speed_mps=ego.forward_speed_mps,
+            command=self.progress.command,
+            target_point=to_heading(x - ego.pose.x, y - ego.pose.y, ego.pose.yaw),
+            time_s=round(self.elapsed_s, 6),
+            frame=self.state.frame,
+            readings=readings,
+        )
+
     def _spawn(self) -> None:
         setup = self.setup
         session, spec = setup.session, setup.spec
@@ -174,34 +229,23 @@ class Drive:
         vehicles, walkers = traffic_counts(setup.town.name, spec.traffic)
         if vehicles:
             session.owns_manager(setup.tm_port)
-        self.placed = self.traffic.spawn(
-            vehicles,
-            walkers,
-            start_pose(setup.route),
-            is_night=self._weather.is_night,
+        start, is_night = start_pose(setup.route), self._weather.is_night
+        self.placed = self.traffic.spawn(vehicles, walkers, start, is_night=is_night)
+        self._mount()
+
+    def _mount(self) -> None:
+        """Attach the cameras and sensors, and whatever else reads the world."""
+        setup, world = self.setup, self.setup.session.world
+        own, timeout_s = self._owned.enter_context, setup.timeouts.frame_s
+        with_thermal = input_kind(setup.spec.input).needs_thermal
+        self.rig = own(
+            SensorRig(world, self.ego, setup.camera, with_thermal=with_thermal, timeout_s=timeout_s)
         )
-        with_thermal = input_kind(spec.input).needs_thermal
-        self.rig = self._owned.enter_context(
-            SensorRig(
-                session.world,
-                self.ego,
-                setup.camera,
-                with_thermal=with_thermal,
-                timeout_s=setup.timeouts.frame_s,
-            )
+        opendrive = setup.session.map.to_opendrive
+        self.mounted = own(
+            MountedSensors(world, self.ego, setup.sensors, opendrive=opendrive, timeout_s=timeout_s)
         )
-        self.mounted = self._owned.enter_context(
-            MountedSensors(
-                session.world,
-                self.ego,
-                setup.sensors,
-                opendrive=session.map.to_opendrive,
-                timeout_s=setup.timeouts.frame_s,
-            )
-        )
-        self.reader = self._owned.enter_context(
-            WorldReader(session.world, setup.town.stop_lines, self.ego)
-        )
+        self.reader = own(WorldReader(world, setup.town.stop_lines, self.ego))
 
     def _change_weather(self) -> None:
         """Where the weather changes along the route, set that of the route point reached."""
@@ -225,7 +269,7 @@ class Drive:
         session.expect_slow_tick()
         wait_s = self.setup.timeouts.first_tick_s
         for _ in range(SETTLE_TICKS):
-            self.apply(Control(brake=1.0))
+            self._apply(Control(brake=1.0))
             frame = session.tick()
             self.rig.read(frame, wait_s)
             self.mounted.read(frame, wait_s)

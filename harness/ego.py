@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import carla
 
+from fusiondrive.carla_types import transform_of
 from fusiondrive.errors import SimulatorError
 from fusiondrive.types import Control, Pose, Route
 from scenarios.weather import WeatherPreset
@@ -25,10 +27,7 @@ def spawn_ego(world: carla.World, route: Route) -> carla.Vehicle:
         SimulatorError: the server has no fitting blueprint, or the place is taken.
     """
     start = start_pose(route)
-    transform = carla.Transform(
-        carla.Location(start.x, start.y, start.z + LIFT_M),
-        carla.Rotation(pitch=start.pitch, yaw=start.yaw),
-    )
+    transform = transform_of(replace(start, z=start.z + LIFT_M))
     blueprint = _blueprint(world)
     blueprint.set_attribute("role_name", ROLE_NAME)
     try:

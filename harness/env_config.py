@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 
 from fusiondrive.errors import ConfigError, unknown_name
 from fusiondrive.types import CameraSpec, SensorSpec
-from harness.checks import check_names
+from harness.checks import check_names, ready_made_towns
 from harness.config import Timeouts
 from harness.reward import RewardConfig
 from harness.server import ServerSpec
 from harness.settings import checked
-from scenarios.route_files import read_route_xml
+from scenarios.route_files import is_random_town, read_route_xml
+from scenarios.route_weather import ROUTE_WEATHER
+from scenarios.route_xml import town_name
 from scenarios.spec import COLLISION_MODES, EpisodeSpec, check_traffic
 from scenarios.weather import WEATHERS
 from sensors.fusion import fuser_names
@@ -52,7 +54,7 @@ class EnvConfig:
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         for name, value in checked(EnvConfig, values, WHAT).items():
             object.__setattr__(self, name, value)
-        check_names("weather", [self.weather], WEATHERS)
+        check_names("weather", [self.weather], (*WEATHERS, ROUTE_WEATHER))
         check_names("input", [self.input], INPUTS)
         check_names("fuser", [self.fuser], fuser_names())
         check_names("collision mode", [self.collision_mode], COLLISION_MODES)
@@ -111,7 +113,16 @@ def read_options(options: Mapping[str, Any] | None, config: EnvConfig) -> Chosen
     route = given.pop("route", None)
     if isinstance(route, bool) or not isinstance(route, str | int | None):
         raise ConfigError(f"reset option 'route': expected an id such as '03', found {route!r}")
-    return Chosen(config=replace(config, **given), route=None if route is None else str(route))
+    chosen = replace(config, **given)
+    _check_town(chosen)
+    return Chosen(config=chosen, route=None if route is None else str(route))
+
+
+def _check_town(config: EnvConfig) -> None:
+    """Refuse a town without routes before a server starts for it."""
+    town, known = town_name(config.town), ready_made_towns()
+    if config.route_file is None and town not in known and not is_random_town(town):
+        raise unknown_name("town", config.town, (*known, "random:SEED"))
 
 
 def _read_spec(spec: object) -> EpisodeSpec:

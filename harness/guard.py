@@ -5,24 +5,28 @@ Only a process that drives has a `TurnWatch`; elsewhere a turn may last as long 
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
+import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from types import FrameType
+from typing import TypeVar
 
 from fusiondrive.errors import AgentError, SimulatorError
 from fusiondrive.types import Control, EpisodeContext, Observation, WorldState
 from harness.config import Timeouts
-from policies.base import Policy, finish_policy
-from policies.faults import checked, place_of_frame, reason
+from policies.base import Policy
+from policies.faults import checked, place_of_frame, reason, variable_hint
 
 T = TypeVar("T")
 
 CHECK_S = 0.2
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _SINCE, _LIMIT, _LEFT = range(3)
 
 
@@ -102,13 +106,15 @@ class TurnWatch:
                     self._give_up(AgentError(text), "".join(traceback.format_stack(frame)))
 
 
-class GuardedPolicy:
-    """A policy whose failures are all `AgentError`s; its other attributes are as they were."""
+class GuardedPolicy(Policy):
+    """A policy whose failures are all `AgentError`s; its attributes are as they were."""
 
     def __init__(
         self, policy: Policy, watch: TurnWatch | None = None, timeouts: Timeouts | None = None
     ) -> None:
-        self.is_privileged = bool(getattr(policy, "is_privileged", False))
+        self.is_privileged, self.uses_image = policy.is_privileged, policy.uses_image
+        self.uses_traffic_manager = policy.uses_traffic_manager
+        self.camera, self.sensors, self.looks = policy.camera, policy.sensors, policy.looks
         self._policy = policy
         self._watch = watch
         self._timeouts = timeouts or Timeouts()
@@ -126,20 +132,41 @@ class GuardedPolicy:
 
     def finish(self) -> None:
         """The episode has ended."""
-        self._call(lambda: finish_policy(self._policy), self._timeouts.agent_setup_s)
+        self._call(self._policy.finish, self._timeouts.agent_setup_s)
 
     def weights_hash(self) -> str:
-        """That of the policy."""
+        """Hash of the guarded policy's weights."""
         return self._policy.weights_hash()
 
-    def __getattr__(self, name: str) -> Any:
-        """Optional attributes of the interface are the policy's own."""
-        if name == "_policy":  # not set yet: unpickling asks before __init__
-            raise AttributeError(name)
-        return getattr(self._policy, name)
+    def close(self) -> None:
+        """The run has ended."""
+        self._policy.close()
 
     def _call(self, work: Callable[[], T], limit_s: float) -> T:
         return guarded(work, self._watch, limit_s)
+
+
+@contextmanager
+def limited(limit_s: float, what: str) -> Iterator[None]:
+    """Interrupt the user's code in the main thread after a while; elsewhere it goes on.
+
+    Raises:
+        AgentError: the time was up; names `what` and where it hung.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise AgentError(f"{what}: no answer within {limit_s:g} s ({place_of_frame(frame)})")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
 
 
 def guarded(work: Callable[[], T], watch: TurnWatch | None, limit_s: float) -> T:
@@ -147,6 +174,7 @@ def guarded(work: Callable[[], T], watch: TurnWatch | None, limit_s: float) -> T
 
     Raises:
         AgentError: it failed, or wanted to leave the process.
+        OSError: it could not write, for the disk is full, which is not its fault.
     """
     try:
         if watch is None:
@@ -156,4 +184,6 @@ def guarded(work: Callable[[], T], watch: TurnWatch | None, limit_s: float) -> T
     except (AgentError, SimulatorError):
         raise
     except (Exception, SystemExit) as err:  # foreign code may fail in any way
-        raise AgentError(reason(err)) from err
+        if isinstance(err, OSError) and err.errno in DISK_FULL:
+            raise
+        raise AgentError(reason(err) + variable_hint(err)) from err

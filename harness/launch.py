@@ -50,6 +50,8 @@ def main() -> None:
     """Run the module that the command line names, with what follows as its arguments."""
     del sys.argv[0]
     module = sys.argv[0]
+    if ROOT not in sys.path:
+        sys.path.insert(0, ROOT)  # a checkout: what this process spawns gets the path, too
     sys.meta_path.insert(0, _Siblings(module.split(".")[0]))
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

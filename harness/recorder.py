@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiondrive.errors import SimulatorError
-from fusiondrive.files import discard, draft_of, keep, output
+from fusiondrive.files import discard, discard_stale, draft_of, keep, output
 from fusiondrive.types import Closing, Command, Control
-from harness.env import CarlaDrivingEnv
+from harness.drive import Drive
 from harness.topdown import TopDown
 from sensors.inputs import Views
 
@@ -34,16 +34,16 @@ FAILURE_COLOR = (250, 90, 70)
 class Composer:
     """Puts the views of a step side by side, with the map at the right and captions below."""
 
-    def __init__(self, env: CarlaDrivingEnv) -> None:
-        self._topdown = TopDown(env.session.map, TILE)
+    def __init__(self, drive: Drive) -> None:
+        self._topdown = TopDown(drive.setup.session.map, TILE)
 
-    def compose(self, env: CarlaDrivingEnv, control: Control) -> U8:
-        """The picture of the env's last step, (H, W, 3) RGB; H and W are even."""
-        tiles = [_tile(name, image) for name, image in named_views(env.views)]
-        tiles.append(_tile("map", self._topdown.draw(env.state, env.route)))
+    def compose(self, drive: Drive, control: Control) -> U8:
+        """The picture of the drive's last step, (H, W, 3) RGB; H and W are even."""
+        tiles = [_tile(name, image) for name, image in named_views(drive.views)]
+        tiles.append(_tile("map", self._topdown.draw(drive.state, drive.route)))
         row = np.concatenate(tiles, axis=1)
         bar = np.full((BAR, row.shape[1], 3), 24, np.uint8)
-        first, second = captions(env, control)
+        first, second = captions(drive, control)
         cv2.putText(bar, first, (10, 21), FONT, 0.52, INK, 1, cv2.LINE_AA)
         cv2.putText(bar, second, (10, 43), FONT, 0.52, INK, 1, cv2.LINE_AA)
         return np.concatenate([row, bar], axis=0)
@@ -60,16 +60,16 @@ def named_views(views: Views) -> list[tuple[str, U8]]:
     return found
 
 
-def captions(env: CarlaDrivingEnv, control: Control) -> tuple[str, str]:
+def captions(drive: Drive, control: Control) -> tuple[str, str]:
     """Two lines of text: what is driven, and how it goes."""
-    spec, state, progress = env.drive.spec, env.state, env.progress
+    spec, progress = drive.spec, drive.progress
     fuser = f" ({spec.fuser})" if spec.fuser != "none" else ""
     first = (
         f"{spec.town}  route {spec.route_id}  {spec.weather}  input {spec.input}{fuser}  "
         f"policy {spec.policy}  seed {spec.seed}"
     )
     second = (
-        f"{state.time_s - env.start_time_s:5.1f} s  {3.6 * state.ego.speed_mps:4.0f} km/h  "
+        f"{drive.elapsed_s:5.1f} s  {3.6 * drive.state.ego.speed_mps:4.0f} km/h  "
         f"{Command(progress.command).name.lower():8s} {100.0 * progress.completion:3.0f} %  "
         f"throttle {control.throttle:.2f}  steer {control.steer:+.2f}  brake {control.brake:.2f}"
     )
@@ -97,11 +97,11 @@ class VideoRecorder(Closing):
         self._stream: Any = None
         self._last: U8 | None = None
 
-    def on_step(self, env: CarlaDrivingEnv, control: Control) -> None:
+    def on_step(self, drive: Drive, control: Control) -> None:
         """Add the step's picture."""
         if self._composer is None:
-            self._composer = Composer(env)
-        self._last = self._composer.compose(env, control)
+            self._composer = Composer(drive)
+        self._last = self._composer.compose(drive, control)
         self._send(self._last)
 
     def finish(self, outcome: str) -> None:
@@ -143,6 +143,7 @@ class VideoRecorder(Closing):
 
     def _begin(self, picture: U8) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        discard_stale(self.path)
         self._container = av.open(str(self._draft), "w")
         self._stream = self._container.add_stream("libx264", rate=FPS, options=ENCODER)
         self._stream.height, self._stream.width = picture.shape[:2]
@@ -157,11 +158,11 @@ class Window:
     def __init__(self) -> None:
         self._composer: Composer | None = None
 
-    def on_step(self, env: CarlaDrivingEnv, control: Control) -> None:
+    def on_step(self, drive: Drive, control: Control) -> None:
         """Show the step."""
         if self._composer is None:
-            self._composer = Composer(env)
-        picture = self._composer.compose(env, control)
+            self._composer = Composer(drive)
+        picture = self._composer.compose(drive, control)
         try:
             cv2.imshow(self.TITLE, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
             cv2.waitKey(1)

@@ -1,4 +1,4 @@
-"""The closed loop, as short as it is: a policy drives an environment to the end of an episode."""
+"""The closed loop, as short as it is: a policy drives an episode to its end."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 from fusiondrive.types import Control
-from harness.env import CarlaDrivingEnv
+from harness.drive import Drive
 from harness.guard import GuardedPolicy
 from harness.scoring import Score
 from policies.base import Policy
-from scenarios.spec import EpisodeSpec
+from policies.plugins import as_policy
 
 
 class Stopped(Exception):
@@ -20,39 +20,44 @@ class Stopped(Exception):
 class Observer(Protocol):
     """Watches the steps of an episode; changes nothing."""
 
-    def on_step(self, env: CarlaDrivingEnv, control: Control) -> None:
+    def on_step(self, drive: Drive, control: Control) -> None:
         """Called after every step, and once before the first with a neutral control."""
 
 
 def rollout(
-    env: CarlaDrivingEnv,
+    drive: Drive,
     policy: Policy,
-    spec: EpisodeSpec,
     *,
     observers: tuple[Observer, ...] = (),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Score:
-    """Drive one episode.
+    """Let a policy drive one episode from where it is to its end.
+
+    Args:
+        drive: the episode, such as `Simulation.begin(spec)`.
+        policy: what drives; anything with `act` will do.
+        observers: told of every step.
+        should_stop: asked before every step.
 
     Raises:
         Stopped: `should_stop` became true.
         AgentError: the policy raised, or its control is none to drive with.
         SimulatorError: the simulator died or a frame did not arrive.
     """
-    env.reset(seed=spec.seed, options={"spec": spec})
     if not isinstance(policy, GuardedPolicy):
-        policy = GuardedPolicy(policy)
-    policy.reset(env.context())
-    if getattr(policy, "uses_traffic_manager", False):
-        env.use_autopilot()
-    control, is_over = Control(), False
+        policy = GuardedPolicy(as_policy(policy))
+    policy.reset(drive.context())
+    if policy.uses_traffic_manager:
+        drive.use_autopilot()
+    control = Control()
     while True:
         for observer in observers:
-            observer.on_step(env, control)
-        if is_over:
-            return env.score()
+            observer.on_step(drive, control)
+        if drive.is_over:
+            return drive.score()
         if should_stop():
             raise Stopped
-        control = policy.act(env.observation(), env.state if policy.is_privileged else None)
-        _, _, terminated, truncated, _ = env.drive_on(control)
-        is_over = terminated or truncated
+        with drive.setup.clock.stage("policy"):
+            state = drive.state if policy.is_privileged else None
+            control = policy.act(drive.observation, state)
+        drive.step(control)

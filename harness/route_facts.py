@@ -10,7 +10,7 @@ from fusiondrive.types import Route
 from harness.config import RunConfig
 from scenarios.route_files import describe_unserved
 from scenarios.route_weather import ROUTE_WEATHER, course_of
-from scenarios.routes import RouteSpec
+from scenarios.spec import RouteSpec
 
 NOTES_SHOWN = 5
 

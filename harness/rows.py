@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from fusiondrive.types import ActorKind
 from harness.messages import Driven
 from harness.scoring import Outcome
+from results.columns import ROW_DIGITS, measured
 from results.identity import Identity
 from results.row import EpisodeRow
 
 ERROR_TEXT_LIMIT = 500
-DIGITS = 6  # of metres, seconds and shares; the simulation repeats far beyond them
 
 
 def driven_row(
@@ -23,33 +22,17 @@ def driven_row(
     attempts: int,
     server_rss_mb: float | None,
     finished: str,
+    kind: type[EpisodeRow] = EpisodeRow,
 ) -> EpisodeRow:
     """The row of an episode that came to its end, or as far as its agent brought it."""
     score = driven.score
-    return EpisodeRow(
+    return kind(
         identity=identity.digest(),
         **asdict(identity),
-        route_length_m=round(route_length_m, DIGITS),
+        route_length_m=round(route_length_m, ROW_DIGITS),
         fuser_label=fuser_label,
         outcome=score.outcome.value,
-        reached_2m=score.reached_2m,
-        reached_5m=score.reached_5m,
-        reached_10m=score.reached_10m,
-        completion=round(score.completion, DIGITS),
-        driving_score=round(score.driving_score, DIGITS),
-        distance_m=round(score.distance_m, DIGITS),
-        duration_s=round(score.duration_s, DIGITS),
-        collisions=sum(score.collisions.values()),
-        collisions_vehicle=score.collisions[ActorKind.VEHICLE],
-        collisions_pedestrian=score.collisions[ActorKind.PEDESTRIAN],
-        collisions_static=score.collisions[ActorKind.STATIC],
-        collisions_other=score.collisions[ActorKind.OTHER],
-        lane_infractions=score.lane_infractions,
-        off_road=score.off_road,
-        wrong_way=score.wrong_way,
-        lane_crossings=score.lane_crossings,
-        outside_m=round(score.outside_m, DIGITS),
-        red_lights=score.red_lights,
+        **measured(kind, score),
         steps=driven.steps,
         vehicles=driven.vehicles,
         walkers=driven.walkers,
@@ -76,7 +59,7 @@ def error_row(
     return EpisodeRow(
         identity=identity.digest(),
         **asdict(identity),
-        route_length_m=round(route_length_m, DIGITS),
+        route_length_m=round(route_length_m, ROW_DIGITS),
         fuser_label=fuser_label,
         outcome=Outcome.SIM_ERROR.value,
         error=error[:ERROR_TEXT_LIMIT],

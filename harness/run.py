@@ -60,9 +60,9 @@ def evaluate(config: RunConfig) -> None:
         SimulatorError: no simulator came up.
     """
     config = with_route_weather(config)
-    drivers = check_run(config)
+    models = check_run(config)
     with RowStore(config.directory) as store:
-        with Runner(config, drivers, store) as runner, logging_redirect_tqdm():
+        with Runner(config, models, store) as runner, logging_redirect_tqdm():
             runner.run()
         rows = store.rows()
         tables = make_tables(rows, config.suite)

@@ -19,21 +19,23 @@ from typing import Any
 from tqdm import tqdm
 
 from fusiondrive.errors import AgentError, ConfigError, FusionDriveError, SimulatorError
+from fusiondrive.provenance import source_commit
 from fusiondrive.types import Closing
-from harness.checks import Drivers, pick_route, warn_of_look
+from harness.checks import ModelFacts, pick_route, warn_of_look
 from harness.config import RunConfig
 from harness.file_names import safe_name
 from harness.messages import Describe, Driven, DriveTask, Failed, TownFacts
 from harness.route_facts import RouteFacts, about_routes
 from harness.rows import driven_row, error_row
 from harness.scoring import NOTHING_DRIVEN, Outcome
-from harness.slot import Job, Slot
+from harness.slot import Assignment, Slot
 from results.identity import Identity
 from results.row import EpisodeRow
 from results.store import RowStore
 from scenarios.generate import FRESH_SEED
-from scenarios.route_files import is_random_town, town_name
+from scenarios.route_files import is_random_town
 from scenarios.route_weather import ROUTE_WEATHER
+from scenarios.route_xml import town_name
 from scenarios.spec import EpisodeSpec
 from scenarios.suite import Factors, expand
 
@@ -41,10 +43,11 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
 SLOW_START_S = 6.0
+POLICY_CHARACTERS = 100  # of its name in the names of records
 
 
 @dataclass(frozen=True)
-class Episode:
+class PlannedEpisode:
     """A planned episode with its identity."""
 
     spec: EpisodeSpec
@@ -65,18 +68,19 @@ class Episode:
             spec.traffic,
             spec.input,
         )
-        # A plug-in's name may hold a path.
-        policy = safe_name(re.sub(r"[^\w.-]+", "-", spec.policy))
+        # A plug-in's name may hold a path, and a file's name no more than 255 bytes.
+        policy = safe_name(re.sub(r"[^\w.-]+", "-", spec.policy)[-POLICY_CHARACTERS:])
         return "_".join((*parts, policy, f"s{spec.seed}", self.digest[: self.hash_digits]))
 
 
 class Runner(Closing):
     """Drives a configuration to its end; a context manager that leaves no process behind."""
 
-    def __init__(self, config: RunConfig, drivers: Drivers, store: RowStore) -> None:
+    def __init__(self, config: RunConfig, models: ModelFacts, store: RowStore) -> None:
         self._config = config
-        self._drivers = drivers
+        self._models = models
         self._store = store
+        self._commit = source_commit()
         self._slots = [Slot(config, number) for number in range(config.workers)]
         self._has_explained = False
 
@@ -96,7 +100,7 @@ class Runner(Closing):
             for town in config.town:
                 facts = self._describe(town_name(town), bar)
                 if town == config.town[0]:
-                    warn_of_look(self._drivers, facts.look)
+                    warn_of_look(self._models, facts.look)
                 if is_random_town(town) and config.route_file is None:
                     bar.write(f"{town}: its routes were made with seed {FRESH_SEED}", sys.stderr)
                 for line in about_routes(choose_routes(facts.routes, config), config):
@@ -109,7 +113,7 @@ class Runner(Closing):
                 bar.update(len(episodes) - len(todo))
                 self._drive(todo, bar)
 
-    def plan(self, facts: TownFacts) -> list[Episode]:
+    def plan(self, facts: TownFacts) -> list[PlannedEpisode]:
         """The episodes of one town, in order."""
         config = self._config
         routes = choose_routes(facts.routes, config)
@@ -134,7 +138,7 @@ class Runner(Closing):
             for slot in self._slots:
                 slot.shut_down()
 
-    def _episode(self, spec: EpisodeSpec, route: RouteFacts, facts: TownFacts) -> Episode:
+    def _episode(self, spec: EpisodeSpec, route: RouteFacts, facts: TownFacts) -> PlannedEpisode:
         is_fused = spec.input == "fused"
         identity = Identity(
             package_version=package_version(),
@@ -149,44 +153,48 @@ class Runner(Closing):
             weather_digest=route.weather_digest if spec.weather == ROUTE_WEATHER else "",
             input=spec.input,
             fuser=spec.fuser,
-            fuser_weights=self._drivers.fuser_weights if is_fused else "none",
+            fuser_weights=self._models.fuser_weights if is_fused else "none",
             policy=spec.policy,
-            policy_weights=self._drivers.policy_weights,
+            policy_weights=self._models.policy_weights,
             traffic=spec.traffic,
             collision_mode=spec.collision_mode,
             seed=spec.seed,
         )
-        label = self._drivers.fuser_label if is_fused else "none"
-        return Episode(spec, identity, identity.digest(), route, label)
+        label = self._models.fuser_label if is_fused else "none"
+        return PlannedEpisode(spec, identity, identity.digest(), route, label)
 
     def _describe(self, town: str, bar: tqdm[Any]) -> TownFacts:
         found: list[TownFacts] = []
 
-        def keep(job: Job, answer: object, slot: Slot) -> None:
+        def keep(assignment: Assignment, answer: object, slot: Slot) -> None:
             if isinstance(answer, TownFacts):
                 found.append(answer)
             else:
                 raise _as_error(answer)
 
-        self._work_off([Job(Describe(town))], keep, bar, self._slots[:1])
+        self._work_off([Assignment(Describe(town))], keep, bar, self._slots[:1])
         return found[0]
 
-    def _drive(self, episodes: Sequence[Episode], bar: tqdm[Any]) -> None:
+    def _drive(self, episodes: Sequence[PlannedEpisode], bar: tqdm[Any]) -> None:
         by_name = {episode.name: episode for episode in episodes}
 
-        def keep(job: Job, answer: object, slot: Slot) -> None:
-            assert isinstance(job.task, DriveTask)  # nothing else was handed out
-            answer = _blamed(job, answer, slot)
-            self._keep_trace(job.task.name, answer)
-            row = self._row(by_name[job.task.name], job, answer, slot)
+        def keep(assignment: Assignment, answer: object, slot: Slot) -> None:
+            assert isinstance(assignment.task, DriveTask)  # nothing else was handed out
+            answer = _blamed(assignment, answer, slot)
+            self._keep_trace(assignment.task.name, answer)
+            row = self._row(by_name[assignment.task.name], assignment, answer, slot)
             self._store.append(row)
             bar.update()
-            bar.set_postfix_str(f"{job.task.spec.route_id} {job.task.spec.input}: {row.outcome}")
+            bar.set_postfix_str(
+                f"{assignment.task.spec.route_id} {assignment.task.spec.input}: {row.outcome}"
+            )
 
-        jobs = [Job(DriveTask(episode.spec, episode.name)) for episode in episodes]
-        self._work_off(jobs, keep, bar, self._slots)
+        assignments = [Assignment(DriveTask(episode.spec, episode.name)) for episode in episodes]
+        self._work_off(assignments, keep, bar, self._slots)
 
-    def _row(self, episode: Episode, job: Job, answer: object, slot: Slot) -> EpisodeRow:
+    def _row(
+        self, episode: PlannedEpisode, assignment: Assignment, answer: object, slot: Slot
+    ) -> EpisodeRow:
         finished = datetime.now(timezone.utc).isoformat(timespec="seconds")
         if isinstance(answer, Driven):
             row = driven_row(
@@ -194,7 +202,7 @@ class Runner(Closing):
                 answer,
                 route_length_m=episode.route.length_m,
                 fuser_label=episode.fuser_label,
-                attempts=job.attempts + 1,
+                attempts=assignment.attempts + 1,
                 server_rss_mb=slot.server_rss_mb(),
                 finished=finished,
             )
@@ -204,54 +212,64 @@ class Runner(Closing):
                 str(_as_error(answer)),
                 route_length_m=episode.route.length_m,
                 fuser_label=episode.fuser_label,
-                attempts=job.attempts + 1,
+                attempts=assignment.attempts + 1,
                 finished=finished,
             )
         logger.info("%s: %s", episode.name, row.outcome)
         return replace(
-            row, unserved=episode.route.unserved_text, route_notes="; ".join(episode.route.notes)
+            row,
+            unserved=episode.route.unserved_text,
+            route_notes="; ".join(episode.route.notes),
+            commit=self._commit,
         )
 
     def _keep_trace(self, name: str, answer: object) -> None:
         """Write the traceback of a failure beside the rows."""
         trace = answer.trace if isinstance(answer, (Driven, Failed)) else ""
         if trace:
-            folder = self._config.directory / "errors"
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{name}.txt").write_text(trace, encoding="utf-8")
+            path = self._config.directory / "errors" / f"{name}.txt"
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(trace, encoding="utf-8")
+            except OSError as err:
+                raise ConfigError(f"cannot write {path}: {err.strerror}") from err
 
     def _work_off(
         self,
-        jobs: Sequence[Job],
-        keep: Callable[[Job, object, Slot], None],
+        assignments: Sequence[Assignment],
+        keep: Callable[[Assignment, object, Slot], None],
         bar: tqdm[Any],
         slots: Sequence[Slot],
     ) -> None:
-        """Hand the jobs out, retry those that the machine broke, pass every final answer on."""
-        waiting = deque(jobs)
-        while waiting or any(slot.job for slot in slots):
+        """Hand assignments out, retry those that the machine broke, pass final answers on."""
+        waiting = deque(assignments)
+        while waiting or any(slot.assignment for slot in slots):
             for slot in slots:
-                if slot.job is None and waiting:
+                if slot.assignment is None and waiting:
                     slot.give(waiting.popleft())
             wait([item for slot in slots for item in slot.waitables()], POLL_S)
             for slot in slots:
                 self._explain_slow_start(slot, bar)
                 answer = slot.poll()
-                if answer is None or slot.job is None:
+                if answer is None or slot.assignment is None:
                     continue
-                job, slot.job = slot.job, None
-                retry = self._judge_answer(job, answer, slot)
+                assignment, slot.assignment = slot.assignment, None
+                retry = self._judge_answer(assignment, answer, slot)
                 if retry is None:
-                    keep(job, answer, slot)
+                    keep(assignment, answer, slot)
                 else:
                     waiting.appendleft(retry)
 
-    def _judge_answer(self, job: Job, answer: object, slot: Slot) -> Job | None:
-        """The job once more where a fresh server may help; None where the answer is final."""
+    def _judge_answer(
+        self, assignment: Assignment, answer: object, slot: Slot
+    ) -> Assignment | None:
+        """The assignment to try again on a fresh server; None where the answer is final."""
         error = _failure_of(answer)
-        is_drive = isinstance(job.task, DriveTask)
+        is_drive = isinstance(assignment.task, DriveTask)
         if isinstance(answer, Driven) and answer.error:
-            logger.warning("%s: %s: %s", _label(job), answer.score.outcome.value, answer.error)
+            logger.warning(
+                "%s: %s: %s", _label(assignment), answer.score.outcome.value, answer.error
+            )
             slot.replace_worker()
         if error is None:
             return None
@@ -259,24 +277,24 @@ class Runner(Closing):
             logger.debug("%s", answer.trace)
         was_ready = slot.is_ready
         if isinstance(error, AgentError) and is_drive:
-            logger.warning("%s: agent_error: %s", _label(job), error)
+            logger.warning("%s: agent_error: %s", _label(assignment), error)
             slot.shut_down()
             return None
         if isinstance(error, FusionDriveError) and not isinstance(error, SimulatorError):
             raise error
         slot.shut_down()
         if not isinstance(error, SimulatorError):
-            logger.warning("%s failed: %s", _label(job), error)
+            logger.warning("%s failed: %s", _label(assignment), error)
             return None  # a fault of ours or of a plug-in: the same again would not help
-        logger.warning("%s, attempt %d: %s", _label(job), job.attempts + 1, error)
-        if job.attempts < self._config.retries:
-            return job.again(error)
-        if not was_ready and not job.is_agents_fault(error):
+        logger.warning("%s, attempt %d: %s", _label(assignment), assignment.attempts + 1, error)
+        if assignment.attempts < self._config.retries:
+            return assignment.again(error)
+        if not was_ready and not assignment.is_agents_fault(error):
             raise error  # no server comes up at all: the next episode would fare no better
         return None
 
     def _explain_slow_start(self, slot: Slot, bar: tqdm[Any]) -> None:
-        is_slow = slot.job is not None and not slot.is_ready and slot.waited_s > SLOW_START_S
+        is_slow = slot.assignment is not None and not slot.is_ready and slot.waited_s > SLOW_START_S
         if is_slow and not self._has_explained and self._config.backend == "embedded":
             self._has_explained = True
             bar.write(
@@ -300,7 +318,7 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def distinct(episodes: Sequence[Episode]) -> list[Episode]:
+def distinct(episodes: Sequence[PlannedEpisode]) -> list[PlannedEpisode]:
     """Episodes whose names differ, also where the file system ignores letter case."""
     taken = Counter(episode.name.casefold() for episode in episodes)
     return [
@@ -335,17 +353,21 @@ def _as_error(answer: object) -> FusionDriveError:
     return error if isinstance(error, FusionDriveError) else ConfigError(str(error))
 
 
-def _blamed(job: Job, answer: object, slot: Slot) -> object:
+def _blamed(assignment: Assignment, answer: object, slot: Slot) -> object:
     """The answer; as a failed drive where no worker could give one and the agent is to blame."""
     error = _failure_of(answer)
-    if not isinstance(error, AgentError) and not job.is_agents_fault(error):
+    if not isinstance(error, AgentError) and not assignment.is_agents_fault(error):
         return answer
     driven = slot.so_far or Driven(NOTHING_DRIVEN, 0, 0, 0, 0.0, None)
     score = replace(driven.score, outcome=Outcome.AGENT_ERROR)
-    tries = f", in each of {job.attempts + 1} tries" if job.attempts else ""
+    tries = f", in each of {assignment.attempts + 1} tries" if assignment.attempts else ""
     trace = answer.trace if isinstance(answer, Failed) else ""
     return replace(driven, score=score, error=f"{error}{tries}", trace=trace)
 
 
-def _label(job: Job) -> str:
-    return f"loading {job.town}" if isinstance(job.task, Describe) else job.task.name
+def _label(assignment: Assignment) -> str:
+    return (
+        f"loading {assignment.town}"
+        if isinstance(assignment.task, Describe)
+        else assignment.task.name
+    )

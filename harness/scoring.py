@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
-from fusiondrive.types import ActorKind, Pose, Route, WorldState
+from fusiondrive.types import ActorKind, Pose, Progress, Route, WorldState
 from harness.criteria import CriterionSetup, Event, EventKind, Step, make_criteria
 from harness.criteria.base import LaneQuery
 from harness.criteria.lane import LaneCriterion
@@ -49,42 +49,33 @@ _SEVERITY = (EventKind.COLLISION, EventKind.DEVIATION, EventKind.BLOCKED, EventK
 
 @dataclass(frozen=True)
 class Score:
-    """The numbers of one driven episode."""
+    """The numbers of one driven episode; by default those of one in which nothing was driven."""
 
     outcome: Outcome
-    reached_2m: bool
-    reached_5m: bool
-    reached_10m: bool
-    completion: float  # share of the route, in [0, 1]
-    driving_score: float  # 0..100, Leaderboard's penalties on route completion
-    distance_m: float  # driven
-    duration_s: float  # simulated
-    collisions: dict[ActorKind, int]
-    lane_infractions: int
-    off_road: int
-    wrong_way: int
-    lane_crossings: int
-    outside_m: float
-    red_lights: int
+    reached_2m: bool = False
+    reached_5m: bool = False
+    reached_10m: bool = False
+    completion: float = 0.0  # share of the route, in [0, 1]
+    driving_score: float = 0.0  # 0..100, Leaderboard's penalties on route completion
+    distance_m: float = 0.0  # driven
+    duration_s: float = 0.0  # simulated
+    collisions: dict[ActorKind, int] = field(default_factory=lambda: dict.fromkeys(ActorKind, 0))
+    counts: dict[EventKind, int] = field(default_factory=lambda: dict.fromkeys(EventKind, 0))
+    lane_crossings: int = 0
+    outside_m: float = 0.0
+
+    @property
+    def lane_infractions(self) -> int:
+        """Times that the car was off the road or on the wrong side."""
+        return self.counts[EventKind.LANE_INFRACTION]
+
+    @property
+    def red_lights(self) -> int:
+        """Stop lines crossed at red."""
+        return self.counts[EventKind.RED_LIGHT]
 
 
-NOTHING_DRIVEN = Score(
-    outcome=Outcome.AGENT_ERROR,
-    reached_2m=False,
-    reached_5m=False,
-    reached_10m=False,
-    completion=0.0,
-    driving_score=0.0,
-    distance_m=0.0,
-    duration_s=0.0,
-    collisions=dict.fromkeys(ActorKind, 0),
-    lane_infractions=0,
-    off_road=0,
-    wrong_way=0,
-    lane_crossings=0,
-    outside_m=0.0,
-    red_lights=0,
-)
+NOTHING_DRIVEN = Score(Outcome.AGENT_ERROR)
 
 
 class Judge:
@@ -92,17 +83,15 @@ class Judge:
 
     def __init__(self, route: Route, lanes: LaneQuery, *, collision_mode: str = "stop") -> None:
         self._criteria = make_criteria(CriterionSetup(route, lanes))
-        self._tracker = RouteTracker(route)
         self._collision_mode = collision_mode
         self._path = _PathMeter()
         self.events: list[Event] = []
         self.step: Step | None = None
 
-    def update(self, state: WorldState) -> list[Event]:
-        """Take in one world state; returns what happened in it."""
-        pose = state.ego.pose
-        self.step = Step(state, self._tracker.advance(pose.x, pose.y))
-        self._path.add(pose, state.time_s)
+    def update(self, state: WorldState, progress: Progress) -> list[Event]:
+        """Take in one world state and the place on the route; returns what happened."""
+        self.step = Step(state, progress)
+        self._path.add(state.ego.pose, state.time_s)
         fresh = [event for item in self._criteria.values() for event in item.update(self.step)]
         fresh.sort(key=_rank)
         self.events.extend(fresh)
@@ -143,8 +132,9 @@ def judge_trace(
 ) -> Score:
     """Score recorded world states, without a server."""
     judge = Judge(route, lanes, collision_mode=collision_mode)
+    tracker = RouteTracker(route)
     for state in states:
-        judge.update(state)
+        judge.update(state, tracker.advance(state.ego.pose.x, state.ego.pose.y))
         if judge.is_over:
             break
     return judge.score()
@@ -185,12 +175,9 @@ def _score(events: Sequence[Event], last: Step, path: _PathMeter, outside_m: flo
         distance_m=path.distance_until(goal_s),
         duration_s=path.duration_until(goal_s),
         collisions=collisions,
-        lane_infractions=count[EventKind.LANE_INFRACTION],
-        off_road=count[EventKind.OFF_ROAD],
-        wrong_way=count[EventKind.WRONG_WAY],
+        counts=count,
         lane_crossings=crossings,
         outside_m=outside_m,
-        red_lights=count[EventKind.RED_LIGHT],
     )
 
 

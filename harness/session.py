@@ -12,12 +12,14 @@ from typing import TypeVar
 import carla
 
 from fusiondrive.errors import MapError, SimulatorError
+from fusiondrive.home import client_files
 from fusiondrive.types import Closing
 from harness.config import Timeouts
 from harness.probe import Engine, check_version, engine_of, look_of
 from harness.watchdog import SLACK_S, Watched, watch
 from scenarios import traffic_manager
-from scenarios.route_files import is_random_town, town_name
+from scenarios.route_files import is_random_town
+from scenarios.route_xml import town_name
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -56,6 +58,9 @@ class Session(Closing):
         self.look: int | None = look_of(address.host, address.port, wait_s)
         self.client = carla.Client(address.host, address.port, WORKER_THREADS)
         self._set_timeout(wait_s)
+        files = client_files()
+        if files is not None:
+            self.client.set_files_base_folder(str(files))
         self.world: carla.World = self._call("connect", self.client.get_world)
         self._settings: carla.WorldSettings | None = None
         self._map: carla.Map | None = None
@@ -167,8 +172,13 @@ class Session(Closing):
         """End this session's managers; the thread of one whose server has gone must not wake."""
         self._is_void = False
         ports, self._manager_ports = self._manager_ports, set()
-        if ports:
-            check_version(self.address.host, self.address.port, self.timeouts.connect_s)
+        try:
+            if ports:
+                check_version(self.address.host, self.address.port, self.timeouts.connect_s)
+        except SimulatorError:
+            for port in ports:
+                traffic_manager.abandon(port)
+            raise
         for port in ports:
             with self.watched(f"end the Traffic Manager {port}", SLACK_S):
                 traffic_manager.end(self.client, port)

@@ -30,7 +30,7 @@ class AgentDeath(SimulatorError):
 
 
 @dataclass(frozen=True)
-class Job:
+class Assignment:
     """A task with the number of times that it was tried already."""
 
     task: Describe | DriveTask
@@ -42,8 +42,8 @@ class Job:
         """Where it takes place."""
         return self.task.town if isinstance(self.task, Describe) else self.task.spec.town
 
-    def again(self, error: FusionDriveError) -> Job:
-        """The same after a failed try."""
+    def again(self, error: FusionDriveError) -> Assignment:
+        """The assignment after a failed try."""
         deaths = self.agent_deaths + isinstance(error, AgentDeath)
         return replace(self, attempts=self.attempts + 1, agent_deaths=deaths)
 
@@ -53,14 +53,14 @@ class Job:
 
 
 class Slot:
-    """Starts server and worker for its first job, and anew after every `shut_down`."""
+    """Starts server and worker for its first assignment, and anew after every `shut_down`."""
 
     def __init__(self, config: RunConfig, number: int) -> None:
         self.number = number
-        self.job: Job | None = None
+        self.assignment: Assignment | None = None
         self.server: Server | None = None
         self.is_ready = False
-        self.so_far: Driven | None = None  # of the job, by the last sign of life
+        self.so_far: Driven | None = None  # of the assignment, by the last sign of life
         self._config = config
         self._starts = 0  # of servers
         self._workers = 0
@@ -70,25 +70,25 @@ class Slot:
         self._heard_s = 0.0
         self._silence_s = 0.0
 
-    def give(self, job: Job) -> None:
-        """Hand a job over; the answer comes from `poll`.
+    def give(self, assignment: Assignment) -> None:
+        """Hand an assignment over; the answer comes from `poll`.
 
         Raises:
             FusionDriveError: the server cannot be started.
         """
         if self.server is None:
-            self._start_server(job.town)
+            self._start_server(assignment.town)
         if self._process is None:
             self._start_worker()
         assert self._connection is not None  # _start_worker has made it
-        self.job, self.so_far = job, None
+        self.assignment, self.so_far = assignment, None
         self._hear()
         timeouts = self._config.timeouts
         self._silence_s = timeouts.load_s + 2.0 * timeouts.first_tick_s + SLACK_S
         if not self.is_ready:
             self._silence_s += timeouts.server_start_s
         try:
-            self._connection.send(job.task)
+            self._connection.send(assignment.task)
         except OSError:
             logger.debug("worker %d was gone before its task came", self.number)
 
@@ -104,9 +104,9 @@ class Slot:
         return [self._connection, self._process.sentinel]
 
     def poll(self) -> object | None:
-        """The worker's answer to the job, or why none will come; None while it works."""
+        """The worker's answer to the assignment, or why none will come; None while it works."""
         answer = self._receive()
-        if answer is None and self.job is not None:
+        if answer is None and self.assignment is not None:
             death = self._death()
             # It may have answered and died since we looked.
             answer = death if death is None else self._receive() or death
@@ -124,7 +124,7 @@ class Slot:
             server.stop()
 
     def replace_worker(self) -> None:
-        """Give the next job a fresh process, whatever the agent has done to this one."""
+        """Give the next assignment a fresh process, whatever the agent has done to this one."""
         has_left_in_order = self._end_worker()
         if not has_left_in_order:
             self.shut_down()  # its car may stand around, and the clock may stand still
@@ -163,7 +163,8 @@ class Slot:
         )
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        process = context.Process(target=work, args=(setup, theirs), daemon=True)
+        # No daemon, for those may have no children, and agents like to start some.
+        process = context.Process(target=work, args=(setup, theirs), daemon=False)
         process.start()
         self._process = process
         theirs.close()
@@ -207,7 +208,7 @@ class Slot:
         return None
 
     def _death(self) -> FusionDriveError | None:
-        assert self.server is not None  # a slot with a job has one
+        assert self.server is not None  # a slot with an assignment has one
         assert self._process is not None  # likewise
         failure, clock = self.server.failure(), self._clock
         if failure is not None:

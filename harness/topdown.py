@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fusiondrive.carla_types import pose_of
 from fusiondrive.types import ActorState, LightState, Pose, Route, StopLine, WorldState
 
 U8 = NDArray[np.uint8]
@@ -107,11 +108,9 @@ def _lane_quads(carla_map: carla.Map) -> F64:
     """Each 2 m piece of driving lane as a quadrilateral, (Q, 4, 2), a bit too long on purpose."""
     rows = []
     for waypoint in carla_map.generate_waypoints(STEP_M):
-        pose = waypoint.transform
-        yaw = math.radians(pose.rotation.yaw)
-        rows.append(
-            (pose.location.x, pose.location.y, math.cos(yaw), math.sin(yaw), waypoint.lane_width)
-        )
+        pose = pose_of(waypoint.transform)
+        yaw = math.radians(pose.yaw)
+        rows.append((pose.x, pose.y, math.cos(yaw), math.sin(yaw), waypoint.lane_width))
     table = np.array(rows, dtype=np.float64).reshape(-1, 5)
     center, forward = table[:, :2], table[:, 2:4]
     right = np.stack([-forward[:, 1], forward[:, 0]], axis=1)

@@ -10,8 +10,9 @@ from harness.criteria.lane import CarlaLaneQuery
 from harness.session import Session
 from harness.world import StopLines
 from scenarios.generate import fresh_routes
-from scenarios.route_files import describe_unserved, is_random_town
-from scenarios.routes import RoutePlanner, RouteSpec, load_routes, map_identity
+from scenarios.route_files import describe_unserved, is_random_town, load_routes, map_identity
+from scenarios.routes import RoutePlanner
+from scenarios.spec import RouteSpec
 
 logger = logging.getLogger(__name__)
 

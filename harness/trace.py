@@ -21,23 +21,23 @@ from fusiondrive.types import (
     StopLine,
     WorldState,
 )
-from harness.env import CarlaDrivingEnv
+from harness.drive import Drive
 
 
 class TraceRecorder:
     """Collects one row per step in memory and writes them at the end."""
 
     def __init__(self) -> None:
-        self._rows: list[dict[str, Any]] = []
+        self.rows: list[dict[str, Any]] = []
 
-    def on_step(self, env: CarlaDrivingEnv, control: Control) -> None:
+    def on_step(self, drive: Drive, control: Control) -> None:
         """Keep the step; frames are counted from the first one."""
-        state, progress = env.state, env.progress
+        state, progress = drive.state, drive.progress
         ego = state.ego
-        first = self._rows[0] if self._rows else None
-        self._rows.append(
+        first = self.rows[0] if self.rows else None
+        self.rows.append(
             {
-                "step": len(self._rows),
+                "step": len(self.rows),
                 # Rounded: the server's clock carries float noise of its whole life.
                 "time_s": round(state.time_s - (first["start_s"] if first else state.time_s), 6),
                 "start_s": first["start_s"] if first else state.time_s,
@@ -59,7 +59,7 @@ class TraceRecorder:
                 "walkers": len(state.walkers),
                 "collisions": json.dumps([asdict(c) for c in state.collisions]),
                 "stop_lines": json.dumps([asdict(line) for line in state.stop_lines]),
-                "events": json.dumps([e.kind.value for e in env.last_events]),
+                "events": json.dumps([e.kind.value for e in drive.last_events]),
                 "box_center": json.dumps(ego.box_center),
                 "box_extent": json.dumps(ego.box_extent),
             }
@@ -71,10 +71,10 @@ class TraceRecorder:
         Raises:
             OutputError: they cannot be written.
         """
-        if not self._rows:
+        if not self.rows:
             return
         with whole_file(Path(path)) as draft:
-            pd.DataFrame(self._rows).drop(columns="start_s").to_parquet(draft, index=False)
+            pd.DataFrame(self.rows).drop(columns="start_s").to_parquet(draft, index=False)
 
 
 def read_trace(path: Path | str) -> Iterator[WorldState]:

@@ -3,6 +3,7 @@
 from fusiondrive.types import (
     ActorKind,
     ActorState,
+    Atmosphere,
     CameraSpec,
     Closing,
     CollisionEvent,
@@ -13,6 +14,7 @@ from fusiondrive.types import (
     LightState,
     Observation,
     Pose,
+    Progress,
     Reading,
     Route,
     SensorSpec,
@@ -23,6 +25,7 @@ from fusiondrive.types import (
 __all__ = [
     "ActorKind",
     "ActorState",
+    "Atmosphere",
     "CameraSpec",
     "Closing",
     "CollisionEvent",
@@ -33,6 +36,7 @@ __all__ = [
     "LightState",
     "Observation",
     "Pose",
+    "Progress",
     "Reading",
     "Route",
     "SensorSpec",

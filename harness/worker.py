@@ -19,9 +19,10 @@ from pathlib import Path
 from fusiondrive.errors import AgentError, FusionDriveError
 from fusiondrive.files import of_disk, unwritable
 from fusiondrive.types import Closing, Control
-from harness.checks import driver
+from harness.checks import build_policy
 from harness.config import RunConfig, anchored
-from harness.env import CarlaDrivingEnv, EnvConfig
+from harness.drive import Drive
+from harness.env_config import EnvConfig
 from harness.guard import AgentClock, GuardedPolicy, TurnWatch, guarded
 from harness.messages import (
     Describe,
@@ -38,8 +39,9 @@ from harness.rollout import Observer, Stopped, rollout
 from harness.route_facts import route_facts
 from harness.scoring import Outcome
 from harness.server import ExternalServer, ServerSpec, await_ready, process_rss_mb
+from harness.simulation import Simulation
 from harness.trace import TraceRecorder
-from policies.base import Policy, camera_of, close_policy, sensors_of
+from policies.base import Policy, close_policy
 from policies.faults import reason
 
 logger = logging.getLogger(__name__)
@@ -80,7 +82,7 @@ class _Worker:
     def __init__(self, setup: WorkerSetup, connection: Connection) -> None:
         self._setup = setup
         self._connection = connection
-        self._env: CarlaDrivingEnv | None = None
+        self._simulation: Simulation | None = None
         self._policy: Policy | None = None
         self._under_way: Attempt | None = None
         self._watch = TurnWatch(setup.clock, self._give_up)
@@ -103,8 +105,8 @@ class _Worker:
 
     def close(self) -> None:
         """Leave the server as it was."""
-        if self._env is not None:
-            self._env.close()
+        if self._simulation is not None:
+            self._simulation.close()
         close_policy(self._policy)
 
     def _answer(self, task: Describe | DriveTask) -> TownFacts | Driven | Failed:
@@ -117,63 +119,65 @@ class _Worker:
             attempt = self._under_way
             answer = Failed(error, trace) if attempt is None else attempt.failed(error, trace)
             self._connection.send(answer)
-            if self._env is not None:
-                self._env.close()
+            if self._simulation is not None:
+                self._simulation.close()
             code = 0
         finally:
             os._exit(code)
 
-    def _environment(self) -> CarlaDrivingEnv:
-        if self._env is None:
+    def _connected(self) -> Simulation:
+        if self._simulation is None:
             setup, config = self._setup, self._setup.config
             spec = ServerSpec(backend="external", host=setup.host, port=setup.port)
             await_ready(ExternalServer(spec), setup.start_timeout_s)
             self._connection.send(Ready())
-            policy = self._driver()
-            self._env = CarlaDrivingEnv(
+            policy = self._built()
+            self._simulation = Simulation(
                 EnvConfig(
                     server=spec,
-                    camera=camera_of(policy),
-                    sensors=sensors_of(policy),
+                    camera=policy.camera,
+                    sensors=policy.sensors,
                     fuser_weights=config.fuser_weights,
                     route_file=config.route_file,
                     timeouts=config.timeouts,
                 )
             )
-        return self._env
+        return self._simulation
 
-    def _driver(self) -> Policy:
+    def _built(self) -> Policy:
         """The policy; it was built once before the run began, so that its failure is its own."""
         if self._policy is None:
             config = self._setup.config
             try:
                 limit_s = config.timeouts.agent_setup_s
-                self._policy = guarded(lambda: driver(config), self._watch, limit_s)
+                self._policy = guarded(lambda: build_policy(config), self._watch, limit_s)
             except FusionDriveError as err:
                 raise AgentError(str(err)) from err
         return self._policy
 
     def _describe(self, task: Describe) -> TownFacts:
-        env = self._environment()
-        town = env.town(task.town)
+        simulation = self._connected()
+        town = simulation.town(task.town)
         specs = town.route_specs(self._setup.config.route_file)
         return TownFacts(
             town=town.name,
             map=town.identity,
-            engine=env.session.engine.value,
-            look=env.session.look,
-            version=env.session.version,
+            engine=simulation.session.engine.value,
+            look=simulation.session.look,
+            version=simulation.session.version,
             routes=tuple(route_facts(spec, town.route(spec)) for spec in specs),
         )
 
     def _drive(self, task: DriveTask) -> Driven:
-        env, config = self._environment(), self._setup.config
-        policy = GuardedPolicy(self._driver(), self._watch, config.timeouts)
+        simulation, config = self._connected(), self._setup.config
+        policy = GuardedPolicy(self._built(), self._watch, config.timeouts)
+        began_s = time.monotonic()
+        drive = simulation.begin(task.spec)
         with Records(config, task.name) as records:
-            self._under_way = attempt = Attempt(env, records)
+            self._under_way = attempt = Attempt(drive, records, began_s)
             observers = (_LifeSign(self._connection, attempt), *records.observers)
             try:
-                rollout(env, policy, task.spec, observers=observers, should_stop=self._should_stop)
+                rollout(drive, policy, observers=observers, should_stop=self._should_stop)
                 policy.finish()
             except AgentError as err:
                 self._check_server()
@@ -224,20 +228,27 @@ class Records(Closing):
 class Attempt:
     """An episode under way: how far it has come, and how it ends."""
 
-    def __init__(self, env: CarlaDrivingEnv, records: Records) -> None:
-        self._env = env
+    def __init__(self, drive: Drive, records: Records, began_s: float) -> None:
+        """Watch a drive.
+
+        Args:
+            drive: the episode.
+            records: what is written when it has ended.
+            began_s: monotonic time at which the episode was begun.
+        """
+        self._drive = drive
         self._records = records
-        self._began = time.monotonic()
+        self._began_s = began_s
 
     def so_far(self) -> Driven:
         """What was driven up to now."""
-        env = self._env
+        drive = self._drive
         return Driven(
-            score=env.score(),
-            steps=env.steps,
-            vehicles=env.drive.placed[0],
-            walkers=env.drive.placed[1],
-            wall_seconds=time.monotonic() - self._began,
+            score=drive.score(),
+            steps=drive.steps,
+            vehicles=drive.placed[0],
+            walkers=drive.placed[1],
+            wall_seconds=time.monotonic() - self._began_s,
             rss_mb=process_rss_mb(os.getpid()),
         )
 
@@ -250,7 +261,7 @@ class Attempt:
     def failed(self, error: AgentError, trace: str) -> Driven:
         """The drive that the agent's failure ends; one that was at its goal stays a success."""
         driven, text = self.so_far(), str(error)
-        is_at_goal = driven.score.outcome is Outcome.SUCCESS and not self._env.drive.judge.is_over
+        is_at_goal = driven.score.outcome is Outcome.SUCCESS and not self._drive.is_over
         if is_at_goal:  # the metres beyond the goal measure how near it comes, and nothing else
             text = f"after the goal: {text}"
         else:
@@ -267,9 +278,9 @@ class _LifeSign:
         self._connection = connection
         self._attempt = attempt
 
-    def on_step(self, env: CarlaDrivingEnv, control: Control) -> None:
+    def on_step(self, drive: Drive, control: Control) -> None:
         """Report now and then."""
-        if env.steps % REPORT_EVERY == 0:
+        if drive.steps % REPORT_EVERY == 0:
             self._connection.send(StillDriving(self._attempt.so_far()))
 
 

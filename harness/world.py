@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import carla
 
+from fusiondrive.carla_types import pose_of
 from fusiondrive.errors import SimulatorError
 from fusiondrive.types import (
     ActorKind,
@@ -18,7 +19,6 @@ from fusiondrive.types import (
     Closing,
     CollisionEvent,
     LightState,
-    Pose,
     StopLine,
     WorldState,
 )
@@ -59,9 +59,8 @@ class StopLines:
         for light in world.get_actors().filter("traffic.traffic_light*"):
             self._lights[light.id] = light
             for waypoint in _stop_waypoints(light):
-                pose = waypoint.transform
-                line = _Line(light.id, pose.location.x, pose.location.y, pose.rotation.yaw)
-                self._lines.append(line)
+                pose = pose_of(waypoint.transform)
+                self._lines.append(_Line(light.id, pose.x, pose.y, pose.yaw))
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -254,13 +253,12 @@ def _static(actor: carla.Actor) -> _Static | None:
 
 
 def _state(actor_id: int, static: _Static, seen: carla.ActorSnapshot) -> ActorState:
-    pose, velocity = seen.get_transform(), seen.get_velocity()
-    place, turn = pose.location, pose.rotation
+    velocity = seen.get_velocity()
     return ActorState(
         actor_id=actor_id,
         type_id=static.type_id,
         kind=static.kind,
-        pose=Pose(place.x, place.y, place.z, turn.pitch, turn.yaw, turn.roll),
+        pose=pose_of(seen.get_transform()),
         velocity=(velocity.x, velocity.y, velocity.z),
         box_center=static.box_center,
         box_extent=static.box_extent,

@@ -54,6 +54,8 @@ def read_yaml(file: Path) -> dict[str, Any]:
         raise ConfigError(f"config file {file}: nested too deeply") from err
     except yaml.MarkedYAMLError as err:
         raise ConfigError(f"config file {file}: {_reason(err)}") from err
+    except yaml.reader.ReaderError as err:
+        raise ConfigError(f"config file {file}: {_encoding_of(file, err.position)}") from err
     except (yaml.YAMLError, UnicodeDecodeError) as err:
         text = " ".join(str(err).split())
         raise ConfigError(f"config file {file}: not readable as YAML: {text}") from err
@@ -63,6 +65,14 @@ def read_yaml(file: Path) -> dict[str, Any]:
         kind = "text" if isinstance(content, str) else type(content).__name__
         raise ConfigError(f"config file {file}: expected a mapping of keys, found {kind}")
     return {str(key): value for key, value in content.items()}
+
+
+def _encoding_of(file: Path, position: int) -> str:
+    data = file.read_bytes()
+    line = data.count(b"\n", 0, position) + 1
+    return (
+        f"expected UTF-8 text, found byte 0x{data[position]:02x} in line {line}; save it as UTF-8"
+    )
 
 
 def _reason(err: yaml.MarkedYAMLError) -> str:

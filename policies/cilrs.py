@@ -10,7 +10,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiondrive.types import CameraSpec, Command, Control, EpisodeContext, Observation, WorldState
+from fusiondrive.types import Command, Control, Observation, WorldState
+from policies.base import Policy
 from policies.framing import Framing
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "cilrs_v8.onnx"
@@ -53,37 +54,24 @@ class LoadedNetwork:
     looks: tuple[int, ...] = ()  # versions of the pictures it was trained on; () is unknown
 
 
-class CilrsPolicy:
+class CilrsPolicy(Policy):
     """Drives by the branch of the current command."""
-
-    is_privileged = False
 
     def __init__(self, loaded: LoadedNetwork) -> None:
         self._loaded = loaded
-
-    def reset(self, context: EpisodeContext) -> None:
-        """Nothing to forget: each step stands alone."""
+        self.camera = loaded.framing.camera
+        self.looks = loaded.looks
 
     def act(self, observation: Observation, state: WorldState | None) -> Control:
         """One forward pass."""
         prepare = self._loaded.framing.preprocessing
         image = prepare.to_input(prepare.crop_resize(observation.image))
-        speed = observation.speed_mps
+        speed = observation.forward_speed_mps
         predicted = self._loaded.network(image, prepare.speed_input(speed))
         control = to_control(predicted.actions[self._loaded.branches[observation.command]])
         if self._loaded.resumes and predicted.seen_speed is not None:
             return resume(control, speed, predicted.seen_speed * prepare.speed_scale_mps)
         return control
-
-    @property
-    def camera(self) -> CameraSpec:
-        """The camera that it was trained with."""
-        return self._loaded.framing.camera
-
-    @property
-    def looks(self) -> tuple[int, ...]:
-        """Versions of the look of the pictures it was trained on; empty where unknown."""
-        return self._loaded.looks
 
     def weights_hash(self) -> str:
         """SHA-256 of the file, first 12 hex digits."""

@@ -48,7 +48,7 @@ class Hazard:
 
     kind: HazardKind
     gap_m: float
-    speed_mps: float = 0.0
+    along_mps: float = 0.0  # its own speed along the route, never negative
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Corridor:
     ahead_m: FloatArray  # (N,) arc length from the ego's origin; slightly negative at first
     half_width_m: float
     front_m: float  # ego origin to front bumper
-    speed_mps: float
+    speed_mps: float  # the ego's, never negative
     entry_m: float | None  # front bumper to the next junction's edge; slightly negative inside
 
     def arrival_s(self) -> FloatArray:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from fusiondrive.geometry import wrap_radians
 from fusiondrive.types import ActorState, Control, EpisodeContext, Observation, Route, WorldState
+from policies.base import Policy
 from policies.corridor import Corridor, Hazard, HazardKind, find_hazards, make_corridor
-from scenarios.tracker import RouteTracker
 
 PATH_M = (4.0, 8.0, 12.0, 16.0, 20.0, 24.0)  # ahead on the route: what clones may learn beside
 PREVIEW_S = 0.4  # of the speed profile: what pedals and engine lag behind
@@ -38,10 +39,11 @@ class ExpertConfig:
     obey_lights: bool = True
 
 
-class ExpertPolicy:
+class ExpertPolicy(Policy):
     """Drives a route with full knowledge of the world; the teacher of the learned policies."""
 
     is_privileged = True
+    uses_image = False
 
     def __init__(self, config: ExpertConfig | None = None) -> None:
         self.config = config or ExpertConfig()
@@ -53,7 +55,6 @@ class ExpertPolicy:
     def reset(self, context: EpisodeContext) -> None:
         """Take over the route."""
         self._route = context.route
-        self._tracker = RouteTracker(context.route)
         self._speeds = speed_profile(context.route, self.config)
         self._delta_s = context.delta_s
         self._distance_m = 0.0
@@ -66,11 +67,10 @@ class ExpertPolicy:
 
     def act(self, observation: Observation, state: WorldState | None) -> Control:
         """Steer by pure pursuit, then choose throttle or brake for the lowest speed demanded."""
-        if state is None:
-            raise TypeError("the expert needs the world state")
+        if state is None or state.progress is None:
+            raise TypeError("the expert needs the world state with the progress along the route")
         ego = state.ego
-        progress = self._tracker.advance(ego.pose.x, ego.pose.y)
-        distance_m, self.off_m = progress.distance_m, progress.deviation_m
+        distance_m, self.off_m = state.progress.distance_m, state.progress.deviation_m
         self._distance_m = distance_m
         reach_m = 12.0 + 3.5 * ego.speed_mps
         corridor = make_corridor(self._route, distance_m, ego, reach_m)
@@ -125,7 +125,7 @@ class ExpertPolicy:
         """Turning of each vehicle since the last step, in rad/s."""
         yaws = {vehicle.actor_id: float(np.deg2rad(vehicle.pose.yaw)) for vehicle in vehicles}
         rates = {
-            key: float((yaw - self._yaws[key] + np.pi) % (2 * np.pi) - np.pi) / self._delta_s
+            key: wrap_radians(yaw - self._yaws[key]) / self._delta_s
             for key, yaw in yaws.items()
             if key in self._yaws
         }
@@ -178,9 +178,9 @@ class ExpertPolicy:
         free_m = hazard.gap_m - margins[hazard.kind]
         if free_m <= 0.0:
             return 0.0
-        stopping = np.sqrt(2.0 * config.comfort_decel * free_m + hazard.speed_mps**2)
+        stopping = np.sqrt(2.0 * config.comfort_decel * free_m + hazard.along_mps**2)
         if hazard.kind is HazardKind.LEAD:
-            return float(min(stopping, hazard.speed_mps + free_m / config.time_gap_s))
+            return float(min(stopping, hazard.along_mps + free_m / config.time_gap_s))
         return float(stopping)
 
     def _pedals(self, speed_mps: float, wanted_mps: float) -> tuple[float, float]:

@@ -19,6 +19,7 @@ from fusiondrive.types import (
     Observation,
     WorldState,
 )
+from policies.base import Policy
 from policies.cilrs import BRANCHES, Network, to_control
 from policies.plan import PlanTarget
 from policies.preprocess import IMAGENET_MEAN, IMAGENET_STD
@@ -49,7 +50,7 @@ class Published:
     bgr: bool = False
 
 
-class PublishedPolicy:
+class PublishedPolicy(Policy):
     """Drives a published network by its family's rules."""
 
     def __init__(self, family: Published, network: Network, weights_hash: str) -> None:
@@ -90,7 +91,7 @@ class PublishedPolicy:
         """(1, n) in carla-roach's order: speed, vector to the target, command one-hot."""
         values: list[float] = []
         if "speed" in self.family.states:
-            values.append(observation.speed_mps / self.family.speed_scale_mps)
+            values.append(observation.forward_speed_mps / self.family.speed_scale_mps)
         if "vec" in self.family.states:
             if self._target is None or state is None:
                 raise TypeError("this policy needs a reset and the world state")

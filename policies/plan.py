@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from fusiondrive.geometry import to_heading
 from fusiondrive.types import Command, Pose, Route
 
 PASSED_WITHIN_M = 12.0  # carla-roach: a point behind the car and nearer than this is passed
@@ -58,5 +59,4 @@ class PlanTarget:
 
     def _relative(self, ego: Pose) -> tuple[float, float]:
         dx, dy = self._points[self._next] - (ego.x, ego.y)
-        cos, sin = math.cos(math.radians(ego.yaw)), math.sin(math.radians(ego.yaw))
-        return float(dx * cos + dy * sin), float(dy * cos - dx * sin)
+        return to_heading(dx, dy, ego.yaw)

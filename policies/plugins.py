@@ -8,29 +8,57 @@ import inspect
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fusiondrive.errors import ConfigError, FusionDriveError
-from fusiondrive.provenance import bytes_hash, file_blocks
-from fusiondrive.types import Control, EpisodeContext, Observation, WorldState
-from policies.base import Policy, source_hash
+from fusiondrive.provenance import bytes_hash, file_blocks, source_hash
+from fusiondrive.types import (
+    CameraSpec,
+    Control,
+    EpisodeContext,
+    Observation,
+    SensorSpec,
+    WorldState,
+)
+from policies.base import Policy
 from policies.faults import checked
+
+T = TypeVar("T")
 
 GROUP = "fusiondrive.policies"
 
 
-class PluginPolicy:
-    """A policy of somebody else; its hash covers its source and its weights file."""
+class PluginPolicy(Policy):
+    """A policy of somebody else, whose class need not derive from `Policy`: `act` is enough.
 
-    def __init__(self, policy: Policy, weights: Path | None) -> None:
-        self._policy = policy
-        self._weights = weights
-        self.is_privileged = bool(getattr(policy, "is_privileged", False))
+    This is the one place that looks what a foreign object has; what it lacks is as in `Policy`.
+    """
+
+    def __init__(self, policy: Any, weights: Path | None = None, label: str = "policy") -> None:
+        """Wrap a policy.
+
+        Args:
+            policy: has `act(observation, state)`, and what else of `Policy` it wants.
+            weights: its file or folder; part of the hash.
+            label: how messages call it.
+
+        Raises:
+            ConfigError: it has no such `act`, or an attribute is of another type.
+        """
+        _check_interface(policy, label)
+        self._policy, self._weights = policy, weights
+        self.is_privileged = bool(_given(policy, "is_privileged"))
+        self.uses_image = bool(_given(policy, "uses_image"))
+        self.uses_traffic_manager = bool(_given(policy, "uses_traffic_manager"))
+        self.camera = _typed(_given(policy, "camera"), CameraSpec, f"{label}: camera")
+        sensors = _sequence(_given(policy, "sensors"), f"{label}: sensors")
+        self.sensors = tuple(_typed(item, SensorSpec, f"{label}: sensors") for item in sensors)
+        looks = _sequence(_given(policy, "looks"), f"{label}: looks")
+        self.looks = tuple(_typed(item, int, f"{label}: looks") for item in looks)
 
     def reset(self, context: EpisodeContext) -> None:
         """Hand on, where the plug-in wants to know."""
-        if hasattr(self._policy, "reset"):
-            self._policy.reset(context)
+        self._tell("reset", context)
 
     def act(self, observation: Observation, state: WorldState | None) -> Control:
         """Ask the plug-in.
@@ -40,19 +68,55 @@ class PluginPolicy:
         """
         return checked(self._policy.act(observation, state), self._policy.act)
 
+    def finish(self) -> None:
+        """Hand on, where the plug-in wants to know."""
+        self._tell("finish")
+
+    def close(self) -> None:
+        """Hand on, where the plug-in wants to know."""
+        self._tell("close")
+
     def weights_hash(self) -> str:
         """Over what the plug-in says itself, its source file, and its weights file."""
         parts = [source_hash(type(self._policy)).encode()]
-        if hasattr(self._policy, "weights_hash"):
-            parts.append(self._policy.weights_hash().encode())
+        own = self._tell("weights_hash")
+        if own is not None:
+            parts.append(str(own).encode())
         files = [] if self._weights is None else _files(self._weights)
         return bytes_hash(chain(parts, *map(file_blocks, files)))
 
-    def __getattr__(self, name: str) -> Any:
-        """Optional attributes of the interface, such as `camera`, are the plug-in's own."""
-        if name == "_policy":  # not set yet: unpickling asks before __init__
-            raise AttributeError(name)
-        return getattr(self._policy, name)
+    def _tell(self, method: str, *arguments: object) -> object:
+        """Call a method of the plug-in, where it has it."""
+        found = getattr(self._policy, method, None)
+        return found(*arguments) if callable(found) else None
+
+
+def as_policy(found: object) -> Policy:
+    """What drives, with all that `Policy` promises.
+
+    Raises:
+        ConfigError: it has no `act(observation, state)`, or an attribute is of another type.
+    """
+    return found if isinstance(found, Policy) else PluginPolicy(found)
+
+
+def _given(policy: object, name: str) -> Any:
+    """An attribute of a foreign policy, or the default where it has none."""
+    return getattr(policy, name, getattr(Policy, name))
+
+
+def _typed(value: Any, kind: type[T], label: str) -> T:
+    if not isinstance(value, kind):
+        raise ConfigError(
+            f"{label}: expected {kind.__module__}.{kind.__name__}, found {value!r:.60}"
+        )
+    return value
+
+
+def _sequence(value: Any, label: str) -> Iterable[Any]:
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise ConfigError(f"{label}: expected a tuple, found {value!r:.60}")
+    return value
 
 
 def _files(weights: Path) -> list[Path]:
@@ -88,8 +152,7 @@ def load_plugin(name: str, weights: Path | None = None) -> PluginPolicy:
     target = point.value if point is not None else name
     kind = _find_class(target, f"policy '{name}'")
     policy = _build(kind, weights, f"policy '{name}'")
-    _check_interface(policy, f"policy '{name}'")
-    return PluginPolicy(policy, weights)
+    return PluginPolicy(policy, weights, f"policy '{name}'")
 
 
 def _find_class(target: str, label: str) -> Any:

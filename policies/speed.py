@@ -18,10 +18,11 @@ from typing import Annotated
 import numpy as np
 
 from fusiondrive.cli import Flag, check_values, exit_code, parse
-from fusiondrive.errors import ConfigError
+from fusiondrive.errors import AgentError, ConfigError, FusionDriveError
 from fusiondrive.types import Command, Observation
-from policies import make_policy
-from policies.base import Policy, camera_of, close_policy, sensors_of
+from policies import LEADERBOARD, make_policy
+from policies.base import Policy, close_policy
+from policies.faults import reason
 
 WARM_UP_STEPS = 20
 MISSED = 1
@@ -57,14 +58,19 @@ def measure(name: str, weights: Path | None, steps: int) -> Speed:
 
     Raises:
         ConfigError: the policy cannot be driven without a simulator.
+        AgentError: it failed.
     """
     began = time.perf_counter()
     policy = make_policy(name, weights)
     load_s = time.perf_counter() - began
-    if policy.is_privileged or sensors_of(policy) or getattr(policy, "agent", 0) is None:
+    if policy.is_privileged or policy.sensors or name.startswith(LEADERBOARD):
         raise ConfigError(f"policy '{name}' needs a simulator: python -m harness.benchmark")
     try:
         times_ms = _act(policy, steps)
+    except FusionDriveError:
+        raise
+    except Exception as err:  # foreign code may fail in any way
+        raise AgentError(f"policy {name}: {reason(err)}") from err
     finally:
         close_policy(policy)
     median, p95 = np.percentile(times_ms, (50, 95))
@@ -72,7 +78,7 @@ def measure(name: str, weights: Path | None, steps: int) -> Speed:
 
 
 def _act(policy: Policy, steps: int) -> list[float]:
-    rng, camera = np.random.default_rng(0), camera_of(policy)
+    rng, camera = np.random.default_rng(0), policy.camera
     images = rng.integers(0, 255, (8, camera.height, camera.width, 3), np.uint8)
     times_ms = []
     for step in range(WARM_UP_STEPS + steps):

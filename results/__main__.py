@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fusiondrive.errors import ConfigError, FusionDriveError
+from fusiondrive.text import lenient_output
 from results.reading import FILE_NAME, read_rows, unique
 from results.row import EpisodeRow
 from results.table import make_tables, write_tables
@@ -15,6 +16,7 @@ from results.table import make_tables, write_tables
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables; returns the exit code."""
+    lenient_output()
     parser = argparse.ArgumentParser(prog="python -m results", description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, help="folders of runs, or files of rows")
     parser.add_argument("--suite", help="appendix_b prints the paper's numbers beside")

@@ -1,12 +1,13 @@
-"""Rows gathered into cells (one setting each) and cells into paired comparisons; no formatting."""
+"""Gathers rows into cells, one for each setting and input, and into paired comparisons."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from results.columns import aggregated
 from results.row import OUTCOMES, EpisodeRow
 from results.stats import Interval, PairedDifference, holm, mcnemar, paired_bootstrap, wilson
 
@@ -27,8 +28,8 @@ class Setting(NamedTuple):
     package_version: str
 
 
-class Eyes(NamedTuple):
-    """What the policy sees through."""
+class InputSetting(NamedTuple):
+    """The policy's input: the image source, and for fused images the fuser."""
 
     input: str
     fuser_label: str
@@ -36,7 +37,7 @@ class Eyes(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Such as `rgb` or `fused: student (oracle)`."""
+        """Text such as `rgb` or `fused: student (oracle)`."""
         return f"fused: {self.fuser_label}" if self.input == "fused" else self.input
 
 
@@ -49,35 +50,27 @@ class Rate(NamedTuple):
 
     @property
     def percent(self) -> float | None:
-        """In percent; None where nothing was driven."""
+        """The share in percent; None where nothing was driven."""
         return 100.0 * self.hits / self.n if self.n else None
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One setting seen through one input."""
+    """The results of one setting with one input."""
 
     setting: Setting
-    eyes: Eyes
+    input_setting: InputSetting
     n: int  # driven episodes
     errors: int  # unresolved simulator errors, in no number but the bound
     success: Rate
     collision: Rate
     outcomes: dict[str, int]
-    lane_per_route: float | None
-    lane_per_km: float | None
-    off_road_per_km: float | None
-    wrong_way_per_km: float | None
-    crossings_per_km: float | None
-    outside_m_per_km: float | None
-    red_lights_per_route: float | None
-    driving_score: float | None
-    completion: float | None  # percent
+    numbers: Mapping[str, float | None]  # by the names of `results.columns.Aggregate`
     km: float
 
     @property
     def agent_errors(self) -> int:
-        """Driven episodes that the user's policy ended by failing itself; failures, part of n."""
+        """Driven episodes that an error of the user's policy ended; they count in n as failures."""
         return self.outcomes.get("agent_error", 0)
 
     @property
@@ -89,10 +82,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Comparison:
-    """RGB against another input on the same episodes; differences are other minus RGB."""
+    """RGB compared with another input on the same episodes; differences are other minus RGB."""
 
     setting: Setting
-    eyes: Eyes
+    input_setting: InputSetting
     pairs: int
     success: PairedDifference  # in points
     success_p: float  # exact McNemar
@@ -108,28 +101,28 @@ def setting_of(row: EpisodeRow) -> Setting:
     return Setting(*(getattr(row, name) for name in Setting._fields))
 
 
-def eyes_of(row: EpisodeRow) -> Eyes:
+def input_of(row: EpisodeRow) -> InputSetting:
     """The row's input."""
-    return Eyes(*(getattr(row, name) for name in Eyes._fields))
+    return InputSetting(*(getattr(row, name) for name in InputSetting._fields))
 
 
 def make_cells(rows: Sequence[EpisodeRow]) -> list[Cell]:
     """Group rows by setting and input, in the order of first appearance."""
-    groups: dict[tuple[Setting, Eyes], list[EpisodeRow]] = {}
+    groups: dict[tuple[Setting, InputSetting], list[EpisodeRow]] = {}
     for row in rows:
-        groups.setdefault((setting_of(row), eyes_of(row)), []).append(row)
-    return [_cell(setting, eyes, group) for (setting, eyes), group in groups.items()]
+        groups.setdefault((setting_of(row), input_of(row)), []).append(row)
+    return [_cell(setting, seen, group) for (setting, seen), group in groups.items()]
 
 
 def compare(rows: Sequence[EpisodeRow]) -> list[Comparison]:
-    """Pair every other input with RGB on the same route and seed; Holm over all comparisons."""
+    """Pair every other input with RGB on the same route and seed, with Holm's adjustment."""
     driven = [row for row in rows if row.is_driven]
     baseline = {_pair_key(row): row for row in driven if row.input == "rgb"}
-    groups: dict[tuple[Setting, Eyes], list[tuple[EpisodeRow, EpisodeRow]]] = {}
+    groups: dict[tuple[Setting, InputSetting], list[tuple[EpisodeRow, EpisodeRow]]] = {}
     for row in driven:
         partner = baseline.get(_pair_key(row))
         if row.input != "rgb" and partner is not None:
-            groups.setdefault((setting_of(row), eyes_of(row)), []).append((partner, row))
+            groups.setdefault((setting_of(row), input_of(row)), []).append((partner, row))
     raw = [
         (key, pairs, _mcnemar(pairs, _has_succeeded), _mcnemar(pairs, _has_collided))
         for key, pairs in groups.items()
@@ -139,7 +132,7 @@ def compare(rows: Sequence[EpisodeRow]) -> list[Comparison]:
     return [
         Comparison(
             setting=setting,
-            eyes=eyes,
+            input_setting=seen,
             pairs=len(pairs),
             success=_difference(pairs, lambda row: 100.0 * _has_succeeded(row)),
             success_p=p_success,
@@ -149,11 +142,11 @@ def compare(rows: Sequence[EpisodeRow]) -> list[Comparison]:
             collision_p_holm=collision_p[index],
             lane=_difference(pairs, lambda row: float(row.lane_infractions or 0)),
         )
-        for index, ((setting, eyes), pairs, p_success, p_collision) in enumerate(raw)
+        for index, ((setting, seen), pairs, p_success, p_collision) in enumerate(raw)
     ]
 
 
-def _cell(setting: Setting, eyes: Eyes, rows: list[EpisodeRow]) -> Cell:
+def _cell(setting: Setting, seen: InputSetting, rows: list[EpisodeRow]) -> Cell:
     driven = [row for row in rows if row.is_driven]
     n = len(driven)
     outcomes = Counter(row.outcome for row in rows)
@@ -162,21 +155,13 @@ def _cell(setting: Setting, eyes: Eyes, rows: list[EpisodeRow]) -> Cell:
     collided = sum(_has_collided(row) for row in driven)
     return Cell(
         setting=setting,
-        eyes=eyes,
+        input_setting=seen,
         n=n,
         errors=len(rows) - n,
         success=Rate(successes, n, wilson(successes, n)),
         collision=Rate(collided, n, wilson(collided, n)),
         outcomes={name: outcomes[name] for name in OUTCOMES if outcomes[name]},
-        lane_per_route=_mean(driven, "lane_infractions"),
-        lane_per_km=_per_km(driven, "lane_infractions", km),
-        off_road_per_km=_per_km(driven, "off_road", km),
-        wrong_way_per_km=_per_km(driven, "wrong_way", km),
-        crossings_per_km=_per_km(driven, "lane_crossings", km),
-        outside_m_per_km=_per_km(driven, "outside_m", km),
-        red_lights_per_route=_mean(driven, "red_lights"),
-        driving_score=_mean(driven, "driving_score"),
-        completion=_scaled(_mean(driven, "completion"), 100.0),
+        numbers=aggregated(type(rows[0]), driven, km),
         km=km,
     )
 
@@ -207,18 +192,3 @@ def _difference(
         [number(b) for _, b in pairs],
         [a.route_id for a, _ in pairs],
     )
-
-
-def _mean(rows: Sequence[EpisodeRow], column: str) -> float | None:
-    values = [getattr(row, column) for row in rows if getattr(row, column) is not None]
-    return sum(values) / len(values) if values else None
-
-
-def _per_km(rows: Sequence[EpisodeRow], column: str, km: float) -> float | None:
-    if km <= 0.0:
-        return None
-    return float(sum(getattr(row, column) or 0 for row in rows)) / km
-
-
-def _scaled(value: float | None, factor: float) -> float | None:
-    return None if value is None else factor * value

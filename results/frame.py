@@ -22,10 +22,10 @@ DTYPES = {str: "string", int: "Int64", bool: "boolean", float: "Float64"}
 KINDS = f"a run's folder, a {FILE_NAME} or a {PARQUET_NAME}"
 
 
-def column_types() -> dict[str, str]:
+def column_types(row: type[EpisodeRow] = EpisodeRow) -> dict[str, str]:
     """The pandas type of each column."""
-    hints = get_type_hints(EpisodeRow)
-    kinds = {field.name: hints[field.name] for field in fields(EpisodeRow)}
+    hints = get_type_hints(row)
+    kinds = {field.name: hints[field.name] for field in fields(row)}
     return {
         name: next((item for base, item in DTYPES.items() if kind in (base, base | None)), "object")
         for name, kind in kinds.items()
@@ -34,7 +34,8 @@ def column_types() -> dict[str, str]:
 
 def to_frame(rows: Iterable[EpisodeRow]) -> pd.DataFrame:
     """Rows as files have them, ids and hashes with their letter."""
-    types = column_types()
+    rows = list(rows)
+    types = column_types(type(rows[0]) if rows else EpisodeRow)
     frame = pd.DataFrame([row.to_dict() for row in rows], columns=list(types), dtype=object)
     return frame.astype(types)
 

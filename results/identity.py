@@ -1,4 +1,4 @@
-"""What makes two episodes the same: a hash of everything that changes the outcome."""
+"""Identity of an episode: a hash of everything that changes its outcome."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ ADDED_FIELDS: frozenset[str] = frozenset({"weather_digest"})
 
 @dataclass(frozen=True)
 class Identity:
-    """The ingredients of the hash."""
+    """The values that an episode's hash is made of."""
 
     package_version: str
     backend: str  # embedded | embedded-gl | unreal
@@ -77,7 +77,8 @@ class Identity:
     def digest(self) -> str:
         """SHA-256 over the sorted fields, first 16 hex digits.
 
-        A field that came later is left out where it is empty, so that rows of old are found.
+        A field that was added later is left out where it is empty, so that rows written before it
+        existed keep their identity.
         """
         values = {k: v for k, v in asdict(self).items() if v != "" or k not in ADDED_FIELDS}
         text = json.dumps(values, sort_keys=True, separators=(",", ":"))

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from fusiondrive.provenance import UNKNOWN
+from fusiondrive.types import ActorKind
+from results.columns import Aggregate, Over, counted, metric
+
 OUTCOMES: tuple[str, ...] = (
     "success",
     "collision",
@@ -15,7 +19,6 @@ OUTCOMES: tuple[str, ...] = (
     "agent_error",
     "sim_error",
 )
-WALL_PREFIX = "wall_"  # columns that differ between equal runs
 # Ids and hashes go out with a letter in front: pandas and Excel read "00" as 0 and the hash
 # "4512e9876543" as infinity. Rows that were written without letters are read as well.
 LETTERS = {
@@ -24,6 +27,7 @@ LETTERS = {
     "route_digest": "h",
     "fuser_weights": "h",
     "policy_weights": "h",
+    "commit": "g",  # as git's own `describe` does
 }
 NO_WEIGHTS = "none"  # is no hash, and goes without a letter
 
@@ -53,28 +57,68 @@ class EpisodeRow:
     seed: int
     outcome: str
     look: int | None = None  # version of the embedded renderer's pictures; rows of old have none
-    reached_2m: bool | None = None
-    reached_5m: bool | None = None
-    reached_10m: bool | None = None
-    completion: float | None = None  # share of the route
-    driving_score: float | None = None  # 0..100
-    distance_m: float | None = None
-    duration_s: float | None = None  # simulated
-    collisions: int | None = None
-    collisions_vehicle: int | None = None
-    collisions_pedestrian: int | None = None
-    collisions_static: int | None = None
-    collisions_other: int | None = None
-    lane_infractions: int | None = None
-    off_road: int | None = None
-    wrong_way: int | None = None
-    lane_crossings: int | None = None
-    outside_m: float | None = None
-    red_lights: int | None = None
+    reached_2m: bool | None = metric("whether the goal was passed within 2 m")
+    reached_5m: bool | None = metric("whether the goal was passed within 5 m")
+    reached_10m: bool | None = metric("whether the goal was passed within 10 m")
+    completion: float | None = metric(
+        "share of the route that was driven, 0 to 1",
+        None,
+        Aggregate("completion", Over.ROUTES, scale=100.0, rank=2),
+    )
+    driving_score: float | None = metric(
+        "CARLA Leaderboard's penalties on the route completion, 0 to 100",
+        None,
+        Aggregate("driving_score", Over.ROUTES, "score", digits=1, rank=1),
+    )
+    distance_m: float | None = metric("metres driven")
+    duration_s: float | None = metric("simulated seconds")
+    collisions: int | None = metric(
+        "collisions of all kinds", lambda score: sum(score.collisions.values())
+    )
+    collisions_vehicle: int | None = metric(
+        "collisions with vehicles", lambda score: score.collisions[ActorKind.VEHICLE]
+    )
+    collisions_pedestrian: int | None = metric(
+        "collisions with people", lambda score: score.collisions[ActorKind.PEDESTRIAN]
+    )
+    collisions_static: int | None = metric(
+        "collisions with scenery", lambda score: score.collisions[ActorKind.STATIC]
+    )
+    collisions_other: int | None = metric(
+        "collisions with things of unknown kind", lambda score: score.collisions[ActorKind.OTHER]
+    )
+    lane_infractions: int | None = metric(
+        "times that the car was off the road or on the wrong side",
+        counted("lane_infraction"),
+        Aggregate("lane_per_route", Over.ROUTES, "lane / route"),
+        Aggregate("lane_per_km", Over.KM, "lane / km"),
+    )
+    off_road: int | None = metric(
+        "times off the road", counted("off_road"), Aggregate("off_road_per_km", Over.KM)
+    )
+    wrong_way: int | None = metric(
+        "times on the wrong side", counted("wrong_way"), Aggregate("wrong_way_per_km", Over.KM)
+    )
+    lane_crossings: int | None = metric(
+        "messages of CARLA's lane-invasion sensor",
+        None,
+        Aggregate("crossings_per_km", Over.KM),
+    )
+    outside_m: float | None = metric(
+        "metres driven off the road or on the wrong side",
+        None,
+        Aggregate("outside_m_per_km", Over.KM),
+    )
+    red_lights: int | None = metric(
+        "stop lines crossed at red",
+        counted("red_light"),
+        Aggregate("red_lights_per_route", Over.ROUTES, "red lights / route"),
+    )
     steps: int | None = None
     vehicles: int | None = None  # other vehicles that were spawned
     walkers: int | None = None
     error: str = ""  # the reason of an agent_error or a sim_error
+    # These, and no others, differ between equal runs.
     wall_attempts: int = 1
     wall_seconds: float | None = None
     wall_steps_per_s: float | None = None
@@ -84,6 +128,7 @@ class EpisodeRow:
     weather_digest: str = ""  # of the weather that a route file gives, where it was driven
     unserved: str = ""  # what the route's file has beside what is served, with counts
     route_notes: str = ""  # what of the planned route is implausible
+    commit: str = ""  # of the source that drove it; `+changes` where files differed
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:
@@ -97,10 +142,6 @@ class EpisodeRow:
     def to_dict(self) -> dict[str, Any]:
         """All columns, in order, as files have them: ids and hashes with their letter."""
         return lettered(asdict(self))
-
-    def repeatable(self) -> dict[str, Any]:
-        """The columns that a repetition of the same command must reproduce exactly."""
-        return {k: v for k, v in self.to_dict().items() if not k.startswith(WALL_PREFIX)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EpisodeRow:
@@ -124,7 +165,7 @@ class EpisodeRow:
 def lettered(values: Mapping[str, Any]) -> dict[str, Any]:
     """Columns of a row or table as files have them, see `LETTERS`."""
     return {
-        name: f"{LETTERS[name]}{value}" if name in LETTERS and value != NO_WEIGHTS else value
+        name: f"{LETTERS[name]}{value}" if _has_letter(name, value) else value
         for name, value in values.items()
     }
 
@@ -134,8 +175,11 @@ def _unlettered(values: Mapping[str, Any]) -> dict[str, Any]:
     if not str(values.get("identity", "")).startswith(LETTERS["identity"]):
         return dict(values)
     return {
-        name: str(value).removeprefix(LETTERS[name])
-        if name in LETTERS and value != NO_WEIGHTS
-        else value
+        name: str(value).removeprefix(LETTERS[name]) if _has_letter(name, value) else value
         for name, value in values.items()
     }
+
+
+def _has_letter(name: str, value: object) -> bool:
+    bare = ("", UNKNOWN) if name == "commit" else (NO_WEIGHTS,)
+    return name in LETTERS and value not in bare

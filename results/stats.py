@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest
 
 BOOTSTRAP_DRAWS = 10_000
 
 
 class Interval(NamedTuple):
-    """A closed interval."""
+    """A closed interval, in the unit of the quantity."""
 
     low: float
     high: float
 
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
-    """Score interval of a rate (Wilson 1927), in [0, 1]; the whole range where n is 0."""
+    """Score interval of a rate (Wilson 1927), as a share in [0, 1].
+
+    Args:
+        successes: number of drives for which the claim holds.
+        n: number of distinct drives; the interval is the whole range where it is 0.
+        confidence: coverage of the interval.
+    """
     if n == 0:
         return Interval(0.0, 1.0)
-    z = float(norm.ppf(0.5 + confidence / 2.0))
-    rate = successes / n
-    scale = 1.0 + z * z / n
-    center = (rate + z * z / (2.0 * n)) / scale
-    half = z * math.sqrt(rate * (1.0 - rate) / n + z * z / (4.0 * n * n)) / scale
-    return Interval(max(0.0, center - half), min(1.0, center + half))
+    bounds = binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    return Interval(max(0.0, float(bounds.low)), min(1.0, float(bounds.high)))
 
 
 def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
@@ -43,7 +44,7 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
 
 
 class PairedDifference(NamedTuple):
-    """Mean of second minus first with its bootstrap interval and two-sided p value."""
+    """Mean of the second minus the first, with its bootstrap interval and two-sided p value."""
 
     mean: float
     interval: Interval
@@ -58,14 +59,17 @@ def paired_bootstrap(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> PairedDifference:
-    """Percentile bootstrap of the mean difference, drawing whole clusters (routes).
+    """Percentile bootstrap of the mean difference, which resamples whole clusters (routes).
+
+    scipy's `bootstrap` resamples single pairs, which would make the interval of a route that was
+    driven several times too narrow.
 
     Args:
-        first: one number per pair.
-        second: its partner.
-        clusters: the pair's cluster; seeds of one route share it.
-        seed: of the resampling.
-        confidence: of the interval.
+        first: one number for each pair, (N,).
+        second: the other number of each pair, (N,).
+        clusters: the cluster of each pair, (N,); drives of one route share a cluster.
+        seed: seed of the resampling.
+        confidence: coverage of the interval.
     """
     differences = np.asarray(second, dtype=float) - np.asarray(first, dtype=float)
     if len(differences) == 0 or len(differences) != len(clusters):
@@ -86,7 +90,7 @@ def paired_bootstrap(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment, in the order given."""
+    """Adjust p values by Holm's step-down method; the order is that of the input."""
     count = len(p_values)
     adjusted = [0.0] * count
     running = 0.0

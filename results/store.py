@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import logging
 import os
@@ -18,7 +17,14 @@ from fusiondrive.types import Closing
 from results.reading import FILE_NAME, PARQUET_NAME, read_rows, unique
 from results.row import EpisodeRow
 
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 logger = logging.getLogger(__name__)
+
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)  # Windows: bytes as is
 
 
 class RowStore(Closing):
@@ -34,7 +40,7 @@ class RowStore(Closing):
         self.path = directory / FILE_NAME
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            self._fd = os.open(self.path, _FLAGS, 0o644)
         except OSError as err:
             raise ConfigError(f"cannot write to {directory}: {err.strerror}") from err
         self._lock(directory)
@@ -92,6 +98,9 @@ class RowStore(Closing):
             path.unlink(missing_ok=True)
 
     def _lock(self, directory: Path) -> None:
+        if fcntl is None:
+            logger.warning("%s: no locks on this system; let no other run write there", directory)
+            return
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as err:
@@ -106,4 +115,7 @@ class RowStore(Closing):
 
     def _ends_with_newline(self) -> bool:
         size = os.fstat(self._fd).st_size
-        return size == 0 or os.pread(self._fd, 1, size - 1) == b"\n"
+        if size == 0:
+            return True
+        os.lseek(self._fd, size - 1, os.SEEK_SET)  # rows are appended wherever this stands
+        return os.read(self._fd, 1) == b"\n"

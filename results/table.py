@@ -16,6 +16,7 @@ from tabulate import tabulate
 
 from fusiondrive.files import whole_file
 from results.cells import Cell, Comparison, Rate, compare, make_cells
+from results.columns import aggregates_of
 from results.row import EpisodeRow, lettered
 
 THERMAL_NOTE = (
@@ -59,26 +60,23 @@ class Table:
 def result_table(rows: Sequence[EpisodeRow]) -> Table:
     """One line per setting and input."""
     cells = make_cells(rows)
+    printed = [item for item in aggregates_of(_kind(rows)) if item.header]
     header = (
-        "town", "weather", "traffic", "policy", "input", "n", "success %", "bound",
-        "collision %", "lane / route", "lane / km", "red lights / route", "score", "outcomes",
-        "backend", "map",
-    )  # fmt: skip
+        *("town", "weather", "traffic", "policy", "input", "n", "success %", "bound"),
+        *("collision %", *(item.header for item in printed), "outcomes", "backend", "map"),
+    )
     body = tuple(
         (
             cell.setting.town,
             cell.setting.weather,
             cell.setting.traffic,
             f"{cell.setting.policy} ({cell.setting.policy_weights})",
-            cell.eyes.label,
+            cell.input_setting.label,
             str(cell.n),
             _rate(cell.success),
             _number(cell.success_bound, 1) if cell.errors else "",
             _rate(cell.collision),
-            _number(cell.lane_per_route, 2),
-            _number(cell.lane_per_km, 2),
-            _number(cell.red_lights_per_route, 2),
-            _number(cell.driving_score, 1),
+            *(_number(cell.numbers[item.name], item.digits) for item in printed),
             ", ".join(f"{count} {name}" for name, count in cell.outcomes.items()),
             _backend(cell),
             cell.setting.map,
@@ -120,10 +118,10 @@ def appendix_b_table(rows: Sequence[EpisodeRow]) -> Table:
                 str(cell.n),
                 _rate(cell.success),
                 _rate(cell.collision),
-                _number(cell.lane_per_route, 2),
+                _number(cell.numbers["lane_per_route"], 2),
             )
             for cell in cells
-            if (cell.setting.town, cell.setting.weather, cell.eyes.input) == where
+            if (cell.setting.town, cell.setting.weather, cell.input_setting.input) == where
         )
     notes = (f"Published: {published['source']}. {published['note']}", *_notes(rows, cells))
     return Table("Appendix B: published beside ours", header, tuple(body), notes)
@@ -177,19 +175,14 @@ def make_tables(rows: Sequence[EpisodeRow], suite: str | None = None) -> list[Ta
 
 
 def _csv_line(cell: Cell) -> dict[str, Any]:
-    line: dict[str, Any] = {**cell.setting._asdict(), **cell.eyes._asdict()}
+    line: dict[str, Any] = {**cell.setting._asdict(), **cell.input_setting._asdict()}
     line.update(n=cell.n, sim_errors=cell.errors, agent_errors=cell.agent_errors)
     for name, rate in (("success", cell.success), ("collision", cell.collision)):
         line[f"{name}_percent"] = rate.percent
         line[f"{name}_low"] = 100.0 * rate.interval.low if rate.n else None
         line[f"{name}_high"] = 100.0 * rate.interval.high if rate.n else None
     line["success_bound_percent"] = cell.success_bound
-    for name in (
-        "lane_per_route", "lane_per_km", "off_road_per_km", "wrong_way_per_km",
-        "crossings_per_km", "outside_m_per_km", "red_lights_per_route", "driving_score",
-        "completion", "km",
-    ):  # fmt: skip
-        line[name] = getattr(cell, name)
+    line.update(cell.numbers, km=cell.km)
     line["outcomes"] = json.dumps(cell.outcomes)
     return line
 
@@ -199,7 +192,7 @@ def _comparison_line(item: Comparison) -> tuple[str, ...]:
         item.setting.town,
         item.setting.weather,
         f"{item.setting.policy} ({item.setting.policy_weights})",
-        item.eyes.label,
+        item.input_setting.label,
         str(item.pairs),
         f"{item.success.mean:+.1f} [{item.success.interval.low:+.1f}, "
         f"{item.success.interval.high:+.1f}]",
@@ -214,9 +207,15 @@ def _comparison_line(item: Comparison) -> tuple[str, ...]:
 
 
 def _notes(rows: Sequence[EpisodeRow], cells: Sequence[Cell]) -> tuple[str, ...]:
-    has_thermal = any(cell.eyes.input in ("thermal", "fused") for cell in cells)
+    has_thermal = any(cell.input_setting.input in ("thermal", "fused") for cell in cells)
     reasons = Counter(row.error for row in rows if row.outcome == "agent_error")
-    notes = (COMMON_NOTE, THERMAL_NOTE if has_thermal else "", _agent_note(reasons))
+    notes = (
+        COMMON_NOTE,
+        THERMAL_NOTE if has_thermal else "",
+        _agent_note(reasons),
+        _mixture_note("package versions", [row.package_version for row in rows]),
+        _mixture_note("commits of the source", [row.commit for row in rows]),
+    )
     return tuple(note for note in notes if note)
 
 
@@ -229,8 +228,24 @@ def _agent_note(reasons: Counter[str]) -> str:
     return f"Agent errors, {reasons.total()} in all, are failures within n: {'; '.join(named)}."
 
 
+def _mixture_note(what: str, found: Sequence[str]) -> str:
+    """Says that rows of different sources stand in one table; empty where all are of one."""
+    counts = Counter(found)
+    if len(counts) < 2:
+        return ""
+    named = [f"{count} of {name or 'one that is not named'}" for name, count in counts.items()]
+    return (
+        f"Mixed: these rows are of {len(counts)} {what}, so that differences between them may be "
+        f"differences of the program: {', '.join(named)}."
+    )
+
+
+def _kind(rows: Sequence[EpisodeRow]) -> type[EpisodeRow]:
+    return type(rows[0]) if rows else EpisodeRow
+
+
 def _source(cell: Cell) -> str:
-    return f"ours ({_backend(cell)}, {cell.setting.map}, {cell.eyes.fuser_label})"
+    return f"ours ({_backend(cell)}, {cell.setting.map}, {cell.input_setting.fuser_label})"
 
 
 def _backend(cell: Cell) -> str:

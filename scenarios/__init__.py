@@ -1,5 +1,5 @@
-"""What is driven: routes, weathers, traffic, and the suites that combine them."""
+"""The drives of an evaluation: routes, weathers, traffic, and the suites that combine them."""
 
-from fusiondrive.home import ensure_home
+from fusiondrive.client import prepare_client
 
-ensure_home()  # before any module loads CARLA's library
+prepare_client()  # before any module imports carla

@@ -5,7 +5,6 @@ python -m scenarios.generate --town Town02 --xodr FILE
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -18,9 +17,13 @@ from scipy.spatial import cKDTree
 
 from fusiondrive.cli import Flag, check_values, exit_code, parse
 from fusiondrive.errors import MapError, SimulatorError
+from fusiondrive.files import whole_file
+from fusiondrive.geometry import wrap_degrees
 from fusiondrive.types import Command, Pose, Route
-from scenarios.route_files import DATA_DIR, RouteSpec, map_identity, town_name, write_route_xml
+from scenarios.route_files import DATA_DIR, map_identity, write_route_xml
+from scenarios.route_xml import town_name
 from scenarios.routes import RoutePlanner
+from scenarios.spec import RouteSpec
 from scenarios.text_files import read_text
 
 MIN_LENGTH_M = 150.0
@@ -93,7 +96,7 @@ def generate_routes(
 
 
 def fresh_routes(carla_map: carla.Map, town: str) -> tuple[RouteSpec, ...]:
-    """Routes for a town that has no ready-made ones; the same map gives the same routes.
+    """Make routes for a town that has no ready-made ones; the same map gives the same routes.
 
     Raises:
         MapError: the map is too small.
@@ -108,17 +111,16 @@ def fresh_routes(carla_map: carla.Map, town: str) -> tuple[RouteSpec, ...]:
 
 
 def draw_route_file(carla_map: carla.Map, town: str, path: Path, *, seed: int, count: int) -> None:
-    """Make routes while somebody waits and write them; the file appears when it is complete.
+    """Make routes during a command and write them; the file appears only when it is complete.
 
     Raises:
-        MapError: as `generate_routes`.
+        MapError: the map is too small, as in `generate_routes`.
     """
     routes = generate_routes(
         carla_map, town, seed=seed, count=count, candidates_per_route=FRESH_CANDIDATES
     )
-    draft = path.with_suffix(f".{os.getpid()}.part")  # others may draw the same file
-    write_route_xml(draft, routes, {"seed": str(seed)})
-    draft.replace(path)
+    with whole_file(path) as draft:  # others may draw the same file
+        write_route_xml(draft, routes, {"seed": str(seed)})
 
 
 def _candidates(planner: RoutePlanner, rng: np.random.Generator, wanted: int) -> list[_Candidate]:
@@ -163,12 +165,15 @@ def _candidate(planner: RoutePlanner, start: int, goal: int) -> _Candidate | Non
 
 def _pose_of(planner: RoutePlanner, node: int) -> Pose:
     x, y, z = (round(float(value), 3) for value in planner.graph.points[node])
-    yaw = (float(planner.graph.yaws[node]) + 180.0) % 360.0 - 180.0
+    yaw = wrap_degrees(float(planner.graph.yaws[node]))
     return Pose(x, y, z, yaw=round(yaw, 3))
 
 
 def _score(item: _Candidate, covered: Counter[tuple[int, int, int]], turns: Counter[int]) -> float:
-    """New ground, minus what repeats, plus rare commands; short and long routes alike."""
+    """How much a route adds: ground not yet covered, less what repeats, plus rare commands.
+
+    The ground counts as a share of the route, so that short and long routes are treated alike.
+    """
     fresh = sum(1.0 if cell not in covered else -0.3 * covered[cell] for cell in item.cells)
     total = sum(turns.values()) + 3
     rarity = sum(n * (1.0 - 3.0 * turns[c] / total) for c, n in item.turns.items())
@@ -203,7 +208,8 @@ def run(options: Options) -> str:
     routes = generate_routes(carla_map, town, seed=options.seed, count=options.count)
     out = options.out or DATA_DIR / f"routes_{town}_{origin}.xml"
     seed = str(options.seed)
-    write_route_xml(out, routes, {"map_origin": origin, "map_digest": digest, "seed": seed})
+    with whole_file(out) as draft:
+        write_route_xml(draft, routes, {"map_origin": origin, "map_digest": digest, "seed": seed})
     return f"{out}: {len(routes)} routes on {origin}:{digest}"
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import dijkstra
 
 from fusiondrive.errors import MapError
+from fusiondrive.geometry import wrap_degrees
 from fusiondrive.types import Pose
 from scenarios.lane_graph import LaneGraph, carriageway
 
@@ -29,7 +30,7 @@ WRONG_WAY_DEG = 90.0
 
 
 class Way(NamedTuple):
-    """A way through the first keypoints."""
+    """A way from the first keypoint through those that have been joined so far."""
 
     cost: float  # m
     nodes: tuple[int, ...]
@@ -38,7 +39,7 @@ class Way(NamedTuple):
 
 
 class KeypointJoiner:
-    """Finds the cheapest way through keypoints.
+    """Finds the cheapest way through the keypoints of a route.
 
     A keypoint's yaw picks among the lanes around it those that run within 90 degrees of it; where
     it is NaN, or no lane does (the Leaderboard itself ignores yaw), any lane fits. A keypoint at
@@ -48,12 +49,12 @@ class KeypointJoiner:
     """
 
     def __init__(self, graph: LaneGraph, name: str) -> None:
-        """Join on a graph; errors call the map by this name."""
+        """Join keypoints on this graph; errors call its map by this name."""
         self._graph = graph
         self._name = name
 
     def join(self, keypoints: Sequence[Pose], route_id: str) -> Way:
-        """The way from the first keypoint to the last.
+        """Find the way from the first keypoint to the last.
 
         Raises:
             MapError: fewer than two keypoints, one too far from any lane, or no way between two.
@@ -72,7 +73,7 @@ class KeypointJoiner:
         return way._replace(is_eased=not is_exact)
 
     def _beside(self, pose: Pose, layer: dict[int, float]) -> dict[int, float]:
-        """Nodes beside a keypoint's candidates, on the other lanes of their direction."""
+        """Find the nodes beside a keypoint's candidates, on other lanes of their direction."""
         graph = self._graph
         own = {int(graph.lane_of[node]) for node in layer}
         ways = {carriageway(graph.lanes[lane]) for lane in own}
@@ -85,7 +86,7 @@ class KeypointJoiner:
         return nodes
 
     def _snap(self, pose: Pose, number: int, route_id: str) -> dict[int, float]:
-        """Candidate nodes of a keypoint with their cost in metres."""
+        """Find the nodes that a keypoint may mean, with their costs in metres."""
         graph = self._graph
         nearest = float(graph.tree.query((pose.x, pose.y))[0])
         where = f"route '{route_id}': keypoint {number} at ({pose.x:.1f}, {pose.y:.1f})"
@@ -98,7 +99,7 @@ class KeypointJoiner:
         around = sorted(graph.tree.query_ball_point((pose.x, pose.y), SNAP_LIMIT_M + 1.0))
         level = [n for n in around if abs(graph.points[n, 2] - pose.z) <= STOREY_M]
         around = level or around
-        turns = (graph.yaws[around] - pose.yaw + 180.0) % 360.0 - 180.0
+        turns = wrap_degrees(graph.yaws[around] - pose.yaw)
         aligned = [n for n, turn in zip(around, turns, strict=True) if abs(turn) <= WRONG_WAY_DEG]
         for node in aligned or around:
             gap = float(np.hypot(*(graph.points[node, :2] - (pose.x, pose.y))))
@@ -109,7 +110,7 @@ class KeypointJoiner:
         return {node: gap * SNAP_COST for gap, node in best.values() if gap <= limit}
 
     def _join(self, layers: list[dict[int, float]], route_id: str) -> Way:
-        """Cheapest way through one candidate of every layer."""
+        """Find the cheapest way through one candidate of every keypoint."""
         ways = {node: Way(cost, (node,), (0,)) for node, cost in layers[0].items()}
         for number, layer in enumerate(layers[1:], start=1):
             reached = self._advance(ways, layer)
@@ -125,7 +126,7 @@ class KeypointJoiner:
         return min(ways.values(), key=lambda way: way.cost)
 
     def _advance(self, ways: dict[int, Way], layer: dict[int, float]) -> dict[int, Way]:
-        """Ways on to the candidates of the next keypoint."""
+        """Extend the ways to the candidates of the next keypoint."""
         sources = sorted(ways)
         lengths, parents = dijkstra(self._graph.weights, indices=sources, return_predecessors=True)
         reached: dict[int, Way] = {}
@@ -142,7 +143,7 @@ class KeypointJoiner:
     def _stay(
         self, ways: dict[int, Way], layer: dict[int, float], *, is_goal: bool
     ) -> dict[int, Way]:
-        """Ways that have passed the next keypoint already, because it steps back a little.
+        """Keep the ways that have passed the next keypoint already, because it steps back a little.
 
         A goal that does so ends the way there; what it misses costs as much as in snapping.
         """
@@ -168,12 +169,12 @@ class KeypointJoiner:
 
 
 def implausible(graph: LaneGraph, keypoints: Sequence[Pose], way: Way) -> tuple[str, ...]:
-    """What to say of a way that is hardly the one that was meant."""
+    """Notes on a way that is hardly the one that was meant; empty where nothing is odd."""
     return (*_heights(graph, keypoints, way), *_detours(graph, keypoints, way))
 
 
 def _heights(graph: LaneGraph, keypoints: Sequence[Pose], way: Way) -> list[str]:
-    """What to say of keypoints whose height is not that of any lane there."""
+    """Note on keypoints whose height is not that of any lane there."""
     gaps = [
         (abs(float(graph.points[way.nodes[mark], 2]) - pose.z), number, pose.z)
         for number, (pose, mark) in enumerate(zip(keypoints, way.marks, strict=True))
@@ -186,7 +187,7 @@ def _heights(graph: LaneGraph, keypoints: Sequence[Pose], way: Way) -> list[str]
 
 
 def _detours(graph: LaneGraph, keypoints: Sequence[Pose], way: Way) -> list[str]:
-    """What to say where the way is implausibly long for how far the keypoints are apart."""
+    """Note on ways that are implausibly long for the distance between their keypoints."""
     steps = np.linalg.norm(np.diff(graph.points[list(way.nodes)], axis=0), axis=1)
     arc = np.concatenate(([0.0], np.cumsum(steps)))[list(way.marks)]
     places = np.array([(pose.x, pose.y) for pose in keypoints])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
+from fusiondrive.carla_types import pose_of
 from fusiondrive.errors import MapError
 
 LANE_CHANGE_LENGTH_M = 20.0
@@ -32,7 +33,7 @@ class LaneSpan(NamedTuple):
 
 @dataclass(frozen=True)
 class LaneGraph:
-    """Nodes (lane-centre points) and weighted edges; weights are metres."""
+    """A directed graph of lane-centre points; the weights of its edges are metres."""
 
     points: NDArray[np.float64]  # (N, 3) m
     yaws: NDArray[np.float64]  # (N,) degrees
@@ -48,24 +49,24 @@ class LaneGraph:
 
     @cached_property
     def carriageways(self) -> dict[tuple[int, int, bool], list[int]]:
-        """Lanes side by side in one direction."""
+        """Indices of the lanes that lie side by side in one direction, by carriageway."""
         found: dict[tuple[int, int, bool], list[int]] = {}
         for index, key in enumerate(self.lanes):
             found.setdefault(carriageway(key), []).append(index)
         return found
 
-    def lane_entry(self, node: int) -> int:
-        """First node of the node's lane."""
-        return self.spans[int(self.lane_of[node])].first
-
 
 def carriageway(lane: LaneKey) -> tuple[int, int, bool]:
-    """Road, section and direction of a lane."""
+    """The carriageway of a lane: its road, its section and whether its lane id is positive."""
     return lane[0], lane[1], lane[2] > 0
 
 
 def build_lane_graph(carla_map: carla.Map, resolution_m: float = 1.0) -> LaneGraph:
     """Sample every driving lane and connect lanes as `get_topology` says.
+
+    Args:
+        carla_map: the client's map.
+        resolution_m: distance between the points of a lane in metres.
 
     Raises:
         MapError: the map has no driving lanes.
@@ -109,7 +110,7 @@ def _lane_key(waypoint: carla.Waypoint) -> LaneKey:
 def _lane_starts(
     carla_map: carla.Map,
 ) -> tuple[dict[LaneKey, carla.Waypoint], dict[LaneKey, set[LaneKey]]]:
-    """First waypoint of every lane, and which lanes follow it; topology pairs join lane starts."""
+    """First waypoint of every lane and the lanes that follow it, from pairs of lane starts."""
     starts: dict[LaneKey, carla.Waypoint] = {}
     links: dict[LaneKey, set[LaneKey]] = {}
     for before, after in carla_map.get_topology():
@@ -120,7 +121,7 @@ def _lane_starts(
 
 
 def _walk_lane(start: carla.Waypoint, resolution_m: float) -> Iterator[carla.Waypoint]:
-    """Waypoints of one lane of one section; `next_until_lane_end` runs on into later sections."""
+    """Waypoints of one lane of one section, without the later ones of `next_until_lane_end`."""
     lane = _lane_key(start)
     yield start
     while True:
@@ -137,29 +138,19 @@ def _lane_rows(
     rows = []
     last: tuple[float, float] | None = None
     for waypoint in _walk_lane(start, resolution_m):
-        location = waypoint.transform.location
-        if last is not None and np.hypot(location.x - last[0], location.y - last[1]) < 0.05:
+        pose = pose_of(waypoint.transform)
+        if last is not None and np.hypot(pose.x - last[0], pose.y - last[1]) < 0.05:
             continue
-        last = (location.x, location.y)
+        last = (pose.x, pose.y)
         junction = waypoint.junction_id if waypoint.is_junction else -1
-        rows.append(
-            (
-                location.x,
-                location.y,
-                location.z,
-                waypoint.transform.rotation.yaw,
-                waypoint.lane_width,
-                junction,
-                lane_index,
-            )
-        )
+        rows.append((pose.x, pose.y, pose.z, pose.yaw, waypoint.lane_width, junction, lane_index))
     return rows
 
 
 def _neighbours(
     starts: dict[LaneKey, carla.Waypoint], index_of: dict[LaneKey, int]
 ) -> list[tuple[int, int]]:
-    """Pairs of lanes side by side with the same driving direction, outside junctions."""
+    """Pairs of lanes that lie side by side in the same driving direction, outside junctions."""
     pairs: list[tuple[int, int]] = []
     for lane, waypoint in starts.items():
         if waypoint.is_junction:
@@ -178,7 +169,10 @@ def _lane_changes(
     table: NDArray[np.float64],
     resolution_m: float,
 ) -> dict[tuple[int, int], tuple[int, int]]:
-    """Edges that leave one lane and arrive further along the next; lanes of a section share s."""
+    """Edges that leave one lane and arrive further along its neighbour.
+
+    The lanes of a section share the coordinate s, which tells how far along the neighbour.
+    """
     changes: dict[tuple[int, int], tuple[int, int]] = {}
     longest = round(LANE_CHANGE_LENGTH_M / resolution_m)
     shortest = round(LANE_CHANGE_MIN_LENGTH_M / resolution_m)

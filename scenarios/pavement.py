@@ -1,4 +1,4 @@
-"""Where walkers can walk: polylines along the pavements beside the map's driving lanes."""
+"""Paths for walkers: polylines along the pavements beside the map's driving lanes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Point = tuple[float, float, float]
 
 
 def pavement_paths(carla_map: carla.Map) -> list[NDArray[np.float64]]:
-    """One path for the outer side of each road section outside junctions; each (N, 3) m."""
+    """Paths along the outer side of each road section outside junctions, each (N, 3) in metres."""
     chains: dict[tuple[int, int, int], list[carla.Waypoint]] = {}
     for waypoint in carla_map.generate_waypoints(STEP_M):
         if waypoint.is_junction:
@@ -33,7 +33,7 @@ def pavement_paths(carla_map: carla.Map) -> list[NDArray[np.float64]]:
 
 
 def _connected(points: list[Point | None], carla_map: carla.Map) -> list[list[Point]]:
-    """Split where there is no pavement, or where another road runs over it."""
+    """Split a path where there is no pavement, or where another road runs over it."""
     parts: list[list[Point]] = [[]]
     for point in points:
         if point is not None and _clearance_m(carla_map, point) >= MIN_CLEARANCE_M:
@@ -44,14 +44,14 @@ def _connected(points: list[Point | None], carla_map: carla.Map) -> list[list[Po
 
 
 def _clearance_m(carla_map: carla.Map, point: Point) -> float:
-    """Distance to the edge of the nearest driving lane."""
+    """Distance in metres to the edge of the nearest driving lane; negative on the lane."""
     lane = carla_map.get_waypoint(carla.Location(*point))
     center = lane.transform.location
     return float(np.hypot(center.x - point[0], center.y - point[1]) - 0.5 * lane.lane_width)
 
 
 def _pavement_point(lane: carla.Waypoint) -> Point | None:
-    """Middle of the pavement to the right of a lane; None where another driving lane is there."""
+    """Middle of the pavement to the right of a lane; None where a driving lane is there."""
     outer = lane
     for _ in range(MAX_LANES_ACROSS):
         beside = outer.get_right_lane()

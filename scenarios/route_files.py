@@ -18,40 +18,26 @@ from scenarios.route_xml import parse_xml, read_route, town_name
 from scenarios.spec import RouteSpec
 from scenarios.text_files import read_text
 
-__all__ = [
-    "DATA_DIR",
-    "RouteSpec",
-    "describe_unserved",
-    "is_random_town",
-    "load_routes",
-    "map_digest",
-    "map_identity",
-    "read_nocrash",
-    "read_route_xml",
-    "town_name",
-    "write_route_xml",
-]
-
 DATA_DIR = Path(__file__).parent / "data"
 AUTHORED_MARK = 'vendor="FusionDrive"'  # in the OpenDRIVE header of the authored towns
 RANDOM_TOWN = re.compile(r"random:(0|[1-9][0-9]{0,9})")  # what the embedded server makes
 
 
 def is_random_town(name: str) -> bool:
-    """Whether the name is `random:SEED`: a town that is made when it is asked for."""
+    """Whether a town's name is `random:SEED`, which is a town that is made on demand."""
     return RANDOM_TOWN.fullmatch(town_name(name)) is not None
 
 
 class HasUnserved(Protocol):
-    """A route, or what is known of one."""
+    """A route or a record of one, with the parts of its file that are not served."""
 
     @property
     def unserved(self) -> tuple[tuple[str, int], ...]:
-        """Kinds with counts."""
+        """The parts that are not served, by kind with counts."""
 
 
 def describe_unserved(routes: Sequence[HasUnserved]) -> str:
-    """What the routes' file has beside what is served, by kind with counts; may be empty."""
+    """Text of the parts of the file that are not served, by kind with counts; may be empty."""
     total: Counter[str] = Counter()
     for route in routes:
         total.update(dict(route.unserved))

@@ -1,4 +1,4 @@
-"""A route's own weather, as Leaderboard files give it: one, or several along the route."""
+"""A route's own weather as Leaderboard files give it, which may change along the route."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class WeatherPoint(NamedTuple):
 
 @dataclass(frozen=True)
 class RouteWeather:
-    """Weathers along a route, linear in between, as the Leaderboard's RouteWeatherBehavior."""
+    """Weathers along a route, linear in between, as in the Leaderboard's RouteWeatherBehavior."""
 
     points: tuple[WeatherPoint, ...]  # at least one, by ascending percentage
 
@@ -61,7 +61,10 @@ class RouteWeather:
         return len({point.weather for point in self.points}) == 1
 
     def at(self, completion: float) -> WeatherPreset:
-        """The weather at a share of the route; before the first and after the last, theirs."""
+        """The weather at a share of the route in [0, 1].
+
+        Before the first and after the last point their own weather holds.
+        """
         percentage = 100.0 * completion
         after = bisect_right([point.percentage for point in self.points], percentage)
         if after in (0, len(self.points)):
@@ -78,7 +81,7 @@ class RouteWeather:
 
 
 def course_of(name: str, own: RouteWeather | None) -> RouteWeather:
-    """The weather of a drive: the named one, or for `route` the route's own.
+    """The weather of a drive: the one of that name, or for `route` the route's own.
 
     A route without one gets the Leaderboard's default.
 
@@ -95,8 +98,11 @@ def read_weather(route: Element, where: str, unserved: Counter[str]) -> RouteWea
 
     Args:
         route: the element.
-        where: what errors call it.
-        unserved: attributes that mean nothing here are counted in it.
+        where: what errors call the route.
+        unserved: counts the attributes that mean nothing here; it is added to.
+
+    Returns:
+        The weather, or None where the route has none.
 
     Raises:
         MapError: a value is no number, or two weathers share a place.
@@ -163,7 +169,7 @@ def _number(text: str, where: str) -> float:
 
 
 def _named(text: str) -> WeatherPreset | None:
-    """One of CARLA's weathers by name or old number, or one of ours."""
+    """One of CARLA's weathers by name or number (of CARLA 0.8), or one of this package's."""
     if text in WEATHERS:
         return WEATHERS[text]
     is_number = text.isascii() and text.isdigit() and int(text) < len(_NUMBERED)
@@ -180,5 +186,5 @@ def _known() -> Iterable[str]:
 
 
 def _weather(values: dict[str, float]) -> WeatherPreset:
-    """Lamps are on while the sun is below the horizon."""
+    """A weather of these values; its lamps are on while the sun is below the horizon."""
     return WeatherPreset(**values, is_night=values["sun_altitude_angle"] < 0.0)

@@ -17,6 +17,7 @@ from scenarios.route_weather import read_weather
 from scenarios.spec import RouteSpec
 from scenarios.text_files import read_text
 
+FARTHEST_M = 1e6
 _PLACES = ("waypoint", "position")
 # What is read, or changes nothing: a keypoint's pitch and roll are those of its lane.
 _POSE = frozenset({"x", "y", "z", "yaw", "pitch", "roll"})
@@ -34,10 +35,11 @@ def town_name(name: str) -> str:
 
 
 def parse_xml(path: Path) -> Element:
-    """The root element of a file.
+    """Parse a file and return its root element.
 
     Raises:
-        MapError: it cannot be read, or is not XML without entities; names file, line and reason.
+        MapError: the file cannot be read, or is not XML without entities; the text names file,
+            line and reason.
     """
     text = read_text(path)
     try:
@@ -51,7 +53,7 @@ def parse_xml(path: Path) -> Element:
 
 
 def read_route(element: Element, path: Path) -> RouteSpec:
-    """A route of the Leaderboard's format, 1.0 (`waypoint`) or 2.0 (`waypoints/position`).
+    """Read a route of the Leaderboard's format 1.0 (`waypoint`) or 2.0 (`waypoints/position`).
 
     Raises:
         MapError: something is missing or is no number; names file, route and place.
@@ -75,7 +77,7 @@ def read_route(element: Element, path: Path) -> RouteSpec:
 
 
 def _foreign(route: Element, nodes: list[Element]) -> Iterable[str]:
-    """What a route has that nothing here serves, once for each time that it stands there."""
+    """Kinds of the parts of a route that are not served, one entry for each occurrence."""
     for scenario in route.findall("scenarios/scenario"):
         yield f"scenario {scenario.get('type', 'without type')}"
     for element in (route, *nodes):
@@ -103,4 +105,6 @@ def _read_pose(node: Element, where: str) -> Pose:
             raise MapError(f"{where}: {name}='{text}' is not a number") from err
         if name != "yaw" and not math.isfinite(values[name]):
             raise MapError(f"{where}: {name}='{text}' is not finite")
+        if name != "yaw" and abs(values[name]) > FARTHEST_M:
+            raise MapError(f"{where}: {name}='{text}' is off every map")
     return Pose(values["x"], values["y"], values["z"], yaw=values["yaw"])

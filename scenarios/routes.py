@@ -12,30 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiondrive.errors import MapError
+from fusiondrive.geometry import unwrapped_degrees, wrap_degrees
 from fusiondrive.types import Command, Pose, Route
 from scenarios.keypoints import KeypointJoiner, implausible
 from scenarios.lane_graph import LaneGraph, build_lane_graph, carriageway
-from scenarios.route_files import RouteSpec, load_routes, map_digest, map_identity
-from scenarios.tracker import Progress, RouteTracker
 
-__all__ = [
-    "Progress",
-    "RoutePlanner",
-    "RouteSpec",
-    "RouteTracker",
-    "load_routes",
-    "map_digest",
-    "map_identity",
-]
-
-MIN_LENGTH_M = 10.0  # a shorter route would be within its goal's radius at the start
+MIN_LENGTH_M = 10.0  # a shorter route would begin within a radius of its goal
 TURN_THRESHOLD_DEG = 33.0
 COMMAND_LEAD_M = 18.0
 
 
 @dataclass(frozen=True)
 class _Path:
-    """A polyline with what is known at each point."""
+    """A polyline with heading, lane width and junction at each point."""
 
     points: NDArray[np.float64]  # (M, 3)
     yaws: NDArray[np.float64]  # (M,) degrees, unwrapped
@@ -46,7 +35,7 @@ class _Path:
 
 
 class RoutePlanner:
-    """Shortest lane-following paths over the client's map; lane changes only where needed."""
+    """Plans shortest lane-following paths over the client's map, with few lane changes."""
 
     def __init__(self, carla_map: carla.Map, resolution_m: float = 1.0) -> None:
         self.name = str(carla_map.name)
@@ -68,16 +57,12 @@ class RoutePlanner:
         return replace(route, notes=notes, planning=planning)
 
     def count_lane_changes(self, keypoints: Sequence[Pose], route_id: str) -> int:
-        """How many lane changes the shortest way through the keypoints needs."""
+        """Count the lane changes that the shortest way through the keypoints needs."""
         nodes = self._joiner.join(keypoints, route_id).nodes
         return sum(edge in self.graph.changes for edge in pairwise(nodes))
 
-    def nearest_lane_distance_m(self, pose: Pose) -> float:
-        """Distance from a pose to the nearest lane centre."""
-        return float(self.graph.tree.query((pose.x, pose.y))[0])
-
     def _trace(self, nodes: Sequence[int]) -> _Path:
-        """Points of the node sequence, with lane changes as smooth shifts between the lanes."""
+        """Path along a sequence of nodes; a lane change is a smooth shift between the lanes."""
         graph = self.graph
         kept: list[int] = [nodes[0]]
         points: list[NDArray[np.float64]] = [graph.points[nodes[0]]]
@@ -105,11 +90,11 @@ class RoutePlanner:
             widths=graph.widths[kept],
             junctions=junctions,
             is_fork=np.isin(junctions, list(self._forks)),
-            ends=(_unwrapped(begin, yaws[0]), _unwrapped(end, yaws[-1])),
+            ends=(unwrapped_degrees(begin, yaws[0]), unwrapped_degrees(end, yaws[-1])),
         )
 
     def _exits(self, lane: int, junction: int) -> set[tuple[int, bool]]:
-        """Roads and directions by which a carriageway, given by one of its lanes, leaves."""
+        """Roads and directions by which a carriageway, named by one lane, leaves a junction."""
         graph = self.graph
         frontier = list(graph.carriageways[carriageway(graph.lanes[lane])])
         exits: set[tuple[int, bool]] = set()
@@ -127,7 +112,7 @@ class RoutePlanner:
 
     @cached_property
     def _forks(self) -> frozenset[int]:
-        """Junctions in which someone has a choice; the others are mere bends."""
+        """Junctions in which at least one way in has several ways out; others are mere bends."""
         graph = self.graph
         found: set[int] = set()
         for lane, afters in enumerate(graph.successors):
@@ -158,17 +143,12 @@ class RoutePlanner:
         return Route(
             route_id=route_id,
             points=points,
-            yaws=(yaws + 180.0) % 360.0 - 180.0,
+            yaws=wrap_degrees(yaws),
             commands=commands,
             in_junction=junctions >= 0,
             lane_widths=path.widths[keep][nearest],
             cumulative_m=grid,
         )
-
-
-def _unwrapped(yaw: float, beside: float) -> float:
-    """The same heading in degrees, less than half a turn from another."""
-    return float(beside + (yaw - beside + 180.0) % 360.0 - 180.0)
 
 
 def _commands(
@@ -178,11 +158,19 @@ def _commands(
     is_fork: NDArray[np.bool_],
     ends: tuple[float, float],
 ) -> NDArray[np.int8]:
-    """A command from `COMMAND_LEAD_M` before each junction to its end; `FOLLOW` elsewhere.
+    """Commands along a route: a turn's from `COMMAND_LEAD_M` before a junction to its end.
 
-    A junction with one way out for everybody is a bend of the street. In any other each way is
-    announced, also that of traffic which has no choice, as CARLA's own planner does. Where a
-    route begins or ends inside one, its lane's heading at that end (`ends`) tells the turn.
+    Elsewhere the command is `FOLLOW`. A junction with one way out for everybody is a bend of the
+    street. In any other junction each way is announced, also that of traffic which has no choice,
+    as CARLA's own planner does. Where a route begins or ends inside a junction, its lane's heading
+    at that end (`ends`) tells the turn.
+
+    Args:
+        arc: distance along the route in metres, (N,).
+        yaws: continuous headings in degrees, (N,).
+        junctions: junction id of each point, -1 outside, (N,).
+        is_fork: whether the point's junction offers a choice, (N,).
+        ends: heading of the first lane's beginning and of the last lane's end, in degrees.
     """
     commands = np.full(len(arc), Command.FOLLOW, dtype=np.int8)
     free_from_m = 0.0
@@ -201,7 +189,7 @@ def _commands(
 
 
 def _runs(junctions: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """First and last index of every stretch inside one junction."""
+    """First and last index of every stretch of the route inside one junction."""
     runs: list[tuple[int, int]] = []
     for index, junction in enumerate(junctions):
         if junction < 0:

@@ -1,4 +1,4 @@
-"""What one episode is: everything that changes its outcome and is chosen by the user."""
+"""Episodes as data: everything that changes the outcome and is chosen by the user."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLLISION_MODES: tuple[str, ...] = ("stop", "continue")
 
 @dataclass(frozen=True)
 class RouteSpec:
-    """The keypoints of a route; a yaw that the file does not give is NaN."""
+    """The keypoints of a route; the yaw of a keypoint is NaN where the file gives none."""
 
     route_id: str
     town: str
@@ -46,10 +46,10 @@ class EpisodeSpec:
 
 
 def check_traffic(traffic: str) -> None:
-    """Accept a level of traffic, or counts such as `20+30`: 20 vehicles and 30 walkers.
+    """Accept a level of traffic, or counts such as `20+30` (20 vehicles and 30 walkers).
 
     Raises:
-        ConfigError: it is neither.
+        ConfigError: the text is neither.
     """
     if traffic not in TRAFFICS and not TRAFFIC_COUNTS.fullmatch(traffic):
         raise unknown_name("traffic", traffic, (*TRAFFICS, "VEHICLES+WALKERS such as 20+30"))

@@ -36,7 +36,7 @@ def suite(name: str) -> Suite:
 
 @dataclass(frozen=True)
 class Factors:
-    """What is crossed: every combination becomes one episode."""
+    """The factors of a run; every combination of them becomes one episode."""
 
     routes: Mapping[str, Sequence[str]]  # town -> route ids, in the order to drive
     weathers: Sequence[str]
@@ -49,7 +49,10 @@ class Factors:
 
 
 def expand(factors: Factors) -> tuple[EpisodeSpec, ...]:
-    """Cross the factors: town outermost (a map loads once), inputs innermost (pairs side by side).
+    """Cross the factors into episodes, in the order in which they are driven.
+
+    The town is outermost, so that a map loads once, and the input innermost, so that the episodes
+    of a pair are driven one after the other.
 
     The fuser is part of an episode only where its input is fused, so that the same RGB drive is
     not repeated under another name when only the fuser changes.

@@ -1,4 +1,4 @@
-"""Text files of users, read in the encoding that they declare."""
+"""Reading of users' text files in the encoding that they declare."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ _MARKS: tuple[tuple[bytes, str], ...] = (
 
 
 def read_text(path: Path, kind: str = "route file") -> str:
-    """The text of a UTF-8 file, or of an XML file in the encoding that it declares.
+    """Read the text of a UTF-8 file, or of an XML file in the encoding that it declares.
 
     Raises:
-        MapError: it cannot be read, is too large, or is not in that encoding; names the byte.
+        MapError: the file cannot be read, is too large, or has a byte that is not of that encoding;
+            the text names the byte.
     """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
@@ -48,7 +49,7 @@ def read_text(path: Path, kind: str = "route file") -> str:
 
 
 def _encoding(data: bytes) -> tuple[str, str]:
-    """A codec, and how it is known."""
+    """The codec of a file, and the words that say how it is known."""
     for mark, name in _MARKS:
         if data.startswith(mark):
             return name, "as its first bytes say"

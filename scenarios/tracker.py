@@ -1,31 +1,17 @@
-"""Progress of the ego along its route; monotone, and blind to other legs of the same road."""
+"""Progress of the ego along its route, which never goes back or jumps to another leg."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from fusiondrive.types import Command, Route
+from fusiondrive.types import Command, Progress, Route
 
 SEARCH_AHEAD_M = 15.0
 TARGET_AHEAD_M = 10.0
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Where the ego is along its route."""
-
-    index: int  # of the route point behind or beside the ego
-    completion: float  # in [0, 1]
-    distance_m: float  # arc length from the start
-    deviation_m: float  # from the route's polyline
-    command: Command
-    target_point_world: tuple[float, float]  # m, `TARGET_AHEAD_M` further along the route
-
-
 class RouteTracker:
-    """Follows one drive; call `advance` once per step."""
+    """Tracks one drive along its route; call `advance` once per step."""
 
     def __init__(self, route: Route) -> None:
         self.route = route
@@ -40,6 +26,10 @@ class RouteTracker:
 
     def advance(self, x: float, y: float) -> Progress:
         """Move on to the nearest place at most `SEARCH_AHEAD_M` further along the route.
+
+        Args:
+            x: the ego's x in CARLA's world frame, in metres.
+            y: the ego's y.
 
         The search never looks back and never beyond the window, so a route that crosses or
         repeats itself cannot be cut short.

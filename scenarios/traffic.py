@@ -13,6 +13,7 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
+from fusiondrive.carla_types import transform_of
 from fusiondrive.types import Pose
 from scenarios import traffic_manager
 from scenarios.pavement import pavement_paths
@@ -36,7 +37,7 @@ ARRIVAL_M = 0.6
 
 
 def traffic_counts(town: str, traffic: str) -> tuple[int, int]:
-    """Vehicles and walkers of a town at a traffic level, or those of `VEHICLES+WALKERS`."""
+    """Numbers of vehicles and walkers in a town for a traffic level or `VEHICLES+WALKERS`."""
     counts = TRAFFIC_COUNTS.fullmatch(traffic)
     if counts:
         return int(counts[1]), int(counts[2])
@@ -57,7 +58,7 @@ class _Walk:
 
 
 class Traffic:
-    """The other road users of one episode; make a new one per episode."""
+    """The other road users of one episode; make a new object for each episode."""
 
     def __init__(self, client: carla.Client, world: carla.World, tm_port: int, seed: int) -> None:
         self._client = client
@@ -75,7 +76,7 @@ class Traffic:
         The world has to be in synchronous mode. Call `advance` before every tick from here on.
 
         Returns:
-            How many vehicles and walkers there are; places that are taken are skipped.
+            The numbers of vehicles and walkers that were spawned; occupied places are skipped.
         """
         rng = np.random.default_rng((self._seed, 0x7AFF1C))
         if vehicles:
@@ -108,7 +109,7 @@ class Traffic:
             self._client.apply_batch_sync(commands, False)
 
     def switch_lights(self, *, is_night: bool) -> None:
-        """Lamps of the cars on or off, where night falls or ends on the way."""
+        """Switch the lamps of all cars on or off, as where night falls or ends during a drive."""
         lights = _lights(is_night=is_night)
         commands = [carla.command.SetVehicleLightState(i, lights) for i in self._vehicles]
         if commands:
@@ -178,7 +179,7 @@ class Traffic:
                 continue
             if blueprint.has_attribute("is_invincible"):
                 blueprint.set_attribute("is_invincible", "false")
-            pose = carla.Transform(carla.Location(x=x, y=y, z=z + WALKER_LIFT_M))
+            pose = transform_of(Pose(x, y, z + WALKER_LIFT_M))
             actor = self._world.try_spawn_actor(blueprint, pose)
             if actor is not None:
                 self._walks.append(_Walk(actor, path, start + (step > 0), step, speed_mps))
@@ -204,7 +205,7 @@ def _next_heading(walk: _Walk, x: float, y: float) -> tuple[float, float]:
 
 
 def _is_off(walk: _Walk, x: float, y: float) -> bool:
-    """Whether the walker was pushed so far that its heading no longer leads to its point."""
+    """Whether a walker was pushed so far aside that its heading no longer leads to its point."""
     assert walk.heading is not None  # the caller has just checked it
     offset = walk.path[walk.target, :2] - (x, y)
     unit = offset / max(float(np.hypot(*offset)), 1e-6)
@@ -212,7 +213,7 @@ def _is_off(walk: _Walk, x: float, y: float) -> bool:
 
 
 def _car_blueprints(world: carla.World) -> list[carla.ActorBlueprint]:
-    """Four-wheeled cars in the order of their ids; trucks and buses jam small towns."""
+    """Blueprints of four-wheeled cars by id; trucks and buses are left out, as they jam towns."""
     library = sorted(world.get_blueprint_library().filter("vehicle.*"), key=lambda b: b.id)
     wheeled = [b for b in library if int(b.get_attribute("number_of_wheels")) == 4]
     cars = [

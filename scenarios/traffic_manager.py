@@ -10,7 +10,7 @@ other for ever. Three rules keep clear of that:
 * a manager ends asleep, before its server does: one whose server has gone throws in its own
   thread, and that aborts the process.
 
-What slips through all the same is freed by `harness.watchdog`.
+Where a call is missed all the same, `harness.watchdog` ends the wait.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ _SERVICE_THREADS = (b"server", b"client")  # rpclib's own, beside the manager's
 # The client keeps its managers in a table of the process and steps all of them with every tick of
 # any world; this is that table with the id of each thread, None where the system does not tell.
 _live: dict[int, int | None] = {}
+_lost: set[int] = set()  # of those, ports whose server has gone
 
 
 def begin(client: carla.Client, port: int, seed: int) -> carla.TrafficManager:
-    """The Traffic Manager of a port, stepping with `world.tick()`, seeded.
+    """Start the Traffic Manager of a port, seeded and stepping with `world.tick()`.
 
     Raises:
         SimulatorError: the manager cannot be reached.
@@ -57,11 +58,18 @@ def begin(client: carla.Client, port: int, seed: int) -> carla.TrafficManager:
 
 
 def await_rest() -> None:
-    """Return when the thread of every manager is asleep, which takes microseconds as a rule."""
+    """Return when the thread of every manager is asleep, which takes microseconds as a rule.
+
+    Raises:
+        SimulatorError: a manager has lost its server, so that a tick would abort the process.
+    """
+    if _lost:
+        raise SimulatorError(
+            "a Traffic Manager of this process has lost its server, and CARLA's client would "
+            "abort at the next tick of any world; go on in a new process"
+        )
     for thread in _live.values():
-        deadline = time.monotonic() + REST_LIMIT_S
-        while thread is not None and not _is_asleep(thread) and time.monotonic() < deadline:
-            time.sleep(LOOK_S)
+        _await_sleep(thread)
 
 
 def end(client: carla.Client, port: int) -> None:
@@ -72,7 +80,7 @@ def end(client: carla.Client, port: int) -> None:
     """
     if port not in _live:
         return
-    await_rest()
+    _await_sleep(_live[port])
     if _live.pop(port) is None:
         time.sleep(SETTLE_S)
     try:
@@ -83,9 +91,21 @@ def end(client: carla.Client, port: int) -> None:
         logger.debug("Traffic Manager on port %d: %s", port, err)
 
 
+def abandon(port: int) -> None:
+    """Leave a manager whose server has gone asleep for the rest of the process."""
+    if port in _live:
+        _lost.add(port)
+
+
 def live_ports() -> frozenset[int]:
     """Ports of the managers that have not ended."""
     return frozenset(_live)
+
+
+def _await_sleep(thread: int | None) -> None:
+    deadline = time.monotonic() + REST_LIMIT_S
+    while thread is not None and not _is_asleep(thread) and time.monotonic() < deadline:
+        time.sleep(LOOK_S)
 
 
 def _threads() -> set[int]:
@@ -96,13 +116,13 @@ def _threads() -> set[int]:
 
 
 def _newest(threads: set[int]) -> int | None:
-    """The manager's thread among those that its making began: it is the last one."""
+    """The manager's thread among those that began when it was made, which is the last one."""
     own = [thread for thread in threads if _read(thread, "comm").strip() not in _SERVICE_THREADS]
     return max(own, default=None)
 
 
 def _is_asleep(thread: int) -> bool:
-    """Whether the thread waits; also true of one that has ended."""
+    """Whether a thread is asleep or has ended."""
     fields = _read(thread, "stat").rpartition(b")")[2].split()
     return not fields or fields[0] == b"S"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import carla
 
 from fusiondrive.errors import unknown_name
+from fusiondrive.types import Atmosphere
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class WeatherPreset:
     rayleigh_scattering_scale: float = 0.0331
     dust_storm: float = 0.0  # percent
     is_night: bool = False
+
+    @property
+    def atmosphere(self) -> Atmosphere:
+        """What a thermal camera feels of it."""
+        return Atmosphere(self.is_night, self.fog_density)
 
 
 WEATHERS: dict[str, WeatherPreset] = {

@@ -1,5 +1,5 @@
 """What the ego perceives: camera rig, pseudo-thermal camera, and the image handed to the policy."""
 
-from fusiondrive.home import ensure_home
+from fusiondrive.client import prepare_client
 
-ensure_home()  # before any module loads CARLA's library
+prepare_client()  # before any module imports carla

@@ -7,13 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-from fusiondrive.types import CameraSpec
-
-__all__ = ["CameraSpec", "Surface", "ThermalConfig"]
-
 
 class Surface(NamedTuple):
-    """What a class of things looks like between 8 and 14 micrometres."""
+    """Temperature and emissivity of a class of things between 8 and 14 micrometres."""
 
     temperature_c: float
     emissivity: float  # 0..1; the rest is reflected sky or surroundings

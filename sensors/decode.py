@@ -1,4 +1,4 @@
-"""From CARLA's BGRA bytes to RGB, metres and class ids."""
+"""Conversion of CARLA's BGRA bytes to RGB, metres and class ids."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def bgra_pixels(raw: Any, height: int, width: int) -> U8:
 
 
 def decode_rgb(bgra: U8) -> U8:
-    """Drop alpha and swap to RGB, (H, W, 3)."""
+    """Convert BGRA pixels to RGB, (H, W, 3) uint8."""
     return np.asarray(cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGB), dtype=np.uint8)
 
 
 def decode_tags(bgra: U8) -> U8:
-    """Class ids, (H, W): CARLA sends them in the red channel."""
+    """Read class ids, (H, W) uint8, which CARLA sends in the red channel."""
     return np.ascontiguousarray(bgra[:, :, 2])
 
 
@@ -40,7 +40,10 @@ def _metres(bgra: U8, out: F32) -> None:
 
 
 def decode_depth(bgra: U8) -> F32:
-    """Depth along the optical axis in metres, (H, W): 1000 (R + 256 G + 65536 B) / (2^24 - 1)."""
+    """Read the depth along the optical axis in metres, (H, W).
+
+    CARLA encodes it as 1000 (R + 256 G + 65536 B) / (2^24 - 1).
+    """
     out = np.empty(bgra.shape[:2], np.float32)
     _metres(bgra, out)
     return out

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiondrive.errors import ConfigError, WeightsError, unknown_name
+from fusiondrive.errors import ConfigError, FusionDriveError, WeightsError, unknown_name
+from fusiondrive.provenance import source_hash
 from fusionproxy.classical import RULES, Rule, fuse_luma
 from fusionproxy.errors import FusionError
 from fusionproxy.formats import IR, beside
@@ -24,21 +26,40 @@ BLANKED = ":blanked"  # behind a fuser's name
 BLANK = 128  # grey level of the plane
 
 
-class Fuser(Protocol):
-    """What turns a pair of aligned images into one."""
+class Fuser(ABC):
+    """What turns a pair of aligned images into one.
 
-    @property
-    def label(self) -> str:
-        """How tables call it."""
+    Only `fuse` has to be written. A class of another package need not even derive from this one:
+    what it lacks is taken from here when it is loaded.
+    """
 
+    label: str = ""
+    """How tables call it; where it is empty, the name under which it is registered."""
+
+    looks: tuple[int, ...] = ()
+    """Versions of the embedded renderer's pictures it was trained on; empty where unknown."""
+
+    @abstractmethod
     def fuse(self, rgb: U8, thermal: U8) -> U8:
-        """Fuse (H, W, 3) RGB and (H, W) grey into (H, W, 3) RGB."""
+        """Fuse a visible and an infrared image of the same pixels.
+
+        Args:
+            rgb: (H, W, 3) uint8.
+            thermal: (H, W) uint8, warm is bright.
+
+        Returns:
+            (H, W, 3) uint8 RGB of the same size.
+        """
 
     def weights_hash(self) -> str:
-        """First digits of the weights' SHA-256; `none` without weights."""
+        """SHA-256 (first 12 hex digits) of the weights, or `none` where there are none.
+
+        By default that of the file which defines the class. It is part of an episode's identity.
+        """
+        return source_hash(type(self))
 
 
-class LumaFuser:
+class LumaFuser(Fuser):
     """A fixed rule on luma and thermal grey; has no weights."""
 
     def __init__(self, label: str, rule: Rule, weights: Path | None) -> None:
@@ -56,7 +77,7 @@ class LumaFuser:
         return "none"
 
 
-class BlankedFuser:
+class BlankedFuser(Fuser):
     """A control: any fuser, fed a grey plane in place of the infrared image.
 
     What it still gains over RGB cannot come from infrared.
@@ -65,12 +86,7 @@ class BlankedFuser:
     def __init__(self, fuser: Fuser) -> None:
         self._fuser = fuser
         self.label = f"{fuser.label}, infrared blanked"
-
-    @property
-    def looks(self) -> tuple[int, ...]:
-        """Versions of the pictures that the wrapped fuser was trained on."""
-        found: tuple[int, ...] = getattr(self._fuser, "looks", ())
-        return found
+        self.looks = fuser.looks
 
     def fuse(self, rgb: U8, thermal: U8) -> U8:
         """Fuse (H, W, 3) RGB with a plane of value 128; the infrared image is not looked at."""
@@ -88,7 +104,7 @@ def shipped_student(name: str) -> Path:
     return Path(fusionproxy.__file__).parent / "weights" / f"student_{name}.onnx"
 
 
-class StudentFuser:
+class StudentFuser(Fuser):
     """FusionProxy's distilled student on the CPU runtime."""
 
     def __init__(self, weights: Path | None) -> None:
@@ -112,15 +128,7 @@ class StudentFuser:
             raise WeightsError(str(err)) from err
         # Named after its file: the target of `oracle` was the clear-day rendering of the same pose.
         self.label = f"student ({self._path.stem.removeprefix('student_')})"
-
-    @property
-    def looks(self) -> tuple[int, ...]:
-        """Versions of the look of the pictures it was trained on; empty where unknown."""
-        card = beside(self._path, ".json")
-        try:
-            return tuple(json.loads(card.read_text(encoding="utf-8")).get("looks", ()))
-        except (OSError, ValueError, AttributeError):  # weights drive without a card
-            return ()
+        self.looks = _looks_of(beside(self._path, ".json"))
 
     def fuse(self, rgb: U8, thermal: U8) -> U8:
         """Run the network on a pair of images."""
@@ -129,6 +137,55 @@ class StudentFuser:
     def weights_hash(self) -> str:
         """First digits of the SHA-256 of the weights file."""
         return self._student.weights_hash()
+
+
+class PluginFuser(Fuser):
+    """A fuser of somebody else, whose class need not derive from `Fuser`: `fuse` is enough.
+
+    This is the one place that looks what a foreign object has; what it lacks is as in `Fuser`.
+    """
+
+    def __init__(self, name: str, fuser: Any) -> None:
+        """Wrap a fuser.
+
+        Raises:
+            ConfigError: it has no `fuse`.
+        """
+        if not callable(getattr(fuser, "fuse", None)):
+            kind = type(fuser).__name__
+            raise ConfigError(
+                f"fuser '{name}': {kind} is not a Fuser, for it has no fuse(rgb, thermal); "
+                "see sensors.fusion.Fuser"
+            )
+        self._name, self._fuser = name, fuser
+        self.label = str(getattr(fuser, "label", "") or name)
+        self.looks = tuple(getattr(fuser, "looks", ()))
+
+    def fuse(self, rgb: U8, thermal: U8) -> U8:
+        """Ask the plug-in.
+
+        Raises:
+            ConfigError: it answers no image of the right size and type.
+        """
+        fused = self._fuser.fuse(rgb, thermal)
+        if not isinstance(fused, np.ndarray) or fused.dtype != np.uint8 or fused.shape != rgb.shape:
+            found = f"a {type(fused).__name__}"
+            if isinstance(fused, np.ndarray):
+                found = f"{fused.shape} {fused.dtype}"
+            raise ConfigError(f"fuser '{self._name}': expected {rgb.shape} uint8, found {found}")
+        return fused
+
+    def weights_hash(self) -> str:
+        """The plug-in's own, or that of the file which defines its class."""
+        own = getattr(self._fuser, "weights_hash", None)
+        return str(own()) if callable(own) else source_hash(type(self._fuser))
+
+
+def _looks_of(card: Path) -> tuple[int, ...]:
+    try:
+        return tuple(json.loads(card.read_text(encoding="utf-8")).get("looks", ()))
+    except (OSError, ValueError, AttributeError):  # weights drive without a card
+        return ()
 
 
 def _shipped(name: str, weights: Path | None) -> Fuser:
@@ -162,7 +219,7 @@ def make_fuser(name: str, weights: Path | str | None = None) -> Fuser:
         weights: a student's file; None takes the shipped one.
 
     Raises:
-        ConfigError: the name is not known.
+        ConfigError: the name is not known, or what is registered under it is no fuser.
         WeightsError: its weights are missing.
     """
     weights = None if weights is None else Path(weights)
@@ -172,6 +229,17 @@ def make_fuser(name: str, weights: Path | str | None = None) -> Fuser:
         return FUSERS[name](weights)
     for plug_in in entry_points(group=ENTRY_POINTS):
         if plug_in.name == name:
-            fuser: Fuser = plug_in.load()(weights)
-            return fuser
+            return PluginFuser(name, _build(plug_in, weights))
     raise unknown_name("fuser", name, fuser_names())
+
+
+def _build(plug_in: EntryPoint, weights: Path | None) -> Any:
+    try:
+        return plug_in.load()(weights)
+    except FusionDriveError:
+        raise
+    except Exception as err:  # foreign code may fail in any way
+        raise ConfigError(
+            f"fuser '{plug_in.name}' ({plug_in.value}): could not be built: "
+            f"{type(err).__name__}: {err}"
+        ) from err

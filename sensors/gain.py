@@ -12,13 +12,16 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
 
-COLDEST, WARMEST, BINS = -50.0, 80.0, 1040  # degrees at 17 C
+COLDEST, WARMEST, BINS = -50.0, 80.0, 1040  # in the unit of `radiometry.radiance_table`
 PER_DEGREE = BINS / (WARMEST - COLDEST)
 
 
 @compiled
 def add_noise(radiance: F32, sigma: float, salt: int, first: int, beyond: int) -> None:
-    """Add the detector's noise to rows; it depends on the pixel and `salt` only."""
+    """Add the detector's noise to rows `first` to `beyond - 1`, in place.
+
+    The noise is normal with deviation `sigma` and depends on the pixel and `salt` only.
+    """
     for i in range(first, beyond):
         for j in range(radiance.shape[1]):
             radiance[i, j] += sigma * normal(i, j, salt)
@@ -26,7 +29,7 @@ def add_noise(radiance: F32, sigma: float, salt: int, first: int, beyond: int) -
 
 @compiled
 def histogram(radiance: F32) -> F64:
-    """Share of the pixels in each bin."""
+    """Share of the pixels whose radiance lies in each bin, (BINS,); the end bins take the rest."""
     counts = np.zeros(BINS)
     for i in range(radiance.shape[0]):
         for j in range(radiance.shape[1]):
@@ -37,7 +40,7 @@ def histogram(radiance: F32) -> F64:
 
 @compiled
 def apply_curve(radiance: F32, curve: F64, out: U8, first: int, beyond: int) -> None:
-    """Look grey levels of rows up, linear between the edges of bins."""
+    """Write the grey levels of rows `first` to `beyond - 1`, linear between the edges of bins."""
     for i in range(first, beyond):
         for j in range(radiance.shape[1]):
             at = min(max((radiance[i, j] - COLDEST) * PER_DEGREE, 0.0), BINS - 0.001)
@@ -47,10 +50,11 @@ def apply_curve(radiance: F32, curve: F64, out: U8, first: int, beyond: int) -> 
 
 
 def gain_curve(shares: F64, config: ThermalConfig) -> F64:
-    """Grey level at each edge of a bin, (BINS + 1,).
+    """Grey level in 0..255 at each edge of a bin, (BINS + 1,).
 
-    Part linear between percentiles, part plateau equalisation (a histogram whose peaks are cut,
-    so that a large uniform road does not take all grey levels); its slope is limited.
+    The curve mixes a linear one between percentiles with a plateau equalisation (of a histogram
+    whose peaks are cut, so that a large uniform road does not take all grey levels). Its slope is
+    limited, so that noise is not amplified.
     """
     edges = np.concatenate([[0.0], np.cumsum(shares)])
     low, high = np.searchsorted(edges, np.array(config.gain_percentiles) / 100.0)

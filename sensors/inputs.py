@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiondrive.errors import ConfigError, unknown_name
-from fusiondrive.types import WorldState
+from fusiondrive.timing import StageClock
+from fusiondrive.types import Atmosphere, WorldState
 from sensors.frame import RigFrame
 from sensors.fusion import Fuser
 from sensors.thermal import ThermalCamera
@@ -53,8 +54,23 @@ class InputPipeline:
     """From camera frames to the policy's image."""
 
     def __init__(
-        self, name: str, fuser: Fuser | None = None, thermal: ThermalCamera | None = None
+        self,
+        name: str,
+        fuser: Fuser | None = None,
+        thermal: ThermalCamera | None = None,
+        clock: StageClock | None = None,
     ) -> None:
+        """Put the parts together.
+
+        Args:
+            name: of the input, one of `INPUTS`.
+            fuser: needed for `fused`.
+            thermal: needed for `thermal` and `fused`.
+            clock: counts the time of its stages `thermal` and `fusion`.
+
+        Raises:
+            ConfigError: the name is unknown, or a part that it needs is missing.
+        """
         self.kind = input_kind(name)
         self.name = name
         if self.kind.needs_thermal and thermal is None:
@@ -64,26 +80,31 @@ class InputPipeline:
         self._fuser = fuser
         # An RGB run may have a thermal camera for its video; a rig without class ids has none.
         self._thermal = thermal
+        self._clock = clock or StageClock()
 
     def reset(self, seed: int) -> None:
         """Start an episode."""
         if self._thermal is not None:
             self._thermal.reset(seed)
 
-    def make(
-        self, rig_frame: RigFrame, state: WorldState, *, is_night: bool, fog_density: float
-    ) -> Views:
-        """Make the images of one frame; weather as in `ThermalCamera.render`."""
+    def make(self, rig_frame: RigFrame, state: WorldState, atmosphere: Atmosphere) -> Views:
+        """Make the images of one frame; the atmosphere is the thermal camera's.
+
+        Raises:
+            ConfigError: the input needs class ids, and the frame has none.
+        """
         rgb = rig_frame.rgb
         if self._thermal is None or rig_frame.tags is None:
             if self.kind.needs_thermal:
                 raise ConfigError(f"input '{self.name}' needs class ids: with_thermal=True")
             return Views(image=rgb, rgb=rgb)
         actors = {a.actor_id: a for a in (state.ego, *state.vehicles, *state.walkers)}
-        thermal = self._thermal.render(
-            rig_frame, list(actors.values()), is_night=is_night, fog_density=fog_density
-        )
-        fused = self._fuser.fuse(rgb, thermal) if self._fuser is not None else None
+        with self._clock.stage("thermal"):
+            thermal = self._thermal.render(rig_frame, list(actors.values()), atmosphere)
+        fused = None
+        if self._fuser is not None:
+            with self._clock.stage("fusion"):
+                fused = self._fuser.fuse(rgb, thermal)
         image = rgb
         if self.name == "thermal":
             image = np.repeat(thermal[:, :, None], 3, axis=2)  # (H, W, 3)

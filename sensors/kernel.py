@@ -1,4 +1,4 @@
-"""The decorator of the compiled functions, and noise from counters instead of generators."""
+"""The decorator of compiled functions, and noise that is computed from pixel indices."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CACHE_NAME = "kernels-"
 
 @lru_cache(maxsize=1)
 def cache_folder(package: Path = PACKAGE) -> Path:
-    """Where machine code is kept: a folder for each state of the package's sources.
+    """Folder of the machine code, one for each state of the package's sources.
 
     numba asks only whether the file of a function has changed, but kernels call those of other
     files. Folders of earlier states are removed.
@@ -52,14 +52,14 @@ def cache_folder(package: Path = PACKAGE) -> Path:
 
 
 def _places(beside: Path) -> list[Path]:
-    """What NUMBA_CACHE_DIR says, else the package, else the user's cache."""
+    """Folders to try in turn: NUMBA_CACHE_DIR, the package's own, the user's cache."""
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     given = [Path(chosen).absolute() / "sensors"] if chosen else []
     return [*given, beside, Path(platformdirs.user_cache_dir(PROJECT)) / "sensors"]
 
 
 def compiled(function: Function) -> Function:
-    """Compile with numba, cached on disk; no fast-math, so that results repeat to the bit.
+    """Compile with numba, cached on disk and without fast-math, so that results repeat exactly.
 
     The interpreter's lock is released, so that `in_bands` can run rows side by side.
     """
@@ -71,7 +71,10 @@ def compiled(function: Function) -> Function:
 
 
 def in_bands(rows: int, work: Callable[[int, int], None]) -> None:
-    """Call `work(first, beyond)` on bands of rows, in threads; results must not depend on bands."""
+    """Call `work(first, beyond)` on bands of rows in threads.
+
+    The results of `work` must not depend on where one band ends and the next begins.
+    """
     edges = [rows * band // BANDS for band in range(BANDS + 1)]
     others = [_POOL.submit(work, *pair) for pair in pairwise(edges[1:])]
     try:
@@ -92,13 +95,13 @@ def hash32(x: int, y: int, salt: int) -> int:
 
 @compiled
 def unit(x: int, y: int, salt: int) -> float:
-    """Uniform in [0, 1)."""
+    """Pseudo-random number, uniform in [0, 1), for two indices and a salt."""
     return hash32(x, y, salt) / 4294967296.0
 
 
 @compiled
 def normal(x: int, y: int, salt: int) -> float:
-    """Close to a standard normal: the sum of four bytes."""
+    """Pseudo-random number, nearly standard normal: the sum of four bytes of `hash32`."""
     h = hash32(x, y, salt)
     total = (h & 255) + ((h >> 8) & 255) + ((h >> 16) & 255) + (h >> 24)
     return (total - 510.0) / 147.8
@@ -108,14 +111,14 @@ NOISE_SIZE = 128  # knots a side; the pattern repeats after so many units
 
 
 def noise_table(seed: int) -> NDArray[np.float32]:
-    """Knots for `patches`, uniform with mean 0, (NOISE_SIZE, NOISE_SIZE)."""
+    """Random knots for `patches`, uniform with mean 0, (NOISE_SIZE, NOISE_SIZE)."""
     rng = np.random.default_rng(seed)
     return rng.uniform(-2.35, 2.35, (NOISE_SIZE, NOISE_SIZE)).astype(np.float32)
 
 
 @compiled
 def patches(x: float, y: float, table: NDArray[np.float32]) -> float:
-    """Smooth noise with knots on the integers, mean 0, standard deviation about 1."""
+    """Value of a smooth noise with knots on the integers, mean 0, standard deviation about 1."""
     i, j = math.floor(x), math.floor(y)
     u, v = x - i, y - j
     u, v = u * u * (3.0 - 2.0 * u), v * v * (3.0 - 2.0 * v)

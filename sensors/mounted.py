@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import carla
 
+from fusiondrive.carla_types import transform_of
 from fusiondrive.errors import ConfigError, SimulatorError
 from fusiondrive.types import Closing, Reading, SensorSpec
 from sensors.rig import FIXED_ATTRIBUTES, FrameQueue
@@ -19,7 +20,7 @@ SPEEDOMETER, OPENDRIVE_MAP = "sensor.speedometer", "sensor.opendrive_map"  # no 
 
 
 class MountedSensors(Closing):
-    """Spawns what is specified; `read` waits for all of a frame."""
+    """Spawns the sensors that are specified; `read` waits for the data of all in one frame."""
 
     def __init__(
         self,
@@ -55,14 +56,15 @@ class MountedSensors(Closing):
             raise
 
     def _spawn(self, world: carla.World, spec: SensorSpec) -> None:
-        actor = world.spawn_actor(_blueprint(world, spec), _transform(spec), attach_to=self._ego)
+        mount = transform_of(spec.mount)
+        actor = world.spawn_actor(_blueprint(world, spec), mount, attach_to=self._ego)
         self._actors.append(actor)
         inbox = FrameQueue(spec.sensor_id)
         self._queues[spec.sensor_id] = inbox
         actor.listen(inbox.put)
 
     def read(self, frame: int, timeout_s: float | None = None) -> dict[str, Reading]:
-        """Wait for what every sensor says of this frame.
+        """Wait for the data of every sensor for this frame.
 
         Raises:
             SimulatorError: a sensor is late; it is named.
@@ -90,7 +92,7 @@ class MountedSensors(Closing):
 
 
 def forward_speed(ego: carla.Vehicle) -> float:
-    """Velocity along the vehicle's nose in m/s, pitch included."""
+    """Velocity along the vehicle's nose in m/s, pitch included, as CARLA's speedometer has it."""
     velocity, turn = ego.get_velocity(), ego.get_transform().rotation
     pitch, yaw = math.radians(turn.pitch), math.radians(turn.yaw)
     level = velocity.x * math.cos(yaw) + velocity.y * math.sin(yaw)
@@ -113,11 +115,3 @@ def _blueprint(world: carla.World, spec: SensorSpec) -> carla.ActorBlueprint:
             )
         blueprint.set_attribute(name, value)
     return blueprint
-
-
-def _transform(spec: SensorSpec) -> carla.Transform:
-    pose = spec.mount
-    return carla.Transform(
-        carla.Location(pose.x, pose.y, pose.z),
-        carla.Rotation(pitch=pose.pitch, yaw=pose.yaw, roll=pose.roll),
-    )

@@ -31,7 +31,7 @@ MARGIN_M = 0.25  # bodies are not quite inside of their boxes
 
 
 class View(NamedTuple):
-    """The camera."""
+    """Pose and focal length of the camera."""
 
     position: F64  # (3,)
     rotation: F64  # (3, 3), columns forward, right, up
@@ -39,7 +39,10 @@ class View(NamedTuple):
 
 
 class Heat(NamedTuple):
-    """What is warmer than its surroundings, in degrees Celsius; numbers only, for speed."""
+    """Settings of warm things: temperatures in degrees Celsius, shares in [0, 1].
+
+    It holds plain numbers, because compiled functions read those fastest.
+    """
 
     skin_c: float
     engine_c: float
@@ -52,7 +55,7 @@ class Heat(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """The world's temperatures for one frame."""
+    """Temperatures, emissivities and air of the world for one frame."""
 
     surfaces: F64  # (32, 3) temperature in degrees Celsius, emissivity, spread by tag
     radiance: F64  # (LEVELS,) table over temperature
@@ -71,7 +74,11 @@ class Actors(NamedTuple):
 
 
 def radiance_table() -> F64:
-    """Planck's law over 8-14 um by temperature; scaled so that one degree at 17 C is 1.0."""
+    """Radiance of a black body by temperature, (LEVELS,), by Planck's law over 8 to 14 um.
+
+    The unit is a degree at 17 C: at 17 C the radiance is 17.0 and rises by 1.0 for each degree.
+    All radiances of this package are in this unit.
+    """
     kelvin = (COLDEST_C + STEP_C * np.arange(LEVELS))[:, None] + 273.15
     wave = np.linspace(8e-6, 14e-6, 121)[None, :]
     power = 1.0 / (wave**5 * np.expm1(1.438777e-2 / (wave * kelvin)))
@@ -82,7 +89,10 @@ def radiance_table() -> F64:
 
 
 def sky_table(air_c: float, zenith_c: float, radiance: F64) -> F64:
-    """Radiance of the sky over the sine of the elevation: cold zenith, horizon like the air."""
+    """Radiance of the sky by the sine of the elevation, (SKY_LEVELS + 1,).
+
+    The zenith has its own apparent temperature, the horizon that of the air.
+    """
     sine = np.linspace(0.0, 1.0, SKY_LEVELS + 1)
     grid = COLDEST_C + STEP_C * np.arange(LEVELS)
     return np.interp(air_c - (air_c - zenith_c) * np.sqrt(sine), grid, radiance)
@@ -104,7 +114,7 @@ def _sky(sine: float, table: F64) -> float:
 
 @compiled
 def _window_c(s: float, z: float, heat: Heat) -> float:
-    """Extra temperature of a facade: some windows belong to heated rooms, others are cool."""
+    """Temperature above the facade's, in degrees: some windows are heated, others are cool."""
     column, floor = math.floor(s / 2.6), math.floor(z / 3.1)
     u, v = s / 2.6 - column, z / 3.1 - floor
     if floor < 0 or u < 0.25 or u > 0.75 or v < 0.3 or v > 0.8:
@@ -116,7 +126,7 @@ def _window_c(s: float, z: float, heat: Heat) -> float:
 
 @compiled
 def _texture(tag: int, x: float, y: float, z: float, far: float, noise: F32) -> float:
-    """Deviation from the class's temperature at a place, in standard deviations."""
+    """Deviation from the class's mean temperature at a place, in standard deviations."""
     fine = 1.0 - far / FINE_RANGE_M  # what is finer than a pixel would flicker
     if tag == 1 or tag == 24:  # patches of new asphalt, and finer grain
         value = 0.8 * patches(x / 7.0, y / 7.0, noise)
@@ -131,7 +141,10 @@ def _texture(tag: int, x: float, y: float, z: float, far: float, noise: F32) -> 
 
 @compiled
 def _person_c(base: float, height: float, heat: Heat) -> float:
-    """Temperature by height in the box: a bare face, warm trunk, cooler legs."""
+    """Temperature of a person in degrees Celsius: bare face, warm trunk, cooler legs.
+
+    `height` is the height in the box from -1 (feet) to 1.
+    """
     if height > 0.72:
         return heat.skin_c
     if height < -0.15:
@@ -141,7 +154,10 @@ def _person_c(base: float, height: float, heat: Heat) -> float:
 
 @compiled
 def _vehicle_c(base: float, u: float, v: float, w: float, actor: F64, heat: Heat) -> float:
-    """Temperature at a place in the box (each -1..1): warm bonnet, tyres, exhaust."""
+    """Temperature of a vehicle in degrees Celsius: warm bonnet, tyres and exhaust.
+
+    The place in the box is `u` forward, `v` right, `w` up, each from -1 to 1.
+    """
     height_m = (w + 1.0) * actor[EXTENT_Z]
     warm = heat.engine_c * actor[ENGINE]
     if u > 0.3:
@@ -161,7 +177,7 @@ def _vehicle_c(base: float, u: float, v: float, w: float, actor: F64, heat: Heat
 def _heat_actor(
     tags: U8, depth_m: F32, view: View, actor: F64, turn: F64, scene: Scene, out: F32
 ) -> None:
-    """Write distance outside of the box, temperature, emissivity where pixels lie in the box."""
+    """Write the pixels of one actor's box into the channels of `heat_actors`."""
     rows, columns = tags.shape
     local_place = turn.T @ (view.position - actor[:3])
     axes = turn.T @ view.rotation  # from the camera's frame to the box's
@@ -193,7 +209,12 @@ def _heat_actor(
 
 @compiled
 def heat_actors(tags: U8, depth_m: F32, view: View, scene: Scene, actors: Actors) -> F32:
-    """Temperature and emissivity of the pixels of actors, (H, W, 3); channel 0 marks them."""
+    """Find temperature and emissivity of the pixels that show actors.
+
+    Returns:
+        (H, W, 3): distance in metres outside of the actor's box (`NO_ACTOR` where there is none),
+        temperature in degrees Celsius, emissivity.
+    """
     out = np.empty((*tags.shape, 3), np.float32)
     out[:, :, 0] = NO_ACTOR
     for a in range(len(actors.table)):
@@ -213,16 +234,16 @@ def radiate(
     first: int,
     beyond: int,
 ) -> None:
-    """Write the radiance that reaches the camera in each pixel, in degrees at 17 C.
+    """Write the radiance that reaches the camera in each pixel, in the unit of `radiance_table`.
 
     Args:
-        tags: class ids.
-        depth_m: depth along the optical axis.
+        tags: class ids of CARLA, (H, W).
+        depth_m: depth along the optical axis in metres, (H, W).
         view: the camera.
-        scene: temperatures.
-        warm: of `heat_actors`.
-        out: (H, W) result.
-        first: row to begin with.
+        scene: temperatures of the world.
+        warm: pixels of actors from `heat_actors`, (H, W, 3).
+        out: receives the radiance, (H, W).
+        first: first row to write.
         beyond: row to stop before.
     """
     # Arrays leave their tuples here: inside of the loop numba would count references.

@@ -9,9 +9,9 @@ from typing import Any
 
 import carla
 
+from fusiondrive.carla_types import pose_of, transform_of
 from fusiondrive.errors import SimulatorError
-from fusiondrive.types import Closing, Pose
-from sensors.config import CameraSpec
+from fusiondrive.types import CameraSpec, Closing
 from sensors.decode import bgra_pixels, decode_depth, decode_rgb, decode_tags
 from sensors.frame import RigFrame
 
@@ -36,7 +36,7 @@ RGB, TAGS, DEPTH = "rgb", "semantic_segmentation", "depth"
 
 
 class FrameQueue:
-    """Images of one camera, in order; frames that are asked for late are gone."""
+    """Queue of one camera's images, in order; it drops old ones that nobody took."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -56,7 +56,7 @@ class FrameQueue:
         """Return the image of exactly this frame; older ones are dropped.
 
         Raises:
-            SimulatorError: it did not arrive in time, or was skipped.
+            SimulatorError: the image did not arrive in time, or was skipped.
         """
         deadline = time.monotonic() + timeout_s
         while True:
@@ -107,11 +107,7 @@ class SensorRig(Closing):
         for name, value in wanted.items():
             if blueprint.has_attribute(name):
                 blueprint.set_attribute(name, value)
-        spec = self._camera
-        mount = carla.Transform(
-            carla.Location(spec.x, spec.y, spec.z),
-            carla.Rotation(pitch=spec.pitch_deg, yaw=spec.yaw_deg, roll=spec.roll_deg),
-        )
+        mount = transform_of(self._camera.mount)
         actor = world.spawn_actor(blueprint, mount, attach_to=ego)
         self._actors.append(actor)
         inbox = FrameQueue(kind)
@@ -123,7 +119,8 @@ class SensorRig(Closing):
 
         Args:
             frame: number of the simulator's frame.
-            timeout_s: in place of the rig's own; a server may need long for its first image.
+            timeout_s: seconds to wait in place of the rig's own limit, since a server may need long
+                for its first image.
 
         Raises:
             SimulatorError: an image is late or missing; an older one is never returned.
@@ -133,7 +130,6 @@ class SensorRig(Closing):
         for kind, inbox in self._queues.items():
             images[kind] = inbox.take(frame, max(deadline - time.monotonic(), 0.001))
         rgb = images[RGB]
-        place, turn = rgb.transform.location, rgb.transform.rotation
         tags = decode_tags(_pixels(images[TAGS])) if TAGS in images else None
         return RigFrame(
             frame=frame,
@@ -141,7 +137,7 @@ class SensorRig(Closing):
             rgb=decode_rgb(_pixels(rgb)),
             tags=tags,
             depth_m=decode_depth(_pixels(images[DEPTH])) if DEPTH in images else None,
-            camera_pose=Pose(place.x, place.y, place.z, turn.pitch, turn.yaw, turn.roll),
+            camera_pose=pose_of(rgb.transform),
             fov_deg=self._camera.fov_deg,
         )
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiondrive.errors import ConfigError
-from fusiondrive.types import ActorState, Pose
+from fusiondrive.types import ActorState, Atmosphere, Pose
 from sensors import radiometry as rm
 from sensors.config import Surface, ThermalConfig
 from sensors.frame import RigFrame, focal_px, rotation_matrix
@@ -60,7 +60,7 @@ class ThermalCamera:
         self.reset(seed)
 
     def reset(self, seed: int | None = None) -> None:
-        """Forget the last episode: gain, noise counter, actors; optionally take a new seed."""
+        """Forget gain, noise counter and actors of the last episode; optionally take a new seed."""
         if seed is not None:
             self._seed = seed
             self._salt = zlib.crc32(f"thermal {seed}".encode()) & 0x7FFFFFFF
@@ -73,19 +73,16 @@ class ThermalCamera:
         self,
         rig_frame: RigFrame,
         actors: Sequence[ActorState],
-        *,
-        is_night: bool,
-        fog_density: float,
+        atmosphere: Atmosphere,
     ) -> U8:
         """Make the thermal image of a frame, (H, W) uint8; warm is bright.
 
         Args:
             rig_frame: a frame with class ids and depth.
             actors: vehicles and walkers near the camera, the ego included.
-            is_night: which temperature table holds.
-            fog_density: CARLA's weather parameter, 0 to 100.
+            atmosphere: chooses the temperatures, and how far the camera sees.
         """
-        radiance = self.radiance(rig_frame, actors, is_night=is_night, fog_density=fog_density)
+        radiance = self.radiance(rig_frame, actors, atmosphere)
         config = self._config
         if config.blur_sigma_px > 0.0:
             blurred = cv2.GaussianBlur(radiance, (0, 0), config.blur_sigma_px)
@@ -106,27 +103,25 @@ class ThermalCamera:
         self,
         rig_frame: RigFrame,
         actors: Sequence[ActorState],
-        *,
-        is_night: bool,
-        fog_density: float,
+        atmosphere: Atmosphere,
     ) -> NDArray[np.float32]:
-        """Radiance before optics and detector, (H, W), in degrees Celsius at 17 C."""
+        """Radiance before optics and detector, (H, W), in the unit of `radiance_table`."""
         tags, depth = rig_frame.tags, rig_frame.depth_m
         if tags is None or depth is None:
             raise ConfigError("the thermal image needs a rig made with with_thermal=True")
         pose = rig_frame.camera_pose
         focal = focal_px(tags.shape[1], rig_frame.fov_deg)
         view = View(np.array([pose.x, pose.y, pose.z]), rotation_matrix(pose), focal)
-        scene = self._scene(is_night=is_night, fog_density=fog_density)
+        scene = self._scene(atmosphere)
         table = self._actor_table(actors, view, (tags.shape[0], tags.shape[1]))
         warm = heat_actors(tags, depth, view, scene, table)
         out = np.empty(tags.shape, np.float32)
         in_bands(len(out), lambda a, b: radiate(tags, depth, view, scene, warm, out, a, b))
         return out
 
-    def _scene(self, *, is_night: bool, fog_density: float) -> Scene:
-        c = self._config
-        density = min(max(fog_density, 0.0), 100.0) / 100.0
+    def _scene(self, atmosphere: Atmosphere) -> Scene:
+        c, is_night = self._config, atmosphere.is_night
+        density = min(max(atmosphere.fog_density, 0.0), 100.0) / 100.0
         air_c = c.night_air_c if is_night else c.day_air_c
         zenith_c = c.night_sky_c if is_night else c.day_sky_c
         zenith_c += (air_c - zenith_c) * density  # fog is warm from below
@@ -173,7 +168,10 @@ class ThermalCamera:
         return Actors(np.stack(rows), np.stack(rotations))
 
     def _warmth_of(self, actor: ActorState) -> tuple[float, float]:
-        """Temperature offset and engine warmth, drawn from seed, order of appearance and type."""
+        """Temperature offset in degrees and engine warmth in [0, 1] of an actor.
+
+        Both are drawn from the seed, the order of appearance and the actor's type.
+        """
         known = self._warmth.get(actor.actor_id)
         if known is None:
             key = [self._seed, len(self._warmth), zlib.crc32(actor.type_id.encode())]
@@ -184,7 +182,7 @@ class ThermalCamera:
 
 
 def _actor_row(actor: ActorState, view: View, shape: tuple[int, int]) -> F64 | None:
-    """Box, speed and the image rectangle of an actor; None when it is out of sight."""
+    """Row of the actor table with box, speed and image rectangle; None when out of sight."""
     turn = rotation_matrix(actor.pose)
     center = _position(actor.pose) + turn @ np.array(actor.box_center)
     extent = np.maximum(np.array(actor.box_extent), 0.1)
@@ -206,7 +204,10 @@ def _actor_row(actor: ActorState, view: View, shape: tuple[int, int]) -> F64 | N
 def _rectangle(
     local: F64, focal: float, shape: tuple[int, int]
 ) -> tuple[float, float, float, float] | None:
-    """First and last row, first and last column that corners in the camera's frame span."""
+    """First and last row, first and last column of the image that a box's corners span.
+
+    `local` has the corners in the camera's frame, (8, 3); None where they are outside the image.
+    """
     rows, columns = shape
     if local[:, 0].min() < 0.1:  # reaches behind the camera: anywhere
         return 0.0, float(rows), 0.0, float(columns)

@@ -1,7 +1,7 @@
 """A CPU-only server that speaks the CARLA 0.9.16 wire protocol."""
 
-from simulator.home import ensure_home
-from simulator.kernel_cache import keep_by_source
+from simulator.system.client import prepare_client
+from simulator.system.kernel_cache import keep_by_source
 
-ensure_home()  # before any module loads CARLA's library
+prepare_client()  # before any module imports carla
 keep_by_source()  # before any module defines a kernel

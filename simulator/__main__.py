@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import ctypes
 import faulthandler
-import ipaddress
 import logging
 import os
 import signal
@@ -16,12 +15,13 @@ from collections.abc import Sequence
 from types import FrameType
 
 from simulator.maps import MapError
-from simulator.paths import user_path
+from simulator.net.listening import is_loopback
 from simulator.render.choice import DEFAULT, RENDERERS, check_renderer
 from simulator.render.gl_window import GlError
-from simulator.server import DEFAULT_RECORDINGS, Options, Server, bind_ports
+from simulator.server.ports import bind_ports
+from simulator.server.server import DEFAULT_RECORDINGS, Options, Server
 from simulator.startup.compiling import compile_missing
-from simulator.terminal import lenient_output
+from simulator.system.commands import lenient_output, user_path
 from simulator.world.scene import SceneOptions, SceneStore
 
 logger = logging.getLogger("simulator")
@@ -106,7 +106,7 @@ def _make_server(given: argparse.Namespace) -> Server:
     compile_missing()
     store = SceneStore(SceneOptions(given.maps, given.seed, given.threads, renderer=given.renderer))
     address, port = socks[0].getsockname()[:2]
-    if not ipaddress.ip_address(address).is_loopback:
+    if not is_loopback(address):
         logger.warning("%s: CARLA's protocol has no authentication, whoever reaches port %d or %d "
                        "commands this server", address, port, port + 1)  # fmt: skip
     options = Options(given.host, port, given.town, given.seed, given.recordings)
@@ -130,7 +130,7 @@ class _Stop:
         self._event.set()
 
     def watch(self, pid: int) -> None:
-        """End when a process does."""
+        """End the server when a process ends."""
         threading.Thread(target=self._poll, args=(pid,), name="parent", daemon=True).start()
 
     def _poll(self, pid: int) -> None:
@@ -141,7 +141,7 @@ class _Stop:
         self._event.set()
 
     def wait(self) -> int:
-        """Block until then; returns the exit code."""
+        """Block until there is a reason to end; returns the exit code."""
         self._is_waiting = True
         while not self._event.wait(3600.0):
             pass

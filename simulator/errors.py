@@ -14,5 +14,5 @@ class LookupFailed(ActorError):
     """
 
     def named(self, function: str) -> str:
-        """As CARLA's server says it: with the function's name."""
+        """The text as CARLA's server says it, with the function's name."""
         return f"Responding error from function {function}: {self}"

@@ -1,17 +1,23 @@
-"""Fixtures that several packages use: an embedded server in a process of its own."""
+"""Fixtures that several packages use: an embedded server in a process of its own, foreign data.
+
+A test that uses a server is marked `server` without anybody's doing. One that starts a server by
+other means than the fixtures below fails until it carries the mark, so that `make quick` stays
+without servers.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OFFICIAL_MAPS = ROOT.parent / "shared/maps"
+SHARED = Path(os.environ.get("FUSIONDRIVE_SHARED") or ROOT.parent / "shared")
+SERVER_FIXTURES = {"carla_server", "launch_server", "server"}
 MAX_SERVERS = 2  # alive at once; a town takes some hundred MB
 
 CarlaServer = Callable[..., tuple[str, int]]
@@ -72,9 +78,56 @@ def launch_server() -> type[EmbeddedServer]:
     return EmbeddedServer
 
 
+def shared_path(*parts: str) -> Path:
+    """A file or folder of third parties that is not in the repository; skips where it is absent."""
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        where = "beside the checkout, or where the environment variable FUSIONDRIVE_SHARED points"
+        pytest.skip(f"no {'/'.join(parts)} in {SHARED}: it is looked for in ../shared {where}")
+    return path
+
+
 @pytest.fixture(scope="session")
 def official_maps() -> Path:
     """The directory with CARLA's own OpenDRIVE files."""
-    if not (OFFICIAL_MAPS / "Town02.xodr").is_file():
-        pytest.skip(f"no official maps in {OFFICIAL_MAPS}")
-    return OFFICIAL_MAPS
+    return shared_path("maps", "Town02.xodr").parent
+
+
+@pytest.fixture(scope="session")
+def shared_routes() -> Path:
+    """Route files of other benchmarks: NoCrash, NEAT, World on Rails."""
+    return shared_path("routes")
+
+
+class ServerGuard:
+    """Marks tests that use a server; one that starts a server without the mark fails."""
+
+    def __init__(self) -> None:
+        self.is_forbidden = False
+        sys.addaudithook(self.hear)
+
+    def hear(self, event: str, details: tuple[object, ...]) -> None:
+        """Python calls this at each event of `sys.audit`."""
+        if event != "subprocess.Popen" or not self.is_forbidden:
+            return
+        words = details[1] if isinstance(details[1], list | tuple) else ()
+        if "simulator" in words and "--help" not in words:
+            pytest.fail("starts a server: give the test the mark `server` (@pytest.mark.server)")
+
+    @pytest.hookimpl(tryfirst=True)  # before -m chooses
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            if SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
+                item.add_marker("server")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        self.is_forbidden = item.get_closest_marker("server") is None
+        try:
+            return (yield)
+        finally:
+            self.is_forbidden = False
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(ServerGuard(), "server-guard")

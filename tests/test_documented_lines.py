@@ -1,4 +1,4 @@
-"""What README and docs tell a reader to type: Python runs, commands pass their own parser."""
+"""What a reader is told to type, and what recipes run: Python runs, commands pass their parser."""
 
 from __future__ import annotations
 
@@ -12,17 +12,29 @@ from typing import Any, NoReturn
 
 import pytest
 
+from fusiondrive import door
 from harness.checks import check_names, check_towns
 from harness.config import load_config
 from policies import check_policy
 from scenarios.spec import check_traffic
 from scenarios.weather import WEATHERS
 from sensors.inputs import INPUTS
-from tests.snippets import MARKS, ROOT, Command, Snippet, commands, snippets
+from tests.snippets import (
+    MARKS,
+    RECIPES,
+    ROOT,
+    Command,
+    Snippet,
+    commands,
+    help_commands,
+    recipe_commands,
+    snippets,
+)
 
 LIMIT_S = 240
+QUICK = ("simulator.maps list", "simulator.maps preview")
 PYTHON = [item for item in snippets() if item.language == "python"]
-COMMANDS = commands()
+COMMANDS = [*commands(), *help_commands()]
 
 
 def run(snippet: Snippet, folder: Path, text: str) -> None:
@@ -97,12 +109,64 @@ def test_a_command_passes_its_own_parser(
     if program == "python":
         assert rest[0] == "-m"
         check_module(command, rest[1], rest[2:], parse_only, capsys)
+    elif program == "fusiondrive":
+        check_door(command, rest, parse_only, capsys)
     elif program == "make":
         assert f"\n{rest[0]}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
     elif program == "docker":
         assert (ROOT / rest[rest.index("-f") + 1]).is_file()
     else:
         check_pip(rest)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.stem)
+def test_every_call_of_a_recipe_passes_its_parser(
+    recipe: Path, tmp_path: Path, parse_only: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = recipe_commands(recipe, tmp_path)
+    assert len(calls) > 2
+    for call in calls:
+        parse_only.clear()
+        assert call.words[1] == "-m", call.place
+        check_module(call, call.words[2], [*call.words[3:]], parse_only, capsys)
+        assert parse_only, f"{call.place}: nothing was parsed"
+
+
+def test_a_line_of_the_door_passes_the_parser_of_its_module(
+    parse_only: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def check(*words: str) -> None:
+        check_door(Command("here", ("fusiondrive", *words), True), [*words], parse_only, capsys)
+
+    check("run", "--town", "Town03", "--weather", "fog")
+    assert parse_only["town"] == ["Town03"]
+    with pytest.raises(AssertionError, match="here: no command rnu"):
+        check("rnu")
+    with pytest.raises(AssertionError, match=r"here: exit code 2: .*--twon"):
+        check("run", "--twon", "Town03")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [item for item in COMMANDS if item.is_whole and " ".join(item.words[2:]).startswith(QUICK)],
+    ids=lambda item: f"{item.place}-{item.words[2:4]}",
+)
+def test_a_quick_command_runs_in_an_empty_folder(command: Command, tmp_path: Path) -> None:
+    words = [sys.executable, *command.words[1:]]
+    done = subprocess.run(
+        words, cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def check_door(
+    command: Command, words: list[str], seen: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    if words[0].startswith("-"):  # --help, --version
+        return
+    assert words[0] in door.COMMANDS, f"{command.place}: no command {words[0]}"
+    check_module(command, door.COMMANDS[words[0]].module, words[1:], seen, capsys)
 
 
 def check_module(
@@ -116,6 +180,8 @@ def check_module(
     assert found is not None, f"no module {name}"
     if name.startswith("tests.") or not (arguments or command.is_whole):
         return
+    if name.startswith("examples."):
+        pytest.importorskip("stable_baselines3")
     is_package = found.submodule_search_locations is not None
     main = importlib.import_module(f"{name}.__main__" if is_package else name).main
     if "--" in arguments:  # what follows is for another command
@@ -139,12 +205,14 @@ def check_module(
 
 def check_names_of_a_run(flags: dict[str, Any]) -> None:
     file = flags.pop("config", None)
-    config = load_config(None if file is None else ROOT / file, flags)
+    flags.pop("route_file", None)  # a file of the reader's own
+    is_ours = file is not None and len(file.parts) > 1  # run.yaml would be the reader's own
+    config = load_config(ROOT / file if is_ours else None, flags)
     check_names("weather", config.weather, WEATHERS)
     check_names("input", config.input, INPUTS)
     check_policy(config.policy)
     check_traffic(config.traffic)
-    check_towns(config)
+    check_towns(config.model_copy(update={"route_file": None}))  # a file of the reader's
 
 
 def check_pip(words: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,6 +99,21 @@ def test_no_imports_run_in_a_circle() -> None:
 def test_no_packages_of_the_server_import_each_other_in_a_circle() -> None:
     own = graph().subgraph([name for name in MODULES if name.startswith("simulator.")])
     assert not circles(packages_of(own, depth=2))
+
+
+def test_rooms_of_the_server_import_only_those_that_its_docs_list_above_them() -> None:
+    text = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?`) \|", text.split("\n## Rooms\n")[1].split("\n## ")[0], re.M)
+    rooms = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    own = graph().subgraph([name for name in MODULES if name.startswith("simulator.")])
+    arrows = [(source.split(".")[1], target.split(".")[1]) for source, target in own.edges]
+    entries = {"__main__", "benchmark"}  # nothing imports the commands
+    assert {source for source, _ in arrows} - entries <= set(rooms)
+    upward = {
+        arrow for arrow in arrows
+        if arrow[0] not in entries and rooms.index(arrow[0]) < rooms.index(arrow[1])
+    }  # fmt: skip
+    assert not upward
 
 
 def test_a_circle_would_be_found() -> None:

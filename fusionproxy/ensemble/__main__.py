@@ -1,4 +1,4 @@
-r"""Caches what an ensemble of teachers says of pairs, for distillation.
+r"""Caches the samples of an ensemble of teachers and their statistics, for distillation.
 
     python -m fusionproxy.ensemble --pairs DIR... --teacher ddfm=RUN --teacher mask_difuser=RUN \
         --panel standin --out CACHE --workers 2
@@ -51,7 +51,7 @@ class Options(PairOptions):
 
 
 def part_of(text: str) -> tuple[int, int]:
-    """Number, from 0, and count of machines."""
+    """Read `I/N` as this machine's number, from 0, and the count of machines."""
     number, _, count = text.partition("/")
     if not (number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
         raise FusionError(f"--part: expected I/N such as 1/3, found '{text}'")
@@ -59,13 +59,13 @@ def part_of(text: str) -> tuple[int, int]:
 
 
 def run(options: Options, config: EnsembleConfig) -> str:
-    """Make the cache; returns what to say at the end."""
+    """Make the cache and return the final message."""
     weights = parse_weights(options.weights)
     panel_specs(config.panel, weights)
-    sources = [options.open(folder) for folder in options.pairs]
+    sources = [options.open_pairs(folder) for folder in options.pairs]
     pairs = PairList(sources, [folder.name for folder in options.pairs], options.limit)
     part = part_of(options.part)
-    check_folder(options.out)
+    check_folder(options.out, flag="--out")
     made = build_ensemble(config, pairs, options.out, weights, options.workers, part)
     return (
         f"\nmade {made} pairs; distil with `python -m fusionproxy.train --ensemble {options.out}`"

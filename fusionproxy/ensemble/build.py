@@ -70,7 +70,7 @@ class EnsembleConfig:
     width: int = 320
     height: int = 240
     panel: Annotated[str, Flag("backbones of features", choices=tuple(sorted(PANELS)))] = "paper"
-    stride: int = 16  # of the features' grid
+    stride: int = 16  # pixels of the image for each step of the features' grid
     ddfm_steps: Annotated[int, Flag("of DDFM's sampling", at_least=1)] = 100
     compat: Annotated[bool, Flag("DDFM with its repository's quirks")] = False
     mask_steps: Annotated[int, Flag("of Mask-DiFuser's sampling", at_least=1)] = 5
@@ -98,12 +98,12 @@ class EnsembleConfig:
 
     @property
     def size(self) -> str:
-        """Width x height."""
+        """Width and height as text."""
         return f"{self.width}x{self.height}"
 
     @property
     def sampling(self) -> Mapping[str, Sampling]:
-        """How teachers of this package sample."""
+        """Sampling settings of this package's teachers, by teacher."""
         return {
             "ddfm": Sampling(self.ddfm_steps, self.compat),
             "mask_difuser": Sampling(self.mask_steps),
@@ -122,7 +122,7 @@ class Builder:
         self.shown = set(evenly(len(pairs.where), config.keep_samples))
 
     def manifest(self) -> dict[str, Any]:
-        """What makes the cache; no path of this machine."""
+        """Facts that identify the cache, without paths of this machine."""
         settings = {k: v for k, v in asdict(self.config).items() if k != "teachers"}
         cards = [source.card() for source in self.pairs.sources]
         hashes = json.dumps([card["sha256_12"] for card in cards] + [self.pairs.limits])
@@ -148,7 +148,7 @@ class Builder:
         return self.pairs.load(index, self.config.width, self.config.height)
 
     def estimate_scales(self) -> dict[str, Tensor]:
-        """Standard deviation of each channel over visible images, evenly chosen."""
+        """Estimate the standard deviation of each channel over evenly chosen visible images."""
         estimate = ScaleEstimate()
         for index in evenly(len(self.pairs.where), self.config.scale_images):
             _, visible = planes(self._pair(index))
@@ -157,7 +157,7 @@ class Builder:
 
     @torch.no_grad()
     def member(self, index: int) -> Member:
-        """Samples of one pair, reduced one after the other (Welford 1962)."""
+        """Draw the samples of one pair and reduce them one after the other (Welford 1962)."""
         infrared, visible = planes(self._pair(index))
         moments: dict[str, tuple[Tensor, Tensor]] = {}
         kept, count = [], 0
@@ -191,7 +191,7 @@ class Builder:
         )
 
     def build(self, folder: Path, index: int, identity: str) -> None:
-        """Make one file."""
+        """Make the file of one pair."""
         member = self.member(index)
         levels = {slot: float(x.mean()) for slot, x in member.feature_variances.items()}
         facts = {
@@ -205,12 +205,15 @@ class Builder:
 
 
 def in_colour_of(visible: Tensor, sample: Tensor) -> Tensor:
-    """Luma of a sample and chroma (BT.601) of the visible image, (B, 3, H, W) in [0, 1]."""
+    """Join the luma of a sample and the chroma (BT.601) of the visible image.
+
+    All are (B, 3, H, W) in [0, 1].
+    """
     return (visible + luma_of(sample) - luma_of(visible)).clamp(0, 1)
 
 
 def planes(pair: Pair) -> tuple[Tensor, Tensor]:
-    """Infrared (1, 1, H, W) and visible (1, 3, H, W) in [0, 1]."""
+    """Convert a pair to infrared (1, 1, H, W) and visible (1, 3, H, W) in [0, 1]."""
     infrared = torch.from_numpy(np.array(pair.infrared))[None, None].float() / 255
     visible = torch.from_numpy(pair.visible.transpose(2, 0, 1).copy())[None].float() / 255
     return infrared, visible
@@ -259,7 +262,7 @@ def _scales_intact(folder: Path, identity: str) -> bool:
 
 
 def to_make(folder: Path, indices: Iterable[int], identity: str) -> list[int]:
-    """Those of the pairs whose file is missing, broken, damaged or of another cache."""
+    """Select the pairs whose file is missing, broken, damaged or of another cache."""
     found = []
     for index in indices:
         path = member_path(folder, index)
@@ -309,15 +312,18 @@ def build_ensemble(
     workers: int = 1,
     part: tuple[int, int] = (0, 1),
 ) -> int:
-    """Make what is missing of a cache; returns how many files were made.
+    """Make the missing files of a cache.
 
     Args:
-        config: settings.
-        pairs: which ones.
-        folder: of the cache.
+        config: settings of the ensemble.
+        pairs: the pairs to cache.
+        folder: the folder of the cache.
         weights: local files of the panel's backbones by slot.
-        workers: processes; they share the cores.
-        part: this machine's number and how many share the folder.
+        workers: number of processes, which share the cores.
+        part: this machine's number, from 0, and how many machines share the folder.
+
+    Returns:
+        The number of files that were made.
 
     Raises:
         FusionError: a teacher or the folder cannot be used, or a worker process died.
@@ -326,7 +332,7 @@ def build_ensemble(
     builder = Builder(config, pairs, weights)
     identity = prepare(builder, folder)
     if part[1] == 1:  # nobody else writes here: these are of runs that were killed
-        for left in folder.glob(f"*.{PARTIAL}*"):
+        for left in folder.glob(f".*{PARTIAL}.*"):
             left.unlink(missing_ok=True)
     indices = to_make(folder, range(part[0], len(pairs.where), part[1]), identity)
     if workers <= 1:
@@ -358,7 +364,7 @@ def _build_here(builder: Builder, folder: Path, index: int, identity: str) -> in
 
 
 def _follow(made: Iterable[int], count: int) -> int:
-    """Count what comes, with one line of progress."""
+    """Count the results as they come, with one line of progress."""
     started, done = time.monotonic(), 0
     try:
         for _ in made:

@@ -35,7 +35,7 @@ REBUILD = "run the command that made the cache again: only what is broken is mad
 
 @dataclass(frozen=True)
 class Member:
-    """One pair and what the ensemble says of it; images in [0, 1], features scaled."""
+    """One pair with the ensemble's statistics; images are in [0, 1], features are scaled."""
 
     infrared: Tensor  # (1, H, W)
     visible: Tensor  # (3, H, W)
@@ -47,12 +47,12 @@ class Member:
 
 
 def member_path(folder: Path, index: int) -> Path:
-    """File of a pair."""
+    """Path of a pair's file."""
     return folder / f"pair_{index:06d}.safetensors"
 
 
 def write_member(path: Path, member: Member, facts: Mapping[str, str]) -> None:
-    """Write a pair; atomic.
+    """Write the file of a pair; it appears whole or not at all.
 
     Raises:
         FusionError: the disk is full or cannot be written.
@@ -78,7 +78,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, shapes and bytes."""
+    """SHA-256 over names, types, shapes and bytes of tensors, 64 hex digits."""
     found = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]
@@ -88,10 +88,10 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def read_facts(path: Path) -> dict[str, str]:
-    """What a file says of itself; its tensors are not read.
+    """Read the metadata of a file without its tensors.
 
     Raises:
-        FusionError: it is truncated or foreign.
+        FusionError: the file is truncated or foreign.
     """
     try:
         with safe_open(str(path), framework="pt") as file:
@@ -106,10 +106,10 @@ def read_facts(path: Path) -> dict[str, str]:
 
 
 def read_member(path: Path) -> Member:
-    """Read and verify a pair.
+    """Read the file of a pair and verify its checksum.
 
     Raises:
-        FusionError: it is truncated, or its bytes are not those that were written.
+        FusionError: the file is truncated, or its bytes are not those that were written.
     """
     facts = read_facts(path)
     try:
@@ -135,7 +135,7 @@ def read_member(path: Path) -> Member:
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write what made the cache; atomic.
+    """Write the manifest of a cache; it appears whole or not at all.
 
     Raises:
         FusionError: the disk is full or cannot be written.
@@ -145,10 +145,10 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What made the cache.
+    """Read the manifest of a cache.
 
     Raises:
-        FusionError: there is none, or it is broken or foreign.
+        FusionError: there is no manifest, or it is broken or foreign.
     """
     path = folder / MANIFEST
     if not path.is_file():
@@ -168,7 +168,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def read_scales(folder: Path, identity: str) -> dict[str, Tensor]:
-    """Standard deviation of each channel, (C,) by backbone.
+    """Read the standard deviation of each channel, (C,) by backbone.
 
     Raises:
         FusionError: the file is missing, broken, or of another cache than `identity`.
@@ -216,7 +216,7 @@ class CachedEnsemble:
         return len(self.sequences)
 
     def __getitem__(self, index: int) -> Member:
-        """One pair, verified."""
+        """Read one pair and verify it."""
         return read_member(member_path(self.folder, index))
 
     def panel(self) -> Panel:
@@ -238,7 +238,7 @@ class CachedEnsemble:
         return panel
 
     def card(self) -> dict[str, Any]:
-        """What the cache is made of, without the list of pairs."""
+        """Facts about the cache, without the list of pairs."""
         return {key: value for key, value in self._manifest.items() if key != "pairs"}
 
 
@@ -246,10 +246,10 @@ def open_ensemble(folder: Path, weights: Mapping[str, Path] | None = None) -> Ca
     """Open a complete cache.
 
     Args:
-        folder: of `python -m fusionproxy.ensemble`.
+        folder: output folder of `python -m fusionproxy.ensemble`.
         weights: local files of the panel's backbones by slot, where they are not from the hub.
 
     Raises:
-        FusionError: it is missing, incomplete, broken or foreign.
+        FusionError: the cache is missing, incomplete, broken or foreign.
     """
     return CachedEnsemble(folder, weights)

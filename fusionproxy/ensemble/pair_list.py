@@ -1,4 +1,4 @@
-"""Which pairs of which folders an ensemble is asked about, in one order."""
+"""The pairs of several folders that an ensemble is computed on, in one order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PairList:
     limits: Sequence[int] | None = None  # at most so many of each set, evenly chosen
 
     def __post_init__(self) -> None:
-        """Check that there is something to do."""
+        """Check the limits, and that there is at least one pair."""
         if self.limits is not None:
             if len(self.limits) != len(self.sources):
                 found = f"{len(self.limits)} for {len(self.sources)} folders"
@@ -33,7 +33,7 @@ class PairList:
 
     @cached_property
     def where(self) -> list[tuple[int, int]]:
-        """Set and index of each pair."""
+        """Index of the set, and index within it, of each pair."""
         limits = self.limits or [len(source) for source in self.sources]
         return [
             (s, i)
@@ -42,12 +42,12 @@ class PairList:
         ]
 
     def load(self, index: int, width: int, height: int) -> Pair:
-        """One pair, resized."""
+        """Load one pair, resized."""
         source, i = self.where[index]
         return self.sources[source].load(i).resized(width, height)
 
     def table(self) -> list[dict[str, str]]:
-        """Name and sequence of each pair, unique over the sets."""
+        """Name and sequence of each pair; they are unique over the sets."""
         return [
             {
                 "name": f"{self.labels[s]}/{self.sources[s].names[i]}",
@@ -58,5 +58,5 @@ class PairList:
 
 
 def evenly(count: int, most: int) -> list[int]:
-    """At most so many of `count` indices, evenly spread, the first and the last among them."""
+    """Choose at most `most` of `count` indices, evenly spread from the first to the last."""
     return [int(k) for k in np.linspace(0, count - 1, min(count, most)).round()]

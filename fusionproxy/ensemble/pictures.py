@@ -1,4 +1,4 @@
-r"""Draws what an ensemble says of some pairs, so that a person can judge it.
+r"""Draws the samples of an ensemble for some pairs, so that a person can judge them.
 
     python -m fusionproxy.ensemble.pictures --ensemble CACHE --student FILE --out PICTURE.jpg
 
@@ -24,6 +24,7 @@ from fusionproxy.classical import average, fuse_luma
 from fusionproxy.data import U8
 from fusionproxy.ensemble.pair_list import evenly
 from fusionproxy.errors import FusionError, exit_without
+from fusionproxy.fuse import write_image
 from fusionproxy.model import FusionProxy
 
 try:
@@ -59,20 +60,20 @@ class Options:
 
 
 def planes_to_rgb(image: Tensor) -> U8:
-    """(1 or 3, H, W) in [0, 1] to RGB (H, W, 3)."""
+    """Convert planes (1 or 3, H, W) in [0, 1] to RGB (H, W, 3) uint8."""
     bytes_ = (image.expand(3, -1, -1).clamp(0, 1) * 255).round().to(torch.uint8)
     return np.ascontiguousarray(bytes_.permute(1, 2, 0).numpy())
 
 
 def deviation_map(member: Member) -> U8:
-    """Square root of Eq. 5 in false colours; the brightest is `MOST_DEVIATION` and above."""
+    """Draw the square root of Eq. 5 in false colours; the brightest is `MOST_DEVIATION` or more."""
     level = (member.variance[0].clamp_min(0).sqrt() / MOST_DEVIATION).clamp(0, 1)
     grey = (level * 255).round().to(torch.uint8).numpy()
     return np.ascontiguousarray(cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO)[..., ::-1])
 
 
 def routing_map(member: Member, ensemble: CachedEnsemble) -> U8:
-    """Eq. 8 at tau 1, colours of backbones mixed by their weights."""
+    """Draw the routing of Eq. 8 at tau 1: the backbones' colours, mixed by their weights."""
     variances = {slot: x[None] for slot, x in member.feature_variances.items()}
     weights = routing_weights(variances, ensemble.mean_variances, LossConfig())
     if len(weights) > len(COLOURS):
@@ -89,7 +90,7 @@ def routing_map(member: Member, ensemble: CachedEnsemble) -> U8:
 def columns(
     member: Member, ensemble: CachedEnsemble, student: FusionProxy | None
 ) -> list[tuple[str, U8]]:
-    """Captions and pictures of one pair."""
+    """Make the captions and pictures of one pair."""
     if member.samples is None:
         raise FusionError("this pair keeps no samples")
     visible, thermal = planes_to_rgb(member.visible), planes_to_rgb(member.infrared)
@@ -111,7 +112,10 @@ def columns(
 
 
 def captioned(caption: str, picture: U8, colours: int) -> U8:
-    """A picture of `WIDTH` below its caption; `colours` words of it in the backbones' colours."""
+    """Put a picture, resized to `WIDTH`, below its caption.
+
+    With `colours` the words after the first have the colours of the backbones.
+    """
     height = round(picture.shape[0] * WIDTH / picture.shape[1])
     small = cv2.resize(picture, (WIDTH, height), interpolation=cv2.INTER_AREA)
     strip = np.full((CAPTION, WIDTH, 3), 255, np.uint8)
@@ -127,7 +131,7 @@ def captioned(caption: str, picture: U8, colours: int) -> U8:
 def contact_sheet(
     ensemble: CachedEnsemble, student: FusionProxy | None, indices: Sequence[int]
 ) -> U8:
-    """RGB picture with a row a pair."""
+    """Draw an RGB picture with a row for each pair."""
     rows = []
     for index in indices:
         cells = columns(ensemble[index], ensemble, student)
@@ -136,10 +140,10 @@ def contact_sheet(
 
 
 def with_samples(ensemble: CachedEnsemble, most: int, folder: str | None = None) -> list[int]:
-    """Pairs whose samples are kept, evenly chosen; of one folder of pairs where it is named.
+    """Choose pairs whose samples are kept, evenly, from all folders or from the named one.
 
     Raises:
-        FusionError: there is none.
+        FusionError: the cache keeps no samples there.
     """
     start = "" if folder is None else f"{folder}/"
     found = [
@@ -154,18 +158,15 @@ def with_samples(ensemble: CachedEnsemble, most: int, folder: str | None = None)
 
 
 def run(options: Options) -> str:
-    """Draw as a command line says; returns what to say at the end."""
+    """Draw the picture that the options ask for and return the final message."""
     if options.out.suffix not in (".jpg", ".png"):
         raise FusionError(f"--out: expected a .jpg or .png, found {options.out}")
-    check_file(options.out)
+    check_file(options.out, flag="--out")
     ensemble = open_ensemble(options.ensemble)
     student = FusionProxy.from_pretrained(options.student) if options.student else None
     rows = with_samples(ensemble, options.rows, options.folder)
     picture = contact_sheet(ensemble, student, rows)
-    if not cv2.imwrite(
-        str(options.out), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    ):
-        raise FusionError(f"{options.out} cannot be written")
+    write_image(options.out, picture, JPEG_QUALITY)
     return f"wrote {options.out}"
 
 

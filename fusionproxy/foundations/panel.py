@@ -1,4 +1,4 @@
-"""The frozen panel: images to features on one grid, scaled per channel (needs torch and timm)."""
+"""The frozen panel of backbones, whose features share one grid (needs torch and timm)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ try:
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
-SILENT = 0.05  # of a channel's standard deviation over the mean of all; below it is left out
+SILENT = 0.05  # channels below this share of the mean standard deviation are left out
 SMALLEST_GRID = 2
 
 
 class Backbone(nn.Module):
-    """One frozen network up to one layer; gradients flow to the image only."""
+    """One frozen network up to one layer; gradients flow only to the image."""
 
     def __init__(self, spec: BackboneSpec) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Backbone(nn.Module):
         self.requires_grad_(False).eval()
 
     def forward(self, image: Tensor) -> Tensor:
-        """Features (B, C, h, w) of RGB (B, 3, H, W) in [0, 1], at the network's own stride."""
+        """Compute features (B, C, h, w) at the network's stride from RGB (B, 3, H, W) in [0, 1]."""
         size = [max(1, round(side / self.spec.patch)) * self.spec.patch for side in image.shape[2:]]
         if size != list(image.shape[2:]):
             image = F.interpolate(image, size, mode="bilinear", align_corners=False, antialias=True)
@@ -61,12 +61,12 @@ class Backbone(nn.Module):
         return found[0]
 
     def train(self, mode: bool = True) -> Backbone:
-        """Stay as it was trained: the panel is frozen."""
+        """Stay in evaluation mode, since the panel is frozen."""
         return super().train(False)
 
 
 class Panel(nn.Module):
-    """Several backbones on one grid.
+    """Several backbones whose features share one grid.
 
     Features are resampled bilinearly to 1/`stride` of the image and divided by `scales`, the
     standard deviation of each channel over the training set (see `ScaleEstimate`).
@@ -94,7 +94,7 @@ class Panel(nn.Module):
         return found
 
     def raw(self, image: Tensor, slots: Iterable[str] | None = None) -> dict[str, Tensor]:
-        """Unscaled features on the common grid, (B, C, h, w) by slot."""
+        """Compute unscaled features on the common grid, (B, C, h, w) by slot."""
         grid = self.grid(image.shape[2], image.shape[3])
         found = {}
         for slot in self.slots if slots is None else slots:
@@ -105,7 +105,7 @@ class Panel(nn.Module):
         return found
 
     def forward(self, image: Tensor, slots: Iterable[str] | None = None) -> dict[str, Tensor]:
-        """Scaled features of RGB (B, 3, H, W) in [0, 1]; (B, C, h, w) by slot."""
+        """Compute scaled features, (B, C, h, w) by slot, of RGB (B, 3, H, W) in [0, 1]."""
         raw = self.raw(image, slots)
         missing = [slot for slot in raw if slot not in self.scales]
         if missing:
@@ -113,11 +113,11 @@ class Panel(nn.Module):
         return {slot: x / self.scales[slot].to(x) for slot, x in raw.items()}
 
     def set_scales(self, scales: Mapping[str, Tensor]) -> None:
-        """Take the standard deviation of each channel, (C,) by slot.
+        """Set the standard deviation of each channel, (C,) by slot.
 
-        Channels that are silent over the training set become zero. Over half of those of the
-        VGG stand-in are: a student's first images wake them, and divided by next to nothing they
-        would be a million times as loud as all others.
+        Channels that hardly vary over the training set are set to zero, as over half of the VGG
+        stand-in's are. The first images of a student excite them, and divided by a tiny standard
+        deviation they would outweigh all others a million times.
         """
         self.scales = {
             slot: s.masked_fill(s <= SILENT * s.mean(), torch.inf).reshape(1, -1, 1, 1)
@@ -125,18 +125,18 @@ class Panel(nn.Module):
         }
 
     def card(self) -> list[dict[str, Any]]:
-        """What the panel is made of, for model cards and to recognise a cache; no local paths."""
+        """Facts about the panel for model cards and a cache's identity, without local paths."""
         return [_describe(self.backbones[slot]) for slot in self.slots]  # type: ignore[arg-type]
 
 
 class ScaleEstimate:
-    """Standard deviation of each channel over images and places, as they come."""
+    """Running estimate of each channel's standard deviation over images and places."""
 
     def __init__(self) -> None:
         self._sums: dict[str, tuple[float, Tensor, Tensor]] = {}
 
     def add(self, features: Mapping[str, Tensor]) -> None:
-        """Take unscaled features (B, C, h, w) by slot."""
+        """Add unscaled features, (B, C, h, w) by slot."""
         for slot, x in features.items():
             rows = x.detach().double().transpose(0, 1).flatten(1)  # (C, N)
             count, mean = float(rows.shape[1]), rows.mean(1)
@@ -150,7 +150,7 @@ class ScaleEstimate:
             self._sums[slot] = (count, mean, squares)
 
     def scales(self) -> dict[str, Tensor]:
-        """(C,) float32 by slot."""
+        """The standard deviations so far, (C,) float32 by slot."""
         return {slot: (s / n).sqrt().float() for slot, (n, _, s) in self._sums.items()}
 
 

@@ -19,7 +19,7 @@ RANDOM = "random"
 class BackboneSpec:
     """One backbone of a panel.
 
-    `slot` is its part in the panel: a stand-in takes the slot of the network that it stands for.
+    `slot` names its place in the panel; a stand-in takes the slot of the network that it replaces.
     """
 
     slot: str
@@ -34,7 +34,7 @@ class BackboneSpec:
 
     @property
     def hub_name(self) -> str:
-        """Name in timm with its pretrained tag."""
+        """The name in timm with its pretrained tag."""
         return f"{self.architecture}.{self.tag}"
 
 
@@ -87,11 +87,12 @@ PANELS: Mapping[str, tuple[BackboneSpec, ...]] = {
 
 
 def panel_specs(name: str, weights: Mapping[str, Path] | None = None) -> tuple[BackboneSpec, ...]:
-    """Backbones of a panel.
+    """List the backbones of a panel.
 
     Args:
-        name: of the panel.
-        weights: local files by slot; they take the place of the hub, never of a stand-in.
+        name: name of the panel.
+        weights: local files by slot; they are used instead of the hub's, never instead of a
+            stand-in's.
 
     Raises:
         FusionError: the panel or a slot is unknown, or a file is missing.
@@ -120,7 +121,7 @@ def _with_file(spec: BackboneSpec, path: Path | None) -> BackboneSpec:
 
 
 def parse_weights(items: Iterable[str]) -> dict[str, Path]:
-    """`slot=FILE` from a command line."""
+    """Read texts such as `slot=FILE` from a command line."""
     found = {}
     for item in items:
         slot, equals, path = item.partition("=")

@@ -1,4 +1,4 @@
-"""Weights inside pip packages that take a slot where the real network cannot be had (needs torch).
+"""Weights of pip packages as stand-ins for networks that cannot be had (needs torch).
 
 The packages are only looked for, never imported: some of them ask for TensorFlow.
 """
@@ -32,7 +32,7 @@ class PipWeights:
 
 
 def read_tensors(path: Path) -> State:
-    """Tensors of a `.pth` or `.safetensors` file; a pickle with code is refused.
+    """Read the tensors of a `.pth` or `.safetensors` file; a pickle with code is refused.
 
     Raises:
         FusionError: the file is broken or holds more than tensors.
@@ -55,7 +55,10 @@ def read_tensors(path: Path) -> State:
 
 
 def by_key_order(path: Path, network: nn.Module) -> State:
-    """Tensors of a file of other key names and the same order, for `network`; the rest stays."""
+    """Rename a file's tensors to the keys of `network`, which has them in the same order.
+
+    Keys of the network without a tensor in the file keep their values.
+    """
     given, ours = read_tensors(path), network.state_dict()
     pairs = list(zip(ours.items(), given.values(), strict=False))
     for (key, mine), theirs in pairs:
@@ -66,7 +69,7 @@ def by_key_order(path: Path, network: nn.Module) -> State:
 
 
 def vgg_of_stlpips(path: Path, network: nn.Module) -> State:
-    """Convolutions of the shift-tolerant VGG, in order; its blur filters are left out."""
+    """Take the convolutions of the shift-tolerant VGG in order, without its blur filters."""
     given = read_tensors(path)
     convolutions = [
         value
@@ -77,7 +80,10 @@ def vgg_of_stlpips(path: Path, network: nn.Module) -> State:
 
 
 def vgg_of_hed(path: Path, network: nn.Module) -> State:
-    """Trunk of the edge detector: Keras kernels (H, W, in BGR, out) to (out, in RGB, H, W)."""
+    """Take the trunk of the edge detector HED.
+
+    Its Keras kernels (H, W, in, out) become (out, in, H, W), and its BGR input RGB.
+    """
     try:
         import h5py
     except ModuleNotFoundError as err:
@@ -129,7 +135,7 @@ PIP_WEIGHTS: Mapping[str, PipWeights] = {
 
 
 def pip_state(package: str, network: nn.Module) -> State:
-    """Weights of a pip package for `network`.
+    """Load the weights of a pip package for `network`.
 
     Raises:
         FusionError: the package is unknown, not installed, or of another version.

@@ -1,4 +1,4 @@
-"""Frozen detectors in ONNX files: pictures in, boxes out; the layout is told by its output."""
+"""Frozen detectors in ONNX files, whose kind is told by the shape of their output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIDE = 640  # pixels, where the file takes any size
 
 
 class Boxes(NamedTuple):
-    """Boxes of one image."""
+    """The boxes of one image."""
 
     corners: F32  # (N, 4) x1, y1, x2, y2 in pixels
     scores: F32  # (N,)
@@ -33,7 +33,10 @@ def _sigmoid(x: F32) -> F32:
 
 
 def decode_fastestdet(output: F32) -> Boxes:
-    """FastestDet: (1, 5 + C, h, w) of objectness, offsets, sizes, class shares; boxes in 0..1."""
+    """Decode the output of FastestDet to boxes in 0..1 of the image.
+
+    The output is (1, 5 + C, h, w): objectness, two offsets, two sizes and C class shares.
+    """
     grid = output[0]  # (5 + C, h, w)
     _, rows, columns = grid.shape
     y, x = np.mgrid[:rows, :columns]
@@ -45,7 +48,10 @@ def decode_fastestdet(output: F32) -> Boxes:
 
 
 def decode_yolov8(output: F32, width_px: int, height_px: int) -> Boxes:
-    """YOLOv8: (1, 4 + C, N) of centres and sizes in input pixels, class scores; boxes in 0..1."""
+    """Decode the output of YOLOv8 to boxes in 0..1 of the image.
+
+    The output is (1, 4 + C, N): centre and size in input pixels and C class scores.
+    """
     x, width = output[0, 0] / width_px, output[0, 2] / width_px
     y, height = output[0, 1] / height_px, output[0, 3] / height_px
     shares = output[0, 4:]
@@ -65,7 +71,7 @@ def _boxes(
 
 
 def suppress(boxes: Boxes) -> Boxes:
-    """Non-maximum suppression within each class."""
+    """Apply non-maximum suppression within each class."""
     if len(boxes.scores) == 0:
         return boxes
     sizes = boxes.corners[:, 2:] - boxes.corners[:, :2]
@@ -78,7 +84,7 @@ def suppress(boxes: Boxes) -> Boxes:
 
 
 class Detector:
-    """A frozen detector."""
+    """A frozen detector in an ONNX file."""
 
     def __init__(self, path: Path) -> None:
         self._model = OnnxModel(path)
@@ -92,7 +98,7 @@ class Detector:
         self._is_fastestdet = self._probe()
 
     def detect(self, image: U8) -> Boxes:
-        """Boxes of an RGB image (H, W, 3), in its pixels."""
+        """Detect boxes in an RGB image (H, W, 3) uint8, in pixels of the image."""
         size = (self._width, self._height)
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         output = self._model(_blob(small[..., ::-1] if self._is_fastestdet else small))[0]
@@ -105,7 +111,7 @@ class Detector:
         return suppress(boxes._replace(corners=boxes.corners * scale))
 
     def _probe(self) -> bool:
-        """Whether it is FastestDet (trained on OpenCV's BGR); YOLOv8 otherwise (RGB).
+        """Whether the network is FastestDet, which takes BGR, and not YOLOv8, which takes RGB.
 
         Raises:
             FusionError: the network's output is of no known layout.

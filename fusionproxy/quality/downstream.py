@@ -48,7 +48,7 @@ def _torchmetrics(module: str) -> Any:
 
 
 def find_label(labels: ByName, name: str) -> Path | None:
-    """Label of a pair, by `ByName`: of its name, or of what follows its last underscore."""
+    """Find the label of a pair by its name, or by what follows the name's last underscore."""
     return labels.find(name) or labels.find(name.rpartition("_")[2])
 
 
@@ -77,7 +77,7 @@ class Detection:
             )
 
     def add(self, method: str, name: str, fused: U8) -> None:
-        """Detect on one fused image; without a label it is left out."""
+        """Detect on one fused image; an image without a label is left out."""
         path = find_label(self._labels, name)
         if path is not None:
             truth = read_boxes(path, fused.shape[1], fused.shape[0], self._class_map)
@@ -87,7 +87,7 @@ class Detection:
             self._found.setdefault(method, []).append((kept, truth))
 
     def summaries(self, method: str) -> dict[str, Summary]:
-        """MAP at IoU 0.5 and averaged over 0.5..0.95, in percent."""
+        """Summarise mAP at IoU 0.5 and averaged over 0.5..0.95, in percent."""
         images = self._found.get(method, [])
 
         def summary(key: str) -> Summary:
@@ -120,7 +120,9 @@ def _tensors(boxes: Boxes) -> dict[str, Any]:
 
 
 def read_boxes(path: Path, width: int, height: int, class_map: Mapping[int, int]) -> Boxes:
-    """YOLO text, `class x y width height` a line with fractions; unmapped ones left out.
+    """Read boxes in YOLO's text format, without those of classes that are not mapped.
+
+    A line is `class x y width height`; the numbers are fractions of the image.
 
     Raises:
         FusionError: a line is not five numbers within the image.
@@ -174,7 +176,7 @@ class Segmentation:
             raise FusionError(f"none of {len(names)} pairs has a label image in {self._folder}")
 
     def add(self, method: str, name: str, fused: U8) -> None:
-        """Segment one fused image; without a label it is left out."""
+        """Segment one fused image; an image without a label is left out."""
         path = find_label(self._labels, name)
         if path is None:
             return
@@ -188,7 +190,7 @@ class Segmentation:
         self._confusions.setdefault(method, []).append(self._confusion(found, truth))
 
     def _segment(self, image: U8) -> NDArray[np.uint8]:
-        """Class numbers (h, w) as the network gives them."""
+        """Segment an image to class numbers (h, w) at the network's own size."""
         expected = self._model.input_shapes[0]
         size = (expected[3] or image.shape[1], expected[2] or image.shape[0])
         unit = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR) / 255.0
@@ -203,7 +205,10 @@ class Segmentation:
     def _confusion(
         self, found: NDArray[np.uint8], truth: NDArray[np.integer[Any]]
     ) -> NDArray[np.int64]:
-        """Counts (K + 1, K + 1): rows are labels, columns outputs, the last is any other class."""
+        """Count pixels, (K + 1, K + 1), by label (row) and output (column).
+
+        The last row and column stand for any other class.
+        """
         import torch
 
         classes = sorted(self._class_map)
@@ -221,7 +226,7 @@ class Segmentation:
         return np.asarray(counts.numpy(), dtype=np.int64)
 
     def summaries(self, method: str) -> dict[str, Summary]:
-        """Mean IoU over the classes that occur, in percent."""
+        """Summarise the mean IoU over the classes that occur, in percent."""
         counts = np.array(self._confusions.get(method, []))
         return {
             "mIoU": summarise_set(
@@ -231,7 +236,10 @@ class Segmentation:
 
 
 def mean_iou(counts: NDArray[np.int64]) -> float:
-    """Mean IoU in percent over the classes with a label, the last row and column left out."""
+    """Mean IoU in percent over the classes that have a label.
+
+    The last row and column of the counts (any other class) are left out.
+    """
     if counts.ndim != 2:
         return float("nan")
     hits = np.diag(counts)[:-1]
@@ -284,7 +292,7 @@ def downstream(options: FrozenOptions) -> tuple[Detection | None, Segmentation |
 
 
 def parse_classes(items: Sequence[str]) -> dict[int, int]:
-    """`0=0 1=2` as a map from label numbers to output numbers."""
+    """Read texts such as `0=0 1=2` as a map from label numbers to output numbers."""
     found = {}
     for item in items:
         label, _, output = item.partition("=")

@@ -1,4 +1,4 @@
-"""Metrics of gradients: SF, AG, Qabf."""
+"""Metrics of gradients: spatial frequency (SF), average gradient (AG), edge transfer (Qabf)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def average_gradient_inner(images: Trio) -> float:
 
 
 def edge_transfer(images: Trio) -> float:
-    """Qabf: share of the sources' edges kept; NaN where the sources have none.
+    """Qabf: the share of the sources' edges that is kept; NaN where the sources have none.
 
     As in the references, equal strengths give the strength itself as ratio: below 1 it counts as
     a loss, above as none.

@@ -1,4 +1,4 @@
-"""Metrics of grey levels: EN, MI, SD, SCD, PSNR."""
+"""Metrics of grey levels: entropy, mutual information, SD, SCD, PSNR."""
 
 from __future__ import annotations
 

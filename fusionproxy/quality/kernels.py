@@ -1,4 +1,4 @@
-"""Loops over pixels that numpy would make a dozen passes of; compiled once, kept on disk."""
+"""Loops over pixels, compiled once and kept on disk; numpy would need a dozen passes each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FACTORS = 16  # of the form 1 + x with x < 1e5 in one logarithm: their product s
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Machine code that releases the interpreter lock; no reordering of floating point."""
+    """Compile a function that releases the interpreter lock and keeps the order of sums."""
     made: Callable[..., Any] = kept(function, nogil=True)
     return made
 
@@ -31,7 +31,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 def vif_information(
     mean_a: F64, mean_b: F64, square_a: F64, square_b: F64, product: F64
 ) -> tuple[float, float]:
-    """Information that b keeps of a, and a's own, in nats, from blurred planes (H, W)."""
+    """Information of a that b keeps, and a's own, in nats, from blurred planes (H, W)."""
     kept = whole = 0.0
     for y in range(mean_a.shape[0]):
         kept_factors = whole_factors = 1.0
@@ -71,7 +71,7 @@ def ssim_means(
     c2: float,
     sample: float,
 ) -> tuple[float, float]:
-    """Mean of the SSIM map and of its contrast part, from blurred planes (H, W).
+    """Means of the SSIM map and of its contrast part, from blurred planes (H, W).
 
     `sample` scales the (co)variances: 1, or n / (n - 1) for unbiased ones.
     """
@@ -90,7 +90,10 @@ def ssim_means(
 
 @compiled
 def edges(image: F64) -> tuple[F64, F64]:
-    """Sobel strength and angle (H, W), zeros outside; the angle is pi/2 where x is zero."""
+    """Sobel strength and angle, each (H, W), with zeros beyond the edge.
+
+    The angle is pi/2 where the horizontal gradient is zero.
+    """
     height, width = image.shape
     padded = np.zeros((height + 2, width + 2))
     padded[1:-1, 1:-1] = image
@@ -136,7 +139,11 @@ def kept_edges(
 
 @compiled
 def gradients(image: F64) -> tuple[float, float, float]:
-    """Sums over (H, W): squared row differences, squared column ones, sqrt((gx^2 + gy^2) / 2)."""
+    """Sums over an image (H, W) that SF and AG are made of.
+
+    They are the squared row differences, the squared column differences, and
+    sqrt((gx^2 + gy^2) / 2) of the central differences.
+    """
     height, width = image.shape
     rows = columns = total = 0.0
     for y in range(height):

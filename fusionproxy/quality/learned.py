@@ -1,4 +1,4 @@
-"""Learned quality of one image: MUSIQ and CLIP-IQA by pyiqa, others (DeQA) as plug-ins.
+"""Learned metrics of one image: MUSIQ and CLIP-IQA by pyiqa, others (DeQA) as plug-ins.
 
 A plug-in is an entry point of the group `fusionproxy.quality`: a function without arguments that
 returns a function from an RGB image (H, W, 3) uint8 to a float.
@@ -30,7 +30,10 @@ _EXTRA = "pip install 'fusiondrive[quality]'"
 
 
 def make_scorer(spec: str) -> tuple[str, Scorer]:
-    """Column title and scorer from `musiq`, `musiq=FILE`, `clipiqa=FILE`, `deqa` or a plug-in.
+    """Make a scorer from a text such as `musiq`, `clipiqa=FILE`, `deqa` or a plug-in's name.
+
+    Returns:
+        The column's title, and a function from an RGB image (H, W, 3) uint8 to a float.
 
     Raises:
         FusionError: an unknown name, a missing extra, or weights that cannot be had or loaded.
@@ -49,7 +52,7 @@ def make_scorer(spec: str) -> tuple[str, Scorer]:
 
 
 def make_scorers(specs: Sequence[str]) -> dict[str, Scorer]:
-    """Scorers by column title."""
+    """Make scorers, by column title."""
     return dict(make_scorer(spec) for spec in specs)
 
 
@@ -103,7 +106,7 @@ def _downloaded(pyiqa: Any, name: str) -> Any:
 
 
 def _load(net: Any, path: Path) -> None:
-    """State dict from safetensors or from a torch file without code in it."""
+    """Load a state dict from safetensors or from a torch file that holds no code."""
     state = _state(path)
     state = state.get("params", state)
     state = {key.removeprefix("module."): value for key, value in state.items()}
@@ -132,7 +135,7 @@ def _state(path: Path) -> Any:
 
 
 def _check_clip(path: Path) -> None:
-    """CLIP's own RN50.pt is a TorchScript archive, the one kind that pyiqa reads from a path."""
+    """Refuse what is no TorchScript archive such as CLIP's RN50.pt, which pyiqa needs."""
     import torch
 
     try:

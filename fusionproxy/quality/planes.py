@@ -1,4 +1,4 @@
-"""Grey planes that the metrics are computed on, and the checks of what comes in."""
+"""Grey planes that the metrics are computed on, and the checks of the images given."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def trio(fused: NDArray[Any], infrared: NDArray[Any], visible: NDArray[Any]) -> 
         visible: as `fused`.
 
     Raises:
-        FusionError: another type, shape or range, NaN, a side below two pixels, unequal sizes.
+        FusionError: an image has another type, shape or range, holds NaN, or has a side below two
+            pixels, or the sizes differ.
     """
     planes = Trio(plane("fused", fused), plane("infrared", infrared), plane("visible", visible))
     sizes = {name: image.shape for name, image in planes._asdict().items()}
@@ -42,7 +43,7 @@ def trio(fused: NDArray[Any], infrared: NDArray[Any], visible: NDArray[Any]) -> 
 
 
 def plane(name: str, image: NDArray[Any]) -> F64:
-    """Grey plane (H, W) in 0..255; RGB becomes luma as OpenCV rounds it for 8-bit images."""
+    """Bring an image to a grey plane (H, W) in 0..255; RGB becomes luma, rounded as in OpenCV."""
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
         raise FusionError(f"{name}: expected (H, W) or (H, W, 3), found {image.shape}")
     if min(image.shape[:2]) < SMALLEST:
@@ -73,5 +74,5 @@ def _check_range(name: str, image: NDArray[Any]) -> None:
 
 
 def levels(image: F64) -> NDArray[np.intp]:
-    """Grey levels 0..255, rounded as the CDDFuse evaluator does (half to even)."""
+    """Round a plane to grey levels 0..255 as the CDDFuse evaluator does (half to even)."""
     return np.rint(image).astype(np.intp)

@@ -90,19 +90,21 @@ class Chosen(NamedTuple):
 
     @property
     def title(self) -> str:
-        """Column title, `MI:nats`."""
+        """Column title such as `MI:nats`."""
         return f"{self.metric}:{self.variant}"
 
     def measure(self, images: Trio) -> float:
-        """Value for one fused image."""
+        """Measure one fused image; the value is a float, NaN where it is not defined."""
         return METRICS[self.metric][self.variant](images)
 
 
 def choose(names: Iterable[str] = (), convention: str = "cddfuse") -> tuple[Chosen, ...]:
-    """Metrics by name, `MI` (the convention's variant) or `MI:bits`; all of them by default.
+    """Choose metrics by names such as `MI` (the convention's variant) or `MI:bits`.
+
+    Without names all metrics are chosen.
 
     Raises:
-        FusionError: an unknown convention, metric or variant.
+        FusionError: the convention, a metric or a variant is unknown.
     """
     if convention not in CONVENTIONS:
         known = ", ".join(CONVENTIONS)
@@ -133,13 +135,13 @@ def measure(
     visible: NDArray[Any],
     metrics: Sequence[Chosen] | None = None,
 ) -> dict[str, float]:
-    """Values of the metrics for one fused image, by column title.
+    """Measure one fused image; the values are by column title.
 
     Args:
         fused: (H, W) or (H, W, 3) RGB, uint8 or float in 0..255.
         infrared: as `fused`, of the same size.
         visible: as `fused`, of the same size.
-        metrics: from `choose`; by default all in the convention `cddfuse`.
+        metrics: result of `choose`; by default all metrics in the convention `cddfuse`.
 
     Raises:
         FusionError: the images are not of this kind, or too small for a metric.

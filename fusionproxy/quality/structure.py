@@ -1,4 +1,4 @@
-"""Metrics of local statistics: SSIM, MS-SSIM, VIF."""
+"""Metrics of local statistics: SSIM, MS-SSIM and VIF."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Blur = Callable[[F64], F64]
 
 
 def gaussian(size: int, sigma: float) -> F64:
-    """Normalised 1-D Gaussian, (size,)."""
+    """Make a normalised 1-D Gaussian, (size,)."""
     x = np.arange(size) - (size - 1) / 2
     window = np.exp(-(x**2) / (2 * sigma**2))
     return np.asarray(window / window.sum())
 
 
 def blur_gaussian(size: int, sigma: float) -> Blur:
-    """Separable Gaussian over the valid area."""
+    """Make a separable Gaussian blur over the valid area."""
     window, rim = gaussian(size, sigma), size // 2
 
     def blur(image: F64) -> F64:
@@ -39,7 +39,7 @@ def blur_gaussian(size: int, sigma: float) -> Blur:
 
 
 def blur_uniform(size: int) -> Blur:
-    """Box mean over the valid area."""
+    """Make a box mean over the valid area."""
     rim = size // 2
     return lambda image: _inner(cv2.boxFilter(image, cv2.CV_64F, (size, size)), rim)
 
@@ -49,7 +49,10 @@ def _inner(image: F64, rim: int) -> F64:
 
 
 class Moments(NamedTuple):
-    """Local means of a source, the fused image, their squares and their product, valid area."""
+    """Local means of a source, the fused image, their squares and their product.
+
+    Each is a plane of the valid area; `a` is the source and `b` the fused image.
+    """
 
     mean_a: F64
     mean_b: F64
@@ -59,7 +62,7 @@ class Moments(NamedTuple):
 
 
 def moments(sources: tuple[F64, F64], fused: F64, blur: Blur) -> list[Moments]:
-    """Moments of the fused image with each source; what is the fused image's is found once."""
+    """Moments of the fused image with each source; those of the fused image are shared."""
     mean_b, square_b = blur(fused), blur(fused * fused)
     return [
         Moments(blur(source), mean_b, blur(source * source), square_b, blur(source * fused))
@@ -68,7 +71,7 @@ def moments(sources: tuple[F64, F64], fused: F64, blur: Blur) -> list[Moments]:
 
 
 def _ssim_pair(local: Moments, data_range: float, sample: float) -> tuple[float, float]:
-    """Mean SSIM and mean of its contrast part."""
+    """Mean of the SSIM map and mean of its contrast part."""
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
     total, contrast = kernels.ssim_means(*local, c1, c2, sample)
     return float(total), float(contrast)
@@ -95,12 +98,12 @@ def ssim_uniform_sum(images: Trio) -> float:
 
 
 def ssim_uniform_mean(images: Trio) -> float:
-    """As `uniform7-sum`, the mean of the two sources."""
+    """SSIM as `uniform7-sum`, but the mean over the sources."""
     return ssim_uniform_sum(images) / 2
 
 
 def ssim_uniform_range_2(images: Trio) -> float:
-    """As `uniform7-sum` with range 2: what older scikit-image did to float images in 0..255."""
+    """SSIM as `uniform7-sum` with range 2, as older scikit-image took float images in 0..255."""
     return _ssim_sum(images, blur_uniform(7), 7, 2.0, 49 / 48)
 
 
@@ -110,7 +113,7 @@ def ssim_gaussian_sum(images: Trio) -> float:
 
 
 def ssim_gaussian_mean(images: Trio) -> float:
-    """As `gaussian11-sum`, the mean of the two sources (Linfeng-Tang)."""
+    """SSIM as `gaussian11-sum`, but the mean over the sources (Linfeng-Tang)."""
     return ssim_gaussian_sum(images) / 2
 
 
@@ -135,12 +138,12 @@ def ms_ssim_sum(images: Trio) -> float:
 
 
 def ms_ssim_mean(images: Trio) -> float:
-    """As `gaussian11-sum`, the mean of the two sources."""
+    """MS-SSIM as `gaussian11-sum`, but the mean over the sources."""
     return ms_ssim_sum(images) / 2
 
 
 def halve(image: F64) -> F64:
-    """2 x 2 means; an odd last row or column is repeated."""
+    """Halve an image by 2 x 2 means; an odd last row or column is repeated."""
     height, width = image.shape
     even = np.pad(image, ((0, height % 2), (0, width % 2)), mode="edge")
     return (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
@@ -166,5 +169,5 @@ def vif_sum(images: Trio) -> float:
 
 
 def vif_mean(images: Trio) -> float:
-    """As `vifp-sum`, the mean of the two sources."""
+    """VIF as `vifp-sum`, but the mean over the sources."""
     return vif_sum(images) / 2

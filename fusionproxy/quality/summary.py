@@ -24,7 +24,7 @@ class Summary(NamedTuple):
     high: float
 
     def text(self, digits: int = 4) -> str:
-        """`6.946 [6.887, 7.020]`, with the count of missing values where there are any."""
+        """Text such as `6.946 [6.887, 7.020]`, with the count of missing values if any."""
         if self.n == 0:
             return f"{NOTHING} ({self.missing} missing)" if self.missing else NOTHING
         shown = f"{_round(self.mean, digits)}"
@@ -34,13 +34,16 @@ class Summary(NamedTuple):
 
 
 def _round(value: float, digits: int) -> str:
-    """Fixed point: `digits` figures from the units up, and one decimal at least."""
+    """Fixed-point text with `digits` figures, of which at least one is a decimal."""
     size = int(np.floor(np.log10(abs(value)))) if value else 0
     return f"{value:.{max(digits - 1 - max(size, 0), 1)}f}"
 
 
 def summarise(values: Sequence[float]) -> Summary:
-    """Mean and percentile bootstrap over pairs; pairs of one video are not independent."""
+    """Mean over pairs with its percentile bootstrap interval.
+
+    Pairs of one video are not independent, so that the interval is rather too narrow.
+    """
     every = np.asarray(values, dtype=np.float64)
     finite = every[np.isfinite(every)]
     missing = len(every) - len(finite)
@@ -54,7 +57,13 @@ def summarise(values: Sequence[float]) -> Summary:
 def summarise_set(
     score: Callable[[NDArray[np.intp]], float], images: int, resamples: int
 ) -> Summary:
-    """As `summarise`, for a score of a whole set such as mAP, given the images' indices."""
+    """Summarise a score of a whole set of images, such as mAP, as `summarise` does.
+
+    Args:
+        score: computes the score of the images with these indices.
+        images: number of images.
+        resamples: number of bootstrap samples.
+    """
     value = score(np.arange(images))
     rng = np.random.default_rng(SEED)
     drawn = [score(rng.integers(0, images, images)) for _ in range(resamples)] if images > 1 else []

@@ -62,10 +62,10 @@ def run(arguments: list[str] | None) -> str:
     if "minutes" in given:
         given.setdefault("steps", ENDLESS)
     config = TeacherConfig(**given, mix=mixing.parse_weights("--mix", options.mix))
-    check_folder(options.out)
+    check_folder(options.out, flag="--out")
     if options.threads:
         torch.set_num_threads(options.threads)
-    sources = [options.open(folder) for folder in options.pairs]
+    sources = [options.open_pairs(folder) for folder in options.pairs]
     sides = open_sides(sources, options.pairs, config.mix)
     train(config, sides, options.out, resume=options.resume)
     return f"\nwrote {options.out}; look at {options.out / 'samples.png'}"

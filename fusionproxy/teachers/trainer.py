@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import cv2
 import numpy as np
 
 from fusiondrive.cli import Flag, check_values
@@ -20,6 +19,7 @@ from fusiondrive.provenance import source_commit
 from fusionproxy.classical import average, fuse_luma
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, missing_extra
+from fusionproxy.fuse import write_image
 from fusionproxy.pair_source import Pair
 
 try:
@@ -202,7 +202,7 @@ def check(trainer: TeacherTrainer, sides: Sides, smooth: float) -> None:
     card = card_of(trainer, sides, held_out)
     (trainer.run / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     (trainer.run / "card.md").write_text(describe(card), encoding="utf-8")
-    cv2.imwrite(str(trainer.run / "samples.png"), contact_sheet(trainer, sides.shown)[..., ::-1])
+    write_image(trainer.run / "samples.png", contact_sheet(trainer, sides.shown))
 
 
 def card_of(trainer: TeacherTrainer, sides: Sides, held_out: float) -> dict[str, Any]:

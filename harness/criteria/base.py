@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from fusiondrive.types import ActorKind, Pose, WorldState
-from scenarios.tracker import Progress
+from fusiondrive.types import ActorKind, Pose, Progress, WorldState
 
 
 class EventKind(str, Enum):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
+from fusiondrive.geometry import to_heading, turn_degrees
 from fusiondrive.types import LightState, WorldState
 from harness.criteria.base import Event, EventKind, Step
 
@@ -42,14 +41,11 @@ def has_red_ahead(state: WorldState) -> bool:
     if state.at_red_light:
         return True
     pose = state.ego.pose
-    yaw = math.radians(pose.yaw)
     for line in state.stop_lines:
         if line.state is not LightState.RED:
             continue
-        dx, dy = line.x - pose.x, line.y - pose.y
-        ahead_m = dx * math.cos(yaw) + dy * math.sin(yaw)
-        aside_m = -dx * math.sin(yaw) + dy * math.cos(yaw)
-        turn_deg = abs((line.yaw - pose.yaw + 180.0) % 360.0 - 180.0)
+        ahead_m, aside_m = to_heading(line.x - pose.x, line.y - pose.y, pose.yaw)
+        turn_deg = turn_degrees(line.yaw, pose.yaw)
         if 0.0 < ahead_m < RED_AHEAD_M and abs(aside_m) < RED_ASIDE_M and turn_deg < RED_TURN_DEG:
             return True
     return False

@@ -6,6 +6,8 @@ import math
 
 import carla
 
+from fusiondrive.carla_types import location_of, pose_of
+from fusiondrive.geometry import turn_degrees
 from fusiondrive.types import Pose
 from harness.criteria.base import Event, EventKind, LanePlace, LaneQuery, Step
 
@@ -25,18 +27,18 @@ class CarlaLaneQuery:
 
     def locate(self, pose: Pose) -> LanePlace:
         """Place of the pose relative to the nearest driving lane."""
-        place = carla.Location(pose.x, pose.y, pose.z)
-        waypoint = self._map.get_waypoint(place, project_to_road=True, lane_type=self._types)
+        waypoint = self._map.get_waypoint(
+            location_of(pose), project_to_road=True, lane_type=self._types
+        )
         if waypoint is None:
             return LanePlace(in_junction=False, outside_m=math.inf, wrong_way=False)
-        lane = waypoint.transform
-        gap_m = math.hypot(pose.x - lane.location.x, pose.y - lane.location.y)
-        turn = abs((pose.yaw - lane.rotation.yaw + 180.0) % 360.0 - 180.0)
+        lane = pose_of(waypoint.transform)
+        gap_m = math.hypot(pose.x - lane.x, pose.y - lane.y)
         is_bidirectional = waypoint.lane_type == carla.LaneType.Bidirectional
         return LanePlace(
             in_junction=bool(waypoint.is_junction),
             outside_m=max(0.0, gap_m - 0.5 * waypoint.lane_width),
-            wrong_way=turn > WRONG_WAY_DEG and not is_bidirectional,
+            wrong_way=turn_degrees(pose.yaw, lane.yaw) > WRONG_WAY_DEG and not is_bidirectional,
         )
 
 

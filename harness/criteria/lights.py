@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from fusiondrive.geometry import to_heading, turn_degrees
 from fusiondrive.types import ActorState, LightState, StopLine
 from harness.criteria.base import Event, EventKind, Step
 
@@ -60,11 +61,10 @@ def front_bumper(ego: ActorState) -> tuple[float, float]:
 
 
 def _place(line: StopLine, bumper: tuple[float, float], yaw_deg: float) -> _Place:
-    direction = math.radians(line.yaw)
-    dx, dy = bumper[0] - line.x, bumper[1] - line.y
+    ahead_m, aside_m = to_heading(bumper[0] - line.x, bumper[1] - line.y, line.yaw)
     return _Place(
-        ahead_m=dx * math.cos(direction) + dy * math.sin(direction),
-        aside_m=-dx * math.sin(direction) + dy * math.cos(direction),
-        turn_deg=abs((yaw_deg - line.yaw + 180.0) % 360.0 - 180.0),
+        ahead_m=ahead_m,
+        aside_m=aside_m,
+        turn_deg=turn_degrees(yaw_deg, line.yaw),
         is_red=line.state is LightState.RED,
     )

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +15,7 @@ import msgpack
 
 from fusiondrive.errors import SimulatorError
 from harness import launch
+from harness.server import process_rss_mb
 
 STOP_WAIT_S = 10.0
 CALL_TIMEOUT_S = 60.0
@@ -52,9 +52,15 @@ class EmbeddedServer:
         return os.pread(self._log.fileno(), size, 0).decode(errors="replace").splitlines()
 
     def rss_mb(self) -> float:
-        """Resident memory."""
-        pages = Path(f"/proc/{self._process.pid}/statm").read_text(encoding="ascii").split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        """Resident memory.
+
+        Raises:
+            SimulatorError: the process has ended.
+        """
+        found = process_rss_mb(self._process.pid)
+        if found is None:
+            raise SimulatorError(f"the server ended with code {self._process.poll()}")
+        return found
 
     def threads(self) -> int:
         """How many threads the process has."""

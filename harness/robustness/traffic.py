@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import carla
 import numpy as np
 
+from fusiondrive.carla_types import pose_of
 from fusiondrive.paths import user_path
 from fusiondrive.text import lenient_output
 from harness.robustness.embedded import EmbeddedServer
@@ -133,9 +134,8 @@ def stop_lines(lights: Sequence[carla.TrafficLight]) -> list[StopLine]:
     lines = []
     for index, light in enumerate(lights):
         for waypoint in light.get_stop_waypoints():
-            place = waypoint.transform
-            yaw = math.radians(place.rotation.yaw)
-            lines.append(StopLine(index, place.location.x, place.location.y, yaw))
+            place = pose_of(waypoint.transform)
+            lines.append(StopLine(index, place.x, place.y, math.radians(place.yaw)))
     return lines
 
 
@@ -172,9 +172,8 @@ def observe(people: Population) -> tuple[TrafficWatch, Contacts]:
             is_there[row] = state is not None
             if state is None:  # the Traffic Manager takes away what is stuck
                 continue
-            pose, velocity = state.get_transform(), state.get_velocity()
-            yaw = math.radians(pose.rotation.yaw)
-            places[row] = pose.location.x, pose.location.y, yaw
+            pose, velocity = pose_of(state.get_transform()), state.get_velocity()
+            places[row] = pose.x, pose.y, math.radians(pose.yaw)
             speeds[row] = math.hypot(velocity.x, velocity.y)
         red = np.array([light.state == carla.TrafficLightState.Red for light in lights], np.bool_)
         watch.advance(DELTA_S, places, speeds, red, is_there)

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from enum import Enum, IntEnum
 from typing import Any
 
+import carla
+
 from fusiondrive.errors import ConfigError
 
 MODULE = "leaderboard.autoagents.autonomous_agent"
@@ -57,6 +59,8 @@ class AutonomousAgent:
         self.sensor_interface = None
         self.wallclock_t0 = None
         self._spacing_m = SPACING_M
+        self._address = (carla_host, carla_port)
+        self._hero: Any = None
         if carla_port is None:
             self._spacing_m = SPACING_V1_M
             self.setup(carla_host)
@@ -82,6 +86,28 @@ class AutonomousAgent:
         kept = _kept_points(global_plan_world_coord, self._spacing_m)
         self._global_plan = [global_plan_gps[index] for index in kept]
         self._global_plan_world_coord = [global_plan_world_coord[index] for index in kept]
+
+    @property
+    def hero_actor(self) -> Any:
+        """The agent's own car, as Bench2Drive gives it."""
+        if self._hero is None:
+            world = carla.Client(*self._address).get_world()
+            roles = {actor.attributes.get("role_name"): actor for actor in world.get_actors()}
+            self._hero = roles.get("hero")
+        return self._hero
+
+    def get_metric_info(self) -> dict[str, list[float]]:
+        """What the agents of Bench2Drive record of their car in each step: m, m/s, degrees."""
+        car = self.hero_actor
+        pose, vectors = car.get_transform(), {}
+        vectors["acceleration"] = car.get_acceleration()
+        vectors["angular_velocity"] = car.get_angular_velocity()
+        vectors["forward_vector"] = pose.get_forward_vector()
+        vectors["right_vector"] = pose.get_right_vector()
+        vectors["location"] = pose.location
+        turn = pose.rotation
+        found = {name: [value.x, value.y, value.z] for name, value in vectors.items()}
+        return {**found, "rotation": [turn.roll, turn.pitch, turn.yaw]}
 
     @staticmethod
     def get_ros_version() -> int:

@@ -126,7 +126,7 @@ def driving_camera(specs: Sequence[SensorSpec], wanted: str | None) -> SensorSpe
 
 
 def camera_spec(spec: SensorSpec) -> CameraSpec:
-    """The same camera as the harness's own."""
+    """An agent's camera as the harness describes its own."""
     attributes, pose = dict(spec.attributes), spec.mount
     return CameraSpec(
         width=int(attributes["image_size_x"]),

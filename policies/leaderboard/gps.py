@@ -34,7 +34,7 @@ class MercatorGps:
         return math.degrees(2.0 * turn) - 90.0, longitude
 
     def of_reading(self, latitude: float, longitude: float, altitude: float) -> tuple[float, float]:
-        """The same of what a GNSS sensor of 0.9.16 says; its noise stays."""
+        """The place that a GNSS sensor of 0.9.16 measures, in this grid; its noise stays."""
         geo = carla.GeoLocation(latitude, longitude, altitude)
         place: Any = self._map.geolocation_to_transform(geo)
         return self.of_place(place.x, place.y)

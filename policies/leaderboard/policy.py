@@ -12,6 +12,7 @@ from typing import Any
 
 import carla
 
+from fusiondrive.carla_types import transform_of
 from fusiondrive.errors import AgentError, ConfigError, FusionDriveError
 from fusiondrive.provenance import bytes_hash
 from fusiondrive.types import (
@@ -19,11 +20,13 @@ from fusiondrive.types import (
     Control,
     EpisodeContext,
     Observation,
+    Pose,
     Reading,
     Route,
     SensorSpec,
     WorldState,
 )
+from policies.base import Policy
 from policies.faults import finite, place_of, reason, variable_hint
 from policies.leaderboard.base import road_option
 from policies.leaderboard.config import AgentConfig
@@ -53,14 +56,12 @@ class AgentOptions:
     fused_camera: str | None = None  # id of the RGB camera to replace; None: the first
 
 
-class LeaderboardPolicy:
+class LeaderboardPolicy(Policy):
     """Gives an agent its sensors, its plan and its steps; a fresh agent for every route.
 
     The image of one RGB camera is the harness's own, visible, thermal or fused; all other sensors
     are as they come.
     """
-
-    is_privileged = False
 
     def __init__(self, path: Path, options: AgentOptions | None = None) -> None:
         """Load the agent's file and ask an agent what it wants to see.
@@ -87,7 +88,7 @@ class LeaderboardPolicy:
     def reset(self, context: EpisodeContext) -> None:
         """Make an agent for this route, as the Leaderboard does."""
         self.close()
-        self._folders.open(f"{context.town.replace(':', '-')}_r{context.route.route_id}")
+        self._folders.begin(f"{context.town.replace(':', '-')}_r{context.route.route_id}")
         world_map = context.extras["map"]
         self._grid = MercatorGps(world_map)
         plan = global_plan(context.route, world_map)
@@ -198,8 +199,7 @@ def global_plan(route: Route, world_map: Any) -> tuple[list[Any], list[Any]]:
         latitude, longitude = grid.of_place(x, y)
         code = codes(int(option))
         gps.append(({"lat": latitude, "lon": longitude, "z": z}, code))
-        rotation = carla.Rotation(yaw=float(yaw))
-        world.append((carla.Transform(carla.Location(x, y, z), rotation), code))
+        world.append((transform_of(Pose(x, y, z, yaw=float(yaw))), code))
     return gps, world
 
 

@@ -33,7 +33,7 @@ class SaveFolders:
     def __init__(self) -> None:
         self._root = os.environ.get(SAVE_PATH)
 
-    def open(self, name: str) -> None:
+    def begin(self, name: str) -> None:
         """Make `SAVE_PATH` name a folder that no drive has used."""
         if self._root is None:
             return

@@ -9,6 +9,7 @@ seen few houses and trees learns them by heart instead of the street.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import shlex
 import sys
@@ -16,7 +17,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fusiondrive.cli import (
     Flag,
@@ -26,8 +27,8 @@ from fusiondrive.cli import (
     configured,
     exit_code,
 )
-from fusiondrive.errors import ConfigError, FusionDriveError, SimulatorError
-from fusiondrive.files import check_folder
+from fusiondrive.errors import ConfigError, FusionDriveError, OutputError, SimulatorError
+from fusiondrive.files import check_folder, output
 from harness.supervision import (
     EXIT_BAD_INPUT,
     EXIT_SIMULATOR,
@@ -46,11 +47,17 @@ from policies.training.recording import (
     WORLD_DRIVES,
     CollectConfig,
     World,
-    open_env,
+    open_simulation,
     record_with_retries,
 )
 
+if TYPE_CHECKING:
+    from harness.simulation import Simulation
+
+logger = logging.getLogger(__name__)
+
 FRAMES_PER_HOUR = 36_000  # ten a second
+NO_ROOM = 74  # exit code of a worker that cannot write, EX_IOERR of sysexits.h
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +98,7 @@ def run(arguments: list[str] | None) -> str:
     found = parser().parse_args(words)
     options = configured(Options, found)
     config = configured(CollectConfig, found, frames=options.wanted, obey_lights=found.obey_lights)
-    check_folder(options.out)
+    check_folder(options.out, flag="--out")
     command = shlex.join(["python", "-m", "policies.training.collect", *words])
     collect(config, options.out, options.workers, command)
     return ""
@@ -110,7 +117,8 @@ def collect(config: CollectConfig, out: Path, workers: int, command: str) -> Non
         SimulatorError: a worker died.
     """
     _check_driver(config)
-    out.mkdir(parents=True, exist_ok=True)
+    with output(out):
+        out.mkdir(parents=True, exist_ok=True)
     stop = multiprocessing.get_context("spawn").Event()
     crew = [Child(_work, (config, out, (number, workers), stop)) for number in range(workers)]
     try:
@@ -162,15 +170,16 @@ def _watch(crew: list[Child], wanted: int, out: Path) -> None:
             return
         if len(counts) > episodes:
             deaths, episodes = 0, len(counts)
-        deaths = _revive(crew, deaths)
+        deaths = _revive(crew, deaths, out)
         time.sleep(1.0)  # of this display only: the workers pace themselves
 
 
-def _revive(crew: list[Child], deaths: int) -> int:
+def _revive(crew: list[Child], deaths: int, out: Path) -> int:
     """Begin dead workers anew; returns the deaths in a row so far.
 
     Raises:
         ConfigError: a worker says that nothing can be recorded.
+        OutputError: a worker says that the disk takes no more.
         SimulatorError: they die again and again.
     """
     for number, worker in enumerate(crew):
@@ -179,6 +188,8 @@ def _revive(crew: list[Child], deaths: int) -> int:
             continue
         if code == EXIT_BAD_INPUT:
             raise ConfigError("nothing can be recorded as asked")
+        if code == NO_ROOM:
+            raise OutputError(f"{out} takes no more; make room, and the same command goes on")
         deaths += 1
         how = how_it_died(code)
         if deaths > MAX_DEATHS * len(crew):
@@ -226,12 +237,23 @@ def _record(config: CollectConfig, out: Path, share: tuple[int, int], stop: _Ord
             world = config.world(first)
             if keys and world != opened:
                 resources.close()
-                env, opened = open_env(config, world, out), world
-                resources.callback(env.close)
+                simulation, opened = open_simulation(config, world, out), world
+                resources.callback(simulation.close)
             for key in keys:
                 if not stop.is_set():
-                    record_with_retries(env, config, key, out, stop)
+                    _record_or_leave(simulation, config, key, out, stop)
             number += share[1]
+
+
+def _record_or_leave(
+    simulation: Simulation, config: CollectConfig, key: int, out: Path, stop: Any
+) -> None:
+    """End this process where the disk takes no more: a worker begun anew would fare no better."""
+    try:
+        record_with_retries(simulation, config, key, out, stop)
+    except OutputError as err:
+        logger.error("%s", err)
+        sys.exit(NO_ROOM)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from fastparquet import ParquetFile
 from numpy.typing import NDArray
 
 from fusiondrive.errors import ConfigError
+from fusiondrive.files import whole_file
 from fusiondrive.provenance import bytes_hash
 from fusiondrive.types import Command
 from policies.cilrs import BRANCHES
@@ -69,13 +70,12 @@ def save_episode(
         images: N views, each (88, 200, 3) RGB.
         table: N rows.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"episode_{key:05d}.parquet"
-    draft = path.with_suffix(".part")
     whole = table.assign(**{IMAGE: [to_jpeg(image) for image in images]})
     texts = {name: "utf8" for name in whole.select_dtypes(exclude="number") if name != IMAGE}
-    fastparquet.write(draft, whole, object_encoding={IMAGE: "bytes", **texts}, write_index=False)
-    draft.replace(path)
+    encoding = {IMAGE: "bytes", **texts}
+    with whole_file(path) as draft:
+        fastparquet.write(str(draft), whole, object_encoding=encoding, write_index=False)
 
 
 def to_jpeg(image: NDArray[np.uint8]) -> bytes:
@@ -186,9 +186,8 @@ def write_card(folder: Path, facts: dict[str, object]) -> None:
         "hash": dataset_hash(folder),
         "looks": recorded_looks(folder),
     }
-    draft = folder / f"{CARD}.part"
-    draft.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    draft.replace(folder / CARD)
+    with whole_file(folder / CARD) as draft:
+        draft.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 
 def read_card(folder: Path) -> dict[str, Any] | None:

@@ -16,11 +16,12 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from fusiondrive.cli import Flag, exit_code, parse
 from fusiondrive.errors import WeightsError
-from fusiondrive.files import check_file
+from fusiondrive.files import check_file, whole_file
 from fusionproxy.runtime import OnnxModel
 from policies.checkpoints import read_checkpoint
 from policies.cilrs import FAMILY
@@ -41,7 +42,7 @@ class Options:
 
 def run(options: Options) -> str:
     """Export as a command line says; returns what to say at the end."""
-    check_file(options.out)
+    check_file(options.out, flag="--out")
     parity = export(options.run / "last.pth", options.out, resumes=options.resume_rule)
     return f"{options.out}: largest difference to torch {parity:.1e}"
 
@@ -72,16 +73,18 @@ def export(checkpoint: Path, out: Path, *, resumes: bool = False) -> float:
     halved = {name: _halve(value) for name, value in state["model"].items()}
     net.load_state_dict({name: _whole(value) for name, value in halved.items()})
     net.eval()
-    out.parent.mkdir(parents=True, exist_ok=True)
     _write_onnx(net, out)
     parity = measure_parity(net, out)
     if parity > PARITY_LIMIT:
         raise WeightsError(f"{out}: differs from torch by {parity:.2e}; limit {PARITY_LIMIT}")
     card = {"family": FAMILY, "looks": [], **facts, "resumes": resumes, "parity": parity}
     text = json.dumps(card, indent=2)
-    save_file(halved, out.with_suffix(".safetensors"), metadata={"fusiondrive_cilrs": text})
-    out.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
-    out.with_suffix(".md").write_text(_describe(card, out.stem), encoding="utf-8")
+    with whole_file(out.with_suffix(".safetensors"), SafetensorError) as draft:
+        save_file(halved, draft, metadata={"fusiondrive_cilrs": text})
+    with whole_file(out.with_suffix(".json")) as draft:
+        draft.write_text(text + "\n", encoding="utf-8")
+    with whole_file(out.with_suffix(".md")) as draft:
+        draft.write_text(_describe(card, out.stem), encoding="utf-8")
     return parity
 
 
@@ -144,9 +147,8 @@ def _write_onnx(net: Cilrs, out: Path) -> None:
     _halve_initializers(model)
     _forget_origin(model.graph)
     onnx.checker.check_model(model)
-    draft = out.with_suffix(".onnx.part")
-    onnx.save(model, str(draft))
-    draft.replace(out)
+    with whole_file(out) as draft:
+        onnx.save(model, str(draft))
 
 
 def _halve_initializers(model: onnx.ModelProto) -> None:
@@ -193,6 +195,8 @@ CILRS ({card["network"]["backbone"]}, slimness {card["network"]["slimness"]}), {
 on RGB of the embedded renderer in clear weathers only. It never saw fog or night: that is what the
 harness measures.
 
+- `{name}.onnx`: what drives, on OpenVINO or ONNX Runtime, without torch.
+- `{name}.safetensors`: the same weights for torch, to train on from (`--init`).
 {data}
 - Look of the pictures: {", ".join(map(str, card["looks"])) or "unknown"}
 - Training: {card["minutes"]} minutes, {card["step"]} steps of {train["batch"]},

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from fusiondrive.cli import Flag, check_values
 from fusiondrive.errors import ConfigError, FusionDriveError, SimulatorError
 from fusiondrive.paths import path_text
-from fusiondrive.types import EpisodeContext, Observation
+from fusiondrive.types import Control, EpisodeContext, Observation, WorldState
+from policies.base import Policy
 from policies.expert import ExpertConfig, ExpertPolicy
 from policies.framing import FRAMINGS, framing
 from policies.loading import load_cilrs
@@ -21,11 +22,12 @@ from policies.training.dataset import save_episode
 from policies.training.drivers import Driver, NoisyExpert, SharedWheel
 from policies.training.noise import SteeringNoise
 from policies.training.views import EpisodeRecorder, side_cameras
+from scenarios.route_xml import town_name
 from scenarios.spec import EpisodeSpec
 from sensors.decode import bgra_pixels, decode_rgb
 
 if TYPE_CHECKING:
-    from harness.env import CarlaDrivingEnv
+    from harness.simulation import Simulation
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +44,9 @@ ATTEMPTS = 3
 class CollectConfig:
     """Everything that changes what is recorded; part of the data card."""
 
-    towns: Annotated[tuple[str, ...], Flag("such as Town02 random:7", names=("--town",))]
+    towns: Annotated[
+        tuple[str, ...], Flag("such as Town02 random:7", names=("--town",), read=town_name)
+    ]
     frames: int
     seed: Annotated[int, Flag("of routes, weathers and noise", at_least=0)] = 1
     obey_lights: bool = True
@@ -104,10 +108,11 @@ class World:
         return f"routes_{self.town.replace(':', '-')}_seed{seed}.xml"
 
 
-def open_env(config: CollectConfig, world: World, out: Path) -> CarlaDrivingEnv:
+def open_simulation(config: CollectConfig, world: World, out: Path) -> Simulation:
     """A server of the world's own; its town's routes are drawn where they are not there yet."""
-    from harness.env import CarlaDrivingEnv, EnvConfig
+    from harness.env_config import EnvConfig
     from harness.server import ServerSpec
+    from harness.simulation import Simulation
     from scenarios.generate import draw_route_file
 
     maps = None if config.maps is None else Path(config.maps)
@@ -115,21 +120,21 @@ def open_env(config: CollectConfig, world: World, out: Path) -> CarlaDrivingEnv:
     camera = framing(config.framing).camera
     sensors = side_cameras(camera) if config.cameras == 3 else ()
     file = out / world.routes_name(config.seed)
-    env = CarlaDrivingEnv(
+    simulation = Simulation(
         EnvConfig(server, camera=camera, town=world.town, route_file=file, sensors=sensors)
     )
     try:
         if not file.is_file():
-            carla_map = env.town(world.town).map
+            carla_map = simulation.town(world.town).map
             draw_route_file(carla_map, world.town, file, seed=config.seed, count=ROUTES)
     except FusionDriveError:
-        env.close()
+        simulation.close()
         raise
-    return env
+    return simulation
 
 
 def record_with_retries(
-    env: CarlaDrivingEnv, config: CollectConfig, key: int, out: Path, stop: Any
+    simulation: Simulation, config: CollectConfig, key: int, out: Path, stop: Any
 ) -> None:
     """Record an episode; where the simulator fails, again.
 
@@ -138,7 +143,7 @@ def record_with_retries(
     """
     for attempt in range(ATTEMPTS):
         try:
-            record_episode(env, config, key, out, stop)
+            record_episode(simulation, config, key, out, stop)
             return
         except SimulatorError as err:
             logger.warning("episode %d, attempt %d: %s", key, attempt + 1, err)
@@ -164,31 +169,49 @@ def draw_spec(config: CollectConfig, key: int) -> EpisodeSpec:
 
 
 def record_episode(
-    env: CarlaDrivingEnv, config: CollectConfig, key: int, out: Path, stop: Any
+    simulation: Simulation, config: CollectConfig, key: int, out: Path, stop: Any
 ) -> None:
     """Drive one route with the expert, disturbed by noise, and save what is worth learning."""
+    from harness.rollout import Stopped, rollout
+
     spec = draw_spec(config, key)
     expert = ExpertPolicy(ExpertConfig(obey_lights=config.obey_lights))
-    env.reset(seed=spec.seed, options={"spec": spec})
-    context = EpisodeContext(spec.town, env.route, spec.seed)
-    expert.reset(context)
-    driver = _make_driver(config, key, context)
+    drive = simulation.begin(spec)
     recorder = EpisodeRecorder(expert, framing(config.framing).preprocessing)
+    pupil = _Recorded(expert, _make_driver(config, key, drive.context()), recorder)
     outcome = ""
-    while not outcome and env.steps < MAX_STEPS:
-        if stop.is_set():
+    try:
+        score = rollout(drive, pupil, should_stop=lambda: stop.is_set() or drive.steps >= MAX_STEPS)
+        outcome = score.outcome.value
+    except Stopped:
+        if drive.steps < MAX_STEPS:
             return
-        observation, state = env.observation(), env.state
-        control = expert.act(observation, state)
-        applied = driver.drive(observation, control, expert.off_m)
-        noise_steer = applied.steer - control.steer
-        recorder.add(observation, state, control, noise_steer, _side_images(observation))
-        action = np.array([applied.throttle, applied.steer, applied.brake], np.float32)
-        outcome = str(env.step(action)[4].get("outcome", ""))
     crashed = outcome not in ("success", "") and config.driver is None
-    images, table = recorder.finish(spec, look=env.session.look, crashed=crashed)
+    images, table = recorder.finish(spec, look=simulation.session.look, crashed=crashed)
     save_episode(out, key, images, table)
-    logger.info("episode %d: %s, %s after %d steps", key, spec, outcome or "cut", env.steps)
+    logger.info("episode %d: %s, %s after %d steps", key, spec, outcome or "cut", drive.steps)
+
+
+class _Recorded(Policy):
+    """Drives as the driver will, and records what the expert would have done."""
+
+    is_privileged = True
+
+    def __init__(self, expert: ExpertPolicy, driver: Driver, recorder: EpisodeRecorder) -> None:
+        self._expert, self._driver, self._recorder = expert, driver, recorder
+
+    def reset(self, context: EpisodeContext) -> None:
+        """Give the expert its route; the driver has been made for it."""
+        self._expert.reset(context)
+
+    def act(self, observation: Observation, state: WorldState | None) -> Control:
+        """The driver's control; the expert's is the label."""
+        assert state is not None  # it is privileged
+        control = self._expert.act(observation, state)
+        applied = self._driver.drive(observation, control, self._expert.off_m)
+        noise_steer = applied.steer - control.steer
+        self._recorder.add(observation, state, control, noise_steer, _side_images(observation))
+        return applied
 
 
 def _side_images(observation: Observation) -> dict[str, NDArray[np.uint8]]:

@@ -22,13 +22,12 @@ from typing import TYPE_CHECKING, Annotated
 from fusiondrive.cli import Flag, check_values, exit_code, parse
 from fusiondrive.errors import ConfigError
 from harness import launch
-from policies.base import camera_of
 from policies.loading import load_cilrs
 from results.stats import wilson
 from scenarios.spec import EpisodeSpec
 
 if TYPE_CHECKING:
-    from harness.env import CarlaDrivingEnv
+    from harness.drive import Drive
     from policies.base import Policy
 
 ROUTE_SEED = 7001
@@ -53,25 +52,23 @@ def drive(policy: Policy, check: DriveCheck) -> dict[str, float]:
         `drives`, the share of them without a failure (`drive_success`) and the mean metres until
         the goal, the failure or the end of 40 s (`drive_m`).
     """
-    from harness.env import CarlaDrivingEnv, EnvConfig
+    from harness.env_config import EnvConfig
     from harness.server import ServerSpec
+    from harness.simulation import Simulation
     from scenarios.generate import draw_route_file
 
     with tempfile.TemporaryDirectory() as folder:
         server = ServerSpec(town=check.town, maps=check.maps, seed=check.scenery)
         file = Path(folder) / "routes.xml"
-        env = CarlaDrivingEnv(
-            EnvConfig(server, camera=camera_of(policy), town=check.town, route_file=file)
-        )
-        try:
-            carla_map = env.town(check.town).map
+        config = EnvConfig(server, camera=policy.camera, town=check.town, route_file=file)
+        failures, metres = 0, 0.0
+        with Simulation(config) as simulation:
+            carla_map = simulation.town(check.town).map
             draw_route_file(carla_map, check.town, file, seed=ROUTE_SEED, count=check.drives)
-            failures, metres = 0, 0.0
             for number in range(check.drives):
-                is_failure, distance_m = _drive_once(env, policy, _spec(check.town, number))
-                failures, metres = failures + is_failure, metres + distance_m
-        finally:
-            env.close()
+                one = simulation.begin(_spec(check.town, number))
+                failures += not _has_lasted(one, policy)
+                metres += one.score().distance_m
     return {
         "drives": check.drives,
         "drive_success": round(1.0 - failures / check.drives, 4),
@@ -79,18 +76,15 @@ def drive(policy: Policy, check: DriveCheck) -> dict[str, float]:
     }
 
 
-def _drive_once(env: CarlaDrivingEnv, policy: Policy, spec: EpisodeSpec) -> tuple[bool, float]:
-    """Whether the drive failed, and its metres; a drive that is cut has not failed."""
+def _has_lasted(one: Drive, policy: Policy) -> bool:
+    """Drive to the goal, a failure or the end of the time; whether it was no failure."""
     from harness.rollout import Stopped, rollout
 
-    def is_long_enough() -> bool:
-        return env.state.time_s - env.start_time_s >= SPAN_S
-
     try:
-        score = rollout(env, policy, spec, should_stop=is_long_enough)
+        score = rollout(one, policy, should_stop=lambda: one.elapsed_s >= SPAN_S)
     except Stopped:
-        return False, env.score().distance_m
-    return score.outcome.value != "success", score.distance_m
+        return True
+    return score.outcome.value == "success"
 
 
 def together(towns: Sequence[dict[str, float]]) -> dict[str, object]:

@@ -31,7 +31,7 @@ def run(arguments: list[str] | None) -> str:
     parser = command_parser("policies.training.train", __doc__, Options, TrainConfig)
     found = parser.parse_args(arguments)
     options, config = configured(Options, found), configured(TrainConfig, found)
-    check_folder(options.out)
+    check_folder(options.out, flag="--out")
     train(config, options.out, resume=options.resume)
     return ""
 

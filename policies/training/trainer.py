@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
+from fusiondrive.files import output
 from fusiondrive.provenance import source_commit
 from fusionproxy.training import averaged, rate_factor
 from policies.cilrs_network import Cilrs
@@ -33,7 +34,8 @@ from policies.training.relabel import actions
 from policies.training.short_drives import drive_apart
 from policies.training.validation import log, validate
 
-# Codevilla et al. 2019 (arXiv:1904.08980), the configuration of their code, coiltraine
+# Codevilla et al. 2019, "Exploring the Limitations of Behavior Cloning", with the settings of
+# github.com/felipecode/coiltraine
 ACTION_WEIGHTS = (0.5, 0.45, 0.05)  # steer, throttle, brake
 BRANCH_WEIGHT = 0.95
 SPEED_WEIGHT = 0.05
@@ -188,7 +190,8 @@ def train(config: TrainConfig, out: Path, *, resume: bool = False) -> None:
     torch.set_num_threads(config.threads)
     torch.set_flush_denormal(True)
     trainer = Trainer(config, out)
-    out.mkdir(parents=True, exist_ok=True)
+    with output(out):
+        out.mkdir(parents=True, exist_ok=True)
     if resume:
         trainer.resume()
     _introduce(trainer)

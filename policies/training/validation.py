@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from fusiondrive.files import output
 from policies.cilrs_network import Cilrs
 from policies.preprocess import Preprocessing
 from policies.training.batches import normalise, to_batch
@@ -47,8 +48,8 @@ def validate(net: Cilrs, frames: Frames, preprocessing: Preprocessing) -> dict[s
 def log(out: Path, step: int, spent_s: float, loss: float, numbers: dict[str, float]) -> None:
     """Append one line of JSON, and the same to TensorBoard's file."""
     entry = {"step": step, "minutes": round(spent_s / 60.0, 2), "loss": round(loss, 5), **numbers}
-    with (out / "log.jsonl").open("a", encoding="utf-8") as file:
+    with output(out / "log.jsonl"), (out / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
-    with SummaryWriter(out / "tensorboard") as board:
+    with output(out / "tensorboard"), SummaryWriter(out / "tensorboard") as board:
         for name, value in entry.items():
             board.add_scalar(name, value, step)

@@ -56,7 +56,7 @@ class SpringArm:
         )
 
     def advance(self, parent: Pose, delta_s: float, free_length: FreeLength) -> Pose:
-        """The child's pose after a step in which the parent has come to a pose."""
+        """The child's pose after a step that has brought the parent to `base`."""
         self._turn(parent.yaw + self.yaw_deg, delta_s)
         assert self.world_yaw_deg is not None, "turned just now"
         socket = Pose(pitch=self.pitch_deg, yaw=self.world_yaw_deg)

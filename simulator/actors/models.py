@@ -71,7 +71,7 @@ class Actor:
         return [self.actor_id, parent, description, self.box(), self.tags, self.token]
 
     def box(self) -> list[Any]:
-        """Its bounding box, relative to its pose."""
+        """The bounding box of the actor, relative to its pose."""
         extent, turn = self.half_extent, self.box_rotation
         return wire.bounding_box(self.box_center, extent, turn, self.actor_id)
 
@@ -80,11 +80,11 @@ class Actor:
         return next((value for key, _, value in self.attributes if key == name), default)
 
     def union(self) -> bytes:
-        """What its record in the world state has beyond pose and motion."""
+        """What the actor's record in the world state has beyond pose and motion."""
         return b""
 
     def record(self) -> bytes:
-        """Its 119 bytes of the world state."""
+        """The 119 bytes of the actor in the world state."""
         return wire.actor_record(
             self.actor_id,
             self.pose,
@@ -140,7 +140,7 @@ class Vehicle(Actor):
     TOLD_AFTER_S: ClassVar[float] = 5.0
 
     def note_roll(self, dt: float) -> None:
-        """Whether it lies on its roof, and for how long; only back on its wheels it does not."""
+        """Note for how long the vehicle has lain on its roof, until it is back on its wheels."""
         roll = abs(self.pose.roll)
         if roll < self.UPRIGHT_DEG:
             self.on_roof_s = None
@@ -151,7 +151,7 @@ class Vehicle(Actor):
 
     @property
     def failure(self) -> FailureState:
-        """Only rolling over can happen to it."""
+        """What is broken: only rolling over can happen to a vehicle."""
         has_rolled = self.on_roof_s is not None and self.on_roof_s >= self.TOLD_AFTER_S
         return FailureState.ROLLOVER if has_rolled else FailureState.NONE
 
@@ -186,11 +186,11 @@ class Walker(Actor):
 
     @property
     def is_gone(self) -> bool:
-        """Whether it has been dead for long enough to be taken away."""
+        """Whether the walker has been dead for long enough to be taken away."""
         return self.dead_since_s is not None and self.age_s - self.dead_since_s > self.LIES_S
 
     def note_place(self, dt: float) -> None:
-        """A led walker has no physics; its velocity is that of its places."""
+        """Derive the velocity of a led walker, which has no physics, from its places."""
         here = self.pose[:3]
         if self.is_led and self.place is not None and dt > 0.0:
             x, y, z = ((now - then) / dt for now, then in zip(here, self.place, strict=True))
@@ -199,7 +199,7 @@ class Walker(Actor):
         self.place = here if self.is_led else None
 
     def union(self) -> bytes:
-        """Its control."""
+        """The walker's control."""
         return wire.walker_union(self.direction, self.speed, jump=self.jump)
 
 
@@ -216,7 +216,7 @@ class TrafficLight(Actor):
     is_frozen: bool = False
 
     def union(self) -> bytes:
-        """State and timing."""
+        """The light's state and timing."""
         times = self.times_s
         return wire.light_union(
             self.sign_id, times, self.pole, frozen=self.is_frozen, state=self.state
@@ -230,7 +230,7 @@ class TrafficSign(Actor):
     sign_id: str = field(kw_only=True)
 
     def union(self) -> bytes:
-        """The OpenDRIVE id."""
+        """The sign's OpenDRIVE id."""
         return wire.sign_union(self.sign_id)
 
 
@@ -245,11 +245,11 @@ class Sensor(Actor):
     memory: object | None = None  # what its kind keeps from one measurement to the next
 
     def is_due(self, time_s: float) -> bool:
-        """Whether it measures in this frame."""
+        """Whether the sensor measures in this frame."""
         return self.due_s is None or time_s >= self.due_s - _SAME_TIME_S
 
     def take_turn(self, time_s: float) -> None:
-        """It measures now; the next time lies on the grid that began with its first one.
+        """Measure now; the next time lies on the grid that began with its first one.
 
         A frame that comes late does not move the grid: Unreal's tick intervals count overruns.
         """

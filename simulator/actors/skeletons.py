@@ -1,4 +1,4 @@
-"""The bones of actors: of walkers all that CARLA names, of vehicles the base and the wheels."""
+"""The bones of actors: walkers have all that CARLA names, vehicles a base and wheels."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _TWO = ("Wheel_Front", "Wheel_Rear")
 
 
 def bones_of(actor: Actor) -> list[Bone]:
-    """The skeleton of an actor; empty for what has none."""
+    """The skeleton of an actor; empty where it has none."""
     if isinstance(actor, Walker):
         return walker_bones(actor)
     return vehicle_bones(actor) if isinstance(actor, Vehicle) else []
 
 
 def walker_bones(walker: Walker) -> list[Bone]:
-    """Its bones; CARLA's walkers have their origin in the middle of the body."""
+    """The bones of a walker; CARLA's walkers have their origin in the middle of the body."""
     feet = walker.pose._replace(z=walker.pose.z - walker.half_extent[2])
     return skeleton(feet, 2.0 * walker.half_extent[2], walker.bones)
 
 
 def vehicle_bones(vehicle: Vehicle) -> list[Bone]:
-    """Its base and its wheels."""
+    """The base and the wheels of a vehicle."""
     names, places = (_TWO if vehicle.model.wheels == 2 else _FOUR), wheel_places(vehicle)
     base = Bone("Vehicle_Base", vehicle.pose, Pose(), Pose())
     found = [base]
@@ -47,7 +47,7 @@ def wheel_places(vehicle: Vehicle) -> list[Pose]:
 
 
 def pose_to_follow(parent: Actor, bone: str) -> Pose:
-    """Where something hangs that is attached to a bone; without one, or if unknown, the actor."""
+    """Where something hangs that is attached to a bone, or to the actor if that is not known."""
     if not bone:
         return parent.pose
     return next((b.world for b in bones_of(parent) if b.name == bone), parent.pose)

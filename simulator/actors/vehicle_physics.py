@@ -92,7 +92,7 @@ def spec_of(model: VehicleModel, values: list[Any]) -> VehicleSpec:
     if len(values) < _FIELDS:
         raise ActorError(f"expected {_FIELDS} fields of VehiclePhysicsControl, got {len(values)}")
     if len(values[_WHEELS]) != PHYSICS_WHEELS:
-        # As CARLA's server, which keeps what was and logs an error.
+        # CARLA's server does the same: it keeps what was and logs an error.
         raise ActorError(f"expected {PHYSICS_WHEELS} wheels, got {len(values[_WHEELS])}")
     base, normal, wheels = model.spec(), default_control(model), values[_WHEELS]
     mass_kg, drag = finite((values[_MASS], values[_DRAG]))

@@ -9,9 +9,9 @@ from time import perf_counter
 import numpy as np
 
 from simulator.benchmarks.render import traffic
-from simulator.paths import user_path
-from simulator.render.renderer import view_of
+from simulator.render.view import view_of
 from simulator.sensors.lidar import LidarScan, LidarSpec
+from simulator.system.commands import user_path
 from simulator.types import F64, Camera, Pose, Weather
 from simulator.world.scene import Scene, SceneOptions, SceneStore
 

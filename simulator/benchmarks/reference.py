@@ -1,4 +1,4 @@
-"""Command: the small pictures that stand for the look; a test compares with those in the tree.
+"""Command: draws small pictures that stand for all; a test compares with those in the tree.
 
 `python -m simulator.benchmarks.reference tests/simulator/look`
 """
@@ -15,10 +15,10 @@ import numpy as np
 
 from simulator.benchmarks.render import traffic
 from simulator.maps import load_town
-from simulator.paths import user_path
 from simulator.render.renderer import Renderer
-from simulator.render.version import LOOK_VERSION
+from simulator.render.version import RENDER_VERSION
 from simulator.scenery import grow
+from simulator.system.commands import user_path
 from simulator.types import U8, Camera, Pose, Town, Weather
 
 TOWN = "Town02"
@@ -54,14 +54,14 @@ def grown() -> tuple[Renderer, Town]:
 
 
 def folder_of(root: Path) -> Path:
-    """Where the pictures of this look lie."""
-    return root / f"version_{LOOK_VERSION}"
+    """Where the pictures of this version lie."""
+    return root / f"version_{RENDER_VERSION}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the pictures as PNG files."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("root", type=user_path, help="directory with a folder for each look")
+    parser.add_argument("root", type=user_path, help="directory with a folder for each version")
     folder = folder_of(parser.parse_args(arguments).root)
     folder.mkdir(parents=True, exist_ok=True)
     renderer, town = grown()

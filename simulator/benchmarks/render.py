@@ -10,10 +10,10 @@ import carla
 import numpy as np
 
 from simulator.maps import load_town
-from simulator.paths import user_path
 from simulator.render.choice import DEFAULT, RENDERERS, describe, make_renderer
 from simulator.render.renderer import Renderer
 from simulator.scenery import grow
+from simulator.system.commands import user_path
 from simulator.types import Camera, Drawable, Pose, Town, Weather
 
 WEATHERS = {

@@ -17,9 +17,9 @@ from time import perf_counter
 import carla
 import numpy as np
 
-from simulator import launch
 from simulator.render.choice import DEFAULT, RENDERERS
-from simulator.terminal import lenient_output
+from simulator.system import launch
+from simulator.system.commands import lenient_output
 
 KINDS = ("rgb", "semantic_segmentation", "depth")
 RESOLUTIONS = ((200, 88), (400, 300), (800, 600))

@@ -70,7 +70,7 @@ _SENSOR_ROLES = (
     "front", "back", "left", "right", "front_left", "front_right", "back_left", "back_right",
 )  # fmt: skip
 FRICTION_TRIGGER = "static.trigger.friction"
-# What has neither size nor motion of its own.
+# These have neither size nor motion of their own.
 _PLAIN = ("controller.ai.walker", "util.actor.empty")
 
 

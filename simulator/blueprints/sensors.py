@@ -1,11 +1,36 @@
-"""Attributes of the sensors: name, type (bool, int, float, string), then the recommended values.
+"""Sensors: the kind of each, and its attributes with their recommended values.
 
-Names and defaults as in CARLA 0.9.16, `Carla/Actor/ActorBlueprintFunctionLibrary.cpp`.
+A row of attributes is name, type (bool, int, float, string), then the recommended values. Names
+and defaults are as in CARLA 0.9.16, `Carla/Actor/ActorBlueprintFunctionLibrary.cpp`.
 """
 
 from __future__ import annotations
 
+from simulator.net.wire import SensorType
+
 Row = tuple[str, ...]
+
+CAMERAS = {
+    "sensor.camera.rgb": SensorType.RGB,
+    "sensor.camera.depth": SensorType.DEPTH,
+    "sensor.camera.semantic_segmentation": SensorType.SEMANTIC,
+    "sensor.camera.instance_segmentation": SensorType.INSTANCE,
+    "sensor.camera.normals": SensorType.NORMALS,
+    "sensor.camera.optical_flow": SensorType.OPTICAL_FLOW,
+    "sensor.camera.dvs": SensorType.DVS,
+    "sensor.camera.cosmos_visualization": SensorType.COSMOS,
+}
+SENSOR_TYPES = {
+    **CAMERAS,
+    "sensor.other.collision": SensorType.COLLISION,
+    "sensor.other.gnss": SensorType.GNSS,
+    "sensor.other.imu": SensorType.IMU,
+    "sensor.other.obstacle": SensorType.OBSTACLE,
+    "sensor.other.radar": SensorType.RADAR,
+    "sensor.lidar.ray_cast": SensorType.LIDAR,
+    "sensor.lidar.ray_cast_semantic": SensorType.SEMANTIC_LIDAR,
+}
+CLIENT_SIDE_SENSOR = "sensor.other.lane_invasion"
 
 _TICK: Row = ("sensor_tick", "f", "0.0")
 
@@ -188,7 +213,7 @@ _V2X: tuple[Row, ...] = (
     ("noise_vel_stddev_x", "f", "0.0"),
 )
 
-# In the library, since scripts look them up by name; to spawn one is an error that says so.
+# These are in the library, since scripts look them up by name; spawning one is an error.
 UNSIMULATED_ATTRIBUTES: dict[str, tuple[Row, ...]] = {
     "sensor.other.rss": (),
     "sensor.other.v2x": _V2X,

@@ -52,7 +52,7 @@ class VehicleModel(NamedTuple):
 
     @property
     def wheels(self) -> int:
-        """How many wheels it shows, as the blueprint attribute says; see `PHYSICS_WHEELS`."""
+        """The number of wheels that the blueprint attribute names; see `PHYSICS_WHEELS`."""
         return 2 if self.base_type in ("motorcycle", "bicycle") else 4
 
     @property
@@ -62,12 +62,12 @@ class VehicleModel(NamedTuple):
 
     @property
     def has_doors(self) -> bool:
-        """Whether its doors open: those of CARLA's newer four-wheelers do."""
+        """Whether the model's doors open: those of CARLA's newer four-wheelers do."""
         return self.blueprint in _WITH_DOORS
 
     @property
     def doors(self) -> int:
-        """Bits of VehicleDoor that it has: of vans and trucks those beside the driver's seat."""
+        """Bits of VehicleDoor: vans and trucks have only the doors beside the driver's seat."""
         if not self.has_doors:
             return 0
         if self.base_type != "car":
@@ -119,7 +119,7 @@ DRAG_COEFFICIENT = 0.3  # what CARLA reports for nearly every vehicle
 TYRE_FRICTION = 3.5  # what CARLA reports for its tyres
 # The equations of motion divide by it; with it a vehicle loses a millionth of a m/s each second.
 _LEAST_FRICTION = 1e-7
-# Of every vehicle: CARLA's two-wheelers, too, stand on four in PhysX, two on each axle.
+# Every vehicle has four: CARLA's two-wheelers, too, stand on four in PhysX, two on each axle.
 PHYSICS_WHEELS = 4
 
 _TAGS = {

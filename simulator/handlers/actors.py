@@ -15,13 +15,13 @@ from simulator.world.spawning import spawn
 
 def actors_by_id(context: Context, ids: list[int]) -> list[Any]:
     """The actors that are alive among those asked for."""
-    found = (context.server.episode.actors.find(i) for i in ids)
+    found = (context.world.episode.actors.find(i) for i in ids)
     return [actor.describe() for actor in found if actor is not None]
 
 
 def spectator(context: Context) -> list[Any]:
     """The spectator."""
-    return context.server.episode.spectator.describe()
+    return context.world.episode.spectator.describe()
 
 
 def create(
@@ -29,12 +29,12 @@ def create(
     attachment: int = 0, bone: str = "", wanted_id: int = 0,
 ) -> Actor:  # fmt: skip
     """Spawn an actor and, if it is a sensor, give it its stream."""
-    server, at = context.server, pose_of(pose)
+    world, at = context.world, pose_of(pose)
     hold = (parent_id, attachment, bone)
-    actor = spawn(server.episode, server.library, description, at, *hold, wanted_id)
+    actor = spawn(world.episode, world.library, description, at, *hold, wanted_id)
     context.has_spawned = True
     if isinstance(actor, Sensor):
-        actor.token = server.streams.token(actor.stream_id)
+        actor.token = context.host.token(actor.stream_id)
     return actor
 
 
@@ -55,19 +55,19 @@ def spawn_attached(
 
 def destroy(context: Context, actor_id: int) -> bool:
     """Remove an actor."""
-    if not context.server.episode.destroy(actor_id):
+    if not context.world.episode.destroy(actor_id):
         raise ActorError(f"unable to destroy actor: not found: id {actor_id}")
     return True
 
 
 def box(context: Context, actor_id: int) -> list[Any]:
-    """The bounding box of an actor; of one that is gone, the last."""
-    gone = context.server.episode.gone.get(actor_id)
+    """The bounding box of an actor, also after it has gone."""
+    gone = context.world.episode.gone.get(actor_id)
     return gone if gone is not None else _any(context, actor_id).box()
 
 
 def _any(context: Context, actor_id: int) -> Actor:
-    return context.server.episode.actors.get(actor_id, Actor)
+    return context.world.episode.actors.get(actor_id, Actor)
 
 
 def _body(context: Context, actor_id: int) -> Actor:
@@ -83,12 +83,12 @@ def set_location(context: Context, actor_id: int, location: list[float]) -> None
     actor = _any(context, actor_id)
     base = actor.relative if actor.relative is not None else actor.pose
     x, y, z = finite(location)
-    context.server.episode.place(actor, base._replace(x=x, y=y, z=z))
+    context.world.episode.place(actor, base._replace(x=x, y=y, z=z))
 
 
 def set_transform(context: Context, actor_id: int, pose: list[Any]) -> None:
     """Move an actor; relative to its parent if it has one."""
-    context.server.episode.place(_any(context, actor_id), pose_of(pose))
+    context.world.episode.place(_any(context, actor_id), pose_of(pose))
 
 
 def _triple(values: list[float]) -> tuple[float, float, float]:
@@ -99,48 +99,48 @@ def _triple(values: list[float]) -> tuple[float, float, float]:
 def set_velocity(context: Context, actor_id: int, velocity: list[float]) -> None:
     """Set the velocity, m/s in the world frame."""
     _body(context, actor_id)
-    context.server.episode.physics.set_velocity(actor_id, _triple(velocity))
+    context.world.episode.physics.set_velocity(actor_id, _triple(velocity))
 
 
 def set_angular_velocity(context: Context, actor_id: int, velocity: list[float]) -> None:
     """Set the angular velocity, deg/s."""
     _body(context, actor_id)
-    context.server.episode.physics.set_angular_velocity(actor_id, _triple(velocity))
+    context.world.episode.physics.set_angular_velocity(actor_id, _triple(velocity))
 
 
 def hold_velocity(context: Context, actor_id: int, velocity: list[float]) -> None:
     """Hold a velocity in the actor's own frame, m/s."""
     _body(context, actor_id)
-    context.server.episode.physics.set_constant_velocity(actor_id, _triple(velocity))
+    context.world.episode.physics.set_constant_velocity(actor_id, _triple(velocity))
 
 
 def release_velocity(context: Context, actor_id: int) -> None:
-    """Hold it no longer."""
+    """Hold the velocity no longer."""
     _body(context, actor_id)
-    context.server.episode.physics.set_constant_velocity(actor_id, None)
+    context.world.episode.physics.set_constant_velocity(actor_id, None)
 
 
 def add_impulse(context: Context, actor_id: int, impulse: list[float]) -> None:
     """Push once, N s."""
     _body(context, actor_id)
-    context.server.episode.physics.add_impulse(actor_id, _triple(impulse))
+    context.world.episode.physics.add_impulse(actor_id, _triple(impulse))
 
 
 def add_force(context: Context, actor_id: int, force: list[float]) -> None:
     """Push during the next step, N."""
     _body(context, actor_id)
-    context.server.episode.physics.add_force(actor_id, _triple(force))
+    context.world.episode.physics.add_force(actor_id, _triple(force))
 
 
 def add_angular_impulse(context: Context, actor_id: int, impulse: list[float]) -> None:
     """Twist once, kg m^2 deg/s."""
     _body(context, actor_id)
-    context.server.episode.physics.add_angular_impulse(actor_id, _triple(impulse))
+    context.world.episode.physics.add_angular_impulse(actor_id, _triple(impulse))
 
 
 def add_torque(context: Context, actor_id: int, torque: list[float]) -> None:
     """Twist during the next step, N m."""
-    delta_s = context.server.settings.delta_s
+    delta_s = context.world.settings.delta_s
     scaled = [v * delta_s * 57.29577951308232 for v in finite(torque)]  # the impulse is in degrees
     add_angular_impulse(context, actor_id, scaled)
 
@@ -170,16 +170,16 @@ def _lever(actor: Actor, push: list[float], place: list[float]) -> float:
 def set_enable_gravity(context: Context, actor_id: int, on: bool) -> None:
     """Give an actor its weight or take it; one without a body has none."""
     if _any(context, actor_id).has_body:
-        context.server.episode.physics.set_gravity(actor_id, bool(on))
+        context.world.episode.physics.set_gravity(actor_id, bool(on))
 
 
 def set_simulate_physics(context: Context, actor_id: int, on: bool) -> None:
     """Switch the physics of an actor; one without a body, or one that is gone, has none."""
-    if actor_id in context.server.episode.gone:
+    if actor_id in context.world.episode.gone:
         return
     actor = _any(context, actor_id)
     if actor.has_body:
-        context.server.episode.physics.set_simulate(actor_id, bool(on))
+        context.world.episode.physics.set_simulate(actor_id, bool(on))
     if isinstance(actor, Vehicle):
         actor.wheels.is_free = not on
 
@@ -187,26 +187,26 @@ def set_simulate_physics(context: Context, actor_id: int, on: bool) -> None:
 def set_collisions(context: Context, actor_id: int, on: bool) -> None:
     """Switch the contacts of an actor; one without a body has none to switch."""
     if _any(context, actor_id).has_body:
-        context.server.episode.physics.set_collisions(actor_id, bool(on))
+        context.world.episode.physics.set_collisions(actor_id, bool(on))
 
 
 def walk(context: Context, actor_id: int, control: list[Any]) -> None:
     """Apply a WalkerControl: direction, speed, jump."""
-    walker = context.server.episode.actors.get(actor_id, Walker)
+    walker = context.world.episode.actors.get(actor_id, Walker)
     (speed,) = finite([control[1]])
     walker.direction, walker.speed = _triple(control[0]), speed
     walker.jump = bool(control[2])
     walker.is_led = False
     if walker.has_body:
-        context.server.episode.physics.walk(actor_id, walker.direction, walker.speed)
+        context.world.episode.physics.walk(actor_id, walker.direction, walker.speed)
 
 
 def set_walker_state(context: Context, actor_id: int, pose: list[Any], speed: float) -> None:
     """Put a walker somewhere and let it walk on the way it looks; the AI controller's command."""
-    walker = context.server.episode.actors.get(actor_id, Walker)
+    walker = context.world.episode.actors.get(actor_id, Walker)
     target = pose_of(pose)
     # The crowd's places are on the ground, a walker's origin is in its middle.
-    context.server.episode.place(walker, target._replace(z=target.z + walker.half_extent[2]))
+    context.world.episode.place(walker, target._replace(z=target.z + walker.half_extent[2]))
     forward = target.rotation_matrix()[:, 0]
     walk(context, actor_id, [[float(v) for v in forward], speed, False])
     walker.is_led = True
@@ -214,12 +214,12 @@ def set_walker_state(context: Context, actor_id: int, pose: list[Any], speed: fl
 
 def set_dead(context: Context, actor_id: int) -> None:
     """Let a walker that a car has hit die: nothing meets it any more, and soon it is gone."""
-    walker = context.server.episode.actors.get(actor_id, Walker)
+    walker = context.world.episode.actors.get(actor_id, Walker)
     if walker.dead_since_s is None:
         walker.dead_since_s = walker.age_s
     walker.is_led, walker.speed = False, 0.0
     if walker.has_body:
-        physics = context.server.episode.physics
+        physics = context.world.episode.physics
         physics.walk(actor_id, walker.direction, 0.0)
         physics.set_collisions(actor_id, False)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from simulator.errors import ActorError, LookupFailed
-from simulator.handlers import actors, lights, session, vehicles
+from simulator.handlers import actors, episode, lights, vehicles
 from simulator.handlers.method import Context, Method
 from simulator.net import wire
 from simulator.net.listening import one_line
@@ -45,18 +45,18 @@ COMMANDS = (
     Command("ShowDebugTelemetry", vehicles.show_telemetry),
     Command("SetVehicleLightState", vehicles.set_light_state),
     Command("ApplyLocation", actors.set_location),
-    Command("ConsoleCommand", session.console_command),
+    Command("ConsoleCommand", episode.console_command),
     Command("SetTrafficLightState", lights.set_state),
 )
 
 
 def apply_batch(context: Context, commands: list[Any], do_tick: bool = False) -> list[Any]:
     """Run commands in their order; each result is the actor's id or an error."""
-    with context.server.lock:
+    with context.world.lock:
         results = [_answer(context, command[0]) for command in commands]
-    context.server.note_batch()
+    context.host.note_batch()
     if do_tick:
-        context.server.tick_cue(context.connection)
+        context.host.tick_cue(context.connection)
     return results
 
 

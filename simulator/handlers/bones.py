@@ -16,11 +16,11 @@ from simulator.types import Pose
 
 
 def _actor(context: Context, actor_id: int) -> Actor:
-    return context.server.episode.actors.get(actor_id, Actor)
+    return context.world.episode.actors.get(actor_id, Actor)
 
 
 def _walker(context: Context, actor_id: int) -> Walker:
-    return context.server.episode.actors.get(actor_id, Walker)
+    return context.world.episode.actors.get(actor_id, Walker)
 
 
 def _components(actor: Actor) -> dict[str, Pose]:
@@ -41,7 +41,7 @@ def _component(actor: Actor, name: str) -> Pose:
 
 
 def component_names(context: Context, actor_id: int) -> list[str]:
-    """Names of its components."""
+    """Names of an actor's components."""
     return list(_components(_actor(context, actor_id)))
 
 
@@ -57,23 +57,23 @@ def component_relative(context: Context, actor_id: int, name: str) -> list[Any]:
 
 
 def bone_names(context: Context, actor_id: int) -> list[str]:
-    """Names of its bones."""
+    """Names of an actor's bones."""
     return [bone.name for bone in bones_of(_actor(context, actor_id))]
 
 
 def bones_world(context: Context, actor_id: int) -> list[Any]:
-    """Bones in the world, in the order of the names."""
+    """Poses of an actor's bones in the world, in the order of the names."""
     return [wire.transform(bone.world) for bone in bones_of(_actor(context, actor_id))]
 
 
 def bones_relative(context: Context, actor_id: int) -> list[Any]:
-    """Bones relative to their parent bones, in the order of the names."""
+    """Poses of an actor's bones relative to their parent bones, in the order of the names."""
     return [wire.transform(bone.relative) for bone in bones_of(_actor(context, actor_id))]
 
 
 def vehicle_bones_world(context: Context, actor_id: int) -> list[Any]:
     """Base and wheels of a vehicle in the world."""
-    vehicle = context.server.episode.actors.get(actor_id, Vehicle)
+    vehicle = context.world.episode.actors.get(actor_id, Vehicle)
     return [wire.transform(bone.world) for bone in vehicle_bones(vehicle)]
 
 
@@ -104,7 +104,7 @@ def set_bones(context: Context, actor_id: int, control: list[Any]) -> None:
 
 
 def blend_pose(context: Context, actor_id: int, share: float) -> None:
-    """How much of the pose that was set holds: 0 nothing, 1 all."""
+    """Set how much of the pose that was set holds: 0 nothing, 1 all."""
     walker = _walker(context, actor_id)
     (value,) = finite([share])
     walker.bones.blend = min(max(value, 0.0), 1.0)

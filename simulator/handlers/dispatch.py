@@ -3,51 +3,34 @@
 from __future__ import annotations
 
 import logging
-import threading
 import traceback
 from pathlib import Path
-from time import sleep
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from simulator.errors import ActorError, LookupFailed
-from simulator.handlers.method import Context
+from simulator.handlers.method import Context, Host
 from simulator.handlers.registry import METHODS, UNSUPPORTED
 from simulator.net import wire
 from simulator.net.listening import one_line
-
-if TYPE_CHECKING:
-    from simulator.net.rpc import Connection
-    from simulator.server import Server
+from simulator.net.rpc import Connection
+from simulator.recorder.state import RecorderState
+from simulator.world.world import World
 
 logger = logging.getLogger(__name__)
-
-_PACE_S = 0.005
-LOAD = "load_new_episode"
 
 
 class Dispatcher:
     """Answers the requests of all connections."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
-
-    def handle(self, connection: Connection, request: wire.Request) -> None:
-        """Answer now, or later if the call takes long or must wait for a map change."""
-        server = self._server
-        if request.method == LOAD:
-            args = (connection, request)
-            threading.Thread(target=server.load_episode, args=args, daemon=True).start()
-            return
-        if server.is_growing:
-            # A Traffic Manager that polls without a pause would slow the growth down.
-            sleep(_PACE_S)
-        if not server.park(connection, request):
-            self.answer(connection, request)
+    def __init__(self, world: World, recorder: RecorderState, host: Host) -> None:
+        self._world = world
+        self._recorder = recorder
+        self._host = host
 
     def answer(self, connection: Connection, request: wire.Request) -> None:
         """Do what is asked and send the result."""
         logger.debug("%s %s", request.method, request.args)
-        context = Context(self._server, connection)
+        context = Context(self._world, self._recorder, self._host, connection)
         if request.method in METHODS:
             result = self._call(context, request)
         elif request.method in UNSUPPORTED:
@@ -60,7 +43,7 @@ class Dispatcher:
             return
         message = _packed(request, result)
         if context.has_spawned and not request.is_asynchronous:
-            self._server.answer_when_seen(connection, message)
+            self._host.answer_when_seen(connection, message)
         else:
             connection.answer(message)
 
@@ -68,7 +51,7 @@ class Dispatcher:
         method = METHODS[request.method]
         try:
             if method.is_locked:
-                with self._server.lock:
+                with self._world.lock:
                     return wire.wrap(method.form, method.function(context, *request.args))
             return wire.wrap(method.form, method.function(context, *request.args))
         except ActorError as err:
@@ -77,8 +60,8 @@ class Dispatcher:
                 logger.info("%s: %s", request.method, one_line(err))
             return wire.wrap_error(method.form, text)
         except Exception as err:
-            # Mostly arguments that do not have the shape the protocol gives them. Whatever it is,
-            # the client must get an answer: it would wait for it until its timeout.
+            # Mostly the arguments do not have the shape that the protocol gives them. Whatever it
+            # is, the client must get an answer: it would wait for it until its timeout.
             text = one_line(repr(err))
             where = _place_of(err)
             logger.warning(

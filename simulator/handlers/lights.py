@@ -15,61 +15,61 @@ _HEAD_HALF_EXTENT = (0.1, 0.25, 0.6)
 
 
 def _index(context: Context, actor_id: int) -> int:
-    return context.server.episode.actors.get(actor_id, TrafficLight).index
+    return context.world.episode.actors.get(actor_id, TrafficLight).index
 
 
 def set_state(context: Context, actor_id: int, state: int) -> None:
     """Switch a light."""
-    context.server.episode.lights.set_state(_index(context, actor_id), int(state))
+    context.world.episode.lights.set_state(_index(context, actor_id), int(state))
 
 
 def set_green_time(context: Context, actor_id: int, seconds: float) -> None:
-    """How long it stays green."""
-    context.server.episode.lights.set_times(_index(context, actor_id), green_s=float(seconds))
+    """Set how long a light stays green."""
+    context.world.episode.lights.set_times(_index(context, actor_id), green_s=float(seconds))
 
 
 def set_yellow_time(context: Context, actor_id: int, seconds: float) -> None:
-    """How long it stays yellow."""
-    context.server.episode.lights.set_times(_index(context, actor_id), yellow_s=float(seconds))
+    """Set how long a light stays yellow."""
+    context.world.episode.lights.set_times(_index(context, actor_id), yellow_s=float(seconds))
 
 
 def set_red_time(context: Context, actor_id: int, seconds: float) -> None:
-    """How long all lights of the group stay red after its yellow."""
-    context.server.episode.lights.set_times(_index(context, actor_id), red_s=float(seconds))
+    """Set how long all lights of the group stay red after the yellow of this one."""
+    context.world.episode.lights.set_times(_index(context, actor_id), red_s=float(seconds))
 
 
 def freeze(context: Context, actor_id: int, on: bool) -> None:
-    """Stop or continue its cycle."""
-    context.server.episode.lights.freeze(_index(context, actor_id), bool(on))
+    """Stop or continue the cycle of a light."""
+    context.world.episode.lights.freeze(_index(context, actor_id), bool(on))
 
 
 def freeze_all(context: Context, on: bool) -> None:
     """Stop or continue all cycles."""
-    episode = context.server.episode
+    episode = context.world.episode
     for actor in episode.light_actors:
         episode.lights.freeze(actor.index, bool(on))
 
 
 def reset_group(context: Context, actor_id: int) -> None:
-    """Begin the cycle of its group anew."""
-    context.server.episode.lights.reset_group(_index(context, actor_id))
+    """Begin the cycle of a light's group anew."""
+    context.world.episode.lights.reset_group(_index(context, actor_id))
 
 
 def reset_all(context: Context) -> None:
     """Begin all cycles anew."""
-    context.server.episode.lights.reset()
+    context.world.episode.lights.reset()
 
 
 def group(context: Context, actor_id: int) -> list[int]:
-    """Actors of the lights that change together with it."""
-    episode = context.server.episode
+    """Actors of the lights that change together with a light."""
+    episode = context.world.episode
     indices = episode.lights.group(_index(context, actor_id))
     return [episode.light_actors[i].actor_id for i in indices]
 
 
 def boxes(context: Context, actor_id: int) -> list[Any]:
-    """World boxes of its heads."""
-    return head_boxes(context.server.episode.actors.get(actor_id, TrafficLight))
+    """World boxes of the heads of a light."""
+    return head_boxes(context.world.episode.actors.get(actor_id, TrafficLight))
 
 
 def head_boxes(actor: TrafficLight) -> list[Any]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import ipaddress
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from simulator.actors.models import Actor
 from simulator.errors import ActorError
@@ -17,24 +16,22 @@ from simulator.quantities import finite, pose_of
 from simulator.recorder import reports
 from simulator.recorder.recording import Created, NoRecording, Recorder, open_recording
 from simulator.recorder.replayer import Replayer, ReplayOptions
+from simulator.recorder.state import RecorderState
 from simulator.world.spawning import COLLISION
-
-if TYPE_CHECKING:
-    from simulator.server import Server
 
 _ASIDE_M = 300.0  # above its place, where an actor is made that has no room there yet
 
 
-def _path(server: Server, name: str) -> Path:
+def _path(state: RecorderState, name: str) -> Path:
     """Where a recording is: in the server's folder, or anywhere for clients of this machine.
 
     Clients that come over a network must not name files, for nobody asks who they are.
     """
-    folder, path = server.options.recordings, Path(name)
+    folder, path = state.folder, Path(name)
     if not name.strip() or "\0" in name:
         raise ActorError("expected the name of a recording, got an empty one")
     if path.is_absolute():
-        if not _is_loopback(server.options.host):
+        if not state.takes_any_path:
             raise ActorError(f"expected a name below {folder}, got {name!r}")
         return path
     found = (folder / path).resolve()
@@ -43,15 +40,8 @@ def _path(server: Server, name: str) -> Path:
     return found
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _in_words(report: Callable[..., str]) -> Callable[..., str]:
-    """As CARLA does: the answer says that a file is missing, which is no error."""
+    """Let the answer say that a file is missing, which is no error in CARLA."""
 
     @functools.wraps(report)
     def answer(context: Context, *args: Any) -> str:
@@ -65,39 +55,39 @@ def _in_words(report: Callable[..., str]) -> Callable[..., str]:
 
 def start_recorder(context: Context, name: str, additional: bool = False) -> str:
     """Write everything that moves into a file from now on; returns its path."""
-    server = context.server
-    path = _path(server, name)
+    path = _path(context.recorder, name)
     stop_recorder(context)
-    server.tape.recorder = Recorder(path, server.episode, additional=bool(additional))
+    episode = context.world.episode
+    context.recorder.recorder = Recorder(path, episode, additional=bool(additional))
     return str(path)
 
 
 def stop_recorder(context: Context) -> None:
     """End the recording, if there is one."""
-    tape = context.server.tape
-    if tape.recorder is not None:
-        tape.recorder.close()
-        tape.recorder = None
+    state = context.recorder
+    if state.recorder is not None:
+        state.recorder.close()
+        state.recorder = None
 
 
 @_in_words
 def file_info(context: Context, name: str, show_all: bool) -> str:
     """What a recording holds."""
-    path = _path(context.server, name)
+    path = _path(context.recorder, name)
     return reports.file_info(open_recording(path), show_all=bool(show_all))
 
 
 @_in_words
 def collisions(context: Context, name: str, first: int, second: int) -> str:
     """The contacts of a recording."""
-    recording = open_recording(_path(context.server, name))
+    recording = open_recording(_path(context.recorder, name))
     return reports.collisions(recording, int(first) & 0xFF, int(second) & 0xFF)
 
 
 @_in_words
 def blocked(context: Context, name: str, least_s: float, least_m: float) -> str:
     """The vehicles of a recording that stood still."""
-    recording = open_recording(_path(context.server, name))
+    recording = open_recording(_path(context.recorder, name))
     return reports.blocked(recording, *finite((least_s, least_m)))
 
 
@@ -107,9 +97,9 @@ def replay(
     with_sensors: bool = False, offset: list[Any] | None = None,
 ) -> str:  # fmt: skip
     """Play a recording back in the running episode, which must be in the same town."""
-    server = context.server
-    recording = open_recording(_path(server, name))
-    here = server.episode.map_name.removesuffix("_Opt")
+    episode = context.world.episode
+    recording = open_recording(_path(context.recorder, name))
+    here = episode.map_name.removesuffix("_Opt")
     if recording.map_name.removesuffix("_Opt") != here:
         raise ActorError(
             f"{recording.path} was recorded in {recording.map_name}, but the world is {here}: "
@@ -117,17 +107,17 @@ def replay(
         )
     stop_replayer(context, keep=True)
     start, length = finite((start_s, duration_s))
-    tape = server.tape
+    state = context.recorder
     options = ReplayOptions(
         start, length, int(follow_id), bool(with_sensors),
         pose_of(offset) if offset is not None else ReplayOptions().offset,
-        tape.ignores_hero, tape.ignores_spectator,
+        state.ignores_hero, state.ignores_spectator,
     )  # fmt: skip
 
     def spawn(actor: Created, parent_id: int) -> Actor:
         return _spawn(context, actor, parent_id)
 
-    tape.replayer = Replayer(recording, server.episode, options, spawn, tape.time_factor)
+    state.replayer = Replayer(recording, episode, options, spawn, state.time_factor)
     return f"Replaying File: {recording.path}\nMap: {recording.map_name}"
 
 
@@ -136,7 +126,7 @@ def _spawn(context: Context, actor: Created, parent_id: int) -> Actor:
 
     As in CARLA it gets the id that it had, if no living actor has that.
     """
-    uid = context.server.library[actor.blueprint].uid if _is_known(context, actor) else 0
+    uid = context.world.library[actor.blueprint].uid if _is_known(context, actor) else 0
     description = [uid, actor.blueprint, actor.attributes]
     pose = [list(actor.pose[:3]), list(actor.pose[3:])]
     try:
@@ -149,34 +139,34 @@ def _spawn(context: Context, actor: Created, parent_id: int) -> Actor:
 
 
 def _is_known(context: Context, actor: Created) -> bool:
-    return actor.blueprint in context.server.library
+    return actor.blueprint in context.world.library
 
 
 def stop_replayer(context: Context, keep: bool = True) -> None:
     """End the replay, if there is one; its actors stay or go."""
-    tape = context.server.tape
-    if tape.replayer is not None:
-        tape.replayer.stop(keep=bool(keep))
-        tape.replayer = None
+    state = context.recorder
+    if state.replayer is not None:
+        state.replayer.stop(keep=bool(keep))
+        state.replayer = None
 
 
 def set_time_factor(context: Context, factor: float) -> None:
-    """How fast replays run, 1 as recorded."""
+    """Set how fast replays run, 1 as recorded."""
     (value,) = finite([factor])
-    tape = context.server.tape
-    tape.time_factor = max(value, 0.0)
-    if tape.replayer is not None:
-        tape.replayer.time_factor = tape.time_factor
+    state = context.recorder
+    state.time_factor = max(value, 0.0)
+    if state.replayer is not None:
+        state.replayer.time_factor = state.time_factor
 
 
 def set_ignore_hero(context: Context, on: bool) -> None:
-    """Whether replays leave out vehicles with the role name `hero`."""
-    context.server.tape.ignores_hero = bool(on)
+    """Set whether replays leave out vehicles with the role name `hero`."""
+    context.recorder.ignores_hero = bool(on)
 
 
 def set_ignore_spectator(context: Context, on: bool) -> None:
-    """Whether replays leave the spectator where it is."""
-    context.server.tape.ignores_spectator = bool(on)
+    """Set whether replays leave the spectator where it is."""
+    context.recorder.ignores_spectator = bool(on)
 
 
 METHODS = {

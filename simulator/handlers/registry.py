@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from simulator.handlers import actors as handlers_actors
-from simulator.handlers import batch as handlers_batch
-from simulator.handlers import bones as handlers_bones
-from simulator.handlers import lights as handlers_lights
-from simulator.handlers import recorder as handlers_recorder
-from simulator.handlers import session as handlers_session
-from simulator.handlers import vehicles as handlers_vehicles
-from simulator.handlers import world as handlers_world
+from simulator.handlers import (
+    actors,
+    batch,
+    bones,
+    episode,
+    lights,
+    recorder,
+    vehicles,
+    world,
+)
 from simulator.handlers.method import Method
 from simulator.net.wire import Form
 
 METHODS: dict[str, Method] = {
-    **handlers_session.METHODS,
-    **handlers_actors.METHODS,
-    **handlers_vehicles.METHODS,
-    **handlers_lights.METHODS,
-    **handlers_world.METHODS,
-    **handlers_batch.METHODS,
-    **handlers_bones.METHODS,
-    **handlers_recorder.METHODS,
+    **episode.METHODS,
+    **actors.METHODS,
+    **vehicles.METHODS,
+    **lights.METHODS,
+    **world.METHODS,
+    **batch.METHODS,
+    **bones.METHODS,
+    **recorder.METHODS,
 }
 
 # Their callers get an error that names the method, in the form in which the client expects it.

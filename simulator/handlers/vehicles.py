@@ -20,7 +20,7 @@ _ALL_DOORS = 6  # VehicleDoor.All
 
 
 def _vehicle(context: Context, actor_id: int) -> Vehicle:
-    return context.server.episode.actors.get(actor_id, Vehicle)
+    return context.world.episode.actors.get(actor_id, Vehicle)
 
 
 def control(context: Context, actor_id: int, values: list[Any]) -> None:
@@ -35,7 +35,7 @@ def control(context: Context, actor_id: int, values: list[Any]) -> None:
         manual_gear_shift=bool(values[5]),
         gear=min(max(int(values[6]), -1), _TOP_GEAR),
     )
-    context.server.episode.drive(_vehicle(context, actor_id), order)
+    context.world.episode.drive(_vehicle(context, actor_id), order)
 
 
 def ackermann(context: Context, actor_id: int, values: list[float]) -> None:
@@ -52,7 +52,7 @@ def ackermann_settings(context: Context, actor_id: int) -> list[float]:
 
 
 def set_ackermann_settings(context: Context, actor_id: int, values: list[float]) -> None:
-    """Change them."""
+    """Change the AckermannControllerSettings."""
     _vehicle(context, actor_id).controller.gains = AckermannGains(*finite(values))
 
 
@@ -69,7 +69,7 @@ def apply_physics_control(context: Context, actor_id: int, values: list[Any]) ->
     vehicle.physics_control = list(values)
     vehicle.road_friction = None
     if vehicle.has_body:
-        context.server.episode.physics.set_spec(actor_id, vehicle.spec)
+        context.world.episode.physics.set_spec(actor_id, vehicle.spec)
 
 
 def light_state(context: Context, actor_id: int) -> list[int]:
@@ -86,7 +86,7 @@ def set_light_state(context: Context, actor_id: int, state: list[int] | int) -> 
 
 def light_states(context: Context) -> list[list[int]]:
     """Lamps of all vehicles; the Traffic Manager asks in every step."""
-    vehicles = context.server.episode.actors.of(Vehicle)
+    vehicles = context.world.episode.actors.of(Vehicle)
     return [[vehicle.actor_id, vehicle.light_flags] for vehicle in vehicles]
 
 
@@ -103,7 +103,7 @@ def _wheel(vehicle: Vehicle, wheel: int) -> int:
 
 
 def _front_wheels(vehicle: Vehicle) -> int:
-    """How many of the first wheels steer; of two-wheelers 1 is `Back_Wheel`."""
+    """How many of the first wheels steer; wheel 1 of a two-wheeler is its `Back_Wheel`."""
     return vehicle.model.wheels // 2
 
 
@@ -166,18 +166,18 @@ def _doors(vehicle: Vehicle, door: int) -> int:
 
 
 def show_telemetry(context: Context, actor_id: int, on: bool) -> None:
-    """Accepted: CARLA writes these numbers into the server's window, and here is none."""
+    """Do nothing: CARLA writes these numbers into the server's window, and here is none."""
     del on
     _vehicle(context, actor_id)
 
 
 def restore_physx(context: Context, actor_id: int) -> None:
-    """Nothing to restore: no vehicle ever leaves the physics of this server."""
+    """Do nothing: no vehicle ever leaves the physics of this server."""
     _vehicle(context, actor_id)
 
 
 def set_autopilot(context: Context, actor_id: int, on: bool) -> None:
-    """Nothing to do here: the Traffic Manager drives from inside the client."""
+    """Do nothing: the Traffic Manager drives from inside the client."""
     del on
     _vehicle(context, actor_id)
 

@@ -20,7 +20,7 @@ from simulator.quantities import finite
 from simulator.sensors.measure import TAG_WORDS
 from simulator.types import F64, Obstacle, Pose, Tag
 from simulator.world import rays
-from simulator.world.map_layers import EVERYTHING, STREET_LIGHTS, Outfit, missing
+from simulator.world.map_layers import EVERYTHING, STREET_LIGHTS, MapLayers, missing
 
 _ANY = 255
 _DIFFUSE = 2  # MaterialParameter
@@ -30,8 +30,8 @@ _SHORTEST_M = 1e-6  # of a direction
 
 def _chosen(context: Context, tag: int) -> list[tuple[int, Obstacle]]:
     """Things with a tag, in the layers that are loaded; those that were disabled count."""
-    scene = context.server.episode.scene
-    gone = missing(scene.listed, context.server.episode.outfit.layers)
+    scene = context.world.episode.scene
+    gone = missing(scene.listed, context.world.episode.layers.loaded)
     found = enumerate(scene.listed)
     return [(i, o) for i, o in found if tag in (_ANY, o.tag) and not gone[i]]
 
@@ -44,7 +44,7 @@ def _box(obstacle: Obstacle) -> list[Any]:
 def level_boxes(context: Context, tag: int) -> list[Any]:
     """World boxes of all things with a tag: of the town, heads of lights, and what was spawned."""
     found = [_box(obstacle) for _, obstacle in _chosen(context, tag)]
-    for actor in context.server.episode.actors:
+    for actor in context.world.episode.actors:
         if tag == _ANY or tag in actor.tags:
             found += _actor_boxes(actor)
     return found
@@ -95,13 +95,13 @@ def project_point(
 
 
 def _points(context: Context, origin: F64, direction: F64, reach: float) -> list[Any]:
-    context.server.wardrobe.settled(context.connection)
-    with context.server.lock:
+    context.world.scene_rebuilder.settled(context.connection)
+    with context.world.lock:
         return _met(context, origin, direction, reach)
 
 
 def _met(context: Context, origin: F64, direction: F64, reach: float) -> list[Any]:
-    episode = context.server.episode
+    episode = context.world.episode
     found: list[tuple[float, int]] = []
     for hit in rays.cast(episode.scene, episode.actors, origin, direction, reach):
         if hit.actor is not None:
@@ -120,7 +120,7 @@ def _met(context: Context, origin: F64, direction: F64, reach: float) -> list[An
 def _ground_tag(context: Context, point: F64) -> int:
     place = carla.Location(*(float(v) for v in point))
     every = carla.LaneType.Any
-    waypoint = context.server.episode.scene.carla_map.get_waypoint(
+    waypoint = context.world.episode.scene.carla_map.get_waypoint(
         place, project_to_road=False, lane_type=every
     )
     if waypoint is None:
@@ -129,31 +129,31 @@ def _ground_tag(context: Context, point: F64) -> int:
     return int(Tag.SIDEWALKS if is_walk else Tag.ROADS)
 
 
-def _wish(context: Context, change: Callable[[Outfit], Outfit]) -> None:
-    context.server.wardrobe.wish(context.connection, change)
+def _wish(context: Context, change: Callable[[MapLayers], MapLayers]) -> None:
+    context.world.scene_rebuilder.wish(context.connection, change)
 
 
 def load_layer(context: Context, layer: int) -> None:
     """Show the parts of the town that belong to some of CARLA's MapLayer flags."""
-    flags = int(layer) & EVERYTHING.layers
-    _wish(context, lambda outfit: replace(outfit, layers=outfit.layers | flags))
+    flags = int(layer) & EVERYTHING.loaded
+    _wish(context, lambda shown: replace(shown, loaded=shown.loaded | flags))
 
 
 def unload_layer(context: Context, layer: int) -> None:
-    """Hide them."""
-    flags = int(layer) & EVERYTHING.layers
-    _wish(context, lambda outfit: replace(outfit, layers=outfit.layers & ~flags))
+    """Hide the parts of the town that belong to some of CARLA's MapLayer flags."""
+    flags = int(layer) & EVERYTHING.loaded
+    _wish(context, lambda shown: replace(shown, loaded=shown.loaded & ~flags))
 
 
 def enable_objects(context: Context, ids: list[int], on: bool) -> None:
     """Show or hide single things; they neither show nor stand in the way while hidden."""
-    count = len(context.server.episode.scene.listed)
+    count = len(context.world.episode.scene.listed)
     chosen = frozenset(int(number) for number in ids)
     if unknown := [i for i in sorted(chosen) if not 1 <= i <= count]:
         raise ActorError(f"no environment object {unknown[0]}; ids are 1 to {count}")
 
-    def change(outfit: Outfit) -> Outfit:
-        return replace(outfit, hidden=outfit.hidden - chosen if on else outfit.hidden | chosen)
+    def change(shown: MapLayers) -> MapLayers:
+        return replace(shown, hidden=shown.hidden - chosen if on else shown.hidden | chosen)
 
     _wish(context, change)
 
@@ -172,13 +172,13 @@ def apply_texture(
     if parameter != _DIFFUSE or pixels is None:
         return
     r, g, b = (int(v) for v in np.clip(scale * pixels[:, :3].mean(axis=0) + 0.5, 0.0, 255.0))
-    _wish(context, lambda outfit: outfit.painted(chosen, (r, g, b)))
+    _wish(context, lambda shown: shown.painted(chosen, (r, g, b)))
 
 
 def apply_float_texture(
     context: Context, names: list[str], parameter: int, texture: list[Any]
 ) -> None:
-    """The same for a texture of numbers from 0 to 1."""
+    """Give things the mean colour of a texture of numbers from 0 to 1."""
     apply_texture(context, names, parameter, texture, 255.0)
 
 
@@ -190,7 +190,7 @@ def copy_opendrive(context: Context, xodr: str, parameters: list[Any]) -> None:
     """
     del parameters
     try:
-        context.server.store.keep_own(xodr)
+        context.world.store.keep_own(xodr)
     except MapError as err:
         raise ActorError(str(err)) from err
 
@@ -198,28 +198,28 @@ def copy_opendrive(context: Context, xodr: str, parameters: list[Any]) -> None:
 def street_lights(context: Context, client: str) -> list[Any]:
     """LightState of all street lamps."""
     del client
-    episode = context.server.episode
-    has_any = episode.outfit.layers & STREET_LIGHTS
+    episode = context.world.episode
+    has_any = episode.layers.loaded & STREET_LIGHTS
     return episode.street_lights.states() if has_any else []
 
 
 def update_lights(context: Context, client: str, rows: list[Any], discard: bool = False) -> None:
     """Switch and tune street lamps; pictures show which ones are off."""
     del client, discard
-    context.server.episode.street_lights.update(rows)
+    context.world.episode.street_lights.update(rows)
     _show_lamps(context)
 
 
 def update_cycle(context: Context, client: str, active: bool) -> None:
-    """Whether the sun switches the lamps."""
+    """Set whether the sun switches the lamps."""
     del client
-    context.server.episode.street_lights.set_cycle(active=bool(active))
+    context.world.episode.street_lights.set_cycle(active=bool(active))
     _show_lamps(context)
 
 
 def _show_lamps(context: Context) -> None:
-    dark = context.server.episode.street_lights.dark()
-    _wish(context, lambda outfit: replace(outfit, dark=dark))
+    dark = context.world.episode.street_lights.dark()
+    _wish(context, lambda shown: replace(shown, dark=dark))
 
 
 METHODS = {

@@ -10,8 +10,7 @@ from pathlib import Path
 from simulator.maps.checks import MapError, check_opendrive
 from simulator.maps.download import ARCHIVE_URL, RELEASE_DIR, TOWNS, download, write_map
 from simulator.maps.loading import available_towns, load_town, maps_cache, town_name
-from simulator.paths import user_path
-from simulator.terminal import lenient_output
+from simulator.system.commands import lenient_output, user_path
 
 
 def main(argv: Sequence[str] | None = None) -> int:

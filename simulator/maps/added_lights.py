@@ -152,7 +152,7 @@ def _signal(carla_map: carla.Map, approach: Sequence[_Line]) -> RoadSignal:
 
 
 def _from_centre_m(waypoint: carla.Waypoint) -> float:
-    """From the road's reference line to the middle of a lane; lane offsets do not count."""
+    """Distance from the reference line to the middle of a lane; lane offsets do not count."""
     total_m, lane = 0.5 * waypoint.lane_width, waypoint.get_left_lane()
     while lane is not None and lane.lane_id * waypoint.lane_id > 0:
         total_m, lane = total_m + lane.lane_width, lane.get_left_lane()

@@ -28,7 +28,7 @@ class Profile:
 
     @property
     def half_width_m(self) -> float:
-        """From the centre line to the far edge of the wider side's pavement."""
+        """Distance from the centre line to the far edge of the wider side's pavement."""
         lanes = max(sum(self.forward), sum(self.backward))
         sidewalk = max(self.sidewalk_right_m, self.sidewalk_left_m)
         return self.turning_m / 2.0 + lanes + self.parking_m + self.shoulder_m + sidewalk

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import carla
 
-from simulator.home import user_cache
 from simulator.maps import towns
 from simulator.maps.added_lights import with_lights
 from simulator.maps.checks import MapError, check_opendrive
@@ -20,6 +19,7 @@ from simulator.maps.random_town import SeedError, random_town, seed_of
 from simulator.maps.short_lanes import repaired
 from simulator.maps.signals import signals_of
 from simulator.maps.spawn_points import spawn_points_of
+from simulator.system.home import user_cache
 from simulator.types import Town
 
 AUTHORED: dict[str, Callable[[], Layout]] = {

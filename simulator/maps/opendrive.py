@@ -107,7 +107,7 @@ def _road(root: ET.Element, road_id: int, name: str, path: paths.Path, junction:
 def _finish_road(
     road: ET.Element, path: paths.Path, heights: tuple[float, float], profile: Profile
 ) -> None:
-    """Type, plan view and elevation, in the order of the standard's schema."""
+    """Add type, plan view and elevation, in the order of the standard's schema."""
     kind = ET.SubElement(road, "type", s="0", type=profile.road_type)
     ET.SubElement(kind, "speed", max=str(profile.speed_kmh), unit="km/h")
     plan = ET.SubElement(road, "planView")
@@ -165,7 +165,7 @@ def _borders(profile: Profile) -> tuple[Border, Border]:
 
 
 def _side(widths: tuple[float, ...], border: Border, first: int) -> list[_Lane]:
-    """From the lane with the id `first` outwards, on the side that its sign tells."""
+    """Lanes from the one with the id `first` outwards, on the side that its sign tells."""
     sign = 1 if first > 0 else -1
     lanes = []
     for i, width in enumerate(widths):
@@ -272,7 +272,7 @@ def _arm(road: _Road, mouth: paths.PlanPose, *, is_start: bool) -> Arm:
 def _mouth_lanes(
     widths: tuple[float, ...], mouth: paths.PlanPose, first: int, inner: float
 ) -> tuple[MouthLane, ...]:
-    """From the right; the lane `first` begins `inner` metres beside the middle."""
+    """Lanes from the right; the lane `first` begins `inner` metres beside the middle."""
     sign = 1 if first > 0 else -1
     lanes = []
     for i, width in enumerate(widths):

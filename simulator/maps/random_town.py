@@ -68,7 +68,7 @@ Point = tuple[float, float]  # m
 
 
 class SeedError(ValueError):
-    """A name that starts as a random town's and is none."""
+    """A name starts like that of a random town and is none."""
 
 
 def seed_of(name: str) -> int | None:
@@ -102,14 +102,14 @@ class _Dice:
         self._source = random.Random(seed)
 
     def between(self, low: float, high: float) -> float:
-        """A decimetre from `low` to `high`."""
+        """A random length from `low` to `high`, in whole decimetres."""
         return round(low + (high - low) * self._source.random(), 1)
 
     def chance(self, share: float) -> bool:
         return self._source.random() < share
 
     def whole(self, low: int, high: int) -> int:
-        """From `low` to `high`, both included."""
+        """A random whole number from `low` to `high`, both included."""
         return low + int(self._source.random() * (high - low + 1))
 
     def shuffled(self, edges: Iterable[tuple[Node, Node]]) -> list[tuple[Node, Node]]:
@@ -126,7 +126,7 @@ class _Grid:
     rows: tuple[Profile, ...]
 
     def profile(self, a: Node, b: Node) -> Profile:
-        """Of the street from `a` to its neighbour `b`."""
+        """The profile of the street from `a` to its neighbour `b`."""
         return self.columns[a[0]] if a[0] == b[0] else self.rows[a[1]]
 
     def is_crossing(self, node: Node) -> bool:
@@ -169,7 +169,7 @@ def _lines(count: int, dice: _Dice) -> list[float]:
 
 
 def _profiles(count: int, outer: Profile, dice: _Dice) -> tuple[Profile, ...]:
-    """Of parallel streets: the ring's outside, at most one avenue between."""
+    """Profiles of parallel streets: the ring's outside, and at most one avenue between."""
     inner: list[Profile] = []
     for _ in range(count - 2):
         has_avenue = any(len(profile.forward) > 1 for profile in inner)

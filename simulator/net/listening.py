@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import logging
 import socket
 import struct
@@ -94,6 +95,14 @@ def limit_waits(sock: socket.socket, *, receive_s: float = 0.0, send_s: float = 
     for option, seconds in ((socket.SO_RCVTIMEO, receive_s), (socket.SO_SNDTIMEO, send_s)):
         value = struct.pack("ll", int(seconds), int(seconds % 1.0 * 1e6))
         sock.setsockopt(socket.SOL_SOCKET, option, value)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only clients of this machine reach an address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def peer_of(sock: socket.socket) -> str:

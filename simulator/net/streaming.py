@@ -26,8 +26,8 @@ MAX_QUEUE = 64  # messages of one subscriber
 MAX_QUEUE_BYTES = 48 << 20  # the same; one message may always wait, whatever its size
 
 
-class Session:
-    """One subscriber of one stream: a socket, a queue, and a thread once the socket is full."""
+class Subscriber:
+    """A client that gets one stream: a socket, a queue, and a thread once the socket is full."""
 
     def __init__(self, sock: socket.socket, stream_id: int) -> None:
         self.stream_id = stream_id
@@ -164,13 +164,13 @@ class StreamServer:
     def __init__(
         self,
         sock: socket.socket,
-        on_subscribe: Callable[[Session], None],
+        on_subscribe: Callable[[Subscriber], None],
         is_stream: Callable[[int], bool],
     ) -> None:
         self.port: int = sock.getsockname()[1]
         self._on_subscribe = on_subscribe
         self._is_stream = is_stream
-        self._sessions: dict[int, tuple[Session, ...]] = {}
+        self._subscribers: dict[int, tuple[Subscriber, ...]] = {}
         self._lock = threading.Lock()
         self._listener = Listener("stream", sock, self._serve)
         self.start = self._listener.start
@@ -182,12 +182,12 @@ class StreamServer:
 
     def has_subscriber(self, stream_id: int) -> bool:
         """Whether anybody listens."""
-        return stream_id in self._sessions
+        return stream_id in self._subscribers
 
     def send(self, stream_id: int, buffers: Sequence[Buffer], *, must_deliver: bool) -> None:
         """Send a message to all subscribers of a stream."""
-        for session in self._sessions.get(stream_id, ()):
-            session.push(buffers, must_deliver=must_deliver)
+        for subscriber in self._subscribers.get(stream_id, ()):
+            subscriber.push(buffers, must_deliver=must_deliver)
 
     def _serve(self, sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
@@ -195,32 +195,32 @@ class StreamServer:
         if greeting is None:
             logger.warning("%s subscribed to nothing", peer_of(sock))
             return
-        session = Session(sock, wire.stream_id_of(greeting))
-        if not self._is_stream(session.stream_id):
+        subscriber = Subscriber(sock, wire.stream_id_of(greeting))
+        if not self._is_stream(subscriber.stream_id):
             # As on CARLA's server it stays connected: a client that is closed tries again at once.
-            logger.warning("%s: there is no stream %d", peer_of(sock), session.stream_id)
-            session.wait_for_end()
+            logger.warning("%s: there is no stream %d", peer_of(sock), subscriber.stream_id)
+            subscriber.wait_for_end()
             return
-        self._add(session)
+        self._add(subscriber)
         try:
-            self._on_subscribe(session)
-            session.wait_for_end()
+            self._on_subscribe(subscriber)
+            subscriber.wait_for_end()
         finally:
-            self._remove(session)
-            session.close()
+            self._remove(subscriber)
+            subscriber.close()
 
-    def _add(self, session: Session) -> None:
+    def _add(self, subscriber: Subscriber) -> None:
         with self._lock:
-            others = self._sessions.get(session.stream_id, ())
-            self._sessions[session.stream_id] = (*others, session)
+            others = self._subscribers.get(subscriber.stream_id, ())
+            self._subscribers[subscriber.stream_id] = (*others, subscriber)
 
-    def _remove(self, session: Session) -> None:
+    def _remove(self, subscriber: Subscriber) -> None:
         with self._lock:
-            rest = tuple(s for s in self._sessions[session.stream_id] if s is not session)
+            rest = tuple(s for s in self._subscribers[subscriber.stream_id] if s is not subscriber)
             if rest:
-                self._sessions[session.stream_id] = rest
+                self._subscribers[subscriber.stream_id] = rest
             else:
-                del self._sessions[session.stream_id]
+                del self._subscribers[subscriber.stream_id]
 
 
 def _greeting(sock: socket.socket) -> bytes | None:

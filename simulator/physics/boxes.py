@@ -49,7 +49,7 @@ def _separate(ax: float, ay: float, a: F64, b: F64, hit: F64) -> bool:
 
 @compiled
 def _separate_diagonally(box: F64, a: F64, b: F64, hit: F64) -> bool:
-    """The same for the axes across the cut corners of one of them."""
+    """Whether an axis across a cut corner of one box separates the two."""
     if box[BOX_CUT] == 0.0:
         return False
     cos, sin = box[BOX_COS] * _DIAGONAL, box[BOX_SIN] * _DIAGONAL

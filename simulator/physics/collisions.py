@@ -29,7 +29,7 @@ BOUNCE_FROM = 1.0  # m/s: slower hits do not bounce
 
 @compiled
 def _lay_down(state: F64, spec: F64, up: float, box: F64) -> None:
-    """The world box of a vehicle on its side or roof: what the rolled box needs of room."""
+    """The world box of a vehicle on its side or roof: the room that the rolled box needs."""
     lean = math.sin(state[k.ROLL])
     aside = -lean * spec[k.BOX_Z]  # of the centre, to the right
     box[bx.BOX_CX] -= aside * box[bx.BOX_SIN]

@@ -86,7 +86,7 @@ class Physics:
         self._weightless: set[int] = set()  # keys
 
     def replace_obstacles(self, obstacles: Sequence[Obstacle]) -> None:
-        """From now on others stand in the way; bodies stay as they are."""
+        """Let other obstacles stand in the way from now on; bodies stay as they are."""
         self._grid = bx.build_grid(obstacles)
 
     def add_vehicle(self, key: int, pose: Pose, spec: VehicleSpec) -> None:

@@ -32,7 +32,7 @@ class Hits(NamedTuple):
     bodies: NDArray[np.int32]  # (N,) index of the drawable, -1 for scenery or nothing
 
     def only(self, which: NDArray[np.bool_]) -> Hits:
-        """Those of the chosen rays."""
+        """The hits of the chosen rays."""
         return Hits(
             self.distance_m[which], self.facing[which], self.tags[which], self.bodies[which]
         )
@@ -62,7 +62,7 @@ class _Models:
         self._scratch = make_scratch()
 
     def start_of(self, model: Model) -> int:
-        """First face of a model; its tree is there. Raises KeyError if there is no more room."""
+        """First face of a model whose tree is there. Raises KeyError if there is no more room."""
         known = self._known.get(id(model))
         if known is not None:
             return known[0]

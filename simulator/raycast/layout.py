@@ -16,7 +16,7 @@ BINS = 12  # of the surface area heuristic
 
 
 class Trees(NamedTuple):
-    """A row of trees: that over items s to t has its nodes at 2s to 2t."""
+    """A row of trees; the tree over items s to t has its nodes at 2s to 2t."""
 
     nodes: F32  # (2F, 6) low and high corner of each node's box, m
     links: (

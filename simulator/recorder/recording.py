@@ -7,6 +7,7 @@ The format is this server's own: CARLA cannot read it and its files cannot be re
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -19,6 +20,8 @@ from simulator.net import wire
 from simulator.physics import Contact, VehicleInput
 from simulator.types import Pose
 from simulator.world.episode import Episode
+
+logger = logging.getLogger(__name__)
 
 MAGIC = b"FUSIONDRIVE RECORDING 1\n"
 _READ_BYTES = 1 << 16
@@ -36,7 +39,7 @@ class Created(NamedTuple):
 
     @property
     def role(self) -> str:
-        """Its role name."""
+        """The role name of the actor."""
         return next((str(value) for name, _, value in self.attributes if name == "role_name"), "")
 
 
@@ -93,8 +96,11 @@ class Recorder:
         self._file.write(wire.pack(value))
 
     def close(self) -> None:
-        """End the file."""
-        self._file.close()
+        """End the file; what a full disk did not take is missing at its end."""
+        try:
+            self._file.close()
+        except OSError as err:
+            logger.warning("the end of recording %r is lost: %s", str(self.path), err)
 
 
 def _open_new(path: Path) -> IO[bytes]:

@@ -84,7 +84,7 @@ class Replayer:
             self.stop(keep=True)
 
     def stop(self, *, keep: bool) -> None:
-        """End it: the actors go on by themselves, or those it made are taken away."""
+        """End the replay: the actors go on by themselves, or those it made are taken away."""
         self.is_over = True
         for actor_id in self.ids.values():
             actor = self.episode.actors.find(actor_id)

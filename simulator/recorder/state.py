@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from simulator.physics import Contact
 from simulator.recorder.recording import Recorder
@@ -14,9 +15,11 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass
-class Tape:
+class RecorderState:
     """What a server does with recordings; the switches hold for all replays to come."""
 
+    folder: Path  # where recordings without an absolute path are
+    takes_any_path: bool  # whether clients may name files outside of the folder
     recorder: Recorder | None = None
     replayer: Replayer | None = None
     time_factor: float = 1.0
@@ -33,15 +36,16 @@ class Tape:
             self._write(self.recorder, delta_s, contacts)
 
     def _write(self, recorder: Recorder, delta_s: float, contacts: Sequence[Contact]) -> None:
-        """A full disk ends the recording, not the world."""
+        """Write a step; a full disk ends the recording, not the world."""
         try:
             recorder.note(delta_s, contacts)
         except OSError as err:
             logger.warning("recording %r ends: %s", str(recorder.path), err)
+            recorder.close()
             self.recorder = None
 
-    def eject(self) -> None:
-        """The episode ends, and both with it."""
+    def end(self) -> None:
+        """End the recording and the replay, because the episode ends."""
         if self.recorder is not None:
             self.recorder.close()
         self.recorder = self.replayer = None

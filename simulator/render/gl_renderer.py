@@ -31,7 +31,7 @@ def shade_bands(
     targets: Targets,
     normals: F32,
 ) -> None:
-    """As `passes.draw_bands`, from what the samples are known to see."""
+    """Do what `passes.draw_bands` does, from what the samples are known to see."""
     while True:
         first = take_next(counter) * seen.band_rows
         if first >= view.height:
@@ -79,7 +79,7 @@ class GlRenderer(Renderer):
     def _transform(
         self, tri: Triangles, starts: I32, stops: I32, view: View, samples: int
     ) -> Visibility:
-        """Nothing to project or sort: OpenGL finds at once what all samples see."""
+        """Let OpenGL find at once what all samples see; there is nothing to project or sort."""
         return self._worker.submit(self._window.draw, tri, starts, stops, view, samples).result()
 
 

@@ -289,7 +289,7 @@ def stamp_moving(
 
 @kernel
 def _inside(px: float, py: float, c: float, s: float, hx: float, hy: float, soft: float) -> float:
-    """One within an oriented rectangle, falling to zero over `soft` metres across its border."""
+    """1 within an oriented rectangle, falling to 0 over `soft` metres across its border."""
     along = abs(c * px + s * py) - hx
     across = abs(c * py - s * px) - hy
     if along >= soft or across >= soft:

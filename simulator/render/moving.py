@@ -92,7 +92,7 @@ def _rotation(pose: Pose) -> F32:
 
 
 def in_sight(placed: Sequence[Placed], view: View) -> list[Placed]:
-    """Those of which a sphere around them meets the camera's pyramid."""
+    """The things whose enclosing sphere meets the camera's pyramid."""
     if not placed:
         return []
     spheres = np.array([_sphere(p) for p in placed])  # (N, 4)

@@ -10,16 +10,16 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-class Crew:
+class RenderThreads:
     """The calling thread and its helpers."""
 
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
-        self._pool = ThreadPoolExecutor(max(threads - 1, 1), "render")
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool = ThreadPoolExecutor(max(count - 1, 1), "render")
 
     def together(self, work: Callable[[], Result]) -> list[Result]:
         """Run the same on all threads at once and wait for all of them."""
-        others = [self._pool.submit(work) for _ in range(self.threads - 1)]
+        others = [self._pool.submit(work) for _ in range(self.count - 1)]
         try:
             results = [work()]
         finally:
@@ -38,7 +38,7 @@ class Crew:
 
     def ahead(self, work: Callable[[], Result]) -> Callable[[], Result]:
         """Begin work on another thread, if there is one; a call waits for its result."""
-        if self.threads > 1:
+        if self.count > 1:
             return self._pool.submit(work).result
         done = work()
         return lambda: done

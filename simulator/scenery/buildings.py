@@ -63,7 +63,7 @@ class House:
 
     @property
     def height_m(self) -> float:
-        """From the ground to the eaves."""
+        """Height from the ground to the eaves."""
         return (SHOP_M if self.shop else FLOOR_M) + (self.floors - 1) * FLOOR_M
 
 

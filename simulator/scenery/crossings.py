@@ -89,7 +89,7 @@ def _to_kerb(field: RoadField, start: F64, way: F64) -> float | None:
 
 
 def stop_lines(carla_map: carla.Map, signals: Sequence[SignalSpec]) -> list[Pose]:
-    """Those of the traffic lights, and of arms that end at a junction without lights."""
+    """Stop lines of the traffic lights, and of arms that end at a junction without lights."""
     lines = [line for signal in signals for line in signal.stop_lines]
     governed = np.array([line[:2] for line in lines]).reshape(-1, 2)
     for entry in _entries(carla_map):

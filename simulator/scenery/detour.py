@@ -46,7 +46,7 @@ class NavPolygons(NamedTuple):
 
 
 def encode(mesh: NavPolygons) -> bytes:
-    """The file.
+    """The bytes of the file.
 
     Raises:
         ValueError: more polygons than a tile can hold.

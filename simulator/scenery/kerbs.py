@@ -115,7 +115,7 @@ def _loops(links: dict[int, int]) -> list[list[int]]:
 
 
 def _even(points: F64) -> F64:
-    """Corners kept, straight runs cut into equal pieces."""
+    """Keep corners and cut straight runs into equal pieces."""
     # approxPolyDP keeps the first point of the longest diagonal; start from the lowest corner
     first = int(np.lexsort((points[:, 1], points[:, 0]))[0])
     turned = np.roll(points, -first, axis=0)

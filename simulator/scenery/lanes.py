@@ -23,7 +23,7 @@ _CLOSED_STREET_M = 2.0
 
 
 class LaneStrip(NamedTuple):
-    """A lane between two stations; left and right are those of somebody who walks along s."""
+    """A lane between two stations; left and right as seen by somebody who walks along s."""
 
     road: int
     lane: int

@@ -90,7 +90,7 @@ def _walk(steps: dict[Point, list[Point]], start: Point) -> list[Point]:
 
 
 def _simple(line: list[Point], *, closed: bool) -> F64:
-    """Fewer points; a closed line comes with its first point again."""
+    """The line with fewer points; a closed one comes with its first point again."""
     points = np.array(line[:-1] if closed else line, np.float32)
     if closed or line[0] != line[-1]:
         kept = cv2.approxPolyDP(points, _TOLERANCE_CELLS, closed)[:, 0].astype(np.float64)

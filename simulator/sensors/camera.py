@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.actors.models import Sensor
+from simulator.blueprints.sensors import CAMERAS
 from simulator.net import wire
 from simulator.net.wire import SensorType
 from simulator.sensors.cosmos import control_words
@@ -24,16 +25,6 @@ U32 = NDArray[np.uint32]
 F32 = NDArray[np.float32]
 Buffers = list[bytes | memoryview]
 
-CAMERAS = {
-    "sensor.camera.rgb": SensorType.RGB,
-    "sensor.camera.depth": SensorType.DEPTH,
-    "sensor.camera.semantic_segmentation": SensorType.SEMANTIC,
-    "sensor.camera.instance_segmentation": SensorType.INSTANCE,
-    "sensor.camera.normals": SensorType.NORMALS,
-    "sensor.camera.optical_flow": SensorType.OPTICAL_FLOW,
-    "sensor.camera.dvs": SensorType.DVS,
-    "sensor.camera.cosmos_visualization": SensorType.COSMOS,
-}
 _SHADED = (SensorType.RGB, SensorType.DVS)
 _OPAQUE = np.uint32(0xFF000000)
 _DEPTH_STEPS = 2.0**24 - 1.0

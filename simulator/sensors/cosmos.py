@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,29 +42,36 @@ _PALETTE = np.array(
 
 def control_words(frame: Frame) -> U32:
     """Little-endian words: alpha, red, green, blue from the highest byte down, (H, W)."""
-    grey = _grey(frame.depth_m)
-    words = _OPAQUE | grey << 16 | grey << 8 | grey
-    return cast(U32, np.where(_edges(frame), _PALETTE[frame.tags], words))
+    return cast(U32, _words(frame.tags, frame.instances, frame.depth_m, _PALETTE))
 
 
-def _grey(depth_m: F32) -> U32:
-    """Brightness by the logarithm of the distance: near is bright, 1000 m and the sky black."""
-    share = np.log1p(np.clip(depth_m, 0.0, _FAR_M)) / np.float32(np.log1p(_FAR_M))
-    return cast(U32, (_BRIGHTEST * (1.0 - share) + 0.5).astype(np.uint32))
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _words(tags: Any, instances: Any, depth_m: F32, palette: U32) -> U32:
+    """Outlines in colour over grey that falls with the logarithm of the distance."""
+    rows, columns = depth_m.shape
+    words = np.empty((rows, columns), np.uint32)
+    whole = np.log1p(_FAR_M)
+    for i in range(rows):
+        for j in range(columns):
+            if _is_outline(tags, instances, depth_m, i, j):
+                words[i, j] = palette[tags[i, j]]
+            else:
+                metres = min(max(depth_m[i, j], 0.0), _FAR_M)
+                grey = np.uint32(_BRIGHTEST * (1.0 - np.log1p(metres) / whole) + 0.5)
+                words[i, j] = _OPAQUE | (grey << 16) | (grey << 8) | grey
+    return words
 
 
-def _edges(frame: Frame) -> NDArray[np.bool_]:
-    """Pixels beside another class or another thing, on the side of what is nearer."""
-    keys = frame.tags.astype(np.uint32) << 16 | frame.instances.astype(np.uint32)
-    found = np.zeros(keys.shape, np.bool_)
-    _mark(keys, frame.depth_m, found)
-    _mark(keys.T, frame.depth_m.T, found.T)
-    return found
-
-
-def _mark(keys: NDArray[Any], depth_m: NDArray[Any], found: NDArray[np.bool_]) -> None:
-    """Mark the pixels whose neighbour in the next row is something else."""
-    differs = keys[:-1] != keys[1:]
-    is_nearer = depth_m[:-1] <= depth_m[1:]
-    found[:-1] |= differs & is_nearer
-    found[1:] |= differs & ~is_nearer
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _is_outline(tags: Any, instances: Any, depth_m: F32, i: int, j: int) -> bool:
+    """Whether another class or another thing is beside or above a pixel, and farther away."""
+    rows, columns = depth_m.shape
+    for y, x in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
+        if not (0 <= y < rows and 0 <= x < columns):
+            continue
+        if tags[y, x] == tags[i, j] and instances[y, x] == instances[i, j]:
+            continue
+        is_later = y > i or x > j  # of two that are equally far the first is marked
+        if depth_m[y, x] > depth_m[i, j] or (is_later and depth_m[y, x] == depth_m[i, j]):
+            return True
+    return False

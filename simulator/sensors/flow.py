@@ -41,7 +41,7 @@ class FlowMemory:
 
 
 def _basis(camera: Camera) -> F64:
-    """Rows: eye, and steps of the ray to the right border, to the upper one and forward, (4, 3)."""
+    """Eye, and steps of the ray to the right border, the upper border and forward, (4, 3)."""
     tan_x = np.tan(np.radians(camera.fov_deg) / 2.0)
     forward, right, up = camera.pose.rotation_matrix().T
     tall = tan_x * camera.height / camera.width
@@ -51,7 +51,7 @@ def _basis(camera: Camera) -> F64:
 def _own_motion(
     before: dict[int, Pose], bodies: Sequence[Drawable]
 ) -> tuple[NDArray[np.int32], F64]:
-    """For each instance the row of `moves` (R, 3, 4) that takes its points back; row 0 rests."""
+    """The row of `moves` (R, 3, 4) that takes each instance's points back; row 0 rests."""
     which = np.zeros(_INSTANCES, np.int32)
     moves = [np.eye(3, 4)]
     for body in bodies:

@@ -73,7 +73,7 @@ class LidarScan(NamedTuple):
 
     @property
     def end_deg(self) -> float:
-        """Where it ends."""
+        """The angle at which the sweep ends."""
         return (self.angle_deg + _turn(self.spec, self.delta_s)) % max(
             self.spec.horizontal_fov, 1e-9
         )

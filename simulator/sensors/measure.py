@@ -8,16 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simulator.actors.models import Sensor
+from simulator.blueprints.sensors import CAMERAS
 from simulator.net import wire
 from simulator.net.wire import SensorType
 from simulator.physics import Contact
-from simulator.sensors import camera as sensors_camera
-from simulator.sensors import lidar as sensors_lidar
-from simulator.sensors import motion as sensors_motion
-from simulator.sensors import radar as sensors_radar
-from simulator.sensors.camera import CAMERAS
+from simulator.sensors import camera, lidar, motion, radar
 from simulator.sensors.drawables import drawables_of
-from simulator.sensors.drawing import Job, Scan
+from simulator.sensors.drawing import DrawOrder, Scan
 from simulator.sensors.moment import Moment
 from simulator.types import Obstacle, Tag
 from simulator.world import rays
@@ -61,7 +58,7 @@ def measure(
     is_heard: Callable[[int], bool],
     *,
     has_cameras: bool = True,
-) -> tuple[list[Message], Job]:
+) -> tuple[list[Message], DrawOrder]:
     """Messages that are ready now, and what remains to be drawn and scanned."""
     messages: list[Message] = []
     cameras: list[Sensor] = []
@@ -81,19 +78,19 @@ def measure(
                 messages.append(Message(sensor.stream_id, [_header(moment, sensor), body]))
     shots = []
     if has_cameras:
-        shots = sensors_camera.group(cameras, lambda sensor: _header(moment, sensor), moment)
+        shots = camera.group(cameras, lambda sensor: _header(moment, sensor), moment)
     drawables = drawables_of(episode.actors) if shots or scans else []
     strokes = episode.debug_shapes.now()
-    return messages, Job(shots, scans, drawables, episode.weather, strokes)
+    return messages, DrawOrder(shots, scans, drawables, episode.weather, strokes)
 
 
 def _scan(moment: Moment, sensor: Sensor) -> Scan:
     header = _header(moment, sensor)
-    generator = sensors_motion.noise_of(sensor, moment.seed)
+    generator = motion.noise_of(sensor, moment.seed)
     if sensor.kind is SensorType.RADAR:
         time_s, delta_s = moment.time_s, moment.delta_s
-        return sensors_radar.plan(sensor, header, time_s, delta_s, generator)
-    return sensors_lidar.plan(sensor, header, moment.delta_s, generator)
+        return radar.plan(sensor, header, time_s, delta_s, generator)
+    return lidar.plan(sensor, header, moment.delta_s, generator)
 
 
 def _header(moment: Moment, sensor: Sensor) -> bytes:
@@ -103,9 +100,9 @@ def _header(moment: Moment, sensor: Sensor) -> bytes:
 
 def _body(episode: Episode, moment: Moment, sensor: Sensor) -> bytes | None:
     if sensor.kind is SensorType.GNSS:
-        return sensors_motion.gnss(sensor, episode.scene.carla_map, moment.seed)
+        return motion.gnss(sensor, episode.scene.carla_map, moment.seed)
     if sensor.kind is SensorType.IMU:
-        return sensors_motion.imu(sensor, moment.seed, moment.gravity)
+        return motion.imu(sensor, moment.seed, moment.gravity)
     return _obstacle_ahead(episode, sensor)
 
 

@@ -17,16 +17,16 @@ from time import perf_counter, sleep
 
 import numpy as np
 
-from simulator import launch
-from simulator.kernel_cache import is_kept
 from simulator.raycast import RayCaster
 from simulator.render import Renderer
 from simulator.render.passes import draw_bands
-from simulator.render.renderer import view_of
 from simulator.render.shade import Targets
+from simulator.render.view import view_of
 from simulator.render.weather import light_of
 from simulator.scenery import Ground
 from simulator.startup import warm_up
+from simulator.system import launch
+from simulator.system.kernel_cache import is_kept
 from simulator.types import Frame, Layer, Material, Mesh, Obstacle, Pose, Scenery, Tag
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def _finish(renderer: Renderer) -> Frame:
     ahead = camera.pose.compose(Pose(x=10.0))
     sources = np.array([[*ahead[:3], 1.0, 1.0, 1.0, 10.0, 0.1]])
     bgra, light = np.zeros((*shape, 4), np.uint8), light_of(warm_up.WEATHERS[1], 0.0)
-    renderer.finish(targets, sources, light, view_of(camera), 0.0, 0, bgra)
+    renderer.finishing.finish(targets, sources, light, view_of(camera), 0.0, 0, bgra)
     directions = np.zeros((*shape, 3), np.float32)
     return Frame(bgra, targets.tags, targets.depth, targets.instances, directions)
 

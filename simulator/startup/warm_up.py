@@ -8,11 +8,12 @@ from time import perf_counter
 
 import numpy as np
 
+from simulator.blueprints.sensors import CAMERAS
 from simulator.physics import Physics, VehicleInput, VehicleSpec
 from simulator.raycast import RayCaster
 from simulator.render import Renderer
 from simulator.scenery import Ground
-from simulator.sensors.camera import CAMERAS, Shot, blank_output, encode
+from simulator.sensors.camera import Shot, blank_output, encode
 from simulator.types import Camera, Drawable, Frame, Obstacle, Pose, Weather
 from simulator.world.scene import Scene
 

@@ -1,1 +1,1 @@
-"""One run of a town: episode, scene, spawning, lights, layers."""
+"""The world that clients act in: the running episode, its scene, spawning, lights, layers."""

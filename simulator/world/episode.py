@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import carla
@@ -24,14 +23,15 @@ from simulator.actors.models import (
 )
 from simulator.actors.skeletons import pose_to_follow
 from simulator.errors import ActorError
-from simulator.net import wire
 from simulator.physics import BodyState, Contact, Physics, VehicleInput
 from simulator.types import F64, Pose, Tag, Weather
 from simulator.world import rays
 from simulator.world.debug_shapes import DebugShapes
 from simulator.world.friction import apply_triggers
+from simulator.world.ids import Ids
 from simulator.world.lights import TrafficLights, trigger_box
 from simulator.world.scene import Scene
+from simulator.world.settings import Settings
 from simulator.world.street_lights import StreetLights
 
 _LIMIT_EVERY_TICKS = 5  # how often a vehicle looks up the speed limit below it
@@ -41,108 +41,13 @@ _LARGEST_ID = 2**31 - 1  # numbers go on from there, and have 32 bits
 _LIGHT_BOX_HALF = (1.5, 0.3, 1.0)  # m
 
 
-@dataclass
-class Settings:
-    """CARLA's EpisodeSettings, in wire order."""
-
-    synchronous_mode: bool = False
-    no_rendering_mode: bool = False
-    fixed_delta_seconds: float | None = None
-    substepping: bool = True
-    max_substep_delta_time: float = 0.01
-    max_substeps: int = 10
-    max_culling_distance: float = 0.0
-    deterministic_ragdolls: bool = True
-    tile_stream_distance: float = 3000.0
-    actor_active_distance: float = 2000.0
-    spectator_as_ego: bool = True
-
-    MOST_SUBSTEPS = 100
-    SHORTEST_DELTA_S, LONGEST_DELTA_S = 1e-5, 10.0
-    DEFAULT_DELTA_S = 0.05  # without a fixed delta; steps never follow the wall clock
-
-    @property
-    def delta_s(self) -> float:
-        """Length of a step."""
-        return self.fixed_delta_seconds or self.DEFAULT_DELTA_S
-
-    @property
-    def substeps(self) -> int:
-        """Into how many parts the physics cuts a step."""
-        if not self.substepping or self.max_substep_delta_time <= 0.0:
-            return 1
-        longest = max(self.max_substep_delta_time, self.delta_s / self.MOST_SUBSTEPS)
-        parts = math.ceil(self.delta_s / longest - 1e-6)
-        return min(max(parts, 1), max(self.max_substeps, 1), self.MOST_SUBSTEPS)
-
-    def as_list(self) -> list[Any]:
-        """The fields in wire order."""
-        values = [getattr(self, name) for name in self.__dataclass_fields__]
-        delta = self.fixed_delta_seconds
-        values[2] = [False] if delta is None else [True, delta]
-        return values
-
-    @classmethod
-    def from_list(cls, values: list[Any]) -> Settings:
-        """Read the fields; what a client of another version leaves out keeps its default."""
-        names = list(cls.__dataclass_fields__)
-        given = dict(zip(names, values, strict=False))
-        delta = given["fixed_delta_seconds"]
-        given["fixed_delta_seconds"] = float(delta[1]) if delta[0] and delta[1] > 0.0 else None
-        made = cls(**given)
-        made._check()
-        return made
-
-    def _check(self) -> None:
-        """Refuse what would stop the world for everybody.
-
-        Raises:
-            ActorError: a step that is too long, or a value of another type.
-        """
-        if not self.SHORTEST_DELTA_S <= self.delta_s <= self.LONGEST_DELTA_S:
-            limits = f"{self.SHORTEST_DELTA_S:g} to {self.LONGEST_DELTA_S:g}"
-            raise ActorError(f"fixed_delta_seconds: expected {limits}, got {self.delta_s:g}")
-        for name, default in zip(self.__dataclass_fields__, Settings().as_list(), strict=True):
-            value = getattr(self, name)
-            numbers = (int, float) if isinstance(default, float) else type(default)
-            if name == "fixed_delta_seconds":
-                continue
-            if not isinstance(value, numbers) or not math.isfinite(value):
-                raise ActorError(f"{name}: expected a {type(default).__name__}, got {value!r}")
-
-
-class ActorIds:
-    """A counter that a replay may put forward, since its actors get the ids of the recording."""
-
-    def __init__(self) -> None:
-        self._last = 0
-
-    def __next__(self) -> int:
-        """The next number, which no actor has had in this server."""
-        self._last += 1
-        return self._last
-
-    def skip(self, actor_id: int) -> None:
-        """Give out only numbers beyond this one from now on."""
-        self._last = max(self._last, actor_id)
-
-
-@dataclass
-class Ids:
-    """Counters that go on over all episodes of a server: but for replays no id is used twice."""
-
-    actors: ActorIds = field(default_factory=ActorIds)
-    streams: Iterator[int] = field(default_factory=lambda: itertools.count(wire.WORLD_STREAM + 1))
-    episodes: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-
-
 class Episode:
     """A town in motion. Not thread-safe: the server holds a lock around every call."""
 
     def __init__(self, scene: Scene, ids: Ids, previous: Episode | None = None) -> None:
         self.scene = scene
         self.map_name = scene.town.name
-        self.outfit = scene.outfit  # what clients want to see of the town; the scene follows
+        self.layers = scene.layers  # what clients want to see of the town; the scene follows
         self.ids = ids
         self.episode_id = next(ids.episodes)
         self.weather = Weather()

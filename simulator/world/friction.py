@@ -48,5 +48,5 @@ def _overlap(one: Actor, other: Actor) -> bool:
 
 
 def _center(actor: Actor) -> F64:
-    """Of its box, in the world, (3,)."""
+    """Centre of the box of an actor in the world, (3,)."""
     return np.array(actor.pose.compose(Pose(*actor.box_center))[:3])

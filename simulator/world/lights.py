@@ -97,7 +97,7 @@ class TrafficLights:
         return list(self._states)
 
     def reset(self) -> None:
-        """Back to the start: first phases green, default times, nothing frozen."""
+        """Begin anew: first phases green, default times, nothing frozen."""
         self._states = [
             LightStatus(LightState.RED, 0.0, GREEN_S, YELLOW_S, RED_S, False, signal.group)
             for signal in self._signals

@@ -33,21 +33,21 @@ _UNDER_M = -10_000.0  # where hidden obstacles go, so that the others keep their
 
 
 @dataclass(frozen=True)
-class Outfit:
-    """Loaded layers, ids of the objects and street lamps that are switched off, new colours."""
+class MapLayers:
+    """Loaded layers, ids of objects and street lamps that are switched off, and new colours."""
 
-    layers: int = ALL_LAYERS
+    loaded: int = ALL_LAYERS  # flags of the layers
     hidden: frozenset[int] = frozenset()
     dark: frozenset[int] = frozenset()
     paint: tuple[tuple[int, Color], ...] = ()  # by object, each once
 
-    def painted(self, objects: Iterable[int], color: Color) -> Outfit:
-        """The same with some objects in one colour."""
+    def painted(self, objects: Iterable[int], color: Color) -> MapLayers:
+        """These layers with some objects in one colour."""
         paint = dict(self.paint) | dict.fromkeys(objects, color)
         return replace(self, paint=tuple(sorted(paint.items())))
 
 
-EVERYTHING = Outfit()
+EVERYTHING = MapLayers()
 
 
 def missing(obstacles: Sequence[Obstacle], layers: int) -> Mask:
@@ -60,21 +60,21 @@ def missing(obstacles: Sequence[Obstacle], layers: int) -> Mask:
     return gone
 
 
-def dress(scenery: Scenery, outfit: Outfit, signals: Sequence[SignalSpec]) -> Scenery:
+def show_layers(scenery: Scenery, shown: MapLayers, signals: Sequence[SignalSpec]) -> Scenery:
     """A town without what is not to be there; obstacles keep their numbers and lie far below."""
-    if outfit == EVERYTHING:
+    if shown == EVERYTHING:
         return scenery
-    gone = missing(scenery.obstacles, outfit.layers)
-    gone[[number - 1 for number in outfit.hidden]] = True
-    hidden = [scenery.obstacles[number - 1] for number in sorted(outfit.hidden)]
-    lit: Mask = np.full(len(scenery.lamps), bool(outfit.layers & STREET_LIGHTS))
-    lit[[number - 1 for number in outfit.dark]] = False
+    gone = missing(scenery.obstacles, shown.loaded)
+    gone[[number - 1 for number in shown.hidden]] = True
+    hidden = [scenery.obstacles[number - 1] for number in sorted(shown.hidden)]
+    lit: Mask = np.full(len(scenery.lamps), bool(shown.loaded & STREET_LIGHTS))
+    lit[[number - 1 for number in shown.dark]] = False
     lamps = scenery.lamps[lit]
     layers = []
     for layer in scenery.layers:
-        mesh = _without(layer.mesh, scenery, outfit, hidden, signals)
+        mesh = _without(layer.mesh, scenery, shown, hidden, signals)
         mesh = _unlit(mesh, scenery.lamps[~lit].astype(np.float64))
-        mesh = _painted(mesh, scenery.obstacles, outfit.paint)
+        mesh = _painted(mesh, scenery.obstacles, shown.paint)
         if len(mesh.faces):
             layers.append(Layer(mesh, layer.near_m, layer.far_m))
     boxes = tuple(
@@ -101,12 +101,12 @@ def _near(points: F64, others: F64, reach_m: float) -> Mask:
 
 
 def _without(
-    mesh: Mesh, scenery: Scenery, outfit: Outfit, hidden: Sequence[Obstacle],
+    mesh: Mesh, scenery: Scenery, shown: MapLayers, hidden: Sequence[Obstacle],
     signals: Sequence[SignalSpec],
 ) -> Mesh:  # fmt: skip
-    gone: Mask = np.isin(mesh.tags, _tags_without(outfit.layers))
+    gone: Mask = np.isin(mesh.tags, _tags_without(shown.loaded))
     corners = mesh.positions[mesh.faces].astype(np.float64)  # (F, 3, 3)
-    if not outfit.layers & STREET_LIGHTS:
+    if not shown.loaded & STREET_LIGHTS:
         poles = np.flatnonzero(mesh.tags == Tag.POLES)
         middle = corners[poles].mean(axis=1)[:, :2]
         lamp = _near(middle, scenery.lamps[:, :2].astype(np.float64), _LAMP_REACH_M)

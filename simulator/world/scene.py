@@ -21,15 +21,15 @@ import numpy as np
 from defusedxml import ElementTree as SafeET
 
 from simulator import maps
-from simulator.home import user_cache
 from simulator.maps.loading import build_town
 from simulator.maps.signals import stop_lines_of
 from simulator.raycast import RayCaster
 from simulator.render import Renderer
 from simulator.render.choice import DEFAULT, make_renderer
 from simulator.scenery import Ground, GrownStore
+from simulator.system.home import user_cache
 from simulator.types import F32, F64, Obstacle, Pose, Town
-from simulator.world.map_layers import EVERYTHING, Outfit, dress
+from simulator.world.map_layers import EVERYTHING, MapLayers, show_layers
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Scene:
     obstacles: tuple[Obstacle, ...]  # the meshes are with the renderer and nowhere else
     listed: tuple[Obstacle, ...]  # the same, with what is hidden where it would stand
     lamps: F32  # (L, 3) bulbs of all street lamps, m
-    outfit: Outfit
+    layers: MapLayers
     ground: Ground
     renderer: Renderer
     caster: RayCaster
@@ -146,12 +146,12 @@ class SceneStore:
         names = {*maps.available_towns(self._options.maps_dir), *tuple(self._scenes)}
         return tuple(sorted(names))
 
-    def scene(self, name: str, outfit: Outfit = EVERYTHING) -> Scene:
+    def scene(self, name: str, layers: MapLayers = EVERYTHING) -> Scene:
         """The scene of a town, given by its name or its asset path.
 
         Args:
             name: of the town.
-            outfit: what of it is to be there; a town that is kept otherwise is made again.
+            layers: what of it is to be there; a town that is kept otherwise is made again.
 
         Raises:
             maps.MapError: no such town, or a broken map.
@@ -162,7 +162,7 @@ class SceneStore:
             town: Town | None = None
             if scene is None:
                 town = self._town(key)
-            elif scene.outfit != outfit:
+            elif scene.layers != layers:
                 town, scene = scene.town, None
             # Make room first: growing takes more memory than a town does in the end.
             while len(self._scenes) >= self._KEPT:
@@ -170,7 +170,7 @@ class SceneStore:
             for idle in self._scenes.values():
                 idle.renderer.rest()
             if town is not None:
-                scene = make_scene(town, self._options, outfit)
+                scene = make_scene(town, self._options, layers)
                 return_memory()
             assert scene is not None  # it was kept, or else it has just been made
             self._scenes[key] = scene
@@ -190,13 +190,13 @@ def return_memory() -> None:
         trim(0)
 
 
-def make_scene(town: Town, options: SceneOptions, outfit: Outfit = EVERYTHING) -> Scene:
+def make_scene(town: Town, options: SceneOptions, layers: MapLayers = EVERYTHING) -> Scene:
     """Grow a town and prepare its renderer."""
     began = perf_counter()
     carla_map = carla.Map(town.name, town.xodr)
     folder = user_cache("scenery") if options.keeps_grown else None
     grown, ground, navigation = GrownStore(folder).grown(carla_map, town, options.seed)
-    scenery = dress(grown, outfit, town.signals)
+    scenery = show_layers(grown, layers, town.signals)
     return_memory()
     renderer = make_renderer(options.renderer, scenery, options.threads)
     scene = Scene(
@@ -205,7 +205,7 @@ def make_scene(town: Town, options: SceneOptions, outfit: Outfit = EVERYTHING) -
         obstacles=scenery.obstacles,
         listed=grown.obstacles,
         lamps=grown.lamps.reshape(-1, 3),
-        outfit=outfit,
+        layers=layers,
         ground=ground,
         renderer=renderer,
         caster=RayCaster(renderer),

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from simulator.net.listening import one_line
 from simulator.world.episode import Episode
-from simulator.world.map_layers import Outfit
+from simulator.world.map_layers import MapLayers
 from simulator.world.scene import SceneStore, return_memory
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 _PATIENCE_S = 60.0
 
 
-class Wardrobe:
+class SceneRebuilder:
     """One thread; while it makes a scene, further wishes gather, and only the last one counts."""
 
     def __init__(
@@ -37,13 +37,13 @@ class Wardrobe:
 
     def start(self) -> None:
         """Begin to work."""
-        threading.Thread(target=self._run, name="wardrobe", daemon=True).start()
+        threading.Thread(target=self._run, name="scene-rebuilder", daemon=True).start()
 
-    def wish(self, whose: Connection, change: Callable[[Outfit], Outfit]) -> None:
+    def wish(self, whose: Connection, change: Callable[[MapLayers], MapLayers]) -> None:
         """Change what is to be seen of the running episode's town; `settled` waits for it."""
         with self._lock:
             episode = self._episode()
-            episode.outfit = change(episode.outfit)
+            episode.layers = change(episode.layers)
             self._wished += 1
             self._last[whose] = self._wished
             self._wake.notify_all()
@@ -61,21 +61,21 @@ class Wardrobe:
             with self._lock:
                 self._wake.wait_for(lambda: self._done < self._wished)
                 episode, number = self._episode(), self._wished
-                outfit = episode.outfit
-            if outfit != episode.scene.outfit:
-                self._dress(episode, outfit)
+                layers = episode.layers
+            if layers != episode.scene.layers:
+                self._rebuild(episode, layers)
             with self._lock:
                 self._done = number
                 self._wake.notify_all()
 
-    def _dress(self, episode: Episode, outfit: Outfit) -> None:
+    def _rebuild(self, episode: Episode, layers: MapLayers) -> None:
         try:
-            scene = self._store.scene(episode.scene.town.name, outfit)
+            scene = self._store.scene(episode.scene.town.name, layers)
         except Exception as err:
             # The thread must live, and nobody must wait for what cannot be.
             logger.exception("a part of the town cannot be changed: %s", one_line(err))
             with self._lock:
-                episode.outfit = episode.scene.outfit
+                episode.layers = episode.scene.layers
             return
         with self._lock:
             # Somebody may have made another town of that name with generate_opendrive_world.

@@ -16,29 +16,22 @@ from simulator.actors.models import (
 )
 from simulator.blueprints.library import FRICTION_TRIGGER, Blueprint
 from simulator.blueprints.props import FLAT_PROPS
-from simulator.blueprints.sensors import ANY_NUMBER, LIMITS, SENSOR_ATTRIBUTES
+from simulator.blueprints.sensors import (
+    ANY_NUMBER,
+    CLIENT_SIDE_SENSOR,
+    LIMITS,
+    SENSOR_ATTRIBUTES,
+    SENSOR_TYPES,
+)
 from simulator.blueprints.vehicles import TYRE_FRICTION, VEHICLES
 from simulator.errors import ActorError
-from simulator.net import wire
 from simulator.quantities import LARGEST
-from simulator.sensors.camera import CAMERAS
 from simulator.types import Pose, Tag
 from simulator.world.episode import Episode
 
 COLLISION = "Spawn failed because of collision at spawn position"
 INVALID = "Spawn failed because of invalid actor description"
 
-SENSOR_TYPES = {
-    **CAMERAS,
-    "sensor.other.collision": wire.SensorType.COLLISION,
-    "sensor.other.gnss": wire.SensorType.GNSS,
-    "sensor.other.imu": wire.SensorType.IMU,
-    "sensor.other.obstacle": wire.SensorType.OBSTACLE,
-    "sensor.other.radar": wire.SensorType.RADAR,
-    "sensor.lidar.ray_cast": wire.SensorType.LIDAR,
-    "sensor.lidar.ray_cast_semantic": wire.SensorType.SEMANTIC_LIDAR,
-}
-CLIENT_SIDE_SENSOR = "sensor.other.lane_invasion"
 _UNTOUCHABLE = FLAT_PROPS | {FRICTION_TRIGGER}
 _CM = 100.0  # in a metre
 

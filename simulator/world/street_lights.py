@@ -35,7 +35,7 @@ class StreetLights:
         self._is_changed = False
 
     def follow(self, weather: Weather) -> None:
-        """Let the sun switch those that no client did."""
+        """Let the sun switch the lamps that no client has switched."""
         night = _is_night(weather)
         self._is_changed |= night != self._is_night
         self._is_night = night
@@ -79,7 +79,7 @@ class StreetLights:
         self._is_changed = True
 
     def dark(self) -> frozenset[int]:
-        """Those that a client switched off, which do not shine at night either."""
+        """Ids of the lamps that a client switched off; they do not shine at night either."""
         return frozenset(n for n, lamp in self._told.items() if lamp.is_on is False)
 
 

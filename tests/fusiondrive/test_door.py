@@ -31,7 +31,7 @@ INNER = {
     "harness.robustness.tick",
     "harness.robustness.ticker",
     "simulator.benchmarks.reference",
-    "simulator.launch",
+    "simulator.system.launch",
     "simulator.startup.compiling",
 }
 

@@ -1,13 +1,23 @@
 """The commit that is named is that of this source; hashes are SHA-256, cut."""
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import fusiondrive
-from fusiondrive.provenance import UNKNOWN, bytes_hash, file_hash, text_hash
+from fusiondrive import errors
+from fusiondrive.errors import ConfigError
+from fusiondrive.provenance import (
+    UNKNOWN,
+    bytes_hash,
+    file_hash,
+    source_commit,
+    source_hash,
+    text_hash,
+)
 
 NAMED = "from fusiondrive.provenance import source_commit; print(source_commit())"
 
@@ -40,6 +50,10 @@ def repository(folder: Path) -> Path:
     return folder
 
 
+def test_this_checkout_has_a_commit() -> None:
+    assert re.fullmatch(r"[0-9a-f]{12}(\+changes)?|unknown", source_commit())
+
+
 def test_a_repository_that_does_not_track_the_package_is_not_named(tmp_path: Path) -> None:
     folder = repository(tmp_path)
     assert named(folder) == UNKNOWN
@@ -62,3 +76,8 @@ def test_hashes_are_the_first_digits_of_sha_256(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"ab")
     (tmp_path / "b").write_bytes(b"c")
     assert file_hash(tmp_path / "a", tmp_path / "b") == expected
+
+
+def test_the_source_of_a_class_is_its_file() -> None:
+    assert source_hash(ConfigError) == file_hash(Path(errors.__file__))
+    assert source_hash(int) == "none"

@@ -2,7 +2,7 @@
 
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import cv2
@@ -141,10 +141,12 @@ class Trap:
         return Path.touch, (self.trace,)
 
 
-def saved(path: Path, config: str | None = None, **changes: Tensor) -> None:
+def saved(
+    path: Path, config: str | None = None, changes: Mapping[str, Tensor] | None = None
+) -> None:
     """A student's file with something changed."""
     student = students.build(preset("ultralight"))
-    tensors = {**student.student.state_dict(), **changes}
+    tensors = {**student.student.state_dict(), **(changes or {})}
     kept = {key: value for key, value in tensors.items() if value.numel()}
     given = json.dumps(vars(student.config)) if config is None else config
     save_file(kept, str(path), {"format": students.FORMAT, "config": given})
@@ -188,17 +190,17 @@ FOREIGN: dict[str, tuple[str, Callable[[Path], object], str]] = {
     ),
     "missing tensor": (
         "s.safetensors",
-        lambda p: saved(p, **{"stem.bias": torch.zeros(0)}),
+        lambda p: saved(p, None, {"stem.bias": torch.zeros(0)}),
         "its tensors are not those of its config",
     ),
     "other shape": (
         "s.safetensors",
-        lambda p: saved(p, **{"stem.bias": torch.zeros(3)}),
+        lambda p: saved(p, None, {"stem.bias": torch.zeros(3)}),
         "its tensors are not those of its config",
     ),
     "nan": (
         "s.safetensors",
-        lambda p: saved(p, **{"stem.bias": torch.full((24,), torch.nan)}),
+        lambda p: saved(p, None, {"stem.bias": torch.full((24,), torch.nan)}),
         "1 tensors have NaN or inf, such as stem.bias",
     ),
     "empty": ("s.safetensors", lambda p: p.write_bytes(b""), "is not a safetensors file"),
@@ -259,6 +261,10 @@ def test_settings_of_a_student_are_checked(settings: dict[str, object], text: st
 # --- captured pairs, caches, disks ---
 
 
+def trap_array(trace: Path) -> np.ndarray:
+    return np.array([Trap(trace)], object)
+
+
 def captured(root: Path) -> Path:
     parts = {"degraded": RGB[None], "thermal": GREY[None], "clear": RGB[None]}
     for route in ("a", "b"):
@@ -273,7 +279,7 @@ def captured(root: Path) -> Path:
         (lambda r: (r / "a.clear.npy").unlink(), "a.clear.npy cannot be read"),
         (lambda r: np.save(r / "a.thermal.npy", GREY[None, :40]), "expected uint8 (1, 40, 96, 3)"),
         (lambda r: np.save(r / "a.clear.npy", RGB[None] / 255), "expected uint8"),
-        (lambda r: np.save(r / "a.clear.npy", [Trap(r / "trace")]), "cannot be read"),
+        (lambda r: np.save(r / "a.clear.npy", trap_array(r / "trace")), "cannot be read"),
         (lambda r: (r / "index.json").write_text("{"), "index.json is broken"),
     ],
 )

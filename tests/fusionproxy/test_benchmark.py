@@ -12,6 +12,8 @@ from fusionproxy.benchmark_students import RUNTIMES
 from fusionproxy.roofline import Layer, layers_of, least_ms
 from fusionproxy.speed import time_calls
 
+pytestmark = pytest.mark.heavy
+
 
 def run(out: Path, *options: str) -> tuple[str, dict]:  # type: ignore[type-arg]
     line = ["--out", str(out), "--rounds", "2", "--threads", "1", "--sizes", "64x64", *options]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,12 +24,12 @@ def begun(tmp_path: Path) -> Path:
 
 
 def test_full_data_set_starts_no_server(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr("harness.capture.CarlaDrivingEnv")
+    monkeypatch.delattr("harness.capture.Simulation")
     capture(CONFIG, begun)
 
 
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"towns": ("Town03",)}, {"weathers": ("fog",)}])
-def test_other_settings_do_not_mix(begun: Path, changes: dict[str, object]) -> None:
+def test_other_settings_do_not_mix(begun: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(FusionError, match="other settings"):
         capture(replace(CONFIG, **changes), begun)
 
@@ -48,6 +49,7 @@ def test_towns_take_turns_after_a_route_in_every_weather() -> None:
     ]
 
 
+@pytest.mark.server
 def test_a_later_town_that_is_unknown_is_said_before_the_first_drive(tmp_path: Path) -> None:
     with pytest.raises(MapError, match="unknown town 'Nowhere'"):
         capture(replace(CONFIG, towns=("Town02", "Nowhere")), tmp_path)

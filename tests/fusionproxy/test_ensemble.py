@@ -30,6 +30,8 @@ from fusionproxy.student import luma_of
 from fusionproxy.teachers.registry import open_teacher
 from fusionproxy.train import main as train_main
 
+pytestmark = pytest.mark.heavy
+
 COUNT = 5
 
 
@@ -138,10 +140,10 @@ def test_scales_of_a_broken_start_are_not_taken_for_other_settings(
     out = tmp_path / "cache"
     out.mkdir()
     shutil.copy(cache / SCALES, out)  # a start that was killed before its manifest
-    (out / "pair_000000.7.partial.safetensors").write_bytes(b"left")
+    (out / ".pair_000000.7.part.safetensors").write_bytes(b"left")
     assert make(folder, out, "--size", "96x64") == 0
     assert "of another cache" in capsys.readouterr().err
-    assert not list(out.glob("*.partial*"))
+    assert not list(out.glob("*.part.*"))
     assert open_ensemble(out).panel()
 
 

@@ -88,9 +88,10 @@ def test_outputs_of_the_native_size_are_resized_with_the_pair(pairs: Path, tmp_p
 
 
 def test_torchscript_file_is_a_method(pairs: Path, tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
+    pytest.importorskip("torch")
+    import torch
 
-    class Mean(torch.nn.Module):  # type: ignore[name-defined,misc]
+    class Mean(torch.nn.Module):
         def forward(self, infrared: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
             return (infrared + visible) / 2
 
@@ -255,10 +256,10 @@ def test_a_level_scales_one_direction_of_each_pair() -> None:
     pair = Pair("a", "", picture(0, 1), picture(1))
     still = misalign(pair, Level(0, 0), seed=0, index=3)
     np.testing.assert_array_equal(still.infrared, pair.infrared)
-    twice = [misalign(pair, Level(5, 2), seed=0, index=3).infrared for _ in range(2)]
-    np.testing.assert_array_equal(*twice)
-    assert (twice[0] != pair.infrared).any()
-    assert (misalign(pair, Level(5, 2), seed=0, index=4).infrared != twice[0]).any()
+    first, again = (misalign(pair, Level(5, 2), seed=0, index=3).infrared for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != pair.infrared).any()
+    assert (misalign(pair, Level(5, 2), seed=0, index=4).infrared != first).any()
     with pytest.raises(FusionError, match="expected PIXELS/DEGREES such as 5/2, found '5px'"):
         parse_level("5px")
 

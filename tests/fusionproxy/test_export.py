@@ -20,6 +20,8 @@ from fusionproxy.trainer import TrainConfig
 from fusionproxy.writers import parity, torchscript_runner, write_torchscript
 from sensors.fusion import make_fuser
 
+pytestmark = pytest.mark.heavy
+
 SIZE = (192, 256)
 TRAINED = {
     "label": "distilled",

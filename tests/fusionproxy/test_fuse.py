@@ -14,6 +14,7 @@ import pytest
 
 from fusionproxy import FusionProxy, fuse
 from fusionproxy.video import VideoWriter
+from tests.pictures import read_bgr
 
 SIZE = (48, 64)
 rng = np.random.default_rng(0)
@@ -62,7 +63,7 @@ def test_a_folder_of_pairs_becomes_a_folder_of_images(
     assert fuse.main(["--pairs", str(folder), "--out", str(out)]) == 0
     assert sorted(path.name for path in out.iterdir()) == [f"{i}.png" for i in range(5)]
     expected = FusionProxy.from_pretrained("student_distilled").fuse(FRAMES[3], GREY[3][..., 0])
-    np.testing.assert_array_equal(cv2.imread(str(out / "3.png"))[..., ::-1], expected)
+    np.testing.assert_array_equal(read_bgr(out / "3.png")[..., ::-1], expected)
     said = capsys.readouterr()
     assert said.err.count("\n") == 1  # progress is one line
     assert "5 of 5 pairs" in said.err
@@ -73,7 +74,7 @@ def test_two_images_become_one_side_by_side(folder: Path) -> None:
     sides = ["--infrared", str(folder / "ir/1.png"), "--visible", str(folder / "vi/1.png")]
     out = folder.parent / "one" / "fused.png"
     assert fuse.main([*sides, "--out", str(out), "--side-by-side"]) == 0
-    picture = cv2.imread(str(out))[..., ::-1]
+    picture = read_bgr(out)[..., ::-1]
     np.testing.assert_array_equal(picture[:, : 2 * SIZE[1]], np.hstack([FRAMES[1], GREY[1]]))
     assert picture.shape == (SIZE[0], 3 * SIZE[1], 3)
 

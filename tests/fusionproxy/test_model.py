@@ -13,6 +13,8 @@ from fusionproxy.formats import EXPORTS
 from fusionproxy.inference import OnnxStudent
 from fusionproxy.model import SHIPPED, shipped_names
 
+pytestmark = pytest.mark.heavy
+
 RGB = np.random.default_rng(0).integers(0, 256, (45, 61, 3), np.uint8)
 THERMAL = np.random.default_rng(1).integers(0, 256, (45, 61), np.uint8)
 

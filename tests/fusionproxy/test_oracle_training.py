@@ -14,6 +14,8 @@ from fusionproxy.oracle import OracleConfig
 from fusionproxy.trainer import TrainConfig, Trainer, train
 from fusionproxy.training import rate_factor
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:

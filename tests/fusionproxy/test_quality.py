@@ -26,8 +26,8 @@ def pictures(height: int, width: int, seed: int = 0) -> tuple[Image, Image, Imag
     return to_8_bits[0], to_8_bits[1], to_8_bits[2]
 
 
-def value(name: str, *images: Image) -> float:
-    (found,) = measure(*images, choose([name])).values()
+def value(name: str, fused: Image, infrared: Image, visible: Image) -> float:
+    (found,) = measure(fused, infrared, visible, choose([name])).values()
     return found
 
 
@@ -116,8 +116,8 @@ def loop_qabf(f: Image, a: Image, b: Image, ties_are_one: bool) -> float:
             aligned = 1 - abs(angle[i, j] - af[i, j]) / (math.pi / 2)
             q = 0.9994 / (1 + math.exp(-15 * (ratio - 0.5)))
             q *= 0.9879 / (1 + math.exp(-22 * (aligned - 0.8)))
-            top += q * g[i, j]
-            bottom += g[i, j]
+            top += q * float(g[i, j])
+            bottom += float(g[i, j])
     return top / bottom
 
 

@@ -17,6 +17,8 @@ from fusionproxy.metrics import block_ssim
 from fusionproxy.runtime import OnnxModel
 from fusionproxy.writers import onnxruntime_runner, openvino_runner, parity, write_onnx
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(autouse=True)
 def _seed() -> None:

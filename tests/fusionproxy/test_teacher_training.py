@@ -19,6 +19,8 @@ from fusionproxy.teachers.registry import Sampling, open_teacher
 from fusionproxy.teachers.train import main
 from fusionproxy.teachers.trainer import TeacherConfig, TeacherTrainer, train
 
+pytestmark = pytest.mark.heavy
+
 TEACHERS = ("ddfm", "mask_difuser")
 
 

@@ -15,6 +15,7 @@ from fusionproxy.errors import FusionError
 from fusionproxy.orientation import ORIENTATIONS
 from fusionproxy.video import VideoPairs, VideoWriter
 from fusionproxy.video_reading import Video
+from tests.pictures import read_bgr
 
 SIZE = (48, 64)
 rng = np.random.default_rng(0)
@@ -119,7 +120,7 @@ def test_turned_videos_are_fused_upright_and_written_without_a_matrix(tmp_path: 
     upright = film(tmp_path / "i.mkv", [[GREY[::-1, ::-1]]] * 2, "gray")
     line = ["--infrared", str(upright), "--visible", str(turned), "--side-by-side"]
     assert fuse.main([*line, "--out", str(tmp_path / "images")]) == 0
-    picture = cv2.imread(str(tmp_path / "images/000001.png"))[..., ::-1]
+    picture = read_bgr(tmp_path / "images/000001.png")[..., ::-1]
     np.testing.assert_array_equal(picture[:, :64], RGB[::-1, ::-1])
     assert fuse.main([*line, "--out", str(tmp_path / "out.mp4")]) == 0
     with av.open(str(tmp_path / "out.mp4")) as container:
@@ -171,7 +172,7 @@ def test_the_range_reaches_videos_from_the_command_line(tmp_path: Path) -> None:
     assert fuse.main([*line, "--out", str(out)]) == 2
     assert not out.exists()
     assert fuse.main([*line, "--out", str(out), "--infrared-range", "7000", "9040"]) == 0
-    picture = cv2.imread(str(out / "000000.png"))
+    picture = read_bgr(out / "000000.png")
     assert np.abs(picture[:, 64:128, 0].astype(int) - GREY).max() <= 1
 
 
@@ -248,7 +249,9 @@ def test_variable_times_are_kept(tmp_path: Path, kind: str) -> None:
     line = ["--infrared", str(paths[0]), "--visible", str(paths[1])]
     assert fuse.main([*line, "--out", str(tmp_path / "out.mp4")]) == 0
     found = [frame.time_s for frame in Video(tmp_path / "out.mp4", "visible")]
-    assert [round(1000 * (time - found[0])) for time in found] == [1000 * time for time in TIMES]
+    assert found == TIMES
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.duration > 1e6 * float(TIMES[-1])
 
 
 def test_frames_of_one_index_and_other_times_are_refused(tmp_path: Path) -> None:

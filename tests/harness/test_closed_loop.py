@@ -18,7 +18,14 @@ import numpy as np
 import pytest
 
 from fusiondrive.errors import ConfigError, MapError
-from fusiondrive.types import Pose
+from fusiondrive.types import (
+    CameraSpec,
+    Control,
+    EpisodeContext,
+    Observation,
+    Pose,
+    WorldState,
+)
 from harness.config import Timeouts
 from harness.criteria.lane import CarlaLaneQuery
 from harness.env import CarlaDrivingEnv, EnvConfig
@@ -27,12 +34,12 @@ from harness.run import main
 from harness.scoring import judge_trace
 from harness.server import RunningServer, Server, ServerSpec
 from harness.session import Address, Session
-from harness.trace import read_trace
+from harness.trace import TraceRecorder, read_trace
 from policies import make_policy
+from policies.base import Policy
 from results.reading import read_rows
 from scenarios.route_files import write_route_xml
 from scenarios.spec import EpisodeSpec
-from sensors.config import CameraSpec
 
 ROOT = Path(__file__).parents[2]
 SMALL = CameraSpec(width=96, height=72)
@@ -54,7 +61,7 @@ def here(server: Server) -> ServerSpec:
 def short_routes(here: ServerSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first 40 m of four ready-made routes: seconds instead of minutes."""
     made = CarlaDrivingEnv(EnvConfig(server=here, camera=SMALL))
-    town = made.town("Town02")
+    town = made.simulation.town("Town02")
     short = []
     for spec in town.route_specs(None)[:4]:
         route = town.route(spec)
@@ -131,15 +138,13 @@ def test_a_files_own_weather_changes_along_the_route(here: ServerSpec, tmp_path:
         observation, _ = env.reset(options={"spec": spec})
         assert env.drive.ego.get_light_state() == carla.VehicleLightState.NONE
         seen = [observation["image"].tobytes()]
-        while env.progress.completion < 0.7:
+        while env.drive.progress.completion < 0.7:
             observation, *_ = env.step(np.array([0.7, 0.0, 0.0], np.float32))
             seen.append(observation["image"].tobytes())
         return seen
 
     first = drive()
-    (route,) = env.routes("Town02")
-    assert route.weather is not None
-    weather = env.session.world.get_weather()
+    weather = env.simulation.session.world.get_weather()
     assert (weather.fog_density, weather.sun_altitude_angle) == (80.0, -30.0)
     assert env.drive.ego.get_light_state() & carla.VehicleLightState.LowBeam
     assert drive() == first
@@ -171,16 +176,50 @@ def test_rows_say_what_of_a_leaderboard_file_was_driven(
 
 
 def test_a_trace_scores_as_the_drive_did(env: CarlaDrivingEnv, tmp_path: Path) -> None:
-    from harness.trace import TraceRecorder
-
     trace = TraceRecorder()
-    live = rollout(env, make_policy("expert"), SPEC, observers=(trace,))
+    live = rollout(env.simulation.begin(SPEC), make_policy("expert"), observers=(trace,))
     trace.write(tmp_path / "trace.parquet")
-    lanes = CarlaLaneQuery(env.session.map)
+    lanes = CarlaLaneQuery(env.simulation.session.map)
     again = judge_trace(read_trace(tmp_path / "trace.parquet"), env.route, lanes)
     assert again.outcome is live.outcome
     assert again.distance_m == pytest.approx(live.distance_m)
     assert again.lane_infractions == live.lane_infractions
+
+
+class Remembered(Policy):
+    """The expert, with its answers kept."""
+
+    is_privileged = True
+
+    def __init__(self) -> None:
+        self._expert = make_policy("expert")
+        self.controls: list[Control] = []
+
+    def reset(self, context: EpisodeContext) -> None:
+        self._expert.reset(context)
+
+    def act(self, observation: Observation, state: WorldState | None) -> Control:
+        self.controls.append(self._expert.act(observation, state))
+        return self.controls[-1]
+
+
+def test_rollout_and_environment_drive_alike(env: CarlaDrivingEnv) -> None:
+    policy, by_rollout, by_env = Remembered(), TraceRecorder(), TraceRecorder()
+    score = rollout(env.simulation.begin(SPEC), policy, observers=(by_rollout,))
+    env.reset(options={"spec": SPEC})
+    by_env.on_step(env.drive, Control())
+    for control in policy.controls:
+        *_, terminated, truncated, info = env.step([control.throttle, control.steer, control.brake])
+        by_env.on_step(env.drive, control)
+    assert (terminated, truncated) == (True, False)
+    assert info["score"] == score
+    assert info["outcome"] == "success"
+    assert without_clock(by_env) == without_clock(by_rollout)
+
+
+def without_clock(trace: TraceRecorder) -> list[dict[str, object]]:
+    """Its steps without the server's time, which runs on."""
+    return [{name: row[name] for name in row if name != "start_s"} for row in trace.rows]
 
 
 def test_running_into_a_wall_is_a_collision(env: CarlaDrivingEnv) -> None:
@@ -219,6 +258,7 @@ def test_another_version_is_refused(server: Server, monkeypatch: pytest.MonkeyPa
         Session(Address(server.host, server.port))
 
 
+@pytest.mark.server
 def test_a_broken_map_is_one_message_and_no_process(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -310,6 +350,7 @@ def test_a_killed_simulator_is_replaced_and_no_row_is_lost(
     assert b"Closed-loop results" in output
 
 
+@pytest.mark.server
 def test_a_dead_server_is_noticed_soon(tmp_path: Path) -> None:
     timeouts = Timeouts(tick_s=5.0, frame_s=5.0)
     with RunningServer(ServerSpec(town="Town02")) as own:

@@ -51,6 +51,12 @@ def test_a_bad_file_is_named_with_key_and_reason(tmp_path: Path, text: str, mess
     assert str(file) in str(caught.value)
 
 
+def test_a_configuration_takes_texts_for_paths_and_a_dict_for_its_timeouts() -> None:
+    config = RunConfig(out="x", maps="maps", fuser_weights="f.onnx", timeouts={"tick_s": 3})  # type: ignore[arg-type]
+    assert (config.directory, config.maps) == (Path("x"), Path("maps"))
+    assert (config.fuser_weights, config.timeouts.tick_s) == (Path("f.onnx"), 3.0)
+
+
 def test_suite_sets_its_part_and_refuses_another() -> None:
     config = load_config(None, {"suite": "appendix_b", "traffic": "empty"})
     assert (config.town, config.input) == (("Town02", "Town03"), ("rgb", "fused"))

@@ -1,10 +1,11 @@
-"""The rules of EVALUATION.md on recorded world states; no server."""
+"""The rules of the criteria on recorded world states; no server."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,8 +28,6 @@ from harness.criteria.lights import RedLightCriterion
 from harness.criteria.route import RouteCriterion
 from harness.scoring import Outcome, Score, judge_trace
 from scenarios.tracker import RouteTracker
-
-MAPS = Path(__file__).parents[2].parent / "shared/maps"
 
 
 def make_route(length_m: int = 100) -> Route:
@@ -163,12 +162,9 @@ def test_metres_outside_are_the_path_driven_there() -> None:
     assert criterion.outside_m == pytest.approx(2.0)
 
 
-def test_offline_map_tells_lane_edge_and_direction() -> None:
+def test_offline_map_tells_lane_edge_and_direction(official_maps: Path) -> None:
     carla = pytest.importorskip("carla")
-    path = MAPS / "Town02.xodr"
-    if not path.exists():
-        pytest.skip(f"no official map at {path}")
-    town = carla.Map("Town02", path.read_text())
+    town = carla.Map("Town02", (official_maps / "Town02.xodr").read_text())
     lanes = CarlaLaneQuery(town)
     waypoint = next(w for w in town.generate_waypoints(20.0) if not w.is_junction)
     pose = waypoint.transform
@@ -200,7 +196,7 @@ def test_red_light_counts_once_when_the_bumper_crosses_in_lane() -> None:
     assert red_light_events(red, red, red, y=3.5) == 0  # the neighbouring lane's line
 
 
-def blocked_events(seconds: float, **others: object) -> int:
+def blocked_events(seconds: float, **others: Any) -> int:
     criterion = BlockedCriterion()
     steps = round(seconds * 10) + 1
     states = (state_at(time_s=i / 10, speed=0.0, **others) for i in range(steps))

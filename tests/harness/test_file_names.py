@@ -8,7 +8,7 @@ import pytest
 from harness.config import RunConfig
 from harness.file_names import safe_name
 from harness.route_facts import RouteFacts
-from harness.runner import Episode, distinct
+from harness.runner import PlannedEpisode, distinct
 from results.identity import Identity
 from scenarios.spec import EpisodeSpec
 
@@ -35,13 +35,15 @@ def test_names_are_distinct_and_plain_ones_stay() -> None:
         assert safe_name(plain) == plain
 
 
-def episode(route_id: str, town: str = "Town02") -> Episode:
+def episode(route_id: str, town: str = "Town02") -> PlannedEpisode:
     spec = EpisodeSpec(town, route_id, "clear", "rgb", "none", "expert", seed=0)
     identity = Identity(
         "0.1.0", "embedded", 1, "0.9.16", "authored:1", town, route_id, "d", "clear", "rgb",
         "none", "none", "expert", "none", "empty", "stop", 0,
     )  # fmt: skip
-    return Episode(spec, identity, identity.digest(), RouteFacts(route_id, "d", 50.0), "none")
+    return PlannedEpisode(
+        spec, identity, identity.digest(), RouteFacts(route_id, "d", 50.0), "none"
+    )
 
 
 def test_records_stay_in_their_folder_whatever_an_id_says(tmp_path: Path) -> None:

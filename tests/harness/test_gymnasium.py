@@ -28,7 +28,7 @@ from harness.env_config import read_options
 from harness.server import RunningServer, ServerSpec, make_server
 from policies import make_policy
 from scenarios.spec import EpisodeSpec
-from sensors.fusion import default_student, make_fuser
+from sensors.fusion import make_fuser, shipped_student
 
 SMALL = {"width": 64, "height": 48}
 IDLE = np.zeros(3, np.float32)
@@ -82,18 +82,18 @@ def test_texts_are_paths_and_dicts_are_settings(tmp_path: Path) -> None:
         sensors=[{"sensor_id": "s", "kind": "sensor.speedometer", "mount": {"x": 1, "y": 2}}],  # type: ignore[arg-type]
         reward={"costs": {"collision": 7}},  # type: ignore[arg-type]
         timeouts={"tick_s": 3},  # type: ignore[arg-type]
-        fuser_weights=str(default_student()),  # type: ignore[arg-type]
+        fuser_weights=str(shipped_student("oracle")),  # type: ignore[arg-type]
     )
     assert given.server == ServerSpec("external", port=2000, maps=tmp_path)
     assert given.camera == CameraSpec(width=200, height=88)
     assert given.sensors == (SensorSpec("s", "sensor.speedometer", Pose(1.0, 2.0)),)
     assert given.reward.costs == {EventKind.COLLISION: 7.0}
     assert given.timeouts == Timeouts(tick_s=3.0)
-    assert given.fuser_weights == default_student()
+    assert given.fuser_weights == shipped_student("oracle")
 
 
 def test_paths_of_the_parts_may_be_texts(tmp_path: Path) -> None:
-    weights = default_student()
+    weights = shipped_student("oracle")
     assert (
         make_fuser("student", str(weights)).weights_hash() == make_fuser("student").weights_hash()
     )
@@ -152,6 +152,7 @@ def test_changes_hold_over_a_configuration() -> None:
     [
         ({"rout": "03"}, "unknown reset option 'rout'; known: .*route.*weather"),
         ({"weather": "foggy"}, "unknown weather 'foggy'"),
+        ({"town": "Town12"}, "unknown town 'Town12'; known: .*Town02.*random:SEED"),
         ({"route": True}, "expected an id such as '03', found True"),
         ({"spec": "00"}, "expected an EpisodeSpec or a mapping of its fields, found str"),
         ({"spec": {"town": "Town02"}}, "'spec': lacks fuser, input"),
@@ -239,7 +240,7 @@ def test_a_refused_action_leaves_the_episode_as_it_was(env: CarlaDrivingEnv) -> 
     before = env.state
     with pytest.raises(InvalidAction):
         env.step(np.array([np.nan, 0.0, 0.0]))
-    assert (env.state, env.steps) == (before, 0)
+    assert (env.state, env.drive.steps) == (before, 0)
     assert len(env.step([0.5, 0.0, 0.0])) == 5
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks import Drivers, looks_of, warn_of_look
+from harness.checks import ModelFacts, warn_of_look
 from sensors.fusion import StudentFuser
 
 
@@ -19,7 +19,7 @@ from sensors.fusion import StudentFuser
 )
 def test_only_another_look_is_warned_about(caplog, looks, server, warnings):
     with caplog.at_level(logging.WARNING):
-        warn_of_look(Drivers("beef", "none", "none", policy_looks=looks), server)
+        warn_of_look(ModelFacts("beef", "none", "none", policy_looks=looks), server)
     assert len(caplog.records) == warnings
 
 
@@ -27,6 +27,6 @@ def test_a_fuser_reads_its_looks_from_its_card(tmp_path: Path):
     shipped = Path(__file__).parents[2] / "fusionproxy/weights/student_oracle.onnx"
     weights = tmp_path / "student_mine.onnx"
     weights.write_bytes(shipped.read_bytes())
-    assert looks_of(StudentFuser(weights)) == ()
+    assert StudentFuser(weights).looks == ()
     weights.with_suffix(".json").write_text(json.dumps({"looks": [3]}))
-    assert looks_of(StudentFuser(weights)) == (3,)
+    assert StudentFuser(weights).looks == (3,)

@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 
 from fusiondrive.errors import SimulatorError
+from fusiondrive.types import CameraSpec
 from harness import watchdog
 from harness.env import CarlaDrivingEnv
 from harness.session import Address, Session
 from scenarios import traffic_manager
 from scenarios.spec import EpisodeSpec
-from sensors.config import CameraSpec
+
+pytestmark = pytest.mark.server
 
 TOWNS = ("Town02", "Town01")
 BRAKE = np.array([0.0, 0.0, 1.0], np.float32)

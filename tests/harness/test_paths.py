@@ -3,11 +3,10 @@
 import argparse
 from pathlib import Path
 
-import fusionproxy.paths
 import pytest
 
 import fusiondrive.paths
-import simulator.paths
+import simulator.system.commands
 from fusiondrive.errors import ConfigError
 from fusionproxy import FusionProxy
 from fusionproxy.errors import FusionError
@@ -25,7 +24,7 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-@pytest.mark.parametrize("package", [fusiondrive.paths, fusionproxy.paths, simulator.paths])
+@pytest.mark.parametrize("package", [fusiondrive.paths, simulator.system.commands])
 def test_a_flag_knows_the_home_folder(package: object, home: Path) -> None:
     user_path = package.user_path  # type: ignore[attr-defined]
     assert user_path("~/x") == home / "x"
@@ -69,3 +68,9 @@ def test_files_behind_a_name_know_the_home_folder(home: Path) -> None:
     assert parse_weights(["dinov2=~/w.safetensors"]) == {"dinov2": home / "w.safetensors"}
     with pytest.raises(FusionError, match=str(home / "absent")):
         FusionProxy.from_pretrained("~/absent.pt")
+
+
+@pytest.mark.parametrize("package", [fusiondrive.paths])
+def test_settings_kept_as_text_stay_empty(package: object, home: Path) -> None:
+    path_text = package.path_text  # type: ignore[attr-defined]
+    assert (path_text(""), path_text("~/x")) == ("", f"{home}/x")

@@ -1,5 +1,6 @@
 """Videos: a finished one stays, an unfinished one leaves nothing."""
 
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from fusiondrive.errors import OutputError
 from fusiondrive.types import Control
 from harness import recorder
 from harness.recorder import END_FRAMES, VideoRecorder
@@ -46,6 +48,30 @@ def test_finished_video_holds_every_step_and_the_end(tmp_path: Path) -> None:
 def test_unfinished_video_leaves_nothing(tmp_path: Path) -> None:
     with VideoRecorder(tmp_path / "drive.mp4") as video:
         drive(video, 2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_left_goes_with_the_next_video(tmp_path: Path) -> None:
+    (tmp_path / ".drive.1.part.mp4").write_bytes(b"half")
+    (tmp_path / ".other.1.part.mp4").write_bytes(b"of somebody else")
+    record(tmp_path / "drive.mp4")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".other.1.part.mp4", "drive.mp4"]
+
+
+def record(path: Path) -> None:
+    with VideoRecorder(path) as video:
+        drive(video, 3)
+        video.finish("success")
+
+
+def test_a_full_disk_is_one_error_and_leaves_nothing(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, hard))
+    try:
+        with pytest.raises(OutputError, match=r"drive\.mp4 cannot be written"):
+            record(tmp_path / "drive.mp4")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list(tmp_path.iterdir())
 
 

@@ -3,6 +3,9 @@
 import pytest
 
 from harness.robustness import determinism, fuzz, soak
+from harness.robustness.embedded import EmbeddedServer
+
+pytestmark = pytest.mark.server
 
 SLOW = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -19,7 +22,7 @@ def test_some_hostile_messages_leave_the_server_serving():
 
 def test_two_drives_with_a_reload_between_them_are_equal():
     script = determinism.Script("Town02", ticks=5, cars=3, seed=0)
-    with determinism.EmbeddedServer("--town", "Town02") as server:
+    with EmbeddedServer("--town", "Town02") as server:
         first, second = determinism.run_apart(server.address, script, 2)
     assert determinism.first_difference(first, second) == "same"
 

@@ -29,6 +29,31 @@ env = CarlaDrivingEnv(EnvConfig(server=server, traffic="4+0"))
 env.reset(seed=1)
 env.step(np.zeros(3, np.float32))
 """
+OUTLIVES_ITS_SERVER = """
+import os, sys
+import numpy as np
+from harness.config import Timeouts
+from harness.env import CarlaDrivingEnv, EnvConfig
+from fusiondrive.errors import SimulatorError
+from harness.server import ServerSpec
+from fusiondrive.types import CameraSpec
+server = ServerSpec("external", sys.argv[1], int(sys.argv[2]))
+brief = Timeouts(tick_s=2.0, connect_s=2.0)
+small = CameraSpec(width=32, height=24)
+env = CarlaDrivingEnv(EnvConfig(server=server, traffic="2+0", timeouts=brief, camera=small))
+env.reset(seed=1)
+os.kill(int(sys.argv[3]), 9)
+try:
+    env.step(np.zeros(3, np.float32))
+except SimulatorError as err:
+    print("step:", err)
+env.close()
+again = EnvConfig(server=ServerSpec("external", sys.argv[4], int(sys.argv[5])), camera=small)
+try:
+    CarlaDrivingEnv(again).reset(seed=1)
+except SimulatorError as err:
+    print("reset:", err)
+"""
 
 
 def pieces(folder: Path) -> int:
@@ -117,3 +142,16 @@ def test_a_script_that_forgets_to_close_ends_cleanly(carla_server):
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "terminate" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_manager_whose_server_died_is_left_asleep(launch_server, carla_server):
+    """CARLA's client aborts when it wakes; before, closing the environment did so."""
+    doomed = launch_server("--town", "Town02")
+    addresses = [*doomed.address, doomed.process.pid, *carla_server("Town02")]
+    command = [sys.executable, "-c", OUTLIVES_ITS_SERVER, *map(str, addresses)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    doomed.stop()
+    assert done.returncode == 0, done.stderr
+    assert "step: could not tick" in done.stdout
+    assert "reset: a Traffic Manager of this process has lost its server" in done.stdout

@@ -57,6 +57,7 @@ def drive(name: str, out: Path) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.server
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_the_rows_are_those_that_were_committed(name: str, tmp_path: Path) -> None:

@@ -4,9 +4,12 @@ import logging
 from contextlib import closing
 
 import numpy as np
+import pytest
 
+from fusiondrive.types import CameraSpec
 from harness.env import CarlaDrivingEnv
-from sensors.config import CameraSpec
+
+pytestmark = pytest.mark.server
 
 BRAKE = np.array([0.0, 0.0, 1.0], np.float32)
 

@@ -15,9 +15,11 @@ from policies.preprocess import Preprocessing
 
 
 def test_post_processing_drops_weak_brakes_and_brakes_under_throttle() -> None:
-    assert to_control(np.float32((0.1, 0.0, 0.04))).brake == 0.0
-    assert to_control(np.float32((0.1, 0.6, 0.5))).brake == 0.0
-    assert to_control(np.float32((-2.0, 0.2, 1.5))) == to_control(np.float32((-1.0, 0.2, 1.0)))
+    assert to_control(np.array((0.1, 0.0, 0.04), np.float32)).brake == 0.0
+    assert to_control(np.array((0.1, 0.6, 0.5), np.float32)).brake == 0.0
+    assert to_control(np.array((-2.0, 0.2, 1.5), np.float32)) == to_control(
+        np.array((-1.0, 0.2, 1.0), np.float32)
+    )
 
 
 @pytest.mark.parametrize("shape", [(300, 400), (600, 800)])
@@ -43,7 +45,7 @@ def test_input_is_normalised_rgb_planes() -> None:
 
 @pytest.mark.parametrize("command", Command)
 def test_each_command_drives_by_its_own_branch(command: Command) -> None:
-    actions = np.stack([np.float32((i / 10, 0.5, 0.0)) for i in range(4)])
+    actions = np.stack([np.array((i / 10, 0.5, 0.0), np.float32) for i in range(4)])
     loaded = LoadedNetwork(lambda image, speed: Prediction(actions), Framing(), BRANCHES, "none")
     view = Observation(np.zeros((300, 400, 3), dtype=np.uint8), 3.0, command, (5.0, 0.0))
     control = CilrsPolicy(loaded).act(view, None)

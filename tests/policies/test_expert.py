@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,12 +12,14 @@ from fusiondrive.types import (
     LightState,
     Observation,
     Pose,
+    Progress,
     Route,
     StopLine,
     WorldState,
 )
 from policies.corridor import HazardKind
 from policies.expert import ExpertConfig, ExpertPolicy
+from scenarios.tracker import RouteTracker
 
 VIEW = Observation(np.zeros((3, 4, 3), dtype=np.uint8), 0.0, Command.FOLLOW, (10.0, 0.0))
 
@@ -75,15 +79,21 @@ class Bicycle:
             self.y += (self.speed * np.sin(self.yaw) + 1.45 * rate * np.cos(self.yaw)) * 0.01
 
 
+def tracked(route: Route, ego: ActorState) -> Progress:
+    return RouteTracker(route).advance(ego.pose.x, ego.pose.y)
+
+
 def drive(route: Route, steps: int = 400, **world: object) -> list[ActorState]:
     """Drive until the goal is within 3 m; a list of the ego's states."""
-    policy, car, states = ExpertPolicy(), Bicycle(route), []
+    policy, car, states, tracker = ExpertPolicy(), Bicycle(route), [], RouteTracker(route)
     policy.reset(EpisodeContext("Town", route, seed=0))
     for frame in range(steps):
         states.append(car.state())
         if np.hypot(car.x - route.points[-1, 0], car.y - route.points[-1, 1]) < 3.0:
             break
-        car.step(policy.act(VIEW, WorldState(frame, frame * 0.1, states[-1], **world)))  # type: ignore[arg-type]
+        progress = tracker.advance(car.x, car.y)
+        state = WorldState(frame, frame * 0.1, states[-1], progress=progress, **world)  # type: ignore[arg-type]
+        car.step(policy.act(VIEW, state))
     return states
 
 
@@ -109,7 +119,7 @@ def test_turns_are_slow_and_stay_near_the_lane_centre(radius_m: float) -> None:
         ({"stop_lines": (StopLine(3, 60.0, 0.0, 0.0, LightState.RED),)}, 60.0),
     ],
 )
-def test_stops_before_what_is_in_the_way(world: dict[str, object], stop_x: float) -> None:
+def test_stops_before_what_is_in_the_way(world: dict[str, Any], stop_x: float) -> None:
     last = drive(make_route(), **world)[-1]
     bumper = last.pose.x + 2.4
     assert last.speed_mps < 0.1
@@ -125,7 +135,7 @@ def test_stops_before_what_is_in_the_way(world: dict[str, object], stop_x: float
         {"stop_lines": (StopLine(3, 60.0, 0.0, 0.0, LightState.GREEN),)},
     ],
 )
-def test_does_not_stop_for_what_is_beside_the_way(world: dict[str, object]) -> None:
+def test_does_not_stop_for_what_is_beside_the_way(world: dict[str, Any]) -> None:
     states = drive(make_route(), **world)
     assert states[-1].pose.x > 115.0
     assert min(s.speed_mps for s in states[40:-30]) > 7.0
@@ -138,7 +148,8 @@ def test_brakes_for_a_walker_who_steps_into_the_road() -> None:
         1, "e", ActorKind.VEHICLE, Pose(10.0, 0.0), (9.0, 0.0, 0.0), (0.0, 0.0, 0.7), (2.4, 1, 0.7)
     )
     walker = actor(25.0, 3.5, walker=True, velocity=-1.5)
-    control = policy.act(VIEW, WorldState(1, 0.1, ego, walkers=(walker,)))
+    state = WorldState(1, 0.1, ego, walkers=(walker,), progress=tracked(route, ego))
+    control = policy.act(VIEW, state)
     assert control.brake > 0.2
     assert policy.hazard is not None
     assert policy.hazard.kind is HazardKind.WALKER
@@ -148,5 +159,6 @@ def test_lights_can_be_ignored() -> None:
     route, policy = make_route(), ExpertPolicy(ExpertConfig(obey_lights=False))
     policy.reset(EpisodeContext("Town", route, seed=0))
     line = StopLine(3, 10.0, 0.0, 0.0, LightState.RED)
-    state = WorldState(1, 0.1, Bicycle(route).state(), stop_lines=(line,))
+    ego = Bicycle(route).state()
+    state = WorldState(1, 0.1, ego, stop_lines=(line,), progress=tracked(route, ego))
     assert policy.act(VIEW, state).throttle > 0.3

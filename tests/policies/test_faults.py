@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from pathlib import Path
@@ -101,8 +102,12 @@ def test_whatever_is_raised_is_an_agent_error(error: BaseException) -> None:
         close_policy(Answers(error))  # no episode hangs on it
 
 
-@pytest.mark.parametrize("error", [SimulatorError("dead"), KeyboardInterrupt()])
-def test_the_simulator_and_ctrl_c_are_nobodys_fault(error: BaseException) -> None:
+@pytest.mark.parametrize(
+    "error", [SimulatorError("dead"), KeyboardInterrupt(), OSError(errno.ENOSPC, "full")]
+)
+def test_the_simulator_ctrl_c_and_a_full_disk_are_not_the_agents_fault(
+    error: BaseException,
+) -> None:
     with pytest.raises(type(error)):
         GuardedPolicy(Answers(error)).act(VIEW, None)
 

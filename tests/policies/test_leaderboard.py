@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fusiondrive.errors import ConfigError
+from fusiondrive.errors import AgentError, ConfigError
 from fusiondrive.types import Command, Observation, Pose
-from harness.checks import check_sight
-from harness.config import RunConfig
+from harness.checks import check_sight, load_models
+from harness.config import RunConfig, Timeouts
 from harness.env import CarlaDrivingEnv, EnvConfig
-from harness.rollout import rollout
+from harness.guard import GuardedPolicy
+from harness.rollout import Stopped, rollout
 from harness.server import ServerSpec
 from policies import make_policy
-from policies.base import camera_of, sensors_of
 from policies.leaderboard.gps import MercatorGps
 from policies.leaderboard.policy import LeaderboardPolicy
 from scenarios.route_files import write_route_xml
@@ -74,7 +74,7 @@ def here(carla_server: Any) -> ServerSpec:
 def short_route(here: ServerSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """From a straight through the first turn: 90 m of a ready-made route."""
     made = CarlaDrivingEnv(EnvConfig(server=here))
-    town = made.town("Town02")
+    town = made.simulation.town("Town02")
     spec = town.route_specs(None)[0]
     route = town.route(spec)
     x, y, z = (float(value) for value in route.points[90])
@@ -91,13 +91,13 @@ def test_an_agent_drives_a_route_and_sees_what_it_asked_for(
     policy = make_policy(everything, agent_config=short_route, fused_camera="front")
     assert isinstance(policy, LeaderboardPolicy)
     config = EnvConfig(
-        server=here, camera=camera_of(policy), sensors=sensors_of(policy), route_file=short_route
+        server=here, camera=policy.camera, sensors=policy.sensors, route_file=short_route
     )
     env = CarlaDrivingEnv(config)
     try:
-        score = rollout(env, policy, SPEC)
-        agent, steps, image, grid = policy.agent, env.steps, env.views.image, None
-        grid = MercatorGps(env.session.map)
+        score = rollout(env.simulation.begin(SPEC), policy)
+        agent, steps, image, grid = policy.agent, env.drive.steps, env.drive.views.image, None
+        grid = MercatorGps(env.simulation.session.map)
         place = grid.of_place(env.state.ego.pose.x, env.state.ego.pose.y)
         speed = env.observation().speed_mps
     finally:
@@ -108,7 +108,9 @@ def test_an_agent_drives_a_route_and_sees_what_it_asked_for(
     assert len(agent.times) == steps
     data = agent.seen
     assert {frame for frame, _ in data.values()} == {steps}
-    shapes = {name: getattr(value, "shape", None) for name, (_, value) in data.items()}
+    shapes: dict[str, tuple[int, ...]] = {
+        name: getattr(value, "shape", ()) for name, (_, value) in data.items()
+    }
     assert shapes["left"] == (48, 64, 4)
     assert shapes["front"] == (240, 320, 4)
     assert image.shape == (240, 320, 3)
@@ -132,12 +134,44 @@ def test_an_agent_drives_a_route_and_sees_what_it_asked_for(
     assert policy.agent is None
 
 
+METRICS = """
+import carla
+from leaderboard.autoagents.autonomous_agent import AutonomousAgent
+def get_entry_point():
+    return "Measures"
+class Measures(AutonomousAgent):
+    def run_step(self, input_data, timestamp):
+        self.metrics = self.get_metric_info()
+        return carla.VehicleControl(throttle=1.0, reverse=True)
+"""
+
+
+def test_an_agent_of_bench2drive_measures_its_car_and_reverses(
+    here: ServerSpec, short_route: Path, tmp_path: Path
+) -> None:
+    policy = make_policy(agent_file(tmp_path, METRICS, "measures.py"))
+    assert isinstance(policy, LeaderboardPolicy)
+    env = CarlaDrivingEnv(EnvConfig(server=here, route_file=short_route))
+    try:
+        drive = env.simulation.begin(SPEC)
+        with pytest.raises(Stopped):
+            rollout(drive, policy, should_stop=lambda: drive.steps >= 10)
+        seen = [policy.agent.metrics[name] for name in ("location", "rotation", "forward_vector")]
+        pose, speed = env.state.ego.pose, env.observation().speed_mps
+    finally:
+        env.close()
+    assert seen[0] == pytest.approx([pose.x, pose.y, pose.z], abs=0.5)  # of the step before
+    assert seen[1][2] == pytest.approx(pose.yaw, abs=0.5)
+    assert np.linalg.norm(seen[2]) == pytest.approx(1.0, abs=1e-4)
+    assert speed < -0.5
+
+
 def test_the_chosen_camera_shows_the_harness_image(everything: str) -> None:
     for wanted, name, size in ((None, "left", (64, 48)), ("front", "front", (320, 240))):
         policy = make_policy(everything, fused_camera=wanted)
-        camera = camera_of(policy)
+        camera = policy.camera
         assert (camera.width, camera.height) == size
-        assert name not in [spec.sensor_id for spec in sensors_of(policy)]
+        assert name not in [spec.sensor_id for spec in policy.sensors]
     assert make_policy(everything).weights_hash() != policy.weights_hash()
 
 
@@ -214,6 +248,32 @@ def test_faults_of_an_agent_are_named(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         make_policy(agent_file(tmp_path, AGENT_WITH.format(setup=setup, sensor=sensor)))
+
+
+def test_a_destroy_that_fails_without_a_drive_is_worth_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = AGENT_WITH.format(setup="pass", sensor="") + "    def destroy(self): del self.net\n"
+    policy = make_policy(agent_file(tmp_path, text))
+    assert "destroy: AttributeError" in caplog.text
+    policy.agent = policy._kind("", 0, False)  # type: ignore[attr-defined]
+    with pytest.raises(AgentError, match=r"AttributeError: .*agent_of_test.py, line 10, destroy"):
+        GuardedPolicy(policy).finish()
+
+
+def test_an_agent_that_hangs_in_setup_is_interrupted(tmp_path: Path) -> None:
+    text = AGENT_WITH.format(setup="import time; time.sleep(60)", sensor="")
+    config = RunConfig(
+        policy=agent_file(tmp_path, text, "sleeps.py"), timeouts=Timeouts(agent_setup_s=0.3)
+    )
+    with pytest.raises(AgentError, match=r"no answer within 0\.3 s \(sleeps.py, line 7, setup\)"):
+        load_models(config)
+
+
+def test_weights_are_not_for_agents(tmp_path: Path) -> None:
+    config = RunConfig(policy="leaderboard:a.py", policy_weights=tmp_path / "a.py+b.pth")
+    with pytest.raises(ConfigError, match="takes --agent-config, not weights"):
+        load_models(config)
 
 
 def test_inputs_need_a_camera_to_replace(tmp_path: Path) -> None:

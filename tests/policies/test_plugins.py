@@ -1,3 +1,4 @@
+import importlib.metadata
 import sys
 import types
 from importlib.metadata import EntryPoint
@@ -7,10 +8,11 @@ import numpy as np
 import pytest
 
 from fusiondrive.errors import AgentError, ConfigError
-from fusiondrive.types import Command, Control, Observation, WorldState
+from fusiondrive.types import CameraSpec, Command, Control, Observation, WorldState
 from harness.run import main
 from policies import check_policy, make_policy, plugins
 from policies.base import Policy
+from policies.plugins import as_policy
 
 VIEW = Observation(np.zeros((4, 4, 3), np.uint8), 0.0, Command.FOLLOW, (5.0, 0.0))
 
@@ -21,7 +23,7 @@ class Minimal(Policy):
 
 
 class Weighted:
-    camera = "its own"
+    camera = CameraSpec(width=320)
 
     def __init__(self, weights: Path | None = None) -> None:
         self.text = "" if weights is None else weights.read_text()
@@ -37,6 +39,13 @@ class Keeps(Minimal):
 
 class NoPolicy:
     pass
+
+
+class Blind:
+    camera = "its own"
+
+    def act(self, observation: Observation, state: WorldState | None) -> Control:
+        return Control()
 
 
 class Sulks:
@@ -73,14 +82,14 @@ def test_weights_reach_the_class_and_its_hash(tmp_path: Path) -> None:
         file.write_text(steer)
         policy = make_policy("theirs.driving:Weighted", file)
         assert policy.act(VIEW, None).steer == float(steer)
-        assert getattr(policy, "camera", None) == "its own"
+        assert policy.camera == CameraSpec(width=320)
         hashes.add(policy.weights_hash())
     assert len(hashes) == 3
 
 
 def test_entry_point_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("mine", "theirs.driving:Minimal", plugins.GROUP)
-    monkeypatch.setattr(plugins.importlib.metadata, "entry_points", lambda group: [point])
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point])
     assert make_policy("mine").act(VIEW, None).throttle == 0.25
     with pytest.raises(ConfigError, match=r"unknown policy 'yours'; known: .*mine"):
         check_policy("yours")
@@ -94,6 +103,10 @@ def test_entry_point_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> No
         ("theirs.driving:Thing", "no 'Thing' in theirs.driving; classes there: .*Minimal"),
         ("theirs.driving:VIEW", "Observation, not a class"),
         ("theirs.driving:NoPolicy", r"NoPolicy is not a Policy, for it has no act"),
+        (
+            "theirs.driving:Blind",
+            r"policy 'theirs\.driving:Blind': camera: expected .*CameraSpec, found 'its own'",
+        ),
         ("theirs.driving:Sulks", "could not be built: RuntimeError: out of memory"),
         ("theirs.driving", "unknown policy 'theirs.driving'; known: .*pkg.module:Class"),
     ],
@@ -101,6 +114,22 @@ def test_entry_point_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_is_wrong_is_said(name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make_policy(name)
+
+
+def test_what_a_foreign_class_lacks_is_as_the_base_class_has_it() -> None:
+    policy = make_policy("theirs.driving:Weighted")
+    assert (policy.is_privileged, policy.uses_image, policy.uses_traffic_manager) == (
+        Policy.is_privileged, Policy.uses_image, Policy.uses_traffic_manager,
+    )  # fmt: skip
+    assert (policy.sensors, policy.looks) == ((), ())
+    for call in (lambda: policy.reset(None), policy.finish, policy.close):  # type: ignore[arg-type]
+        assert call() is None
+
+
+def test_a_policy_is_wrapped_once() -> None:
+    made = Minimal()
+    assert as_policy(made) is made
+    assert as_policy(as_policy(Weighted())).camera == Weighted.camera
 
 
 def test_answer_must_be_a_control() -> None:

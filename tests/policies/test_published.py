@@ -28,7 +28,7 @@ from policies.loading import load_cilrs
 
 torch = pytest.importorskip("torch", reason="torch is in the extra `train`")
 pytest.importorskip("torchvision", reason="torchvision is in the extra `train`")
-from published_layouts import (  # noqa: E402
+from tests.policies.published_layouts import (  # noqa: E402
     ROACH_KWARGS,
     SPEED_MPS,
     coil_reference,

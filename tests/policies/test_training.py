@@ -25,6 +25,7 @@ from policies.training.dataset import (
 torch = pytest.importorskip("torch", reason="torch is in the extra `train`")
 pytest.importorskip("timm", reason="timm is in the extra `train`")
 
+from policies.cilrs import CilrsPolicy  # noqa: E402
 from policies.cilrs_network import NetworkConfig  # noqa: E402
 from policies.framing import FRAMINGS, Framing  # noqa: E402
 from policies.loading import load_cilrs  # noqa: E402
@@ -35,6 +36,8 @@ from policies.training.trainer import train  # noqa: E402
 
 # tiny work: threads only wait for each other on a busy machine
 TrainConfig = partial(AnyConfig, threads=1)
+
+pytestmark = pytest.mark.heavy
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -208,7 +211,7 @@ def test_half_precision_learns_the_same_within_its_rounding(run: Path, tmp_path:
 
 def test_unknown_precision_is_named() -> None:
     with pytest.raises(ConfigError, match="unknown precision 'fp8'; known: fp32, bf16"):
-        TrainConfig(("data",), precision="fp8")
+        TrainConfig(("data",), precision="fp8")  # type: ignore[arg-type]
 
 
 def test_a_run_of_another_network_is_not_gone_on_with(run: Path) -> None:
@@ -269,5 +272,6 @@ def test_weights_keep_the_framing_of_their_data(tmp_path: Path) -> None:
     export(tmp_path / "run" / "last.pth", tmp_path / "mine.onnx")
     for file in (tmp_path / "run" / "last.pth", tmp_path / "mine.onnx"):
         policy = load_cilrs(file)
+        assert isinstance(policy, CilrsPolicy)
         assert policy.camera == level.camera
         assert policy._loaded.framing == level

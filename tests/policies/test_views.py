@@ -17,6 +17,7 @@ from policies.preprocess import Preprocessing
 from policies.training.dataset import CAMERA_YAW, PATH, Episode, driving_views
 from policies.training.views import CRASH_CUT, EpisodeRecorder, side_cameras
 from scenarios.spec import EpisodeSpec
+from scenarios.tracker import RouteTracker
 
 SPEC = EpisodeSpec("Town02", "00", "clear", "rgb", "none", "expert", 1, "empty")
 CAMERA = CameraSpec()
@@ -42,6 +43,11 @@ def ego(yaw: float = 0.0) -> ActorState:
     return ActorState(1, "x", ActorKind.VEHICLE, pose, (6.0, 0.0, 0.0), (0.0, 0.0, 0.8), box)
 
 
+def world(frame: int, time_s: float, yaw: float = 0.0) -> WorldState:
+    progress = RouteTracker(straight_route()).advance(3.0, 0.0)
+    return WorldState(frame, time_s, ego(yaw), progress=progress)
+
+
 def expert() -> ExpertPolicy:
     policy = ExpertPolicy()
     policy.reset(EpisodeContext("Town02", straight_route(), 0))
@@ -59,7 +65,7 @@ def recorded(steps: int, *, sides: bool, crashed: bool = False):
     policy = expert()
     recorder = EpisodeRecorder(policy, Preprocessing())
     for frame in range(steps):
-        state = WorldState(1000 + frame, 0.1 * frame, ego())
+        state = world(1000 + frame, 0.1 * frame)
         control = policy.act(VIEW, state)
         turned = {"side_left": image(10), "side_right": image(200)} if sides else {}
         recorder.add(VIEW, state, control, 0.0, turned)
@@ -68,12 +74,12 @@ def recorded(steps: int, *, sides: bool, crashed: bool = False):
 
 def test_a_turned_car_steers_back_as_the_expert_would_from_there():
     policy = expert()
-    policy.act(VIEW, WorldState(1, 0.0, ego()))
+    policy.act(VIEW, world(1, 0.0))
     left, right = policy.steer_turned(ego(), -30.0), policy.steer_turned(ego(), 30.0)
     assert left > 0.2
     assert right < -0.2
     there = expert()
-    control = there.act(VIEW, WorldState(1, 0.0, ego(yaw=30.0)))
+    control = there.act(VIEW, world(1, 0.0, yaw=30.0))
     assert right == pytest.approx(control.steer)
 
 

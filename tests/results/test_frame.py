@@ -20,7 +20,7 @@ from results.frame import column_types
 from results.row import LETTERS, EpisodeRow
 from results.store import RowStore
 from results.table import cells_csv, write_tables
-from scenarios.route_files import RouteSpec
+from scenarios.spec import RouteSpec
 from tests.results.test_store import row
 
 HOSTILE: dict[str, Any] = {  # what pandas and Excel would read as numbers
@@ -83,6 +83,22 @@ def test_a_row_comes_back_without_its_letters(tmp_path: Path) -> None:
     for item in (row(**HOSTILE), row(route_id="r00", policy_weights="none"), row(route_id="")):
         assert EpisodeRow.from_dict(item.to_dict()) == item
         assert EpisodeRow.from_dict(asdict(item)) == item
+
+
+@pytest.mark.parametrize(
+    ("commit", "shown"),
+    [
+        ("12e345678901", "g12e345678901"),
+        ("1a+changes", "g1a+changes"),
+        ("unknown", "unknown"),
+        ("", ""),
+    ],
+)
+def test_a_commit_stays_a_text_and_is_no_part_of_the_identity(commit: str, shown: str) -> None:
+    item = replace(row(), commit=commit)
+    assert item.to_dict()["commit"] == shown
+    assert EpisodeRow.from_dict(item.to_dict()) == item
+    assert item.identity == row().identity
 
 
 def test_a_run_folder_of_old_goes_on_and_is_loaded_alike(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,14 @@ def test_wilson_keeps_within_the_unit_range_at_the_ends() -> None:
     assert wilson(10, 10).high == pytest.approx(1.0, abs=1e-12)
     assert wilson(10, 10).low == pytest.approx(1.0 / (1.0 + 1.959964**2 / 10), abs=1e-6)
     assert wilson(0, 0) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 1), (1, 1), (0, 25), (1, 25), (23, 25), (75, 75)])
+def test_wilson_equals_its_closed_form(hits: int, n: int) -> None:
+    z, rate = 1.959963984540054, hits / n  # z: 0.975 quantile of the standard normal distribution
+    center = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    assert wilson(hits, n) == pytest.approx((center - half, center + half), abs=1e-12)
 
 
 def test_exact_mcnemar_is_the_sign_test_on_discordant_pairs() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import resource
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fusiondrive.errors import ConfigError
+from fusiondrive.errors import ConfigError, OutputError
+from harness.scoring import Outcome
 from results.identity import Identity
 from results.reading import read_rows
-from results.row import EpisodeRow
+from results.row import OUTCOMES, EpisodeRow
 from results.store import RowStore
 
 IDENTITY = Identity(
@@ -75,6 +79,10 @@ def test_a_simulator_error_is_driven_again_and_then_replaced(tmp_path: Path) -> 
         assert [item.outcome for item in store.rows()] == ["collision"]
 
 
+def test_rows_know_every_outcome() -> None:
+    assert tuple(outcome.value for outcome in Outcome) == OUTCOMES
+
+
 def test_an_agent_error_is_a_result(tmp_path: Path) -> None:
     with RowStore(tmp_path) as store:
         store.append(row("agent_error"))
@@ -86,6 +94,35 @@ def test_an_agent_error_is_a_result(tmp_path: Path) -> None:
 def test_one_directory_has_one_writer(tmp_path: Path) -> None:
     with RowStore(tmp_path), pytest.raises(ConfigError, match="another run"):
         RowStore(tmp_path)
+
+
+def test_a_file_system_without_locks_is_used_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_locks(*_: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("results.store.fcntl.flock", no_locks)
+    with RowStore(tmp_path) as store:
+        store.append(row())
+    assert read_rows(store.path) == [row()]
+    assert "has no locks (No locks available)" in caplog.text
+
+
+def test_a_full_disk_takes_no_part_of_a_row_and_later_the_whole(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with RowStore(tmp_path) as store:
+        store.append(row())
+        before = store.path.read_bytes()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 50, hard))
+        try:
+            with pytest.raises(OutputError, match=r"rows.jsonl cannot be written"):
+                store.append(row(seed=1))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert store.path.read_bytes() == before
+        store.append(row(seed=1))
+        assert store.rows() == [row(), row(seed=1)]
 
 
 def test_a_foreign_column_is_not_read_as_a_row(tmp_path: Path) -> None:

@@ -57,8 +57,8 @@ PAIRED = [row(i, "rgb", "success" if i < 4 else "collision") for i in range(10)]
 def test_rates_counts_and_kilometres_of_a_cell() -> None:
     cell = make_cells(PAIRED)[0]
     assert (cell.n, cell.success.hits, cell.collision.hits) == (10, 4, 6)
-    assert cell.lane_per_route == 3.0
-    assert cell.lane_per_km == pytest.approx(15.0)
+    assert cell.numbers["lane_per_route"] == 3.0
+    assert cell.numbers["lane_per_km"] == pytest.approx(15.0)
     assert cell.outcomes == {"success": 4, "collision": 6}
 
 
@@ -74,8 +74,8 @@ def test_agent_errors_are_failures_that_the_table_counts_and_names() -> None:
     cell = make_cells(rows)[0]
     assert (cell.n, cell.errors, cell.agent_errors) == (2, 0, 1)
     assert (cell.success.percent, cell.success_bound) == (50.0, 50.0)
-    assert cell.driving_score == pytest.approx(46.0)
-    assert cell.lane_per_km == pytest.approx(1000.0 * 4 / 220.0)
+    assert cell.numbers["driving_score"] == pytest.approx(46.0)
+    assert cell.numbers["lane_per_km"] == pytest.approx(1000.0 * 4 / 220.0)
     text = make_tables(rows)[0].markdown()
     assert f"Agent errors, 1 in all, are failures within n: 1 x {why}." in text
     assert "1 success, 1 agent_error" in text
@@ -142,3 +142,22 @@ def test_csv_has_plain_numbers() -> None:
 
 def test_latex_is_a_tabular() -> None:
     assert r"\begin{tabular}" in make_tables(PAIRED)[0].latex()
+
+
+def test_rows_of_two_commits_are_told_of() -> None:
+    rows = [row(i, "rgb", "success", commit=commit) for i, commit in enumerate(("abc", "abc", "d"))]
+    text = make_tables(rows)[0].markdown()
+    assert "Mixed: these rows are of 2 commits of the source" in text
+    assert ": 2 of abc, 1 of d." in text
+    assert "Mixed" not in make_tables(rows[:2])[0].markdown()
+
+
+def test_rows_from_before_there_was_a_commit_are_called_so() -> None:
+    rows = [row(0, "rgb", "success"), row(1, "rgb", "success", commit="abc")]
+    assert ": 1 of one that is not named, 1 of abc." in make_tables(rows)[0].markdown()
+    assert "Mixed" not in make_tables(rows[:1])[0].markdown()
+
+
+def test_rows_of_two_package_versions_are_told_of() -> None:
+    rows = [row(i, "rgb", "success", package_version=v) for i, v in enumerate(("0.1.0", "0.2.0"))]
+    assert "2 package versions" in make_tables(rows)[0].markdown()

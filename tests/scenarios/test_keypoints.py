@@ -10,7 +10,8 @@ import pytest
 
 from fusiondrive.errors import MapError
 from fusiondrive.types import Command, Pose
-from scenarios.routes import RoutePlanner, load_routes
+from scenarios.route_files import load_routes
+from scenarios.routes import RoutePlanner
 from simulator.maps import load_town
 
 
@@ -78,6 +79,11 @@ def test_a_route_within_its_goals_radius_is_refused(planner: RoutePlanner) -> No
             planner.plan(on_lane(planner, START, ahead_m), "0")
 
 
+def pose_at(point: np.ndarray, yaw: float) -> Pose:
+    x, y, z = (float(value) for value in point)
+    return Pose(x, y, z, yaw=float(yaw))
+
+
 def test_a_route_that_ends_within_a_turn_is_announced_as_the_turn() -> None:
     planner = RoutePlanner(authored("Town02"))
     (spec, *_) = load_routes("Town02", "authored")
@@ -86,7 +92,7 @@ def test_a_route_that_ends_within_a_turn_is_announced_as_the_turn() -> None:
     first = int(turns[0])
     goal = first + 4  # little of the turn is driven
     assert whole.in_junction[first : goal + 1].all()
-    end = Pose(*map(float, whole.points[goal]), yaw=float(whole.yaws[goal]))
+    end = pose_at(whole.points[goal], whole.yaws[goal])
     cut = planner.plan([spec.keypoints[0], end], "0")
     assert cut.commands[-1] == Command.LEFT
 
@@ -106,7 +112,7 @@ def test_a_keypoint_may_be_passed_on_the_lane_beside_where_its_own_leads_elsewhe
         first, last = graph.spans[lane]
         exits = graph.successors[onward[0]]
         nodes = (first + 2, last - 1, graph.spans[exits[0]].first + 5) if exits else ()
-        poses = [Pose(*map(float, graph.points[n]), yaw=float(graph.yaws[n])) for n in nodes]
+        poses = [pose_at(graph.points[n], graph.yaws[n]) for n in nodes]
         if len(poses) == 3 and last - first > 40:
             route = planner.plan(poses, "0")
             apart = sum(math.dist((a.x, a.y), (b.x, b.y)) for a, b in pairwise(poses))

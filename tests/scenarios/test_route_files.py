@@ -5,10 +5,9 @@ import pytest
 
 from fusiondrive.errors import MapError
 from fusiondrive.types import Pose
-from scenarios.route_files import RouteSpec, load_routes, read_nocrash, read_route_xml
+from scenarios.route_files import load_routes, read_nocrash, read_route_xml
 from scenarios.route_files import write_route_xml as write
-
-SHARED = Path(__file__).parents[2].parent / "shared/routes"
+from scenarios.spec import RouteSpec
 
 
 def test_written_routes_are_read_back(tmp_path: Path) -> None:
@@ -61,10 +60,9 @@ def test_nocrash_pairs_index_spawn_points(tmp_path: Path) -> None:
         read_nocrash(tmp_path / "pairs.txt", "Town02", spawns)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="sample route files are not at hand")
-def test_sample_files_are_read() -> None:
-    for path in sorted(SHARED.rglob("*.xml")):
-        assert all(len(route.keypoints) >= 2 for route in read_route_xml(path))
+def test_sample_files_are_read(shared_routes: Path) -> None:
+    for path in sorted(shared_routes.rglob("*.xml")):
+        assert all(len(route.keypoints) >= 2 for route in read_route_xml(path)), path.name
 
 
 ROUTE = (

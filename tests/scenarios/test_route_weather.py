@@ -6,8 +6,9 @@ import carla
 import pytest
 
 from fusiondrive.errors import MapError
-from scenarios.route_files import RouteSpec, describe_unserved, read_route_xml
+from scenarios.route_files import describe_unserved, read_route_xml
 from scenarios.route_weather import LEADERBOARD_WEATHER, NAMES, course_of
+from scenarios.spec import RouteSpec
 from scenarios.weather import WEATHERS
 
 PLACES = "<waypoints><position x='1' y='2' z='0'/><position x='9' y='2' z='0'/></waypoints>"

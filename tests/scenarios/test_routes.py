@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from pathlib import Path
 
 import carla
 import numpy as np
@@ -7,16 +6,15 @@ import pytest
 
 from fusiondrive.errors import MapError
 from fusiondrive.types import Command, Pose
-from scenarios.route_files import DATA_DIR
-from scenarios.routes import RoutePlanner, RouteTracker, load_routes, map_identity
+from scenarios.route_files import DATA_DIR, load_routes, map_identity
+from scenarios.routes import RoutePlanner
+from scenarios.tracker import RouteTracker
 from simulator.maps import load_town
-
-MAPS = Path(__file__).parents[2].parent / "shared/maps"
-pytestmark = pytest.mark.skipif(not MAPS.is_dir(), reason="official maps are not at hand")
+from tests.conftest import shared_path
 
 
 def official(town: str) -> carla.Map:
-    return carla.Map(town, (MAPS / f"{town}.xodr").read_text())
+    return carla.Map(town, shared_path("maps", f"{town}.xodr").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +91,9 @@ def test_lane_change_is_a_smooth_shift_at_a_cost() -> None:
     )
     ends = [planner.graph.points[node] for node in (before, after)]
     yaw = float(planner.graph.yaws[before])
-    route = planner.plan([Pose(*p[:2], z=p[2], yaw=yaw) for p in ends], "change")
-    assert planner.count_lane_changes([Pose(*p[:2], z=p[2], yaw=yaw) for p in ends], "c") == 1
+    poses = [Pose(float(x), float(y), float(z), yaw=yaw) for x, y, z in ends]
+    route = planner.plan(poses, "change")
+    assert planner.count_lane_changes(poses, "c") == 1
     assert np.linalg.norm(np.diff(route.points[:, :2], axis=0), axis=1).max() < 1.3
     assert route.length_m < 25
 

@@ -1,12 +1,15 @@
 """Fusers and the policy's input images."""
 
+from importlib.metadata import EntryPoint
+
 import numpy as np
 import pytest
 
 from fusiondrive.errors import ConfigError, FusionDriveError, WeightsError
-from fusiondrive.types import ActorKind, ActorState, Pose, WorldState
+from fusiondrive.timing import StageClock
+from fusiondrive.types import ActorKind, ActorState, Atmosphere, Pose, WorldState
 from sensors.frame import RigFrame
-from sensors.fusion import FUSERS, make_fuser
+from sensors.fusion import ENTRY_POINTS, FUSERS, make_fuser
 from sensors.inputs import INPUTS, InputPipeline
 from sensors.thermal import ThermalCamera
 
@@ -85,11 +88,12 @@ def still_world():
 @pytest.mark.parametrize("name", INPUTS)
 def test_input_makes_a_policy_image(name):
     pipeline = InputPipeline(name, make_fuser("average"), ThermalCamera())
-    views = pipeline.make(street_frame(), still_world(), is_night=True, fog_density=0.0)
+    views = pipeline.make(street_frame(), still_world(), Atmosphere(is_night=True))
     assert views.image.shape == RGB.shape
     assert views.image.dtype == np.uint8
     assert np.array_equal(views.image, views.rgb) == (name == "rgb")
     if name == "thermal":
+        assert views.thermal is not None
         assert np.array_equal(views.image[:, :, 2], views.thermal)
 
 
@@ -98,3 +102,71 @@ def test_input_that_lacks_its_parts_is_an_error():
         InputPipeline("fused", None, ThermalCamera())
     with pytest.raises(FusionDriveError, match="unknown input 'fusd'; known: fused, rgb, thermal"):
         InputPipeline("fusd")
+
+
+def test_the_pipeline_counts_the_time_of_its_stages():
+    clock = StageClock()
+    pipeline = InputPipeline("fused", make_fuser("average"), ThermalCamera(), clock)
+    pipeline.make(street_frame(), still_world(), Atmosphere())
+    assert sorted(clock.totals_s) == ["fusion", "thermal"]
+    assert all(seconds > 0.0 for seconds in clock.totals_s.values())
+
+
+class Inverted:
+    """Derives from nothing, and has nothing but `fuse`."""
+
+    def __init__(self, weights):
+        self.weights = weights
+
+    def fuse(self, rgb, thermal):
+        return 255 - rgb
+
+
+class Cropped(Inverted):
+    label = "cropped"
+
+    def fuse(self, rgb, thermal):
+        return rgb[:5]
+
+
+class NoFuser:
+    def __init__(self, weights):
+        pass
+
+
+class Broken:
+    def __init__(self, weights):
+        raise RuntimeError("no such model")
+
+
+def plug_in(monkeypatch, kind):
+    point = EntryPoint("theirs", f"{__name__}:{kind.__name__}", ENTRY_POINTS)
+    monkeypatch.setattr("sensors.fusion.entry_points", lambda group: [point])
+
+
+def test_a_foreign_fuser_needs_only_fuse(monkeypatch):
+    plug_in(monkeypatch, Inverted)
+    fuser = make_fuser("theirs")
+    assert np.array_equal(fuser.fuse(RGB, THERMAL), 255 - RGB)
+    assert (fuser.label, fuser.looks) == ("theirs", ())
+    assert len(fuser.weights_hash()) == 12
+    assert make_fuser("theirs:blanked").label == "theirs, infrared blanked"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (NoFuser, r"fuser 'theirs': NoFuser is not a Fuser, for it has no fuse\(rgb, thermal\)"),
+        (Broken, r"fuser 'theirs' .*could not be built: RuntimeError: no such model"),
+    ],
+)
+def test_what_is_no_fuser_is_one_clear_error(monkeypatch, kind, message):
+    plug_in(monkeypatch, kind)
+    with pytest.raises(ConfigError, match=message):
+        make_fuser("theirs")
+
+
+def test_a_fused_image_of_another_size_is_refused(monkeypatch):
+    plug_in(monkeypatch, Cropped)
+    with pytest.raises(ConfigError, match=r"expected \(90, 130, 3\) uint8, found \(5, 130, 3\) ui"):
+        make_fuser("theirs").fuse(RGB, THERMAL)

@@ -18,7 +18,7 @@ KINDS = {
 
 
 @pytest.fixture(scope="module")
-def session(carla_server) -> Iterator[Session]:  # type: ignore[no-untyped-def]
+def session(carla_server) -> Iterator[Session]:
     with Session(Address(*carla_server("Town02"))) as made:
         made.load("Town02")
         yield made

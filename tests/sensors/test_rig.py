@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fusiondrive.errors import SimulatorError
-from sensors.config import CameraSpec
+from fusiondrive.types import CameraSpec
 from sensors.rig import SensorRig
 
 CAMERA = CameraSpec(width=200, height=150)
@@ -38,6 +38,8 @@ def test_images_of_a_frame_belong_together(world, ego):
         for _ in range(3):
             frame = rig.read(world.tick())
     assert frame.rgb.shape == (150, 200, 3)
+    assert frame.tags is not None
+    assert frame.depth_m is not None
     assert {ROAD, SKY} <= set(np.unique(frame.tags))
     assert frame.depth_m[frame.tags == SKY].min() > 900.0
     assert 0.5 < frame.depth_m[frame.tags == ROAD].min() < 5.0

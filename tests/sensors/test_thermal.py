@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fusiondrive.errors import ConfigError
-from fusiondrive.types import ActorKind, ActorState, Pose
+from fusiondrive.types import ActorKind, ActorState, Atmosphere, Pose
 from sensors.config import ThermalConfig
 from sensors.frame import RigFrame, focal_px
 from sensors.thermal import ThermalCamera
@@ -39,8 +39,8 @@ def person(actor_id=30, distance_m=15.0):
     )
 
 
-NIGHT = {"is_night": True, "fog_density": 0.0}
-FOG = {"is_night": False, "fog_density": 80.0}
+NIGHT = Atmosphere(is_night=True)
+FOG = Atmosphere(fog_density=80.0)
 
 
 def by_tag(image, frame, tag, beside=None):
@@ -53,7 +53,7 @@ def by_tag(image, frame, tag, beside=None):
 @pytest.mark.parametrize("actors", [[person()], []])
 def test_a_person_is_brighter_than_the_road_at_night(actors):
     frame = street()
-    image = ThermalCamera().render(frame, actors, **NIGHT)
+    image = ThermalCamera().render(frame, actors, NIGHT)
     assert image.dtype == np.uint8
     assert image.shape == (HEIGHT, WIDTH)
     assert by_tag(image, frame, PEDESTRIAN) > by_tag(image, frame, ROAD) + 30
@@ -62,9 +62,7 @@ def test_a_person_is_brighter_than_the_road_at_night(actors):
 
 def test_fog_that_hides_a_person_from_the_eye_leaves_thermal_contrast():
     frame = street(40.0)
-    image = ThermalCamera().render(
-        frame, [person(distance_m=40.0)], is_night=True, fog_density=80.0
-    )
+    image = ThermalCamera().render(frame, [person(distance_m=40.0)], Atmosphere(True, 80.0))
     visible_contrast = np.exp(-0.061 * 40.0)  # extinction of the visible in that fog, per metre
     road = by_tag(image, frame, ROAD, beside=40.0)
     assert visible_contrast < 0.1
@@ -75,7 +73,7 @@ def test_fog_dims_distant_people():
     frame, camera = street(40.0), ThermalCamera()
     contrast = {}
     for fog in (0.0, 80.0):
-        radiance = camera.radiance(frame, [], is_night=True, fog_density=fog)
+        radiance = camera.radiance(frame, [], Atmosphere(True, fog))
         contrast[fog] = by_tag(radiance, frame, PEDESTRIAN) - by_tag(radiance, frame, ROAD, 40.0)
     assert 0.3 < contrast[80.0] / contrast[0.0] < 0.9
 
@@ -83,7 +81,7 @@ def test_fog_dims_distant_people():
 def test_same_seed_gives_the_same_bytes_and_another_seed_does_not():
     frame = street()
     first, second, third = (
-        [camera.render(frame, [person()], **FOG).tobytes() for _ in range(3)]
+        [camera.render(frame, [person()], FOG).tobytes() for _ in range(3)]
         for camera in (ThermalCamera(seed=4), ThermalCamera(seed=4), ThermalCamera(seed=5))
     )
     assert first == second
@@ -95,16 +93,16 @@ def test_image_does_not_depend_on_frame_and_actor_ids():
     frame = street()
     cars = [person(1), person(2, 20.0)]
     renamed = [person(901), person(955, 20.0)]
-    one = ThermalCamera(seed=1).render(frame, cars, **NIGHT)
-    two = ThermalCamera(seed=1).render(replace(frame, frame=777), renamed, **NIGHT)
+    one = ThermalCamera(seed=1).render(frame, cars, NIGHT)
+    two = ThermalCamera(seed=1).render(replace(frame, frame=777), renamed, NIGHT)
     assert np.array_equal(one, two)
 
 
 def test_reset_starts_the_same_episode_again():
     camera, frame = ThermalCamera(seed=2), street()
-    first = [camera.render(frame, [person()], **NIGHT).tobytes() for _ in range(2)]
+    first = [camera.render(frame, [person()], NIGHT).tobytes() for _ in range(2)]
     camera.reset()
-    assert [camera.render(frame, [person()], **NIGHT).tobytes() for _ in range(2)] == first
+    assert [camera.render(frame, [person()], NIGHT).tobytes() for _ in range(2)] == first
 
 
 def test_bonnet_and_tyres_of_a_car_are_warmer_than_its_doors():
@@ -115,7 +113,7 @@ def test_bonnet_and_tyres_of_a_car_are_warmer_than_its_doors():
     pose, half = Pose(6.0, 0.0, 0.0, yaw=90.0), (2.4, 1.0, 0.75)
     moving = (0.0, 8.0, 0.0)
     car = ActorState(3, "vehicle.x", ActorKind.VEHICLE, pose, moving, (0.0, 0.0, 0.75), half)
-    radiance = ThermalCamera().radiance(side, [car], **NIGHT)
+    radiance = ThermalCamera().radiance(side, [car], NIGHT)
     focal = focal_px(WIDTH, 100.0)
 
     def at(y, z):
@@ -129,11 +127,11 @@ def test_bonnet_and_tyres_of_a_car_are_warmer_than_its_doors():
 def test_noise_of_a_uniform_scene_is_the_netd():
     config = ThermalConfig(blur_sigma_px=0.0)
     camera = ThermalCamera(config)
-    images = [camera.render(street(), [], **NIGHT).astype(float) for _ in range(12)]
+    images = [camera.render(street(), [], NIGHT).astype(float) for _ in range(12)]
     steps = np.diff(np.stack(images)[-8:], axis=0)
     assert 0.0 < steps.std() < 2.0 * config.netd_c * config.gain_per_c * 2**0.5
 
 
 def test_a_rig_without_class_ids_is_an_error():
     with pytest.raises(ConfigError, match="with_thermal=True"):
-        ThermalCamera().render(replace(street(), tags=None), [], **NIGHT)
+        ThermalCamera().render(replace(street(), tags=None), [], NIGHT)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import queue
 import random
-import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import carla
 import pytest
 
+from scenarios import traffic_manager
+
 DELTA_S = 0.1
-# LibCarla wakes the manager's thread without its mutex: one that is just falling asleep misses it,
-# and the tick or the shutdown waits for ever.
-SETTLE_S = 0.05
 
 
 class Session(NamedTuple):
@@ -44,16 +42,19 @@ class Session(NamedTuple):
 
     def listen(
         self, name: str, place: carla.Transform, parent: carla.Actor | None, **attributes: object
-    ) -> queue.Queue:
+    ) -> queue.Queue[carla.SensorData]:
         blueprint = self.blueprint(f"sensor.{name}", **attributes)
         sensor = self.world.spawn_actor(blueprint, place, attach_to=parent)
-        found: queue.Queue = queue.Queue()
+        found: queue.Queue[carla.SensorData] = queue.Queue()
         sensor.listen(found.put)
         self.sensors.append(sensor)
         return found
 
     def ticks(self, count: int) -> int:
-        return [self.world.tick() for _ in range(count)][-1]
+        for _ in range(count):
+            traffic_manager.await_rest()
+            frame = self.world.tick()
+        return frame
 
 
 def connect(host: str, port: int) -> carla.Client:
@@ -89,17 +90,13 @@ def session(client) -> Iterator[Session]:
 
 @pytest.fixture
 def manager(session) -> Iterator[carla.TrafficManager]:
-    found = session.client.get_trafficmanager(random.Random().randint(20_000, 30_000))
-    found.set_synchronous_mode(True)
-    time.sleep(SETTLE_S)
-    found.set_random_device_seed(7)
-    yield found
+    port = random.Random().randint(20_000, 30_000)
+    yield traffic_manager.begin(session.client, port, seed=7)
     session.client.apply_batch_sync(
         [carla.command.DestroyActor(a) for a in session.world.get_actors().filter("vehicle.*")]
     )
-    session.world.tick()
-    time.sleep(SETTLE_S)
-    found.shut_down()
+    session.ticks(1)
+    traffic_manager.end(session.client, port)
 
 
 @pytest.fixture(scope="module")

@@ -180,6 +180,7 @@ def test_a_map_in_another_encoding_than_it_declares_is_refused(
         load_town("Broken", tmp_path)
 
 
+@pytest.mark.server
 def test_a_server_starts_with_no_broken_map(tmp_path: Path) -> None:
     (tmp_path / "Broken.xodr").write_text("")
     command = [sys.executable, "-m", "simulator", "--port", "0", "--town", "Broken"]

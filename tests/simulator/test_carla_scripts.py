@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+import time
 
 import carla
 import numpy as np
 import pytest
-from test_conformance_blueprints import ahead_of
+
+from simulator.sensors.cosmos import control_words
+from simulator.types import Frame, Tag
+from tests.simulator.test_conformance_blueprints import ahead_of
 
 # What `manual_control` of 0.9.16 looks up when it starts; one that is missing ends it.
 MANUAL_CONTROL = (
@@ -116,7 +120,10 @@ def test_leaving_asynchronous_mode_keeps_no_answer_back(running):
     car = world.get_blueprint_library().find("vehicle.tesla.model3")
     made.append(world.spawn_actor(car, world.get_map().get_spawn_points()[20]))
     settings.fixed_delta_seconds = 0.05
-    world.apply_settings(settings)
+    world.apply_settings(settings)  # and no step of 8 s goes on
+    began = time.monotonic()
+    made.append(world.spawn_actor(car, world.get_map().get_spawn_points()[21]))
+    assert time.monotonic() - began < 4.0
 
 
 @pytest.mark.parametrize("name", TWO_WHEELERS)
@@ -238,3 +245,16 @@ def test_sensors_that_are_not_simulated_say_so_when_they_are_spawned(stage, name
     blueprint = stage.blueprint(f"sensor.other.{name}")
     with pytest.raises(RuntimeError, match=rf"sensor.other.{name} is not simulated by this server"):
         stage.world.spawn_actor(blueprint, carla.Transform())
+
+
+def test_outlines_of_the_cosmos_camera_are_on_the_side_of_what_is_nearer():
+    road, car, sky = (int(tag) for tag in (Tag.ROADS, Tag.CAR, Tag.SKY))
+    tags = np.array([[road, car, road, sky, sky]], np.uint8)
+    depth = np.array([[10.0, 5.0, 10.0, 1000.0, 1000.0]], np.float32)
+    things = np.array([[0, 7, 0, 0, 0]], np.uint16)
+    words = control_words(Frame(np.zeros((1, 5, 4), np.uint8), tags, depth, things))
+    grey = round(160.0 * (1.0 - np.log1p(10.0) / np.log1p(1000.0)))
+    assert [hex(word) for word in words[0]] == [
+        f"0xff{grey:02x}{grey:02x}{grey:02x}", "0xffff0000", "0xff804080", "0xff000000",
+        "0xff000000",
+    ]  # fmt: skip

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import carla
 import pytest
 
+from tests.simulator.calls import by_check
+
 DELTA_S = 0.1
 UP = carla.Location(z=0.5)
 
@@ -308,7 +310,7 @@ def crowd(stage) -> None:
     assert math.isfinite(moved)
 
 
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     **dict.fromkeys(("Actor.actor_state", "Actor.is_active", "Actor.is_dormant"), states),
     **dict.fromkeys(("Actor.is_alive", "Actor.destroy"), states),
     **dict.fromkeys(("Actor.id", "Actor.type_id", "Actor.attributes", "Actor.parent"), identity),
@@ -348,9 +350,6 @@ CASES: dict[str, Callable] = {
 }
 
 
-CHECKS = (*dict.fromkeys(CASES.values()), jump, hung_on_a_bone)
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("check", by_check(CASES, jump, hung_on_a_bone))
 def test_calls(stage, check):
     check(stage)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import re
-import time
 from collections.abc import Callable
 
 import carla
 import pytest
 
-SETTLE_S = 0.05  # see conftest.py
+from scenarios.traffic_manager import begin, end
+from tests.simulator.calls import by_check
+
 SIGN = (
     '<signal name="limit" id="777" s="20" t="-4" zOffset="2" hOffset="0" roll="0" pitch="0" '
     'orientation="+" dynamic="no" country="OpenDRIVE" type="274" subtype="40" value="40" '
@@ -168,22 +169,19 @@ def replays(stage, folder) -> None:
 
 def traffic_manager(stage, folder) -> None:
     port = random.Random().randint(20_000, 30_000)
-    manager = stage.client.get_trafficmanager(port)
+    manager = begin(stage.client, port, seed=7)  # by Client.get_trafficmanager
     assert manager.get_port() == port
-    manager.set_synchronous_mode(True)
-    time.sleep(SETTLE_S)
     car = stage.car()
     car.set_autopilot(True, port)
     stage.ticks(30)
     assert car.get_velocity().length() > 1.0
     car.set_autopilot(False, port)
     car.destroy()
-    stage.world.tick()
-    time.sleep(SETTLE_S)
-    manager.shut_down()
+    stage.ticks(1)
+    end(stage.client, port)
 
 
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     **{f"Client.{name}": versions for name in (
         "get_client_version", "get_server_version", "set_timeout", "get_world")},
     **{f"Client.{name}": maps for name in (
@@ -203,6 +201,6 @@ CASES: dict[str, Callable] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("check", dict.fromkeys(CASES.values()), ids=lambda f: f.__name__)
+@pytest.mark.parametrize("check", by_check(CASES))
 def test_calls(stage, tmp_path, check):
     check(stage, tmp_path)

@@ -10,6 +10,8 @@ import carla
 import msgpack
 import pytest
 
+from tests.simulator.calls import by_check
+
 cmd = carla.command
 FUTURE = cmd.FutureActor
 
@@ -184,7 +186,7 @@ def sticky(stage) -> None:
     assert one.get_control().throttle == 0.0
 
 
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     **dict.fromkeys(("command.SpawnActor", "command.DestroyActor"), spawning),
     "command.FutureActor": spawning,
     "command.ApplyVehicleControl": controls,
@@ -205,10 +207,9 @@ CASES: dict[str, Callable] = {
     "Client.apply_batch": answers,
     "Client.apply_batch_sync": spawning,
 }  # fmt: skip
-CHECKS = (*dict.fromkeys(CASES.values()), sticky)
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("check", by_check(CASES, sticky))
 def test_calls(stage, check):
     check(stage)
 

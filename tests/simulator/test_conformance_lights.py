@@ -11,6 +11,7 @@ import pytest
 
 from simulator.types import Pose
 from simulator.world.lights import trigger_box
+from tests.simulator.calls import by_check
 
 GREEN = carla.TrafficLightState.Green
 
@@ -164,7 +165,7 @@ def one_lamp(stage) -> None:
     _settle(stage)
 
 
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     **{f"TrafficLight.{name}": switching for name in (
         "state", "get_state", "set_state", "freeze", "is_frozen", "get_elapsed_time")},
     **{f"TrafficLight.{name}": timing for name in (
@@ -187,7 +188,7 @@ CASES: dict[str, Callable] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("check", dict.fromkeys(CASES.values()), ids=lambda f: f.__name__)
+@pytest.mark.parametrize("check", by_check(CASES))
 def test_calls(stage, check):
     check(stage)
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import carla
 import pytest
 
+from tests.simulator.calls import by_check
+
 
 def whole_map(town: carla.Map, folder) -> None:
     assert town.name == "Carla/Maps/Town02"
@@ -119,7 +121,7 @@ def road_marks(town: carla.Map, folder) -> None:
     assert len(town.get_road_marks_from_id("none")) == 0
 
 
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     **{f"Map.{name}": whole_map for name in (
         "name", "to_opendrive", "save_to_disk", "get_spawn_points", "get_topology",
         "generate_waypoints", "get_crosswalks", "cook_in_memory_map")},
@@ -151,6 +153,6 @@ CASES: dict[str, Callable] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("check", dict.fromkeys(CASES.values()), ids=lambda f: f.__name__)
+@pytest.mark.parametrize("check", by_check(CASES))
 def test_calls(town, tmp_path, check):
     check(town, tmp_path)

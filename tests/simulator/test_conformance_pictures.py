@@ -9,13 +9,15 @@ import carla
 import numpy as np
 import pytest
 
+from tests.simulator.calls import by_check
+
 BUILDINGS = carla.CityObjectLabel.Buildings
 SIZE = {"image_size_x": 64, "image_size_y": 48}
 
 
 def _picture(stage, place: carla.Transform, kind: str = "rgb") -> np.ndarray:
     """What a camera sees at the next tick, (48, 64, 4) BGRA."""
-    found: queue.Queue = queue.Queue()
+    found: queue.Queue[carla.Image] = queue.Queue()
     blueprint = stage.blueprint(f"sensor.camera.{kind}", **SIZE)
     camera = stage.world.spawn_actor(blueprint, place)
     camera.listen(found.put)
@@ -132,7 +134,7 @@ def doors(stage) -> None:
 
 _DRAW = ("point", "line", "arrow", "box")
 _TEXTURES = ("color_texture", "float_color_texture")
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     **{f"World.apply_{name}_to_object": textures for name in (*_TEXTURES, "textures")},
     **{f"World.apply_{name}_to_objects": textures for name in (*_TEXTURES, "textures")},
     **{f"DebugHelper.draw_{name}": drawing for name in (*_DRAW, "string")},
@@ -144,6 +146,6 @@ CASES: dict[str, Callable] = {
 }
 
 
-@pytest.mark.parametrize("check", dict.fromkeys(CASES.values()), ids=lambda f: f.__name__)
+@pytest.mark.parametrize("check", by_check(CASES))
 def test_calls(stage, check):
     check(stage)

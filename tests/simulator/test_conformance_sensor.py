@@ -9,6 +9,8 @@ import carla
 import numpy as np
 import pytest
 
+from tests.simulator.calls import by_check
+
 SMALL = {"image_size_x": 64, "image_size_y": 48}
 ROOF = carla.Transform(carla.Location(x=1.0, z=2.5))
 BUMPER = carla.Transform(carla.Location(x=2.5, z=0.7))
@@ -20,7 +22,8 @@ def _camera(stage) -> carla.Sensor:
 
 
 def listening(stage) -> None:
-    camera, found = _camera(stage), queue.Queue()
+    found: queue.Queue[carla.SensorData] = queue.Queue()
+    camera = _camera(stage)
     assert not camera.is_listening()
     camera.listen(found.put)
     assert camera.is_listening()
@@ -157,7 +160,7 @@ def happenings(stage) -> None:
     assert lanes.get(timeout=30.0).crossed_lane_markings
 
 
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     **{f"Sensor.{name}": listening for name in ("listen", "stop", "is_listening")},
     **{f"ServerSideSensor.{name}": ros for name in (
         "enable_for_ros", "disable_for_ros", "is_enabled_for_ros")},
@@ -170,8 +173,6 @@ CASES: dict[str, Callable] = {
 KINDS = (images, special_images, scans, motion, happenings)
 
 
-@pytest.mark.parametrize(
-    "check", [*dict.fromkeys(CASES.values()), *KINDS], ids=lambda f: f.__name__
-)
+@pytest.mark.parametrize("check", by_check(CASES, *KINDS))
 def test_calls(stage, check):
     check(stage)

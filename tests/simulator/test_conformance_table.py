@@ -8,18 +8,20 @@ from pathlib import Path
 
 import carla
 import pytest
-import test_conformance_actor
-import test_conformance_client
-import test_conformance_commands
-import test_conformance_lights
-import test_conformance_map
-import test_conformance_pictures
-import test_conformance_sensor
-import test_conformance_vehicle
-import test_conformance_world
 
 from simulator.blueprints.sensors import SENSOR_ATTRIBUTES
 from simulator.handlers.registry import METHODS, UNSUPPORTED
+from tests.simulator import (
+    test_conformance_actor,
+    test_conformance_client,
+    test_conformance_commands,
+    test_conformance_lights,
+    test_conformance_map,
+    test_conformance_pictures,
+    test_conformance_sensor,
+    test_conformance_vehicle,
+    test_conformance_world,
+)
 
 PAGE = Path(__file__).parents[2] / "docs/simulator.md"
 MODULES = (
@@ -82,7 +84,7 @@ def test_every_check_is_of_a_call_that_exists_and_stands_once():
     assert len(checked()) == len(set(checked()))
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rsplit(".", 1)[-1])
 def test_every_check_uses_the_call_that_it_stands_for(module):
     checks = inspect.getsource(module).split("\nCASES")[0]
     names = {call: call.rsplit(".", 1)[-1] for call in module.CASES}

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import carla
 import pytest
 
+from tests.simulator.calls import by_check
+
 
 def control(stage) -> None:
     car = stage.moving_car()
@@ -57,7 +59,7 @@ def physics_control(stage) -> None:
 def parameters(stage) -> None:
     """What was read and applied again changes nothing; each parameter of the table does."""
 
-    def reached(change: Callable) -> tuple[float, float]:
+    def reached(change: Callable[..., object]) -> tuple[float, float]:
         car = stage.car()
         control = car.get_physics_control()
         change(control)
@@ -197,7 +199,7 @@ def autopilot(stage) -> None:
     assert callable(car.set_autopilot)  # driven in test_server_actors.py with a Traffic Manager
 
 
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     "Vehicle.apply_control": control,
     "Vehicle.get_control": control,
     "Vehicle.apply_ackermann_control": ackermann,
@@ -227,9 +229,6 @@ CASES: dict[str, Callable] = {
 }
 
 
-CHECKS = (*dict.fromkeys(CASES.values()), parameters)
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("check", by_check(CASES, parameters))
 def test_calls(stage, check):
     check(stage)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import carla
 import pytest
 
+from tests.simulator.calls import by_check
+
 BUILDINGS = carla.CityObjectLabel.Buildings
 
 
@@ -275,7 +277,7 @@ def translucency(stage) -> None:
     stage.world.tick()
 
 
-CASES: dict[str, Callable] = {
+CASES: dict[str, Callable[..., None]] = {
     **dict.fromkeys(("World.id", "World.get_map", "World.get_spectator"), identity),
     **dict.fromkeys(("World.get_actor", "World.get_actors"), actors),
     **dict.fromkeys(("ActorList.filter", "ActorList.find"), actors),
@@ -320,6 +322,6 @@ CASES: dict[str, Callable] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("check", dict.fromkeys(CASES.values()), ids=lambda f: f.__name__)
+@pytest.mark.parametrize("check", by_check(CASES))
 def test_calls(stage, check):
     check(stage)

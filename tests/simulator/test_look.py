@@ -11,7 +11,8 @@ import pytest
 from harness import probe
 from harness.probe import look_of
 from simulator.benchmarks.reference import SCENES, draw_reference, folder_of, grown
-from simulator.render.version import LOOK_VERSION
+from simulator.render.version import RENDER_VERSION
+from tests.pictures import read_bgr
 
 FOLDER = folder_of(Path(__file__).parent / "look")
 # Without fused multiply-add, or with another exp(), single pixels differ by rounding.
@@ -31,16 +32,16 @@ def drawn() -> dict[str, np.ndarray]:
 def stored(name: str) -> np.ndarray:
     path = FOLDER / f"{name}.png"
     assert path.is_file(), (
-        f"look {LOOK_VERSION} has no pictures: python -m simulator.benchmarks.reference"
+        f"look {RENDER_VERSION} has no pictures: python -m simulator.benchmarks.reference"
     )
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    picture = read_bgr(path, cv2.IMREAD_UNCHANGED)
     return picture[..., ::-1] if picture.ndim == 3 else picture
 
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_colours_change_only_with_the_look_version(drawn, scene):
     apart = np.abs(drawn[scene].astype(int) - stored(scene))
-    assert apart.mean() < MEAN_LEVELS, "a new look needs a new LOOK_VERSION and new pictures"
+    assert apart.mean() < MEAN_LEVELS, "a new look needs a new RENDER_VERSION and new pictures"
     assert (apart.max(2) > 2).mean() < STRAY_SHARE
 
 
@@ -50,7 +51,7 @@ def test_tags_change_only_with_the_look_version(drawn, scene):
 
 
 def test_a_client_can_ask_for_the_look(carla_server):
-    assert look_of(*carla_server("Town02")) == LOOK_VERSION
+    assert look_of(*carla_server("Town02")) == RENDER_VERSION
 
 
 def test_a_server_without_the_method_has_no_look(carla_server, monkeypatch):

@@ -9,13 +9,14 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import pytest
 
+from simulator.maps import MapError
 from simulator.maps import download as module
 from simulator.maps.__main__ import main
 from simulator.maps.loading import AUTHORED
 from simulator.maps.opendrive import write_opendrive
+from tests.pictures import read_bgr
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -74,7 +75,7 @@ def test_a_folder_behind_a_url_fills_the_cache(cache: Path, url: str) -> None:
 def test_the_default_archive_is_pinned(cache: Path, source: Path, url: str, monkeypatch) -> None:
     digest = hashlib.sha256((source / "maps.tar.gz").read_bytes()).hexdigest()
     monkeypatch.setattr(module, "ARCHIVE_URL", f"{url}/maps.tar.gz")
-    with pytest.raises(module.MapError, match=f"its SHA-256 is {digest}, expected 7de92865"):
+    with pytest.raises(MapError, match=f"its SHA-256 is {digest}, expected 7de92865"):
         module.download()
     assert not cache.exists()
     monkeypatch.setattr(module, "ARCHIVE_SHA256", digest)
@@ -109,21 +110,21 @@ def test_errors_say_what_to_do(cache: Path, url: str, capsys, origin: str, reaso
     captured = capsys.readouterr()
     assert captured.out == ""
     assert len(captured.err.splitlines()) == 1
-    with pytest.raises(module.MapError, match=reason):
+    with pytest.raises(MapError, match=reason):
         module.download(["Town02"], origin.format(url=url))
     assert not cache.exists()
 
 
 def test_a_broken_map_does_not_reach_the_cache(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "Town02.xodr").write_text("<OpenDRIVE/>")
-    with pytest.raises(module.MapError, match=r"Town02\.xodr: no driving lanes"):
+    with pytest.raises(MapError, match=r"Town02\.xodr: no driving lanes"):
         module.download(["Town02"], str(tmp_path))
     assert not cache.exists()
 
 
 def test_what_is_no_archive_is_refused(cache: Path, source: Path, url: str) -> None:
     (source / "fake.tar.gz").write_bytes(io.BytesIO(b"<html>Sign in</html>").getvalue())
-    with pytest.raises(module.MapError, match="not a tar archive"):
+    with pytest.raises(MapError, match="not a tar archive"):
         module.download(source=f"{url}/fake.tar.gz")
 
 
@@ -139,6 +140,6 @@ def test_list_shows_every_town_and_names_the_broken(cache: Path, tmp_path: Path,
 def test_preview_draws_the_town(cache: Path, tmp_path: Path, name: str) -> None:
     out = tmp_path / "town.png"
     assert main(["preview", name, str(out), "--scale", "1"]) == 0
-    image = cv2.imread(str(out))
+    image = read_bgr(out)
     assert min(image.shape[:2]) > 200
     assert len({tuple(color) for color in image.reshape(-1, 3)}) > 6

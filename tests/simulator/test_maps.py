@@ -13,8 +13,8 @@ from simulator.maps.loading import AUTHORED
 from simulator.maps.opendrive import write_opendrive
 from simulator.maps.spawn_points import connected_lanes, lane_key
 from simulator.types import Town
+from tests.conftest import shared_path
 
-OFFICIAL = Path(__file__).parents[2].parent / "shared/maps"
 FILES = ("Town01", "Town02", "Town02_2020", "Town03")
 
 
@@ -34,14 +34,11 @@ def carla_map(town: Town) -> carla.Map:
 
 
 def official(name: str) -> Town:
-    official_text(name)
-    return load_town(name, OFFICIAL)
+    return load_town(name, shared_path("maps", f"{name}.xodr").parent)
 
 
 def official_text(name: str) -> str:
-    if not (OFFICIAL / f"{name}.xodr").is_file():
-        pytest.skip(f"official {name}.xodr is not in {OFFICIAL}")
-    return (OFFICIAL / f"{name}.xodr").read_text()
+    return shared_path("maps", f"{name}.xodr").read_text()
 
 
 def turned(a: float, b: float) -> float:

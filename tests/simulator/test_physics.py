@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -150,11 +151,15 @@ def test_all_vehicles_start_on_steep_hills_with_the_throttle_of_the_traffic_mana
     assert states[-1].pose.x > 2.0  # bicycles: 500 W lift them at 1 m/s
 
 
+def hill(grade: float) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda at: grade * at[:, 0]
+
+
 def test_lower_gears_give_no_more_power_and_change_nothing_on_gentle_hills():
     lorry = VEHICLES["vehicle.carlamotors.firetruck"].spec()
     gained = {}
     for grade in (0.0, 0.1, 0.3):
-        physics = Physics((), lambda at, grade=grade: grade * at[:, 0])
+        physics = Physics((), hill(grade))
         physics.add_vehicle(1, ORIGIN, lorry)
         physics.control(1, VehicleInput(throttle=1.0))
         gained[grade] = speed(run(physics, 60.0)[0][0]) / 0.1

@@ -1,20 +1,22 @@
 """Rays meet what the renderer draws."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
-from test_render import WALL_X, street
 
 from simulator.raycast import RayCaster
 from simulator.render import Renderer
-from simulator.render.renderer import view_of
+from simulator.render.view import view_of
 from simulator.types import Camera, Drawable, Pose, Tag, Weather
+from tests.simulator.test_render import WALL_X, street
 
 CAMERA = Camera(64, 48, 90.0, Pose(z=1.7))
 CAR = Drawable("vehicle.tesla.model3", Pose(x=12.0, y=1.0, yaw=30.0), instance=7, actor_id=70)
 
 
 @pytest.fixture(scope="module")
-def renderer() -> Renderer:
+def renderer() -> Iterator[Renderer]:
     made = Renderer(street(), threads=1)
     yield made
     made.close()

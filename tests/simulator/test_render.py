@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ WALL_X = 60.0
 CAR = Drawable("vehicle.tesla.model3", Pose(12.0, 0.0, 0.0), instance=321)
 
 
-def quads(corners: list, material: Material, tag: Tag, color: tuple[int, int, int]) -> Mesh:
+def quads(corners: list[Any], material: Material, tag: Tag, color: tuple[int, int, int]) -> Mesh:
     """Quads given by four corners each."""
     points = np.array(corners, np.float32).reshape(-1, 3)
     first = np.arange(0, len(points), 4)[:, None]

@@ -1,7 +1,6 @@
 """Towns grown from road networks: nothing on the road, equal for an equal seed, within budget."""
 
 from functools import cache
-from pathlib import Path
 
 import carla
 import cv2
@@ -14,9 +13,9 @@ from simulator.scenery.crossings import arm_crossings, zebra_crossings
 from simulator.scenery.drivable import CELL_M, RoadField, survey
 from simulator.scenery.kerbs import trace_kerbs
 from simulator.scenery.plots import Plots
-from simulator.types import Mesh, Scenery, Tag, Town
+from simulator.types import Mesh, Obstacle, Scenery, Tag, Town
+from tests.conftest import shared_path
 
-OFFICIAL = Path(__file__).parents[2].parent / "shared/maps"
 RANDOM = ("random:1", "random:5", "random:7")  # with and without boulevard, roundabout, hill
 TOWNS = (
     *(f"{origin} {name}" for origin in ("authored", "carla")
@@ -36,9 +35,8 @@ FACES = {
 @cache
 def loaded(label: str) -> tuple[carla.Map, Town]:
     origin, name = label.split()
-    if origin == "carla" and not (OFFICIAL / f"{name}.xodr").exists():
-        pytest.skip(f"the official {name} is not in {OFFICIAL.name}/")
-    town = load_town(name, OFFICIAL if origin == "carla" else None)
+    maps = shared_path("maps", f"{name}.xodr").parent if origin == "carla" else None
+    town = load_town(name, maps)
     return carla.Map(name, town.xodr), town
 
 
@@ -49,7 +47,7 @@ def grown(label: str) -> tuple[carla.Map, RoadField, Scenery]:
     return carla_map, field, grow(carla_map, town, field=field)
 
 
-def outline(box: object, steps: int = 9) -> np.ndarray:
+def outline(box: Obstacle, steps: int = 9) -> np.ndarray:
     u = np.linspace(-1.0, 1.0, steps)
     x, y = np.meshgrid(u * box.half_x, u * box.half_y)
     c, s = np.cos(np.radians(box.yaw)), np.sin(np.radians(box.yaw))

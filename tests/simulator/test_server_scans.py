@@ -179,9 +179,9 @@ def test_a_value_out_of_range_is_refused(session, name, attribute, value):
 
 
 def test_the_same_actions_give_the_same_measurements(session):
-    noise = {"noise_stddev": 0.1}, {"noise_accel_stddev_x": 0.3}, {"noise_lat_stddev": 1e-5}
-    kinds = {
-        "lidar.ray_cast": noise[0], "other.imu": noise[1], "other.gnss": noise[2],
+    kinds: dict[str, dict[str, object]] = {
+        "lidar.ray_cast": {"noise_stddev": 0.1}, "other.imu": {"noise_accel_stddev_x": 0.3},
+        "other.gnss": {"noise_lat_stddev": 1e-5},
         "other.radar": {}, "camera.dvs": {"image_size_x": 80, "image_size_y": 60},
         "camera.optical_flow": {"image_size_x": 80, "image_size_y": 60},
     }  # fmt: skip

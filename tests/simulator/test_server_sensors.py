@@ -11,7 +11,7 @@ KINDS = ("rgb", "depth", "semantic_segmentation", "instance_segmentation")
 CAR, ROAD = 14, 1
 
 
-def cameras(session, parent, place=HOOD, **attributes) -> dict[str, queue.Queue]:
+def cameras(session, parent, place=HOOD, **attributes) -> dict[str, queue.Queue[carla.SensorData]]:
     """One camera of each kind; gives their queues."""
     size = {"image_size_x": 160, "image_size_y": 120, "fov": 100, **attributes}
     return {kind: session.listen(f"camera.{kind}", place, parent, **size) for kind in KINDS}

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import carla
 import msgpack
@@ -13,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def call(host: str, port: int, method: str, *args: object) -> list:
+def call(host: str, port: int, method: str, *args: object) -> list[Any]:
     """One plain msgpack-rpc call; gives [1, id, error, result]."""
     with contextlib.closing(socket.create_connection((host, port), timeout=10.0)) as sock:
         sock.sendall(msgpack.packb([0, 1, method, [[False], *args]]))
@@ -159,6 +160,7 @@ def test_a_port_in_use_is_one_line_and_code_2(carla_server):
     assert str(port) in done.stderr
 
 
+@pytest.mark.server
 def test_an_unknown_town_is_one_line_and_code_2():
     done = run("--port", "0", "--town", "Town99")
     assert done.returncode == 2
@@ -167,6 +169,7 @@ def test_an_unknown_town_is_one_line_and_code_2():
     assert "Town02" in done.stderr
 
 
+@pytest.mark.server
 def test_a_broken_map_is_one_line_and_code_2(tmp_path):
     (tmp_path / "Town02.xodr").write_text("<OpenDRIVE>")
     done = run("--port", "0", "--maps", str(tmp_path))
@@ -178,6 +181,7 @@ def test_sigterm_ends_the_server_at_once(launch_server):
     assert launch_server("--town", "Town02").stop() == 0
 
 
+@pytest.mark.server
 def test_the_server_ends_with_its_parent():
     code = (
         "import subprocess, sys, os\n"

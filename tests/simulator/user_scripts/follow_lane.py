@@ -59,7 +59,8 @@ def main():
     settings.synchronous_mode, settings.fixed_delta_seconds = True, STEP
     world.apply_settings(settings)
     library, town = world.get_blueprint_library(), world.get_map()
-    actors, hits = [], []
+    actors: list[carla.Actor] = []
+    hits: list[carla.CollisionEvent] = []
     try:
         car = world.spawn_actor(
             library.find("vehicle.lincoln.mkz_2020"), town.get_spawn_points()[51]

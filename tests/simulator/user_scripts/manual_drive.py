@@ -75,7 +75,7 @@ def look_through(world, library, player, name):
     camera = world.spawn_actor(
         blueprint, place, attach_to=player.car, attachment_type=carla.AttachmentType.SpringArmGhost
     )
-    seen = queue.Queue()
+    seen: queue.Queue[carla.Image] = queue.Queue()
     camera.listen(seen.put)
     data = seen.get(timeout=20.0)
     camera.stop()
@@ -84,7 +84,7 @@ def look_through(world, library, player, name):
 
 
 def send_pedestrians(world, library):
-    made = []
+    made: list[int] = []
     while len(made) < 2 * PEDESTRIANS:
         place = carla.Transform(world.get_random_location_from_navigation())
         blueprint = random.choice(list(library.filter("walker.pedestrian.*")))

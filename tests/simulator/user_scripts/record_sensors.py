@@ -42,7 +42,7 @@ class SyncMode:
         )
 
         def make_queue(register):
-            waiting = queue.Queue()
+            waiting: queue.Queue[carla.SensorData] = queue.Queue()
             register(waiting.put)
             self.queues.append(waiting)
 
@@ -91,7 +91,7 @@ def main():
         spectator.set_transform(
             carla.Transform(point.location + carla.Location(z=30.0), carla.Rotation(pitch=-90.0))
         )
-        hits = []
+        hits: list[carla.CollisionEvent] = []
         bump = world.spawn_actor(
             library.find("sensor.other.collision"), carla.Transform(), attach_to=car
         )

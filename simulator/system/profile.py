@@ -30,7 +30,7 @@ class Profile:
                 self._total_s[name] += spent
 
     def count_tick(self) -> None:
-        """One more step is done."""
+        """Note that one more step is done."""
         with self._lock:
             self._ticks += 1
 

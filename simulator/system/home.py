@@ -6,13 +6,17 @@ Containers run as users without a name, without HOME, or with a home that they c
 from __future__ import annotations
 
 import os
-import pwd
 import stat
 import tempfile
 from functools import lru_cache
 from pathlib import Path
 
 import platformdirs
+
+try:
+    import pwd
+except ModuleNotFoundError:  # Windows
+    pwd = None  # type: ignore[assignment]
 
 NAME = "fusiondrive"
 
@@ -48,6 +52,8 @@ def is_writable(folder: Path) -> bool:
 @lru_cache(maxsize=1)
 def temporary_folder() -> Path:
     """A folder below the temporary one that nobody else can write to: code is loaded from it."""
+    if not hasattr(os, "getuid"):  # Windows, where the temporary folder is the user's own
+        return Path(tempfile.gettempdir()) / NAME
     folder = Path(tempfile.gettempdir()) / f"{NAME}-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -61,7 +67,9 @@ def temporary_folder() -> Path:
 
 
 def _recorded_home() -> str | None:
-    """The home of the system's list of users, if it can be used."""
+    """The home folder in the system's list of users, if it can be used."""
+    if pwd is None:
+        return os.environ.get("USERPROFILE")
     try:
         home = pwd.getpwuid(os.getuid()).pw_dir
     except KeyError:

@@ -1,4 +1,4 @@
-"""Calls about the session: map data, settings, weather, time, Traffic Manager registry."""
+"""Calls about the episode: map data, settings, weather, time, Traffic Manager registry."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from simulator.net import wire
 from simulator.net.wire import Form
 from simulator.quantities import finite
 from simulator.render.choice import describe
-from simulator.render.version import LOOK_VERSION
-from simulator.world.episode import Settings
+from simulator.render.version import RENDER_VERSION
+from simulator.world.settings import Settings
 
 _MAPS = "/Game/Carla/Maps/"
 _LAYERED = re.compile(r"Town\d\d(HD)?")  # as CARLA has `_Opt` maps of them
@@ -25,49 +25,49 @@ def version(_: Context) -> str:
 
 def episode_info(context: Context) -> list[Any]:
     """EpisodeInfo: id and the token of the world state."""
-    server = context.server
-    return [server.episode.episode_id, [server.streams.token(wire.WORLD_STREAM)]]
+    token = context.host.token(wire.WORLD_STREAM)
+    return [context.world.episode.episode_id, [token]]
 
 
 def sensor_token(context: Context, stream_id: int) -> list[bytes]:
     """The token of a stream that the client is about to subscribe to."""
-    context.server.expect(stream_id)
-    return [context.server.streams.token(stream_id)]
+    context.host.expect(stream_id)
+    return [context.host.token(stream_id)]
 
 
 def available_maps(context: Context) -> list[str]:
     """Asset paths of all towns; CARLA's own names are listed as layered maps too."""
-    names = context.server.store.available()
+    names = context.world.store.available()
     layered = {f"{name}_Opt" for name in names if _LAYERED.fullmatch(name)}
     return [_MAPS + name for name in sorted(layered.union(names))]
 
 
 def map_info(context: Context) -> list[Any]:
     """MapInfo: name and spawn points."""
-    episode = context.server.episode
+    episode = context.world.episode
     points = episode.scene.town.spawn_points
     return [f"Carla/Maps/{episode.map_name}", [wire.transform(p) for p in points]]
 
 
 def map_data(context: Context) -> str:
     """The OpenDRIVE text."""
-    return context.server.episode.scene.town.xodr
+    return context.world.episode.scene.town.xodr
 
 
 def navigation_mesh(context: Context) -> bytes:
     """The town's navigation mesh."""
-    return context.server.episode.scene.navigation
+    return context.world.episode.scene.navigation
 
 
 def required_files(context: Context, folder: str = "") -> list[str]:
     """The navigation mesh, which clients ask for by its folder; all else comes by other calls."""
-    scene = context.server.episode.scene
+    scene = context.world.episode.scene
     return [scene.navigation_file] if folder.strip("/") == "Nav" and scene.navigation else []
 
 
 def request_file(context: Context, name: str) -> bytes:
     """The contents of a file that `required_files` named."""
-    scene = context.server.episode.scene
+    scene = context.world.episode.scene
     if name != scene.navigation_file or not scene.navigation:
         raise ActorError(f"no such file {name!r}; there is {required_files(context, 'Nav')}")
     return scene.navigation
@@ -75,90 +75,90 @@ def request_file(context: Context, name: str) -> bytes:
 
 def settings(context: Context) -> list[Any]:
     """EpisodeSettings; the Traffic Manager polls this, so it takes no lock."""
-    return context.server.settings.as_list()
+    return context.world.settings.as_list()
 
 
 def set_settings(context: Context, values: list[Any]) -> int:
-    """Change them; returns the last published frame."""
-    return context.server.change_settings(Settings.from_list(values))
+    """Change the EpisodeSettings; returns the last published frame."""
+    return context.host.change_settings(Settings.from_list(values))
 
 
 def tick_cue(context: Context) -> int:
     """Let one step pass in synchronous mode."""
-    return context.server.tick_cue(context.connection)
+    return context.host.tick_cue(context.connection)
 
 
 def weather(context: Context) -> list[float]:
     """WeatherParameters."""
-    return context.server.episode.weather.as_list()
+    return context.world.episode.weather.as_list()
 
 
 def set_weather(context: Context, values: list[float]) -> None:
     """Change the weather from the next image on."""
-    context.server.episode.set_weather(list(finite(values)))
+    context.world.episode.set_weather(list(finite(values)))
 
 
 def gravity(context: Context) -> float:
     """What the IMUs measure at rest, m/s^2."""
-    return context.server.gravity
+    return context.world.gravity
 
 
 def set_gravity(context: Context, value: float) -> None:
     """Change what the IMUs measure at rest."""
-    (context.server.gravity,) = finite([value])
+    (context.world.gravity,) = finite([value])
 
 
 def definitions(context: Context) -> list[Any]:
     """The blueprint library."""
-    return [blueprint.as_list() for blueprint in context.server.library.values()]
+    return [blueprint.as_list() for blueprint in context.world.library.values()]
 
 
 def is_manager_running(context: Context, port: int) -> bool:
     """Whether a Traffic Manager is registered for that port."""
-    return port in context.server.traffic_managers
+    return port in context.world.traffic_managers
 
 
 def manager(context: Context, port: int) -> list[Any]:
     """Host and port of a Traffic Manager; empty and 0 if there is none."""
-    found = context.server.traffic_managers.get(port)
+    found = context.world.traffic_managers.get(port)
     return [found[0], port] if found is not None else ["", 0]
 
 
 def add_manager(context: Context, where: list[Any]) -> bool:
     """Register a Traffic Manager for as long as its client stays connected."""
     host, port = where
-    if port in context.server.traffic_managers:
+    if port in context.world.traffic_managers:
         return False
-    context.server.traffic_managers[port] = (host, context.connection)
+    context.world.traffic_managers[port] = (host, context.connection)
     return True
 
 
 def remove_manager(context: Context, port: int) -> bool:
     """Forget a Traffic Manager."""
-    return context.server.traffic_managers.pop(port, None) is not None
+    return context.world.traffic_managers.pop(port, None) is not None
 
 
 def draw_debug_shape(context: Context, shape: list[Any]) -> None:
     """Draw a DebugShape into the images of RGB cameras until its time is over."""
-    context.server.episode.debug_shapes.add(shape)
+    context.world.episode.debug_shapes.add(shape)
 
 
 def clear_debug_shapes(context: Context) -> None:
-    """Draw none of them any more."""
-    context.server.episode.debug_shapes.clear()
+    """Draw no debug shape any more."""
+    context.world.episode.debug_shapes.clear()
 
 
 def clear_debug_strings(_: Context) -> None:
-    """Strings belong to the server's window, as in CARLA, and here is none."""
+    """Do nothing: strings belong to the server's window, as in CARLA, and here is none."""
 
 
 def console_command(_: Context, command: str) -> bool:
-    """No Unreal console here."""
+    """Refuse a command, for there is no Unreal console here."""
     raise ActorError(f"console_command is not supported by this server: {command!r}")
 
 
 def is_enabled_for_ros(_: Context, stream_id: int) -> bool:
-    """Never: this server does not speak ROS."""
+    """Answer that ROS never hears a sensor: this server does not speak it."""
     del stream_id
     return False
 
@@ -168,17 +168,17 @@ def profile(context: Context) -> dict[str, float]:
 
     Not part of CARLA's protocol: a plain msgpack-rpc call, for benchmarks.
     """
-    return context.server.profile.read(reset=True)
+    return context.host.profile.read(reset=True)
 
 
-def look(_: Context) -> int:
-    """Version of the pictures' look. Not part of CARLA's protocol: for rows and model cards."""
-    return LOOK_VERSION
+def render_version(_: Context) -> int:
+    """Version of the pictures. Not part of CARLA's protocol: for rows and model cards."""
+    return RENDER_VERSION
 
 
 def renderer(context: Context) -> str:
     """What draws the pictures, such as `numba`. Not part of CARLA's protocol: for benchmarks."""
-    return describe(context.server.episode.scene.renderer)
+    return describe(context.world.episode.scene.renderer)
 
 
 METHODS = {
@@ -209,6 +209,6 @@ METHODS = {
     "console_command": Method(console_command, is_locked=False),
     "is_sensor_enabled_for_ros": Method(is_enabled_for_ros, is_locked=False),
     "fusiondrive_profile": Method(profile, Form.BARE, is_locked=False),
-    "fusiondrive_look": Method(look, Form.BARE, is_locked=False),
+    "fusiondrive_look": Method(render_version, Form.BARE, is_locked=False),
     "fusiondrive_renderer": Method(renderer, Form.BARE, is_locked=False),
 }

@@ -10,8 +10,9 @@ import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+PACKAGE = os.path.dirname(HERE)
 if __name__ == "__main__" and sys.path and os.path.abspath(sys.path[0]) == HERE:
-    del sys.path[0]  # modules of this folder are named like some of the standard library
+    del sys.path[0]  # modules of this folder may be named like those of others
 
 import runpy  # noqa: E402
 from importlib.machinery import PathFinder  # noqa: E402
@@ -26,7 +27,7 @@ def command(module: str, *arguments: str) -> list[str]:
 def main() -> None:
     """Run the module that the command line names, with what follows as its arguments."""
     del sys.argv[0]
-    spec = PathFinder.find_spec("simulator", [os.path.dirname(HERE)])
+    spec = PathFinder.find_spec("simulator", [os.path.dirname(PACKAGE)])
     assert spec is not None  # this file lies in it
     assert spec.loader is not None  # likewise
     package = sys.modules["simulator"] = module_from_spec(spec)

@@ -19,13 +19,13 @@ import numba
 import platformdirs
 from numba.core.caching import FunctionCache
 
-from simulator.home import NAME as PROJECT
-from simulator.home import is_writable, temporary_folder
+from simulator.system.home import NAME as PROJECT
+from simulator.system.home import is_writable, temporary_folder
 
 logger = logging.getLogger(__name__)
 
-PACKAGE = Path(__file__).parent
-# all that kernels are made of: their files and the constants that are compiled into them
+PACKAGE = Path(__file__).parents[1]
+# All that kernels are made of: their files, and those of the constants compiled into them.
 SOURCES = (
     "physics/*.py",
     "raycast/*.py",
@@ -76,7 +76,7 @@ def keep_by_source() -> None:
 
 
 def _forgiving(save: Callable[..., None]) -> Callable[..., None]:
-    """A full disk costs the next start another compilation, never this server its kernel."""
+    """Save unless the disk is full, which then costs the next start another compilation."""
 
     @wraps(save)
     def save_if_possible(cache: Any, *arguments: Any) -> None:

@@ -1,0 +1,165 @@
+"""Where episodes take place: a server, the loaded town, cameras and fusers; one drive at a time."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from contextlib import ExitStack
+
+from fusiondrive.errors import ConfigError
+from fusiondrive.timing import StageClock
+from fusiondrive.types import Closing
+from harness.checks import pick_route
+from harness.drive import Drive, DriveSetup
+from harness.env_config import EnvConfig
+from harness.server import RunningServer, find_free_port
+from harness.session import Address, Session
+from harness.town import LoadedTown
+from scenarios.route_weather import ROUTE_WEATHER, course_of
+from scenarios.spec import EpisodeSpec, RouteSpec
+from sensors.fusion import Fuser, make_fuser
+from sensors.inputs import InputPipeline, input_kind
+from sensors.thermal import ThermalCamera
+
+logger = logging.getLogger(__name__)
+
+
+class Simulation(Closing):
+    """Begins drives, and keeps between them what is slow to make.
+
+    Attributes:
+        config: what stays the same over the episodes.
+        clock: where the wall-clock time of the steps has gone.
+        drive: the episode under way; None before the first and after the last one.
+    """
+
+    def __init__(self, config: EnvConfig) -> None:
+        """Nothing is started before a town or a drive is asked for."""
+        self.config = config
+        self.clock = StageClock()
+        self.drive: Drive | None = None
+        self._tm_port: int | None = None
+        self._resources = ExitStack()
+        self._session: Session | None = None
+        self._town: LoadedTown | None = None
+        self._fusers: dict[str, Fuser] = {}
+        self._thermal: ThermalCamera | None = None
+        self._has_told_of_weather = False
+
+    @property
+    def session(self) -> Session:
+        """The connection; made at first use.
+
+        Raises:
+            ConfigError: the server is of another version, or none of CARLA's.
+            SimulatorError: the server does not start or answer.
+        """
+        if self._session is None:
+            server = self._resources.enter_context(RunningServer(self.config.server))
+            address = Address(server.host, server.port)
+            session = Session(address, self.config.timeouts)
+            self._session = self._resources.enter_context(session)
+            # A sensor that still listens while the interpreter ends aborts the process.
+            atexit.register(self.close)
+        return self._session
+
+    def town(self, name: str) -> LoadedTown:
+        """Load a town and what is derived from its map; ends the drive that is under way.
+
+        Raises:
+            MapError: the server does not have it.
+            SimulatorError: the simulator died or did not answer.
+        """
+        self.end_drive()
+        self.session.load(name)
+        if self._town is None or self._town.map is not self.session.map:
+            self._town = LoadedTown(name, self.session)
+        return self._town
+
+    def routes(self, town: str) -> tuple[RouteSpec, ...]:
+        """The routes that can be driven in a town, in order.
+
+        Raises:
+            MapError: there are none, or no such town.
+        """
+        return self.town(town).route_specs(self.config.route_file)
+
+    def begin(self, spec: EpisodeSpec) -> Drive:
+        """Set an episode up: map if changed, weather, ego, traffic, sensors, settling.
+
+        Returns:
+            The drive, with its first observation; the next one ends it, and so does `close`.
+
+        Raises:
+            ConfigError: the episode names something unknown.
+            SimulatorError: the simulator died or did not answer.
+        """
+        town = self.town(spec.town)
+        picked = pick_route(town.route_specs(self.config.route_file), spec.route_id)
+        self._tell_of_weather(spec, picked)
+        if self._tm_port is None:
+            self._tm_port = find_free_port(1)
+        self.drive = Drive(
+            DriveSetup(
+                session=self.session,
+                town=town,
+                spec=spec,
+                route=town.route(picked),
+                weather=course_of(spec.weather, picked.weather),
+                pipeline=self._pipeline(spec),
+                camera=self.config.camera,
+                sensors=self.config.sensors,
+                timeouts=self.config.timeouts,
+                tm_port=self._tm_port,
+                clock=self.clock,
+            )
+        )
+        return self.drive
+
+    def end_drive(self) -> None:
+        """Remove what the drive under way has spawned, if there is one."""
+        drive, self.drive = self.drive, None
+        if drive is not None:
+            drive.close()
+
+    def close(self) -> None:
+        """Remove the actors, give the clock back, stop a server of our own; may be called twice."""
+        atexit.unregister(self.close)
+        self.end_drive()
+        self._session, self._town = None, None
+        self._resources.close()
+
+    def __reduce__(self) -> tuple[type[Simulation], tuple[EnvConfig]]:
+        """A copy or pickle has the settings, but no server and no drive of its own."""
+        return Simulation, (self.config,)
+
+    def _tell_of_weather(self, spec: EpisodeSpec, route: RouteSpec) -> None:
+        """Say once that a route file's weather is not what is driven.
+
+        Raises:
+            ConfigError: the route's own is asked for, and no file could give it.
+        """
+        if spec.weather == ROUTE_WEATHER and self.config.route_file is None:
+            raise ConfigError(f"weather '{ROUTE_WEATHER}' needs a route_file that gives a weather")
+        is_other = route.weather is not None and spec.weather != ROUTE_WEATHER
+        if is_other and not self._has_told_of_weather:
+            self._has_told_of_weather = True
+            logger.warning(
+                "%s gives its routes a weather, but '%s' is driven; weather '%s' is the file's own",
+                self.config.route_file, spec.weather, ROUTE_WEATHER,
+            )  # fmt: skip
+
+    def _pipeline(self, spec: EpisodeSpec) -> InputPipeline:
+        kind = input_kind(spec.input)
+        fuser, thermal = None, None
+        if kind.needs_fuser:
+            if spec.fuser not in self._fusers:
+                self._fusers[spec.fuser] = make_fuser(spec.fuser, self.config.fuser_weights)
+            fuser = self._fusers[spec.fuser]
+        if kind.needs_thermal:
+            if self._thermal is None:
+                self._thermal = ThermalCamera()
+            thermal = self._thermal
+        pipeline = InputPipeline(spec.input, fuser, thermal, self.clock)
+        pipeline.reset(spec.seed)
+        return pipeline

@@ -1,0 +1,1 @@
+"""The process around the simulation: its folders, flags, children, compiled kernels and timing."""

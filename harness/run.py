@@ -21,6 +21,7 @@ from harness.config import BACKENDS, LOG_LEVELS, RunConfig, load_config
 from harness.runner import Runner
 from results.store import RowStore
 from results.table import make_tables, write_tables
+from results.terminal import show
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -67,7 +68,7 @@ def evaluate(config: RunConfig) -> None:
         rows = store.rows()
         tables = make_tables(rows, config.suite)
         write_tables(rows, config.directory, tables)
-    print("\n".join(table.markdown() for table in tables))
+    show(tables)
     print(f"rows, tables and records: {config.directory}", file=sys.stderr)
 
 

@@ -12,6 +12,7 @@ from fusiondrive.text import lenient_output
 from results.reading import FILE_NAME, read_rows, unique
 from results.row import EpisodeRow
 from results.table import make_tables, write_tables
+from results.terminal import show
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FusionDriveError as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
-    print("\n".join(table.markdown() for table in tables))
+    show(tables)
     return 0
 
 

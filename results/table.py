@@ -45,7 +45,7 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def markdown(self) -> str:
-        """For a terminal or a README."""
+        """For a file or a README; `results.terminal` fits a terminal's width."""
         grid = tabulate(self.body, headers=self.header, tablefmt="github", disable_numparse=True)
         return "\n".join([f"### {self.title}", "", grid, "", *self.notes, ""])
 

@@ -212,7 +212,7 @@ def check_names_of_a_run(flags: dict[str, Any]) -> None:
     check_names("input", config.input, INPUTS)
     check_policy(config.policy)
     check_traffic(config.traffic)
-    check_towns(config.model_copy(update={"route_file": None}))  # a file of the reader's
+    check_towns(config)
 
 
 def check_pip(words: list[str]) -> None:

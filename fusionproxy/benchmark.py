@@ -12,20 +12,20 @@ on a busy machine, too. `--out` gets `speed.md` and `speed.json`.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
+from fusiondrive.cli import Flag, check_values, exit_code, parse
 from fusiondrive.files import check_folder, whole_file
-from fusiondrive.paths import user_path
 from fusiondrive.provenance import source_commit
-from fusiondrive.text import lenient_output
 from fusionproxy.benchmark_metrics import metrics_table, time_metrics
 from fusionproxy.config import PRESETS
-from fusionproxy.errors import exit_code, exit_without
+from fusionproxy.errors import FusionError, exit_without
 from fusionproxy.evaluate_tables import markdown
 from fusionproxy.pairs import parse_size
 from fusionproxy.published import PEERS
@@ -42,16 +42,34 @@ try:
         benchmark_students,
         time_harness,
     )
-except ModuleNotFoundError as err:
+except (ModuleNotFoundError, FusionError) as err:
     exit_without(err)
 
 SIZES = ("320x240", "640x480", "1280x720")
 RESULTS = ("speed.md", "speed.json")
-PARTS = ("students", "metrics")
 # milliseconds of the `cpu` student at 640x480 on two cores
 BARS_MS = {"openvino": 18.0, "openvino-int8": 13.0}
 BAR_SHARE = 0.45  # of the matrix product, or the roofline says why not
 BAR_HARNESS_MS = 8.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of this command."""
+
+    students: Annotated[tuple[str, ...], Flag("which", metavar="NAME")] = tuple(PRESETS)
+    runtimes: Annotated[tuple[str, ...], Flag("which", metavar="NAME")] = RUNTIMES
+    sizes: Annotated[tuple[str, ...], Flag("of the images", metavar="WIDTHxHEIGHT")] = SIZES
+    rounds: Annotated[int, Flag("of everything in turn", at_least=1)] = 15
+    threads: Annotated[int, Flag("of the networks", at_least=1)] = field(
+        default_factory=lambda: os.cpu_count() or 1
+    )
+    only: Annotated[Literal["students", "metrics"] | None, Flag("one of the two parts")] = None
+    out: Annotated[Path | None, Flag("folder for speed.md and speed.json")] = None
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        check_values(self)
 
 
 def students_table(cells: Sequence[Cell], machine: Machine, plan: Plan) -> str:
@@ -112,26 +130,7 @@ def _verdict(is_met: bool) -> str:
     return "met" if is_met else "missed"
 
 
-def parser() -> argparse.ArgumentParser:
-    """Options of the command."""
-    made = argparse.ArgumentParser(
-        prog="fusionproxy.benchmark",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    made.add_argument("--students", nargs="+", default=list(PRESETS), metavar="NAME")
-    made.add_argument(
-        "--runtimes", nargs="+", default=list(RUNTIMES), metavar="NAME", help=", ".join(RUNTIMES)
-    )
-    made.add_argument("--sizes", nargs="+", default=SIZES, metavar="WIDTHxHEIGHT")
-    made.add_argument("--rounds", type=int, default=15)
-    made.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    made.add_argument("--only", choices=PARTS, help="default both")
-    made.add_argument("--out", type=user_path, help="folder for speed.md and speed.json")
-    return made
-
-
-def run(options: argparse.Namespace) -> tuple[list[str], dict[str, Any]]:
+def run(options: Options) -> tuple[list[str], dict[str, Any]]:
     """Tables as Markdown, and everything as JSON."""
     sizes = [parse_size("--sizes", text) for text in options.sizes]
     plan = Plan(options.students, options.runtimes, sizes, options.rounds, options.threads)
@@ -154,7 +153,7 @@ def _say(text: str) -> None:
     print(f"\r{text:60s}", end="", file=sys.stderr, flush=True)
 
 
-def report(options: argparse.Namespace) -> str:
+def report(options: Options) -> str:
     """Measure and write; returns the tables."""
     if options.out is not None:
         check_folder(options.out, RESULTS, flag="--out")
@@ -168,10 +167,8 @@ def report(options: argparse.Namespace) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line."""
-    lenient_output()
-    options = parser().parse_args(arguments)
-    return exit_code(lambda: report(options))
+    """Run the command."""
+    return exit_code(lambda: report(parse(Options, arguments, "fusionproxy.benchmark", __doc__)))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from fusionproxy.benchmark_metrics import synthetic_pair
 from fusionproxy.config import preset
 from fusionproxy.errors import FusionError, missing_extra
 from fusionproxy.inference import OnnxStudent, unit_planes
-from fusionproxy.pairs import Pair
+from fusionproxy.pair_source import Pair
 from fusionproxy.quantize import import_nncf, write_int8
 from fusionproxy.roofline import least_ms
 from fusionproxy.runtime import OnnxModel

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiondrive.files import whole_file
+from fusiondrive.provenance import bytes_hash
 from fusionproxy.errors import FusionError
 
 U8 = NDArray[np.uint8]
@@ -89,12 +89,14 @@ def _index(path: Path) -> dict[str, Any]:
 
 def data_hash(folder: Path) -> str:
     """SHA-256 over the index and every array, first 12 hex digits."""
-    digest = hashlib.sha256()
+    return bytes_hash(_content(folder))
+
+
+def _content(folder: Path) -> Iterator[bytes]:
     for shard in sorted(read_index(folder), key=lambda item: item.name):
-        digest.update(repr(shard).encode())
+        yield repr(shard).encode()
         for part in PARTS:
-            digest.update((folder / f"{shard.name}.{part}.npy").read_bytes())
-    return digest.hexdigest()[:12]
+            yield (folder / f"{shard.name}.{part}.npy").read_bytes()
 
 
 def split(shards: Sequence[Shard]) -> tuple[list[Shard], list[Shard]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import NoReturn
 
 from fusiondrive.errors import FusionDriveError
@@ -26,27 +25,12 @@ def missing_extra(err: ModuleNotFoundError) -> FusionError:
     )
 
 
-def exit_without(err: ModuleNotFoundError) -> NoReturn:
-    """End a command whose extra is not installed: one line in place of a traceback."""
-    print(f"error: {missing_extra(err)}", file=sys.stderr)
-    raise SystemExit(2) from None
-
-
-def exit_code(run: Callable[[], str], stopped: str = "stopped") -> int:
-    """Run a command to its end; returns 0, 2 after an error, 130 after an interrupt.
+def exit_without(err: ModuleNotFoundError | FusionError) -> NoReturn:
+    """End a command whose extra is not installed: one line in place of a traceback.
 
     Args:
-        run: the command; what it returns is printed, unless it is empty.
-        stopped: what to say after an interrupt.
+        err: what an import raised; modules of this package say already which extra it is.
     """
-    try:
-        text = run()
-    except (FusionDriveError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\n{stopped}", file=sys.stderr)
-        return 130
-    if text:
-        print(text)
-    return 0
+    found = err if isinstance(err, FusionError) else missing_extra(err)
+    print(f"error: {found}", file=sys.stderr)
+    raise SystemExit(2) from None

@@ -8,7 +8,6 @@ Without `--out` the tables are printed only. Table 2 is printed with --detector 
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import logging
@@ -18,17 +17,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from fusiondrive.cli import Flag, check_values, exit_code, parse
 from fusiondrive.files import check_folder, whole_folder
-from fusiondrive.paths import user_path
 from fusiondrive.provenance import source_commit
-from fusiondrive.text import lenient_output
-from fusionproxy.errors import FusionError, exit_code
 from fusionproxy.evaluate_tables import Measured, check_peers, peers_table, table_1, table_2
 from fusionproxy.methods import Method, make_methods, timed
-from fusionproxy.pairs import Pair, PairSource, add_arguments, from_arguments, parse_size
-from fusionproxy.quality.downstream import Detection, Segmentation, add_downstream, downstream
+from fusionproxy.pair_source import Pair, PairSource
+from fusionproxy.pairs import PairOptions, parse_size
+from fusionproxy.quality.downstream import Detection, FrozenOptions, Segmentation, downstream
 from fusionproxy.quality.learned import Scorer, make_scorers
 from fusionproxy.quality.registry import Chosen, choose, measure
 from fusionproxy.quality.summary import summarise
@@ -38,6 +36,47 @@ logger = logging.getLogger(__name__)
 MS = "ms"
 RESULTS = ("tables.md", "about.json", "pairs.csv", "summary.csv")
 DEFAULT_METHODS = ("visible", "average", "max", "laplacian", "student")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolOptions(PairOptions, FrozenOptions):
+    """Which pairs and how, for each command that measures."""
+
+    pairs: Annotated[Path, Flag("folder of pairs")]
+    limit: Annotated[int | None, Flag("the first so many pairs by name", at_least=1)] = None
+    size: Annotated[str | None, Flag("resize both sources", metavar="WIDTHxHEIGHT")] = None
+    learned: Annotated[tuple[str, ...], Flag("learned metrics", metavar="NAME[=FILE]")] = ()
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        check_values(self)
+
+    @property
+    def chosen(self) -> tuple[Chosen, ...]:
+        """The classical metrics."""
+        return choose()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricOptions(ProtocolOptions):
+    """The same with a choice of the classical metrics."""
+
+    metrics: Annotated[tuple[str, ...], Flag("by default all", metavar="NAME[:VARIANT]")] = ()
+    convention: Annotated[str, Flag("cddfuse, linfeng-tang or vifb")] = "cddfuse"
+
+    @property
+    def chosen(self) -> tuple[Chosen, ...]:
+        """The classical metrics."""
+        return choose(self.metrics, self.convention)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(MetricOptions):
+    """Options of this command."""
+
+    methods: Annotated[tuple[str, ...], Flag("which", metavar="METHOD")] = DEFAULT_METHODS
+    peers: Annotated[bool, Flag("rows of peers on RoadScene beside")] = False
+    out: Annotated[Path | None, Flag("folder for tables, values and the data card")] = None
 
 
 @dataclass(frozen=True)
@@ -128,52 +167,30 @@ def _cell(value: float) -> str:
     return f"{value:.6f}" if math.isfinite(value) else ""
 
 
-def add_protocol(parser: argparse.ArgumentParser) -> None:
-    """Options that say which pairs and how, for each command that measures."""
-    parser.add_argument("--pairs", type=user_path, required=True, help="folder of pairs")
-    add_arguments(parser)
-    parser.add_argument("--limit", type=int, help="the first so many pairs by name")
-    parser.add_argument("--size", help="resize both sources, WIDTHxHEIGHT")
-    parser.add_argument("--learned", nargs="+", default=[], metavar="NAME[=FILE]")
-    add_downstream(parser)
-
-
-def protocol_of(options: argparse.Namespace) -> Protocol:
-    """The protocol that `add_protocol` describes."""
-    if options.limit is not None and options.limit < 1:
-        raise FusionError(f"--limit: expected at least 1, found {options.limit}")
+def protocol_of(options: ProtocolOptions) -> Protocol:
+    """The protocol that options describe."""
     detection, segmentation = downstream(options)
     return Protocol(
         size=parse_size("--size", options.size) if options.size else None,
         limit=options.limit,
-        metrics=choose(getattr(options, "metrics", ()), getattr(options, "convention", "cddfuse")),
+        metrics=options.chosen,
         scorers=make_scorers(options.learned),
         detection=detection,
         segmentation=segmentation,
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="fusionproxy.evaluate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_protocol(parser)
-    parser.add_argument("--methods", nargs="+", default=DEFAULT_METHODS, metavar="METHOD")
-    parser.add_argument("--metrics", nargs="+", default=(), metavar="NAME[:VARIANT]")
-    parser.add_argument("--convention", default="cddfuse", help="cddfuse, linfeng-tang or vifb")
-    parser.add_argument("--peers", action="store_true", help="rows of peers on RoadScene beside")
-    parser.add_argument("--out", type=user_path, help="folder for tables, values and the data card")
-    return parser
+def show_pairs() -> None:
+    """Let a line on standard error tell of each measured pair."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 
 
-def run(options: argparse.Namespace) -> str:
+def run(options: Options) -> str:
     """Measure and write as a command line says; returns the tables."""
     if options.out:
         check_folder(options.out, RESULTS, flag="--out")
     protocol = protocol_of(options)
-    source = from_arguments(options.pairs, options)
+    source = options.open_pairs(options.pairs)
     methods = make_methods(list(options.methods))
     if options.peers:
         check_peers([item.title for item in protocol.metrics])
@@ -199,11 +216,9 @@ def run(options: argparse.Namespace) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line."""
-    lenient_output()
-    options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    return exit_code(lambda: run(options))
+    """Run the command."""
+    show_pairs()
+    return exit_code(lambda: run(parse(Options, arguments, "fusionproxy.evaluate", __doc__)))
 
 
 if __name__ == "__main__":

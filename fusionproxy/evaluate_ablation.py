@@ -11,37 +11,52 @@ ROW=CACHE after `--ensemble`.
 
 from __future__ import annotations
 
-import argparse
 import json
-import logging
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from fusiondrive.cli import Flag, configured, exit_code, parse
 from fusiondrive.files import check_folder, whole_folder
-from fusiondrive.paths import user_path
 from fusiondrive.provenance import source_commit
-from fusiondrive.text import lenient_output
 from fusionproxy import published as paper
-from fusionproxy.errors import FusionError, exit_code, exit_without
-from fusionproxy.evaluate import RESULTS, add_protocol, evaluate, protocol_of, write_results
+from fusionproxy.errors import FusionError, exit_without
+from fusionproxy.evaluate import (
+    RESULTS,
+    MetricOptions,
+    evaluate,
+    protocol_of,
+    show_pairs,
+    write_results,
+)
 from fusionproxy.evaluate_tables import MEASURED, PAPER_NAMES, PRINTED, Measured, markdown
 from fusionproxy.methods import make_method
-from fusionproxy.pairs import from_arguments
 from fusionproxy.quality.summary import NOTHING
 
 try:
     from fusionproxy.ablations import ABLATIONS, ablation
     from fusionproxy.place import find_place
     from fusionproxy.student import facts_of
-    from fusionproxy.train import TrainConfig, config_of, train
-    from fusionproxy.train import parser as train_parser
-except ModuleNotFoundError as err:
+    from fusionproxy.train import Options as TrainOptions
+    from fusionproxy.train import config_of, parser
+    from fusionproxy.trainer import TrainConfig, train
+except (ModuleNotFoundError, FusionError) as err:
     exit_without(err)
 
 TABLES = {table: tuple(row for row in ABLATIONS if row.startswith(table)) for table in ("4", "7")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(MetricOptions):
+    """Options of this command; what follows `--` is of `fusionproxy.train`."""
+
+    table: Annotated[str, Flag("of the paper", choices=tuple(sorted(TABLES)))]
+    rows: Annotated[tuple[str, ...], Flag("of the table; by default all", metavar="ROW")] = ()
+    ensemble: Annotated[tuple[str, ...], Flag("what is distilled", metavar="[ROW=]CACHE")]
+    runs: Annotated[Path, Flag("folder of a run for each row")]
+    out: Annotated[Path | None, Flag("folder for tables, values and the data card")] = None
 
 
 def caches_of(given: Sequence[str], rows: Sequence[str]) -> dict[str, Path]:
@@ -71,10 +86,11 @@ def train_row(row: str, cache: Path, run: Path, flags: Sequence[str]) -> Path:
         FusionError: the run that is there has other settings, or training fails.
     """
     line = ["--ensemble", str(cache), "--out", str(run), "--ablation", row, *flags]
-    options = train_parser().parse_args(line)
+    found = parser().parse_args(line)
+    options = configured(TrainOptions, found)
     if (options.ensemble, options.out, options.ablation) != (str(cache), run, row):
         raise FusionError("after --: --ensemble, --out and --ablation are chosen for each row")
-    config = config_of(options)
+    config = config_of(found)
     student = run / "student.safetensors"
     if student.is_file():
         check_same(student, config)
@@ -133,25 +149,7 @@ def shown(column: str) -> str:
     return PAPER_NAMES.get(column, column)
 
 
-def parser() -> argparse.ArgumentParser:
-    """Options of the command."""
-    made = argparse.ArgumentParser(
-        prog="fusionproxy.evaluate_ablation",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_protocol(made)
-    made.add_argument("--table", choices=sorted(TABLES), required=True)
-    made.add_argument("--rows", nargs="+", metavar="ROW", help="some of the table's; default all")
-    made.add_argument("--ensemble", nargs="+", required=True, metavar="[ROW=]CACHE")
-    made.add_argument("--runs", type=user_path, required=True, help="folder of a run for each row")
-    made.add_argument("--metrics", nargs="+", default=(), metavar="NAME[:VARIANT]")
-    made.add_argument("--convention", default="cddfuse", help="cddfuse, linfeng-tang or vifb")
-    made.add_argument("--out", type=user_path, help="folder for tables, values and the data card")
-    return made
-
-
-def run(options: argparse.Namespace, flags: Sequence[str]) -> str:
+def run(options: Options, flags: Sequence[str]) -> str:
     """Train, measure and write as a command line says; returns the table."""
     check_folder(options.runs, flag="--runs")
     if options.out:
@@ -163,7 +161,7 @@ def run(options: argparse.Namespace, flags: Sequence[str]) -> str:
         raise FusionError(f"--rows: {strange[0]} is none of {', '.join(known)}")
     caches = caches_of(options.ensemble, rows)
     protocol = protocol_of(options)
-    source = from_arguments(options.pairs, options)
+    source = options.open_pairs(options.pairs)
     card = source.card()
     students = {row: train_row(row, caches[row], options.runs / row, flags) for row in rows}
     methods = [make_method(f"student:{row}={path}") for row, path in students.items()]
@@ -184,14 +182,15 @@ def run(options: argparse.Namespace, flags: Sequence[str]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line."""
-    lenient_output()
+    """Run the command."""
     line = list(sys.argv[1:] if arguments is None else arguments)
     cut = line.index("--") if "--" in line else len(line)
-    options = parser().parse_args(line[:cut])
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    stopped = "stopped; the same command goes on"
-    return exit_code(lambda: run(options, line[cut + 1 :]), stopped)
+    show_pairs()
+    module = "fusionproxy.evaluate_ablation"
+    return exit_code(
+        lambda: run(parse(Options, line[:cut], module, __doc__), line[cut + 1 :]),
+        "stopped; the same command goes on",
+    )
 
 
 if __name__ == "__main__":

@@ -10,26 +10,25 @@ mean) or else the method's own fusion of the aligned pair.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
 
+from fusiondrive.cli import Flag, exit_code, parse
 from fusiondrive.files import check_folder, whole_folder
-from fusiondrive.paths import user_path
-from fusiondrive.text import lenient_output
 from fusionproxy import published as paper
 from fusionproxy.data import U8
-from fusionproxy.errors import FusionError, exit_code
-from fusionproxy.evaluate import Protocol, add_protocol, csv_writer, protocol_of
+from fusionproxy.errors import FusionError
+from fusionproxy.evaluate import Protocol, ProtocolOptions, csv_writer, protocol_of, show_pairs
 from fusionproxy.evaluate_tables import MEASURED, PRINTED, Measured, markdown
 from fusionproxy.methods import Method, OutputFolder, make_methods
-from fusionproxy.pairs import Pair, PairSource, from_arguments
+from fusionproxy.pair_source import Pair, PairSource
 from fusionproxy.quality.planes import Trio, plane
 from fusionproxy.quality.structure import ssim_gaussian_sum
 from fusionproxy.quality.summary import NOTHING, summarise
@@ -39,6 +38,20 @@ logger = logging.getLogger(__name__)
 SSIM = "SSIM"
 RESULTS = ("table_6.md", "table_6.csv")
 DEFAULT_METHODS = ("average", "max", "laplacian", "student")
+DEFAULT_LEVELS = ("0/0", "5/2", "10/4", "30/10")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(ProtocolOptions):
+    """Options of this command."""
+
+    methods: Annotated[tuple[str, ...], Flag("which", metavar="METHOD")] = DEFAULT_METHODS
+    levels: Annotated[tuple[str, ...], Flag("bounds of the motion", metavar="PIXELS/DEGREES")] = (
+        DEFAULT_LEVELS
+    )
+    reference: Annotated[Path | None, Flag("folder of target images by stem")] = None
+    seed: Annotated[int, Flag("of the directions", at_least=0)] = 0
+    out: Annotated[Path | None, Flag("folder for table_6.md and table_6.csv")] = None
 
 
 @dataclass(frozen=True)
@@ -155,26 +168,7 @@ def write_csv(path: Path, results: Sequence[Measured]) -> None:
                 )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line."""
-    lenient_output()
-    parser = argparse.ArgumentParser(
-        prog="fusionproxy.evaluate_misalignment",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_protocol(parser)
-    parser.add_argument("--methods", nargs="+", default=DEFAULT_METHODS, metavar="METHOD")
-    parser.add_argument("--levels", nargs="+", default=("0/0", "5/2", "10/4", "30/10"))
-    parser.add_argument("--reference", type=user_path, help="folder of target images by stem")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=user_path, help="folder for table_6.md and table_6.csv")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    return exit_code(lambda: run(options))
-
-
-def run(options: argparse.Namespace) -> str:
+def run(options: Options) -> str:
     """Measure and write as a command line says; returns the table."""
     if options.out:
         check_folder(options.out, RESULTS, flag="--out")
@@ -189,10 +183,10 @@ def run(options: argparse.Namespace) -> str:
     return table
 
 
-def _measure(options: argparse.Namespace) -> list[Measured]:
+def _measure(options: Options) -> list[Measured]:
     levels = [parse_level(text) for text in options.levels]
     protocol = protocol_of(options)
-    source = from_arguments(options.pairs, options)
+    source = options.open_pairs(options.pairs)
     methods = make_methods(list(options.methods))
     names = [source.names[i] for i in protocol.indices(source)]
     for method in methods:
@@ -211,6 +205,13 @@ def _measure(options: argparse.Namespace) -> list[Measured]:
         for method in methods
         for level in levels
     ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command."""
+    show_pairs()
+    module = "fusionproxy.evaluate_misalignment"
+    return exit_code(lambda: run(parse(Options, arguments, module, __doc__)))
 
 
 if __name__ == "__main__":

@@ -9,21 +9,20 @@ Every file is compared with torch at several image sizes before anything is repl
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from fusiondrive.cli import Flag, exit_code, parse
 from fusiondrive.files import whole_folder
-from fusiondrive.paths import user_path
-from fusiondrive.text import lenient_output
 from fusionproxy.data import Pairs, data_hash, read_index
-from fusionproxy.errors import FusionError, exit_code, exit_without, first_line
+from fusionproxy.errors import FusionError, exit_without, first_line
 from fusionproxy.formats import EXPORTS, INT8, IR, TENSORS, beside, weights_hash
-from fusionproxy.pairs import add_arguments, from_arguments, parse_size
+from fusionproxy.pairs import PairOptions, parse_size
 from fusionproxy.quantize import Calibration, import_nncf, quantize
 
 try:
@@ -38,11 +37,23 @@ try:
         write_openvino,
         write_torchscript,
     )
-except ModuleNotFoundError as err:
+except (ModuleNotFoundError, FusionError) as err:
     exit_without(err)
 
 SHIPPED = Path(__file__).parent / "weights"
 PARITY = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(PairOptions):
+    """Options of this command; those of pairs are of `--calibrate`."""
+
+    run: Annotated[Path, Flag("folder of `fusionproxy.train`", names=("run",))]
+    out: Annotated[Path | None, Flag("by default the shipped file of its label")] = None
+    unseen: Annotated[Path | None, Flag("captured pairs of a town not trained on")] = None
+    formats: Annotated[tuple[str, ...], Flag(", ".join(EXPORTS), metavar="NAME")] = ("onnx",)
+    calibrate: Annotated[Path | None, Flag("folder of pairs, for int8", metavar="PAIRS")] = None
+    calibrate_size: Annotated[str, Flag("of them", metavar="WIDTHxHEIGHT")] = "640x480"
 
 
 def measure(student: Padded, folder: Path) -> dict[str, dict[str, float]]:
@@ -141,9 +152,8 @@ def export(
             card["unseen_data_sha256_12"] = data_hash(unseen)
             card["unseen_by_weather"] = measure(student, unseen)
         shutil.copyfile(source, beside(partial / out.name, TENSORS))
-        beside(partial / out.name, ".json").write_text(
-            json.dumps(card, indent=1) + "\n", encoding="utf-8"
-        )
+        text = json.dumps(card, indent=1)
+        beside(partial / out.name, ".json").write_text(text + "\n", encoding="utf-8")
         beside(partial / out.name, ".md").write_text(describe(card), encoding="utf-8")
     return card
 
@@ -154,42 +164,19 @@ def written(out: Path, formats: Sequence[str]) -> list[str]:
     return [beside(out, suffix).name for suffix in suffixes]
 
 
-def parser() -> argparse.ArgumentParser:
-    """Options of the command."""
-    made = argparse.ArgumentParser(
-        prog="fusionproxy.export",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    made.add_argument("run", type=user_path, help="folder of `fusionproxy.train`")
-    made.add_argument("--out", type=user_path, help="default: the shipped file of its label")
-    made.add_argument("--unseen", type=user_path, help="captured pairs of a town not trained on")
-    made.add_argument(
-        "--formats", nargs="+", default=["onnx"], metavar="NAME", help=", ".join(EXPORTS)
-    )
-    made.add_argument(
-        "--calibrate", type=user_path, metavar="PAIRS", help="folder of pairs, for int8"
-    )
-    made.add_argument("--calibrate-size", default="640x480", help="WIDTHxHEIGHT; default 640x480")
-    add_arguments(made)
-    return made
-
-
-def run(options: argparse.Namespace) -> str:
+def run(options: Options) -> str:
     """Export as a command line says; returns the card."""
     calibration = None
     if options.calibrate is not None:
-        pairs = from_arguments(options.calibrate, options)
+        pairs = options.open_pairs(options.calibrate)
         calibration = Calibration(pairs, *parse_size("--calibrate-size", options.calibrate_size))
     card = export(options.run, options.out, options.unseen, options.formats, calibration)
     return json.dumps(card, indent=1)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line."""
-    lenient_output()
-    options = parser().parse_args(arguments)
-    return exit_code(lambda: run(options))
+    """Run the command."""
+    return exit_code(lambda: run(parse(Options, arguments, "fusionproxy.export", __doc__)))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-HASH_DIGITS = 12
+from fusiondrive.provenance import file_hash
+
 TENSORS = ".safetensors"
 TORCHSCRIPT = ".torchscript"
 IR = ".xml"  # OpenVINO; its weights are beside it in a .bin
@@ -36,7 +36,6 @@ def beside(path: Path, suffix: str) -> Path:
 
 def weights_hash(path: Path) -> str:
     """SHA-256 of a weights file, with the .bin of an OpenVINO IR; first 12 hex digits."""
-    digest = hashlib.sha256(path.read_bytes())
-    if path.suffix == IR and path.with_suffix(".bin").is_file():
-        digest.update(path.with_suffix(".bin").read_bytes())
-    return digest.hexdigest()[:HASH_DIGITS]
+    weights = path.with_suffix(".bin")
+    is_split = path.suffix == IR and weights.is_file()
+    return file_hash(path, weights) if is_split else file_hash(path)

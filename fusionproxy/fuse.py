@@ -11,7 +11,6 @@ given; an output that was not finished is removed.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,25 +18,45 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Annotated
 
 import av
 import cv2
 import numpy as np
 
+from fusiondrive.cli import Flag, exit_code, parse
 from fusiondrive.files import check_file, check_folder, whole_file, whole_folder
-from fusiondrive.paths import user_path
-from fusiondrive.text import lenient_output
 from fusionproxy.data import U8
-from fusionproxy.errors import FusionError, exit_code
+from fusionproxy.errors import FusionError
 from fusionproxy.layouts import SUFFIXES, PairFile
 from fusionproxy.model import DEFAULT, FusionProxy
-from fusionproxy.pairs import Pair, PairFolder, PairSource, add_arguments, from_arguments, reading
+from fusionproxy.pair_source import Pair, PairFolder, PairSource
+from fusionproxy.pairs import PairOptions
 from fusionproxy.video import SUFFIXES as VIDEOS
 from fusionproxy.video import VideoPairs, VideoWriter
 
 IMAGE, VIDEO = ".png", ".mp4"  # of a folder of images; the only video that is written
 RATE = Fraction(10)  # of a video made of images
 Add = Callable[[str, U8, Fraction | None], None]  # name, picture, seconds since the first
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(PairOptions):
+    """Options of this command."""
+
+    pairs: Annotated[Path | None, Flag("folder of pairs")] = None
+    infrared: Annotated[Path | None, Flag("image or video")] = None
+    visible: Annotated[Path | None, Flag("image or video")] = None
+    out: Annotated[Path, Flag("folder, image or .mp4")]
+    student: Annotated[str, Flag("name of shipped weights, file or folder")] = DEFAULT
+    side_by_side: Annotated[bool, Flag("visible | infrared | fused")] = False
+    rate: Annotated[str | None, Flag(f"frames a second of an mp4 from images; else {RATE}")] = None
+    overwrite: Annotated[bool, Flag("replace what is there")] = False
+
+    @property
+    def sides(self) -> tuple[Path, ...]:
+        """The two images or videos, as far as they are given."""
+        return tuple(side for side in (self.infrared, self.visible) if side is not None)
 
 
 @dataclass(frozen=True)
@@ -51,30 +70,30 @@ class Input:
     files: frozenset[Path] = frozenset()  # must not be written
 
 
-def open_input(options: argparse.Namespace) -> Input:
+def open_input(options: Options) -> Input:
     """The pairs that the command line names.
 
     Raises:
         FusionError: they cannot be opened, or it names none or too many.
     """
-    sides = (options.infrared, options.visible)
-    if (options.pairs is None) is (sides == (None, None)) or sides.count(None) == 1:
+    sides = options.sides
+    if (options.pairs is None) is (not sides) or len(sides) == 1:
         raise FusionError("expected --pairs DIR, or both --infrared FILE and --visible FILE")
     if options.pairs is not None:
-        return _from_source(from_arguments(options.pairs, options))
-    infrared, visible = (Path(side) for side in sides)
+        return _from_source(options.open_pairs(options.pairs))
+    infrared, visible = sides
     are_videos = [path.suffix.lower() in VIDEOS for path in sides]
     if are_videos[0] != are_videos[1]:
         raise FusionError(f"expected two images or two videos, found {infrared} and {visible}")
     if are_videos[0]:
-        videos = VideoPairs(infrared, visible, reading(options))
+        videos = VideoPairs(infrared, visible, options.read_as)
         names = [f"{index:06d}" for index in range(len(videos))]
         return Input(videos, names, len(videos), videos.rate, frozenset(sides))
     for path in sides:
         if not path.is_file():
             raise FusionError(f"no file at {path}; folders are given by --pairs DIR")
     file = PairFile(visible.stem, visible.stem, "", infrared, visible)
-    return _from_source(PairFolder([file], "files", reading(options)))
+    return _from_source(PairFolder([file], "files", options.read_as))
 
 
 def _from_source(source: PairSource) -> Input:
@@ -193,26 +212,7 @@ def rate_of(text: str | None) -> Fraction | None:
     return rate
 
 
-def parser() -> argparse.ArgumentParser:
-    """Options of the command."""
-    made = argparse.ArgumentParser(
-        prog="fusionproxy.fuse",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    made.add_argument("--pairs", type=user_path, help="folder of pairs")
-    made.add_argument("--infrared", type=user_path, help="image or video")
-    made.add_argument("--visible", type=user_path, help="image or video")
-    made.add_argument("--out", type=user_path, required=True, help="folder, image or .mp4")
-    made.add_argument("--student", default=DEFAULT, help="name of shipped weights, file or folder")
-    made.add_argument("--side-by-side", action="store_true", help="visible | infrared | fused")
-    made.add_argument("--rate", help=f"frames a second of an mp4 from images; default {RATE}")
-    made.add_argument("--overwrite", action="store_true", help="replace what is there")
-    add_arguments(made)
-    return made
-
-
-def run(options: argparse.Namespace) -> str:
+def run(options: Options) -> str:
     """Fuse as a command line says; returns what to say at the end."""
     source = open_input(options)
     output = open_output(options.out, source, rate_of(options.rate), overwrite=options.overwrite)
@@ -223,10 +223,11 @@ def run(options: argparse.Namespace) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line."""
-    lenient_output()
-    options = parser().parse_args(arguments)
-    return exit_code(lambda: run(options), "stopped; the unfinished output is removed")
+    """Run the command."""
+    return exit_code(
+        lambda: run(parse(Options, arguments, "fusionproxy.fuse", __doc__)),
+        "stopped; the unfinished output is removed",
+    )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from fusionproxy.images import read_rgb
 from fusionproxy.inference import OnnxStudent
 from fusionproxy.layouts import SHOWN, images_by_stem
 from fusionproxy.model import DEFAULT, SHIPPED, FusionProxy
-from fusionproxy.pairs import Pair
+from fusionproxy.pair_source import Pair
 from fusionproxy.partners import ByName
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from fusionproxy.data import hold_out
 from fusionproxy.errors import FusionError
 from fusionproxy.inference import OnnxStudent, unit_planes
-from fusionproxy.pairs import Pair, PairSource
+from fusionproxy.pair_source import Pair, PairSource
 from fusionproxy.quality.registry import choose, measure
 
 LEAST_DB = 38.0  # of int8 against fp32

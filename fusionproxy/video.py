@@ -14,7 +14,7 @@ import cv2
 
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError
-from fusionproxy.pairs import Pair, ReadAs
+from fusionproxy.pair_source import Pair, ReadAs
 from fusionproxy.video_reading import Video, VideoFrame
 
 logger = logging.getLogger(__name__)

@@ -4,29 +4,27 @@
 
 Towns take turns: a route of one in every weather, then the next. The expert drives; every few steps
 all actors and traffic lights are frozen and the same pose is seen in the weather of the drive and
-on a clear day. A standing car gives few samples. This command drives, so it alone in this package
-uses the harness.
-Thermal images are derived from semantic segmentation and depth (privileged).
+on a clear day. A standing car gives few samples. Thermal images are derived from semantic
+segmentation and depth (privileged).
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
+import itertools
 import math
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from fusiondrive.errors import ConfigError, FusionDriveError, SimulatorError
+from fusiondrive.cli import Flag, check_values, command_parser, configured, exit_code
+from fusiondrive.errors import FusionDriveError, SimulatorError
 from fusiondrive.files import check_folder
-from fusiondrive.paths import user_path
-from fusiondrive.text import lenient_output
 from fusiondrive.types import Control
 from fusionproxy.data import PARTS, U8, Shard, read_about, read_index, write_shard
 from fusionproxy.errors import FusionError
@@ -50,15 +48,30 @@ POSE_TOLERANCE = 1e-3  # m and degrees: the same scene in two weathers
 class CaptureConfig:
     """What to record."""
 
-    towns: tuple[str, ...]
-    weathers: tuple[str, ...]
-    frames: int
-    seed: int
+    towns: Annotated[
+        tuple[str, ...],
+        Flag(
+            "such as Town02 random:7; Town03 stays unseen by default",
+            names=("--town",),
+            read=town_name,
+        ),
+    ] = ("Town02",)
+    weathers: Annotated[
+        tuple[str, ...], Flag("of the drives", metavar="NAME", names=("--weather",))
+    ] = ("fog", "night")
+    frames: Annotated[int, Flag("pairs to record", at_least=1)] = 1500
+    seed: Annotated[int, Flag("of traffic", at_least=0)] = 0
     every: int = 8  # steps of 0.1 s between samples
     spacing_m: float = 1.0  # least distance to the last sample ...
     standing_steps: int = 50  # ... unless so many steps have passed
     per_drive: int = 60
-    maps: Path | None = None
+    maps: Annotated[Path | None, Flag("folder with official .xodr files", metavar="DIR")] = None
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        check_values(self)
+        for name in self.weathers:
+            preset(name)
 
     def plan(self, drive: int) -> tuple[str, int, str]:
         """Town, number of its route and weather of a drive."""
@@ -173,41 +186,63 @@ def capture(config: CaptureConfig, out: Path, beat: Callable[[], None] = lambda:
         for town in config.towns:
             simulation.session.check_has(town)
         about["look"] = check_look(out, found, simulation.session.look)
-        drive, started, fresh, empty = 0, time.monotonic(), 0, 0
-        while sum(have.values()) < config.frames:
-            town, number, weather = config.plan(drive)
-            place = town.replace(":", "_")
-            name = f"{place}_{drive:04d}_{weather}"
-            drive += 1
-            if name in have:
-                continue
-            routes = simulation.routes(town)
-            spec = EpisodeSpec(
-                town=town,
-                route_id=routes[number % len(routes)].route_id,
-                weather=weather,
-                input="thermal",
-                fuser="none",
-                policy="expert",
-                seed=config.seed + drive,
-                traffic="regular",
-            )
-            samples = drive_once(simulation.begin(spec), Capture(config, weather, beat))
-            have[name] = len(samples)
-            empty = 0 if samples else empty + 1
-            if empty > MOST_EMPTY:
-                raise FusionError(f"{empty} drives in a row ended without a sample")
-            if samples:
-                sequence = f"{place}_route{spec.route_id}"
-                parts = {part: np.stack([item[part] for item in samples]) for part in PARTS}
-                write_shard(out, Shard(name, sequence, weather, len(samples)), parts, about)
-            fresh += len(samples)
-            pace = fresh / max(time.monotonic() - started, 1e-6)
-            total = sum(have.values())
-            print(f"\r{total}/{config.frames} pairs, {pace:.1f}/s ", end="", flush=True)
+        _fill(simulation, config, out, about, have, beat)
     finally:
         simulation.close()
     print()
+
+
+def _fill(
+    simulation: Simulation,
+    config: CaptureConfig,
+    out: Path,
+    about: dict[str, Any],
+    have: dict[str, int],
+    beat: Callable[[], None],
+) -> None:
+    """Make drive after drive that is not there yet, until there are enough samples."""
+    started, at_first, empty = time.monotonic(), sum(have.values()), 0
+    for drive in itertools.count():
+        total = sum(have.values())
+        if total >= config.frames:
+            return
+        town, _, weather = config.plan(drive)
+        name = f"{_place(town)}_{drive:04d}_{weather}"
+        if name in have:
+            continue
+        spec = _spec(simulation, config, drive)
+        samples = drive_once(simulation.begin(spec), Capture(config, weather, beat))
+        have[name] = len(samples)
+        empty = 0 if samples else empty + 1
+        if empty > MOST_EMPTY:
+            raise FusionError(f"{empty} drives in a row ended without a sample")
+        if samples:
+            shard = Shard(name, f"{_place(town)}_route{spec.route_id}", weather, len(samples))
+            parts = {part: np.stack([item[part] for item in samples]) for part in PARTS}
+            write_shard(out, shard, parts, about)
+        total += len(samples)
+        pace = (total - at_first) / max(time.monotonic() - started, 1e-6)
+        print(f"\r{total}/{config.frames} pairs, {pace:.1f}/s ", end="", flush=True)
+
+
+def _place(town: str) -> str:
+    """A town in the name of a file."""
+    return town.replace(":", "_")
+
+
+def _spec(simulation: Simulation, config: CaptureConfig, drive: int) -> EpisodeSpec:
+    town, number, weather = config.plan(drive)
+    routes = simulation.routes(town)
+    return EpisodeSpec(
+        town=town,
+        route_id=routes[number % len(routes)].route_id,
+        weather=weather,
+        input="thermal",
+        fuser="none",
+        policy="expert",
+        seed=config.seed + drive + 1,
+        traffic="regular",
+    )
 
 
 def check_look(out: Path, about: dict[str, Any], look: int | None) -> int | None:
@@ -233,42 +268,25 @@ def drive_once(drive: Drive, observer: Capture) -> list[dict[str, U8]]:
     return observer.samples
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of this command beside those of `CaptureConfig`."""
+
+    out: Annotated[Path, Flag("folder of the data set")]
+
+
+def run(arguments: list[str] | None) -> int:
+    """Record as a command line says; returns the exit code."""
+    parser = command_parser("harness.capture", __doc__, CaptureConfig, Options)
+    found = parser.parse_args(arguments)
+    config, out = configured(CaptureConfig, found), configured(Options, found).out
+    check_folder(out, flag="--out")
+    return supervise(_drive, (config, out), lambda: len(read_index(out)))
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Command line."""
-    lenient_output()
-    parser = argparse.ArgumentParser(prog="harness.capture", description=__doc__)
-    parser.add_argument(
-        "--town",
-        nargs="+",
-        default=["Town02"],
-        help="such as Town02 random:7; Town03 stays unseen by default",
-    )
-    parser.add_argument("--weather", nargs="+", default=["fog", "night"], metavar="NAME")
-    parser.add_argument("--frames", type=int, default=1500)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--maps", type=user_path, help="directory with official .xodr files")
-    parser.add_argument("--out", type=user_path, required=True)
-    options = parser.parse_args(arguments)
-    try:
-        if options.frames < 1:
-            raise ConfigError(f"--frames: expected at least 1, found {options.frames}")
-        for name in options.weather:
-            preset(name)
-        config = CaptureConfig(
-            towns=tuple(town_name(town) for town in options.town),
-            weathers=tuple(options.weather),
-            frames=options.frames,
-            seed=options.seed,
-            maps=options.maps,
-        )
-        check_folder(options.out, flag="--out")
-        return supervise(_drive, (config, options.out), lambda: len(read_index(options.out)))
-    except (FusionDriveError, FusionError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on", file=sys.stderr)
-        return 130
+    """Run the command."""
+    return exit_code(lambda: run(arguments), "stopped; the same command goes on")
 
 
 def _drive(config: CaptureConfig, out: Path, pulse: Pulse) -> int:

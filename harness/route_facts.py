@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fusiondrive.provenance import text_hash
 from fusiondrive.types import Route
 from harness.config import RunConfig
 from scenarios.route_files import describe_unserved
@@ -56,7 +56,7 @@ def route_digest(spec: RouteSpec, planning: int = 1) -> str:
     text = ";".join(f"{p.x:.3f},{p.y:.3f},{p.z:.3f},{p.yaw:.3f}" for p in spec.keypoints)
     if planning != 1:
         text += f";planning {planning}"
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return text_hash(text)
 
 
 def about_routes(routes: Sequence[RouteFacts], config: RunConfig) -> list[str]:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from fusiondrive.errors import WeightsError
+from fusiondrive.provenance import file_hash
 from policies.base import Policy
-from policies.cilrs import BRANCHES, CilrsPolicy, LoadedNetwork, Prediction, file_hash
+from policies.cilrs import BRANCHES, CilrsPolicy, LoadedNetwork, Prediction
 from policies.families import COILTRAINE, TRANSFUSER, Published, PublishedPolicy, roach
 from policies.framing import framing_from
 from policies.published import CoiltraineCilrs, RoachCilrs, RoachSettings, TransfuserCilrs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,8 +101,3 @@ def resume(control: Control, speed_mps: float, seen_mps: float) -> Control:
         return control
     throttle = max(control.throttle, RESUME_THROTTLE)
     return Control(throttle=throttle, steer=control.steer, brake=0.0)
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, first 12 hex digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]

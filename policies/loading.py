@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiondrive.errors import WeightsError
+from fusiondrive.provenance import file_hash
 from fusionproxy.errors import FusionError
 from fusionproxy.runtime import OnnxModel
 from policies.base import Policy
@@ -19,7 +20,6 @@ from policies.cilrs import (
     CilrsPolicy,
     LoadedNetwork,
     Prediction,
-    file_hash,
 )
 from policies.framing import framing_from
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.metadata
 import inspect
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
 from fusiondrive.errors import ConfigError, FusionDriveError
-from fusiondrive.provenance import source_hash
+from fusiondrive.provenance import bytes_hash, file_blocks, source_hash
 from fusiondrive.types import (
     CameraSpec,
     Control,
@@ -78,14 +78,12 @@ class PluginPolicy(Policy):
 
     def weights_hash(self) -> str:
         """Over what the plug-in says itself, its source file, and its weights file."""
-        digest = hashlib.sha256(source_hash(type(self._policy)).encode())
+        parts = [source_hash(type(self._policy)).encode()]
         own = self._tell("weights_hash")
         if own is not None:
-            digest.update(str(own).encode())
-        if self._weights is not None:
-            for file in _files(self._weights):
-                digest.update(file.read_bytes())
-        return digest.hexdigest()[:12]
+            parts.append(str(own).encode())
+        files = [] if self._weights is None else _files(self._weights)
+        return bytes_hash(chain(parts, *map(file_blocks, files)))
 
     def _tell(self, method: str, *arguments: object) -> object:
         """Call a method of the plug-in, where it has it."""

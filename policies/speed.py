@@ -1,23 +1,24 @@
-"""How fast a policy loads and acts on one core: `python -m policies.speed --policy cilrs`.
+"""How fast a policy loads and acts on one core.
+
+    python -m policies.speed --policy cilrs
 
 Ends with 1 where a limit is missed: 6 ms per step (median) and 2 s to load, imports included.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
+from fusiondrive.cli import Flag, check_values, exit_code, parse
 from fusiondrive.errors import AgentError, ConfigError, FusionDriveError
-from fusiondrive.paths import user_path
-from fusiondrive.text import lenient_output
 from fusiondrive.types import Command, Observation
 from policies import LEADERBOARD, make_policy
 from policies.base import Policy, close_policy
@@ -25,6 +26,21 @@ from policies.faults import reason
 
 WARM_UP_STEPS = 20
 MISSED = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of this command."""
+
+    policy: Annotated[str, Flag("which")] = "cilrs"
+    weights: Annotated[Path | None, Flag("by default the shipped ones", metavar="FILE")] = None
+    steps: Annotated[int, Flag("that are timed", at_least=1)] = 300
+    limit_ms: Annotated[float, Flag("of a step, median")] = 6.0
+    limit_s: Annotated[float, Flag("of loading")] = 2.0
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        check_values(self)
 
 
 @dataclass(frozen=True)
@@ -74,27 +90,11 @@ def _act(policy: Policy, steps: int) -> list[float]:
     return times_ms[WARM_UP_STEPS:]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
-    lenient_output()
-    parser = argparse.ArgumentParser(
-        prog="python -m policies.speed", description=__doc__, allow_abbrev=False
-    )
-    parser.add_argument("--policy", default="cilrs")
-    parser.add_argument("--weights", type=user_path, metavar="FILE")
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--limit-ms", type=float, default=6.0)
-    parser.add_argument("--limit-s", type=float, default=2.0)
-    options = parser.parse_args(arguments)
+def run(options: Options) -> int:
+    """Measure as a command line says; returns the exit code."""
     if hasattr(os, "sched_setaffinity"):  # Linux; elsewhere the machine's cores are all used
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    try:
-        if options.steps < 1:
-            raise ConfigError(f"steps: expected at least 1, found {options.steps}")
-        speed = measure(options.policy, options.weights, options.steps)
-    except FusionDriveError as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
+    speed = measure(options.policy, options.weights, options.steps)
     is_fast = speed.median_ms <= options.limit_ms and speed.load_s <= options.limit_s
     print(
         f"{options.policy}: {speed.median_ms:.2f} ms per step (95 %: {speed.p95_ms:.2f}) over "
@@ -102,6 +102,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{options.limit_ms:g} ms and {options.limit_s:g} s: {'met' if is_fast else 'MISSED'}"
     )
     return 0 if is_fast else MISSED
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return exit_code(lambda: run(parse(Options, arguments, "policies.speed", __doc__)))
 
 
 if __name__ == "__main__":

@@ -1,22 +1,24 @@
-"""Make the ready-made routes of a map: `python -m scenarios.generate --town Town02 --xodr FILE`."""
+"""Make the ready-made routes of a map.
+
+python -m scenarios.generate --town Town02 --xodr FILE
+"""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import carla
 import numpy as np
 from scipy.spatial import cKDTree
 
-from fusiondrive.errors import FusionDriveError, MapError, SimulatorError
+from fusiondrive.cli import Flag, check_values, exit_code, parse
+from fusiondrive.errors import MapError, SimulatorError
 from fusiondrive.files import whole_file
 from fusiondrive.geometry import wrap_degrees
-from fusiondrive.paths import user_path
-from fusiondrive.text import lenient_output
 from fusiondrive.types import Command, Pose, Route
 from scenarios.route_files import DATA_DIR, map_identity, write_route_xml
 from scenarios.route_xml import town_name
@@ -33,6 +35,24 @@ ATTEMPTS_PER_CANDIDATE = 40
 FRESH_SEED = 2026
 FRESH_COUNT = 25
 FRESH_CANDIDATES = 4  # per route: made while somebody waits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of this command."""
+
+    town: Annotated[str, Flag("such as Town02")]
+    seed: Annotated[int, Flag("of the choice", at_least=0)] = FRESH_SEED
+    count: Annotated[int, Flag("of routes", at_least=1)] = FRESH_COUNT
+    maps: Annotated[Path | None, Flag("folder with <town>.xodr", metavar="DIR")] = None
+    xodr: Annotated[Path | None, Flag("an OpenDRIVE file")] = None
+    host: Annotated[str, Flag("of the server, where no file is given")] = "localhost"
+    port: Annotated[int, Flag("of the server")] = 2000
+    out: Annotated[Path | None, Flag("by default the package's data directory")] = None
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        check_values(self)
 
 
 @dataclass(frozen=True)
@@ -160,10 +180,11 @@ def _score(item: _Candidate, covered: Counter[tuple[int, int, int]], turns: Coun
     return fresh / len(item.cells) + 0.25 * rarity / sum(item.turns.values())
 
 
-def _read_map(options: argparse.Namespace, town: str) -> carla.Map:
-    if options.maps is not None and options.xodr is None:
-        options.xodr = options.maps / f"{town}.xodr"
-    if options.xodr is None:
+def _read_map(options: Options, town: str) -> carla.Map:
+    file = options.xodr
+    if file is None and options.maps is not None:
+        file = options.maps / f"{town}.xodr"
+    if file is None:
         client = carla.Client(options.host, options.port)
         client.set_timeout(60.0)
         try:
@@ -172,42 +193,29 @@ def _read_map(options: argparse.Namespace, town: str) -> carla.Map:
             where = f"{options.host}:{options.port}"
             raise SimulatorError(f"no map of {town} from the server at {where}: {err}") from err
     try:
-        return carla.Map(town, read_text(options.xodr, "map file"))
+        return carla.Map(town, read_text(file, "map file"))
     except RuntimeError as err:
-        raise MapError(f"map file {options.xodr}: {err}") from err
+        raise MapError(f"map file {file}: {err}") from err
+
+
+def run(options: Options) -> str:
+    """Make routes as a command line says; returns what to say at the end."""
+    town = town_name(options.town)
+    if options.out is not None and (options.out.is_dir() or not options.out.parent.is_dir()):
+        raise MapError(f"--out: expected a file in a folder that is there, found {options.out}")
+    carla_map = _read_map(options, town)
+    origin, digest = map_identity(carla_map).split(":")
+    routes = generate_routes(carla_map, town, seed=options.seed, count=options.count)
+    out = options.out or DATA_DIR / f"routes_{town}_{origin}.xml"
+    seed = str(options.seed)
+    with whole_file(out) as draft:
+        write_route_xml(draft, routes, {"map_origin": origin, "map_digest": digest, "seed": seed})
+    return f"{out}: {len(routes)} routes on {origin}:{digest}"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
-    lenient_output()
-    parser = argparse.ArgumentParser(prog="python -m scenarios.generate", description=__doc__)
-    parser.add_argument("--town", required=True)
-    parser.add_argument("--seed", type=int, default=FRESH_SEED)
-    parser.add_argument("--count", type=int, default=FRESH_COUNT)
-    parser.add_argument("--maps", type=user_path, help="directory with <town>.xodr")
-    parser.add_argument("--xodr", type=user_path, help="an OpenDRIVE file")
-    parser.add_argument("--host", default="localhost", help="server, where no file is given")
-    parser.add_argument("--port", type=int, default=2000)
-    parser.add_argument("--out", type=user_path, help="default: the package's data directory")
-    options = parser.parse_args(arguments)
-    town = town_name(options.town)
-    try:
-        if options.out is not None and (options.out.is_dir() or not options.out.parent.is_dir()):
-            raise MapError(f"--out: expected a file in a folder that is there, found {options.out}")
-        carla_map = _read_map(options, town)
-        origin, digest = map_identity(carla_map).split(":")
-        routes = generate_routes(carla_map, town, seed=options.seed, count=options.count)
-        out = options.out or DATA_DIR / f"routes_{town}_{origin}.xml"
-        seed = str(options.seed)
-        with whole_file(out) as draft:
-            write_route_xml(
-                draft, routes, {"map_origin": origin, "map_digest": digest, "seed": seed}
-            )
-    except (FusionDriveError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    print(f"{out}: {len(routes)} routes on {origin}:{digest}")
-    return 0
+    return exit_code(lambda: run(parse(Options, arguments, "scenarios.generate", __doc__)))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from xml.sax.saxutils import quoteattr
 import carla
 
 from fusiondrive.errors import MapError
+from fusiondrive.provenance import text_hash
 from fusiondrive.types import Pose
 from scenarios.route_xml import parse_xml, read_route, town_name
 from scenarios.spec import RouteSpec
@@ -46,7 +46,7 @@ def describe_unserved(routes: Sequence[HasUnserved]) -> str:
 
 def map_digest(carla_map: carla.Map) -> str:
     """SHA-256 (first 12 hex digits) of the map's OpenDRIVE text."""
-    return hashlib.sha256(carla_map.to_opendrive().encode()).hexdigest()[:12]
+    return text_hash(carla_map.to_opendrive())
 
 
 def map_identity(carla_map: carla.Map) -> str:

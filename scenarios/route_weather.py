@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from bisect import bisect_right
@@ -17,6 +16,7 @@ from xml.etree.ElementTree import Element
 import carla
 
 from fusiondrive.errors import MapError, unknown_name
+from fusiondrive.provenance import text_hash
 from scenarios.weather import WEATHERS, WeatherPreset, preset
 
 ROUTE_WEATHER = "route"  # the name that stands for what a route file gives
@@ -77,7 +77,7 @@ class RouteWeather:
     def digest(self) -> str:
         """SHA-256 (first 12 hex digits) over percentages and values."""
         text = json.dumps([[p.percentage, asdict(p.weather)] for p in self.points], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return text_hash(text)
 
 
 def course_of(name: str, own: RouteWeather | None) -> RouteWeather:

@@ -9,68 +9,45 @@ shared folder give each `--part I/N` once one of them has written the manifest.
 
 from __future__ import annotations
 
-import argparse
 import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
+from fusiondrive.cli import Flag, check_values, command_parser, configured, exit_code
 from fusiondrive.files import check_folder
-from fusiondrive.paths import user_path
-from fusiondrive.text import lenient_output
-from fusionproxy.errors import FusionError, exit_code, exit_without
-from fusionproxy.foundations.specs import PANELS, panel_specs, parse_weights
-from fusionproxy.pairs import add_arguments, from_arguments, parse_size
+from fusionproxy.errors import FusionError, exit_without
+from fusionproxy.foundations.specs import panel_specs, parse_weights
+from fusionproxy.pairs import PairOptions, parse_size
 
 try:
     import torch  # noqa: F401  the extra `train`
 
-    from fusionproxy.ensemble.build import COLOURS, EnsembleConfig, build_ensemble
+    from fusionproxy.ensemble.build import EnsembleConfig, build_ensemble
     from fusionproxy.ensemble.pair_list import PairList
-except ModuleNotFoundError as err:
+except (ModuleNotFoundError, FusionError) as err:
     exit_without(err)
 
 
-def parser() -> argparse.ArgumentParser:
-    """Options of the command."""
-    made = argparse.ArgumentParser(
-        prog="fusionproxy.ensemble",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    made.add_argument("--pairs", required=True, nargs="+", type=user_path, metavar="DIR")
-    add_arguments(made)
-    made.add_argument(
-        "--limit", type=int, nargs="+", help="at most so many pairs of each folder, evenly chosen"
-    )
-    made.add_argument(
-        "--teacher",
-        action="append",
-        default=[],
-        metavar="NAME=PATH",
-        help="ddfm=RUN, mask_difuser=RUN or NAME=package.module:function; may be repeated",
-    )
-    made.add_argument("--samples", type=int, default=EnsembleConfig.samples, help="K, a teacher")
-    made.add_argument("--size", default="320x240", help="width x height; default 320x240")
-    made.add_argument("--panel", default=EnsembleConfig.panel, choices=sorted(PANELS))
-    made.add_argument("--weights", action="append", metavar="BACKBONE=FILE")
-    made.add_argument("--ddfm-steps", type=int, default=EnsembleConfig.ddfm_steps)
-    made.add_argument("--mask-steps", type=int, default=EnsembleConfig.mask_steps)
-    made.add_argument(
-        "--colour",
-        default=EnsembleConfig.colour,
-        choices=COLOURS,
-        help="of samples; `visible` for teachers that have not learnt colour",
-    )
-    made.add_argument("--compat", action="store_true", help="DDFM with its repository's quirks")
-    made.add_argument(
-        "--keep-samples",
-        type=int,
-        default=EnsembleConfig.keep_samples,
-        help="of so many pairs, for pictures; chosen evenly",
-    )
-    made.add_argument("--seed", type=int, default=0)
-    made.add_argument("--workers", type=int, default=1)
-    made.add_argument("--part", default="1/1", help="of several machines: 1/3, 2/3, 3/3")
-    made.add_argument("--out", required=True, type=user_path)
-    return made
+@dataclass(frozen=True, kw_only=True)
+class Options(PairOptions):
+    """Options of this command that do not change what a pair's samples are."""
+
+    pairs: Annotated[tuple[Path, ...], Flag("folders of pairs", metavar="DIR")]
+    limit: Annotated[
+        tuple[int, ...] | None, Flag("at most so many pairs of each folder, evenly chosen")
+    ] = None
+    size: Annotated[str, Flag("of the samples", metavar="WIDTHxHEIGHT")] = "320x240"
+    weights: Annotated[
+        tuple[str, ...], Flag("may be repeated", metavar="BACKBONE=FILE", is_repeated=True)
+    ] = ()
+    workers: Annotated[int, Flag("processes", at_least=1)] = 1
+    part: Annotated[str, Flag("of several machines: 1/3, 2/3, 3/3", metavar="I/N")] = "1/1"
+    out: Annotated[Path, Flag("folder of the cache")]
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        check_values(self)
 
 
 def part_of(text: str) -> tuple[int, int]:
@@ -81,25 +58,11 @@ def part_of(text: str) -> tuple[int, int]:
     return int(number) - 1, int(count)
 
 
-def run(options: argparse.Namespace) -> str:
+def run(options: Options, config: EnsembleConfig) -> str:
     """Make the cache and return the final message."""
-    width, height = parse_size("--size", options.size)
-    config = EnsembleConfig(
-        tuple(options.teacher),
-        options.samples,
-        width,
-        height,
-        options.panel,
-        ddfm_steps=options.ddfm_steps,
-        compat=options.compat,
-        mask_steps=options.mask_steps,
-        colour=options.colour,
-        keep_samples=options.keep_samples,
-        seed=options.seed,
-    )
     weights = parse_weights(options.weights)
-    panel_specs(options.panel, weights)
-    sources = [from_arguments(folder, options) for folder in options.pairs]
+    panel_specs(config.panel, weights)
+    sources = [options.open_pairs(folder) for folder in options.pairs]
     pairs = PairList(sources, [folder.name for folder in options.pairs], options.limit)
     part = part_of(options.part)
     check_folder(options.out, flag="--out")
@@ -109,11 +72,18 @@ def run(options: argparse.Namespace) -> str:
     )
 
 
+def command(arguments: list[str] | None) -> str:
+    """Make the cache as a command line says."""
+    parser = command_parser("fusionproxy.ensemble", __doc__, Options, EnsembleConfig)
+    found = parser.parse_args(arguments)
+    options = configured(Options, found)
+    width, height = parse_size("--size", options.size)
+    return run(options, configured(EnsembleConfig, found, width=width, height=height))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
-    lenient_output()
-    options = parser().parse_args(arguments)
-    return exit_code(lambda: run(options), "stopped; the same command goes on")
+    return exit_code(lambda: command(arguments), "stopped; the same command goes on")
 
 
 if __name__ == "__main__":

@@ -8,16 +8,18 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from fusiondrive.cli import Flag, check_values
 from fusiondrive.files import PARTIAL
+from fusiondrive.provenance import text_hash
 from fusionproxy.ensemble.cache import (
     FORMAT,
     MANIFEST,
@@ -35,8 +37,8 @@ from fusionproxy.ensemble.cache import (
 )
 from fusionproxy.ensemble.pair_list import PairList, evenly
 from fusionproxy.errors import FusionError, missing_extra
-from fusionproxy.foundations.specs import panel_specs
-from fusionproxy.pairs import Pair
+from fusionproxy.foundations.specs import PANELS, panel_specs
+from fusionproxy.pair_source import Pair
 
 try:
     import torch
@@ -55,19 +57,30 @@ COLOURS = ("teacher", "visible")
 class EnsembleConfig:
     """Everything that changes the cache, apart from the pairs."""
 
-    teachers: tuple[str, ...]  # as `open_teacher` takes them
-    samples: int = 4  # K, of each teacher
+    teachers: Annotated[
+        tuple[str, ...],
+        Flag(
+            "ddfm=RUN, mask_difuser=RUN or NAME=package.module:function; may be repeated",
+            metavar="NAME=PATH",
+            names=("--teacher",),
+            is_repeated=True,
+        ),
+    ] = ()
+    samples: Annotated[int, Flag("K, of each teacher", at_least=1)] = 4
     width: int = 320
     height: int = 240
-    panel: str = "paper"
+    panel: Annotated[str, Flag("backbones of features", choices=tuple(sorted(PANELS)))] = "paper"
     stride: int = 16  # pixels of the image for each step of the features' grid
-    ddfm_steps: int = 100
-    compat: bool = False  # DDFM's setting of that name
-    mask_steps: int = 5  # steps of Mask-DiFuser
-    colour: str = "teacher"  # or `visible`: a sample's luma in the colour of the visible image
+    ddfm_steps: Annotated[int, Flag("of DDFM's sampling", at_least=1)] = 100
+    compat: Annotated[bool, Flag("DDFM with its repository's quirks")] = False
+    mask_steps: Annotated[int, Flag("of Mask-DiFuser's sampling", at_least=1)] = 5
+    colour: Annotated[
+        str,
+        Flag("of samples; `visible` for teachers that have not learnt colour", choices=COLOURS),
+    ] = "teacher"
     scale_images: int = 64  # whose features give the scales
-    keep_samples: int = 4  # pairs whose samples are kept, for pictures; evenly spread
-    seed: int = 0
+    keep_samples: Annotated[int, Flag("of so many pairs, for pictures; chosen evenly")] = 4
+    seed: Annotated[int, Flag("of all noise", at_least=0)] = 0
 
     def __post_init__(self) -> None:
         """Check the settings."""
@@ -75,10 +88,8 @@ class EnsembleConfig:
         if not names or len(set(names)) != len(names):
             found = ", ".join(names) or "none"
             raise FusionError(f"--teacher: expected one or more different teachers, found {found}")
-        if self.colour not in COLOURS:
-            known = ", ".join(COLOURS)
-            raise FusionError(f"unknown colour '{self.colour}' of samples; known: {known}")
-        for name in ("samples", "stride", "ddfm_steps", "mask_steps", "scale_images"):
+        check_values(self, FusionError)
+        for name in ("stride", "scale_images"):
             if getattr(self, name) < 1:
                 raise FusionError(f"{name}: expected 1 or more, found {getattr(self, name)}")
         if min(self.width, self.height) < 2 * self.stride:
@@ -126,7 +137,7 @@ class Builder:
                 "backbones": self.panel.card(),
             },
             "data": cards,
-            "data_sha256_12": hashlib.sha256(hashes.encode()).hexdigest()[:12],
+            "data_sha256_12": text_hash(hashes),
             "pairs": self.pairs.table(),
         }
         text = json.dumps(made, sort_keys=True)
@@ -330,7 +341,10 @@ def build_ensemble(
         return _follow(made, len(indices))
     del builder
     threads = max(1, (os.cpu_count() or 1) // workers)
-    start = (config, pairs, weights, (folder, identity), threads)
+    return _build_apart((config, pairs, weights, (folder, identity), threads), indices, workers)
+
+
+def _build_apart(start: tuple[Any, ...], indices: Sequence[int], workers: int) -> int:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _start_worker, start) as pool:
         try:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from fusionproxy.errors import FusionError
-from fusionproxy.pairs import Pair, PairSource
+from fusionproxy.pair_source import Pair, PairSource
 
 
 @dataclass(frozen=True)

@@ -9,21 +9,21 @@ loss listens to (Eq. 8), and the student's image.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 
+from fusiondrive.cli import Flag, check_values, exit_code, parse
 from fusiondrive.files import check_file
-from fusiondrive.paths import user_path
-from fusiondrive.text import lenient_output
 from fusionproxy.classical import average, fuse_luma
 from fusionproxy.data import U8
 from fusionproxy.ensemble.pair_list import evenly
-from fusionproxy.errors import FusionError, exit_code, exit_without
+from fusionproxy.errors import FusionError, exit_without
 from fusionproxy.fuse import write_image
 from fusionproxy.model import FusionProxy
 
@@ -33,7 +33,7 @@ try:
 
     from fusionproxy.ensemble.cache import CachedEnsemble, Member, open_ensemble
     from fusionproxy.losses import LossConfig, routing_weights
-except ModuleNotFoundError as err:
+except (ModuleNotFoundError, FusionError) as err:
     exit_without(err)
 
 WIDTH = 240  # of a picture
@@ -42,6 +42,21 @@ CAPTION = 22
 COLOURS = ((0.90, 0.62, 0.0), (0.34, 0.71, 0.91), (0.0, 0.62, 0.45), (0.80, 0.47, 0.65))
 MOST_DEVIATION = 0.25  # of the range; the brightest colour
 JPEG_QUALITY = 88
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of this command."""
+
+    ensemble: Annotated[Path, Flag("a complete cache")]
+    student: Annotated[str | None, Flag("name or file of weights, for the last column")] = None
+    rows: Annotated[int, Flag("pairs to show", at_least=1)] = 4
+    folder: Annotated[str | None, Flag("of pairs to show, by its name; by default all")] = None
+    out: Annotated[Path, Flag(".jpg or .png")]
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        check_values(self)
 
 
 def planes_to_rgb(image: Tensor) -> U8:
@@ -142,7 +157,7 @@ def with_samples(ensemble: CachedEnsemble, most: int, folder: str | None = None)
     return [found[k] for k in evenly(len(found), most)]
 
 
-def run(options: argparse.Namespace) -> str:
+def run(options: Options) -> str:
     """Draw the picture that the options ask for and return the final message."""
     if options.out.suffix not in (".jpg", ".png"):
         raise FusionError(f"--out: expected a .jpg or .png, found {options.out}")
@@ -157,19 +172,8 @@ def run(options: argparse.Namespace) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
-    lenient_output()
-    made = argparse.ArgumentParser(
-        prog="fusionproxy.ensemble.pictures",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    made.add_argument("--ensemble", required=True, type=user_path, help="a complete cache")
-    made.add_argument("--student", help="name or file of weights, for the last column")
-    made.add_argument("--rows", type=int, default=4)
-    made.add_argument("--folder", help="name of the folder of pairs to show; default all")
-    made.add_argument("--out", required=True, type=user_path, help=".jpg or .png")
-    options = made.parse_args(arguments)
-    return exit_code(lambda: run(options))
+    module = "fusionproxy.ensemble.pictures"
+    return exit_code(lambda: run(parse(Options, arguments, module, __doc__)))
 
 
 if __name__ == "__main__":

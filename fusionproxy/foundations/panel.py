@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fusiondrive.provenance import bytes_hash
 from fusionproxy.errors import FusionError, missing_extra
 from fusionproxy.foundations.specs import HUB, RANDOM, BackboneSpec
 from fusionproxy.foundations.standins import PIP_WEIGHTS, pip_state, read_tensors
@@ -174,11 +174,12 @@ def _describe(backbone: Backbone) -> dict[str, Any]:
 
 
 def _hash(network: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for key, value in sorted(network.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:12]
+    weights = sorted(network.state_dict().items())
+    return bytes_hash(
+        part
+        for key, value in weights
+        for part in (key.encode(), value.detach().cpu().contiguous().numpy().tobytes())
+    )
 
 
 def _load(spec: BackboneSpec) -> Any:

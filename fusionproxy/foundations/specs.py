@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -120,10 +120,10 @@ def _with_file(spec: BackboneSpec, path: Path | None) -> BackboneSpec:
     return replace(spec, weights=str(path))
 
 
-def parse_weights(items: list[str] | None) -> dict[str, Path]:
+def parse_weights(items: Iterable[str]) -> dict[str, Path]:
     """Read texts such as `slot=FILE` from a command line."""
     found = {}
-    for item in items or []:
+    for item in items:
         slot, equals, path = item.partition("=")
         if not equals or not path:
             raise FusionError(f"--weights: expected BACKBONE=FILE, found '{item}'")

@@ -5,17 +5,17 @@ The networks are never trained or tuned; the fused image only takes the place of
 
 from __future__ import annotations
 
-import argparse
 import importlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiondrive.paths import user_path
+from fusiondrive.cli import Flag
 from fusiondrive.text import read_text
 from fusionproxy.errors import FusionError
 from fusionproxy.images import stored
@@ -249,21 +249,23 @@ def mean_iou(counts: NDArray[np.int64]) -> float:
     return float(100 * (hits[occurs] / union[occurs]).mean()) if occurs.any() else float("nan")
 
 
-def add_downstream(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the frozen models to a command."""
-    parser.add_argument("--detector", type=user_path, metavar="ONNX", help="FastestDet or YOLOv8")
-    parser.add_argument("--labels", type=user_path, help="folder of YOLO boxes STEM.txt")
-    parser.add_argument(
-        "--detector-classes", nargs="+", metavar="LABEL=OUTPUT", help="default: M3FD to COCO"
-    )
-    parser.add_argument("--segmenter", type=user_path, metavar="ONNX")
-    parser.add_argument("--segmentation-labels", type=user_path, help="folder of label images")
-    parser.add_argument("--segmenter-classes", nargs="+", metavar="LABEL=OUTPUT")
-    parser.add_argument("--normalisation", default="imagenet", help=", ".join(NORMALISATIONS))
+@dataclass(frozen=True, kw_only=True)
+class FrozenOptions:
+    """Which frozen models see the fused images, and by which labels they are judged."""
+
+    detector: Annotated[Path | None, Flag("FastestDet or YOLOv8", metavar="ONNX")] = None
+    labels: Annotated[Path | None, Flag("folder of YOLO boxes STEM.txt")] = None
+    detector_classes: Annotated[
+        tuple[str, ...], Flag("by default M3FD to COCO", metavar="LABEL=OUTPUT")
+    ] = ()
+    segmenter: Annotated[Path | None, Flag("of street scenes", metavar="ONNX")] = None
+    segmentation_labels: Annotated[Path | None, Flag("folder of label images")] = None
+    segmenter_classes: Annotated[tuple[str, ...], Flag("of it", metavar="LABEL=OUTPUT")] = ()
+    normalisation: Annotated[str, Flag(", ".join(NORMALISATIONS))] = "imagenet"
 
 
-def downstream(options: argparse.Namespace) -> tuple[Detection | None, Segmentation | None]:
-    """Make the frozen models that the options of `add_downstream` ask for.
+def downstream(options: FrozenOptions) -> tuple[Detection | None, Segmentation | None]:
+    """Open the frozen models that the options name.
 
     Raises:
         FusionError: a model without labels or the reverse, or one that cannot be used.
@@ -273,11 +275,11 @@ def downstream(options: argparse.Namespace) -> tuple[Detection | None, Segmentat
         raise FusionError("mAP needs both --detector FILE and --labels DIR")
     if (options.segmenter is None) != (options.segmentation_labels is None):
         raise FusionError("mIoU needs both --segmenter FILE and --segmentation-labels DIR")
-    if options.detector:
+    if options.detector and options.labels:
         given = options.detector_classes
         classes = parse_classes(given) if given else M3FD_TO_COCO
         detection = Detection(options.detector, options.labels, classes)
-    if options.segmenter:
+    if options.segmenter and options.segmentation_labels:
         if not options.segmenter_classes:
             raise FusionError("mIoU needs --segmenter-classes LABEL=OUTPUT ... (which is which)")
         segmentation = Segmentation(

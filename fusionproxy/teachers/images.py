@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fusionproxy.data import U8, Pairs, hold_out, read_index
 from fusionproxy.errors import FusionError
 from fusionproxy.mixing import chances
-from fusionproxy.pairs import CapturedPairs, Pair, PairSource
+from fusionproxy.pair_source import CapturedPairs, Pair, PairSource
 
 F32 = NDArray[np.float32]
 LEAST_SCALE = 0.35  # of a crop's source: smaller ones lose the texture that a prior is to learn

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fusiondrive.provenance import bytes_hash, file_hash
 from fusionproxy.errors import FusionError, missing_extra
 from fusionproxy.order import is_ours
 from fusionproxy.teachers import ddfm, mask_difuser
@@ -113,7 +113,7 @@ def open_plugin(name: str, target: str) -> Teacher:
         raise FusionError(f"teacher '{name}': {target} is not callable")
     file = getattr(source, "__file__", None)
     code = Path(file).read_bytes() if file and Path(file).is_file() else b""
-    facts = {"plugin": target, "source_sha256_12": hashlib.sha256(code).hexdigest()[:12]}
+    facts = {"plugin": target, "source_sha256_12": bytes_hash([code])}
     return Teacher(name, sampler, facts)
 
 
@@ -169,12 +169,7 @@ def _facts(path: Path) -> dict[str, Any]:
     files = [path]
     if path.is_dir():
         files = sorted(item for item in path.rglob("*.safetensors") if is_ours(item))
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as opened:
-            while block := opened.read(1 << 20):
-                digest.update(block)
-    facts: dict[str, Any] = {"weights_sha256_12": digest.hexdigest()[:12]}
+    facts: dict[str, Any] = {"weights_sha256_12": file_hash(*files)}
     card = path / "card.json"
     if path.is_dir() and card.is_file():
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import logging
 import os
@@ -15,6 +14,7 @@ import carla
 
 from fusiondrive.carla_types import transform_of
 from fusiondrive.errors import AgentError, ConfigError, FusionDriveError
+from fusiondrive.provenance import bytes_hash
 from fusiondrive.types import (
     CameraSpec,
     Control,
@@ -114,11 +114,8 @@ class LeaderboardPolicy(Policy):
 
     def weights_hash(self) -> str:
         """Over the agent's file, its configuration and the replaced camera."""
-        digest = hashlib.sha256(self.path.read_bytes())
-        for content in self.config.content():
-            digest.update(content)
-        digest.update(str(self._camera_id).encode())
-        return digest.hexdigest()[:12]
+        camera = str(self._camera_id).encode()
+        return bytes_hash([self.path.read_bytes(), *self.config.content(), camera])
 
     def finish(self) -> None:
         """Destroy the agent at the end of its route."""

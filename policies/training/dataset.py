@@ -7,10 +7,9 @@ episode is complete. `card.json` describes the set.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 
 from fusiondrive.errors import ConfigError
 from fusiondrive.files import whole_file
+from fusiondrive.provenance import bytes_hash
 from fusiondrive.types import Command
 from policies.cilrs import BRANCHES
 from policies.expert import PATH_M
@@ -127,13 +127,14 @@ def load_episodes(folder: Path) -> list[Episode]:
 
 def dataset_hash(folder: Path) -> str:
     """SHA-256 (first 12 hex digits) over the measurements and images of all episodes."""
-    digest = hashlib.sha256()
+    return bytes_hash(_content(folder))
+
+
+def _content(folder: Path) -> Iterator[bytes]:
     for path in sorted(folder.glob("episode_*.parquet")):
         table = ParquetFile(path).to_pandas()
-        for jpeg in table.pop(IMAGE):
-            digest.update(jpeg)
-        digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
-    return digest.hexdigest()[:12]
+        yield from table.pop(IMAGE)
+        yield pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes()
 
 
 def recorded_looks(folder: Path) -> list[int]:

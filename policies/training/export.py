@@ -1,16 +1,16 @@
 """Turn a training run into shipped files: ONNX for driving, safetensors, and a model card.
 
-`python -m policies.training.export RUN --out policies/weights/cilrs_v8.onnx`
+python -m policies.training.export RUN --out policies/weights/cilrs_v8.onnx
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import onnx
@@ -19,11 +19,9 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from fusiondrive.errors import FusionDriveError, WeightsError
+from fusiondrive.cli import Flag, exit_code, parse
+from fusiondrive.errors import WeightsError
 from fusiondrive.files import check_file, whole_file
-from fusiondrive.paths import user_path
-from fusiondrive.text import lenient_output
-from fusionproxy.errors import FusionError
 from fusionproxy.runtime import OnnxModel
 from policies.checkpoints import read_checkpoint
 from policies.cilrs import FAMILY
@@ -33,24 +31,25 @@ PARITY_LIMIT = 1e-3
 PARITY_SAMPLES = 16
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of this command."""
+
+    run: Annotated[Path, Flag("folder of policies.training.train", names=("run",))]
+    out: Annotated[Path, Flag("the .onnx file to write")]
+    resume_rule: Annotated[bool, Flag("drive with the rule `policies.cilrs.resume`")] = False
+
+
+def run(options: Options) -> str:
+    """Export as a command line says; returns what to say at the end."""
+    check_file(options.out, flag="--out")
+    parity = export(options.run / "last.pth", options.out, resumes=options.resume_rule)
+    return f"{options.out}: largest difference to torch {parity:.1e}"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command."""
-    lenient_output()
-    parser = argparse.ArgumentParser(prog="python -m policies.training.export", description=__doc__)
-    parser.add_argument("run", type=user_path, help="run directory of policies.training.train")
-    parser.add_argument("--out", type=user_path, required=True, help="the .onnx file to write")
-    parser.add_argument(
-        "--resume-rule", action="store_true", help="drive with the rule `policies.cilrs.resume`"
-    )
-    options = parser.parse_args(arguments)
-    try:
-        check_file(options.out, flag="--out")
-        parity = export(options.run / "last.pth", options.out, resumes=options.resume_rule)
-    except (FusionDriveError, FusionError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    print(f"{options.out}: largest difference to torch {parity:.1e}")
-    return 0
+    return exit_code(lambda: run(parse(Options, arguments, "policies.training.export", __doc__)))
 
 
 def export(checkpoint: Path, out: Path, *, resumes: bool = False) -> float:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from fusiondrive.errors import ConfigError
 from fusiondrive.files import whole_file
+from fusiondrive.provenance import file_hash
+from fusionproxy.training import restore_average
 from policies.checkpoints import read_checkpoint
-from policies.cilrs import file_hash
 from policies.cilrs_network import Cilrs
 from policies.training.path_head import PathHead
 
@@ -22,8 +24,17 @@ class Learner(NamedTuple):
 
     net: Cilrs
     path_head: PathHead
-    average: Cilrs  # of the weights; what is kept in the end
+    average: AveragedModel  # of the weights; what is kept in the end
     optimizer: torch.optim.Optimizer
+
+    def descend(self, loss: Tensor, most_gradient: float) -> None:
+        """One step down the gradient of a loss; the average follows."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        parameters = [*self.net.parameters(), *self.path_head.parameters()]
+        torch.nn.utils.clip_grad_norm_(parameters, most_gradient)
+        self.optimizer.step()
+        self.average.update_parameters(self.net)
 
 
 def begin_with(path: Path, net: Cilrs) -> str:
@@ -50,7 +61,7 @@ def save(path: Path, learner: Learner, facts: dict[str, object]) -> None:
     """
     state = {
         "fusiondrive_cilrs": json.dumps(facts),
-        "model": learner.average.state_dict(),
+        "model": learner.average.module.state_dict(),
         "raw_model": learner.net.state_dict(),
         "path_head": learner.path_head.state_dict(),
         "optimizer": learner.optimizer.state_dict(),
@@ -73,23 +84,7 @@ def restore(path: Path, learner: Learner) -> tuple[int, float]:
     if "path_head" not in state:
         raise ConfigError(f"--resume: {path} is of an earlier version; begin with it by --init")
     learner.net.load_state_dict(state["raw_model"])
-    learner.average.load_state_dict(state["model"])
     learner.path_head.load_state_dict(state["path_head"])
     learner.optimizer.load_state_dict(state["optimizer"])
+    restore_average(learner.average, state["model"], int(facts["step"]))
     return int(facts["step"]), 60.0 * float(facts["minutes"])
-
-
-def current_commit() -> str:
-    """Commit of the source tree, or `unknown` outside a repository."""
-    try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return answer.stdout.strip()

@@ -1,15 +1,15 @@
 """Short closed-loop drives, to judge weights while they are trained.
 
-`python -m policies.training.short_drives RUN/last.pth --town Town02 random:9 --drives 6` prints one
-line of JSON for each town, and another of all where there are several: so networks are compared
-by driving.
+    python -m policies.training.short_drives RUN/last.pth --town Town02 random:9 --drives 6
+
+prints one line of JSON for each town, and another of all where there are several: so networks are
+compared by driving.
 Routes are drawn with a seed of their own: neither those of collection nor the ready-made ones that
 results are measured on. Open-loop errors say little about driving (Codevilla et al. 2018).
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -17,11 +17,10 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from fusiondrive.errors import ConfigError, FusionDriveError
-from fusiondrive.paths import user_path
-from fusiondrive.text import lenient_output
+from fusiondrive.cli import Flag, check_values, exit_code, parse
+from fusiondrive.errors import ConfigError
 from harness import launch
 from policies.loading import load_cilrs
 from results.stats import wilson
@@ -130,34 +129,39 @@ def drive_apart(weights: Path, check: DriveCheck) -> dict[str, float]:
     return numbers
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of this command."""
+
+    weights: Annotated[Path, Flag("a checkpoint or an export", names=("weights",))]
+    town: Annotated[tuple[str, ...], Flag("such as Town02 random:9")] = ("Town02",)
+    drives: Annotated[int, Flag("in each town", at_least=1)] = 6
+    maps: Annotated[Path | None, Flag("folder with official .xodr files", metavar="DIR")] = None
+    scenery: Annotated[int, Flag("seed of the server", at_least=0)] = 0
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        check_values(self)
+
+
+def run(options: Options) -> str:
+    """Drive as a command line says; a line for each town is printed when it is driven."""
+    policy = load_cilrs(options.weights)
+    found = []
+    for town in options.town:
+        check = DriveCheck(town, options.drives, options.maps, options.scenery)
+        found.append(drive(policy, check))
+        named = {"town": town} if len(options.town) > 1 else {}
+        print(json.dumps({**named, **found[-1]}), flush=True)
+    if len(found) == 1:
+        return ""
+    return json.dumps({"weights": policy.weights_hash(), **together(found)})
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
-    lenient_output()
-    parser = argparse.ArgumentParser(
-        prog="python -m policies.training.short_drives", description=__doc__
-    )
-    parser.add_argument("weights", type=user_path, help="a checkpoint or an export")
-    parser.add_argument("--town", nargs="+", default=["Town02"])
-    parser.add_argument("--drives", type=int, default=6, help="in each town")
-    parser.add_argument("--maps", type=user_path, help="directory with official .xodr files")
-    parser.add_argument("--scenery", type=int, default=0, help="seed of the server")
-    options = parser.parse_args(arguments)
-    try:
-        if options.drives < 1:
-            raise ConfigError(f"--drives has to be positive, found {options.drives}")
-        policy = load_cilrs(options.weights)
-        found = []
-        for town in options.town:
-            check = DriveCheck(town, options.drives, options.maps, options.scenery)
-            found.append(drive(policy, check))
-            named = {"town": town} if len(options.town) > 1 else {}
-            print(json.dumps({**named, **found[-1]}), flush=True)
-        if len(found) > 1:
-            print(json.dumps({"weights": policy.weights_hash(), **together(found)}))
-    except FusionDriveError as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    return 0
+    module = "policies.training.short_drives"
+    return exit_code(lambda: run(parse(Options, arguments, module, __doc__)))
 
 
 def _spec(town: str, number: int) -> EpisodeSpec:

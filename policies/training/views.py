@@ -77,8 +77,22 @@ class EpisodeRecorder:
         self._standing = self._standing + 1 if observation.speed_mps < 0.1 else 0
         if self._standing > 20 and self._standing % STANDING_KEPT:
             return
+        row = self._row(observation, state, action, noise_steer)
+        shrink = self._preprocessing.crop_resize
+        views = [_View(shrink(observation.image), row)]
+        for name, yaw_deg in SIDE_YAWS_DEG.items():
+            if name in sides:
+                steer = self._expert.steer_turned(state.ego, yaw_deg)
+                turned = {"steer": np.float32(steer), CAMERA_YAW: np.float32(yaw_deg)}
+                turned |= self._path(state, yaw_deg)
+                views.append(_View(shrink(sides[name]), {**row, **turned}))
+        self._steps.append(views)
+
+    def _row(
+        self, observation: Observation, state: WorldState, action: Control, noise_steer: float
+    ) -> dict[str, object]:
         hazard = self._expert.hazard
-        row: dict[str, object] = {
+        return {
             "frame": state.frame,
             "speed_mps": np.float32(observation.speed_mps),
             "command": np.int8(observation.command),
@@ -92,15 +106,6 @@ class EpisodeRecorder:
             CAMERA_YAW: np.float32(0.0),
             **self._path(state, 0.0),
         }
-        shrink = self._preprocessing.crop_resize
-        views = [_View(shrink(observation.image), row)]
-        for name, yaw_deg in SIDE_YAWS_DEG.items():
-            if name in sides:
-                steer = self._expert.steer_turned(state.ego, yaw_deg)
-                turned = {"steer": np.float32(steer), CAMERA_YAW: np.float32(yaw_deg)}
-                turned |= self._path(state, yaw_deg)
-                views.append(_View(shrink(sides[name]), {**row, **turned}))
-        self._steps.append(views)
 
     def _path(self, state: WorldState, yaw_deg: float) -> dict[str, np.float32]:
         path_m = self._expert.path_ahead(state.ego, yaw_deg).ravel()

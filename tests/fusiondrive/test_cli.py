@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import BaseModel
 
-from fusiondrive.cli import Flag, Parser, add_flags
+from fusiondrive.cli import (
+    Flag,
+    Parser,
+    add_flags,
+    check_values,
+    command_parser,
+    configured,
+    exit_code,
+)
+from fusiondrive.cli import parse as parse_config
 from fusiondrive.errors import ConfigError
 
 
@@ -83,3 +92,67 @@ def test_a_type_that_no_flag_can_hold_is_an_error_of_the_program():
 
     with pytest.raises(TypeError, match="no flag can be made"):
         add_flags(Parser(), Wrong)
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    run: Annotated[Path, Flag("a folder", names=("run",))]
+    limits: Annotated[tuple[float, float] | None, Flag("of it", metavar=("LOW", "HIGH"))] = None
+    teachers: Annotated[
+        tuple[str, ...], Flag("may be repeated", names=("--teacher",), is_repeated=True)
+    ] = ()
+    kind: Annotated[str, Flag("of it", choices=("a", "b"))] = "a"
+    size: Annotated[tuple[int, ...], Flag("sides", read=lambda text: 2 * int(text))] = ()
+    share: Annotated[float, Flag("of them", more_than=0, at_most=1)] = 0.5
+    note: str = ""
+
+    def __post_init__(self):
+        check_values(self)
+
+
+def measured(*words):
+    return parse_config(Measured, words, "make.it", "First.\n\n    a line as it is")
+
+
+def test_a_configuration_is_made_of_what_was_given_and_its_defaults():
+    assert measured("r") == Measured(Path("r"))
+    line = "r --limits 1 2 --teacher x --teacher y --kind b --size 1 2 --share 1"
+    assert measured(*line.split()) == Measured(Path("r"), (1.0, 2.0), ("x", "y"), "b", (2, 4), 1.0)
+
+
+def test_fields_without_a_flag_are_given_beside():
+    parser = command_parser("make.it", None, Measured)
+    assert configured(Measured, parser.parse_args(["r"]), note="n").note == "n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("r --share 0", "--share: expected more than 0, found 0.0"),
+        ("r --share 1.5", "--share: expected at most 1, found 1.5"),
+        ("r --share nan", "--share: expected more than 0, found nan"),
+        ("r --limits 1", "--limits: expected 2 arguments"),
+        ("", "required: run .see python -m make.it --help"),
+    ],
+)
+def test_values_are_checked_as_they_are_declared(words, message):
+    with pytest.raises(ConfigError, match=message):
+        measured(*words.split())
+
+
+def test_choices_hold_without_a_command_line():
+    with pytest.raises(ConfigError, match="unknown kind 'c'; known: a, b"):
+        Measured(Path("r"), kind="c")
+
+
+def test_a_command_ends_with_its_code_and_one_line(capsys):
+    assert exit_code(lambda: "done") == 0
+    assert capsys.readouterr().out == "done\n"
+    assert exit_code(lambda: str(measured())) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    assert exit_code(interrupted, "the same command goes on") == 130
+    assert "the same command goes on" in capsys.readouterr().err

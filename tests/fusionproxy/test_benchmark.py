@@ -53,7 +53,7 @@ def test_metrics_alone_need_no_student(tmp_path: Path) -> None:
         (["--students", "big"], "unknown student preset 'big'"),
         (["--runtimes", "tensorrt"], "unknown runtime 'tensorrt'; known: torch, torchscript"),
         (["--sizes", "640"], "--sizes: expected WIDTHxHEIGHT such as 640x480, found '640'"),
-        (["--rounds", "0"], "expected 1 or more"),
+        (["--rounds", "0"], "--rounds: expected at least 1, found 0"),
     ],
 )
 def test_mistakes_are_named(

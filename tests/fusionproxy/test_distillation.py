@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fusionproxy import train as training
+from fusionproxy import trainer as training
 from fusionproxy.ablations import DUAL
 from fusionproxy.card import command_of
 from fusionproxy.distillation import DistillationConfig, DistillationTask
@@ -22,7 +22,8 @@ from fusionproxy.foundations.panel import Panel, ScaleEstimate
 from fusionproxy.foundations.specs import PANELS
 from fusionproxy.losses import LossConfig
 from fusionproxy.mixing import parse_weights
-from fusionproxy.train import TrainConfig, Trainer, config_of, parser, train
+from fusionproxy.train import config_of, parser
+from fusionproxy.trainer import TrainConfig, Trainer, train
 
 pytestmark = pytest.mark.heavy
 

@@ -25,7 +25,7 @@ from fusionproxy.ensemble.cache import (
 from fusionproxy.ensemble.pair_list import PairList
 from fusionproxy.errors import FusionError
 from fusionproxy.export import export
-from fusionproxy.pairs import open_pairs
+from fusionproxy.pair_source import open_pairs
 from fusionproxy.student import luma_of
 from fusionproxy.teachers.registry import open_teacher
 from fusionproxy.train import main as train_main

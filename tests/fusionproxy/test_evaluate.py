@@ -15,7 +15,7 @@ from fusionproxy.errors import FusionError
 from fusionproxy.evaluate import main
 from fusionproxy.evaluate_misalignment import Level, displace, misalign, parse_level
 from fusionproxy.methods import make_method, make_methods
-from fusionproxy.pairs import Pair
+from fusionproxy.pair_source import Pair
 from fusionproxy.quality.detectors import decode_fastestdet, decode_yolov8
 from fusionproxy.quality.downstream import Detection, Segmentation, mean_iou, read_boxes
 from fusionproxy.quality.learned import make_scorer

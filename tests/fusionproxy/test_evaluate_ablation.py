@@ -17,7 +17,7 @@ from fusionproxy.ablations import ABLATIONS
 from fusionproxy.config import preset
 from fusionproxy.errors import FusionError
 from fusionproxy.evaluate_ablation import caches_of, main
-from fusionproxy.train import TrainConfig
+from fusionproxy.trainer import TrainConfig
 
 
 @pytest.fixture

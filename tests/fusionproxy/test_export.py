@@ -16,7 +16,7 @@ from fusionproxy import student as students
 from fusionproxy.config import PRESETS, preset
 from fusionproxy.formats import EXPORTS, INT8, beside, stem_of, weights_hash
 from fusionproxy.model import SHIPPED
-from fusionproxy.train import TrainConfig
+from fusionproxy.trainer import TrainConfig
 from fusionproxy.writers import parity, torchscript_runner, write_torchscript
 from sensors.fusion import make_fuser
 

@@ -11,7 +11,7 @@ from fusionproxy import fuse
 from fusionproxy.errors import FusionError
 from fusionproxy.images import read_infrared, read_rgb, read_visible, stored
 from fusionproxy.layouts import PairFile
-from fusionproxy.pairs import PairFolder, ReadAs
+from fusionproxy.pair_source import PairFolder, ReadAs
 from tests.pictures import read_bgr
 
 rng = np.random.default_rng(0)

@@ -11,7 +11,7 @@ from fusionproxy.data import PARTS, Shard, open_split, read_index, split, write_
 from fusionproxy.errors import FusionError
 from fusionproxy.export import export
 from fusionproxy.oracle import OracleConfig
-from fusionproxy.train import TrainConfig, Trainer, train
+from fusionproxy.trainer import TrainConfig, Trainer, train
 from fusionproxy.training import rate_factor
 
 pytestmark = pytest.mark.heavy
@@ -68,9 +68,9 @@ def test_minutes_end_the_run_and_the_cosine(pairs: Path, tmp_path: Path) -> None
 def test_card_names_the_commit_that_trained_not_the_one_that_exports(
     pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fusionproxy.train.source_commit", lambda: "a" * 12)
+    monkeypatch.setattr("fusionproxy.trainer.source_commit", lambda: "a" * 12)
     train(config(pairs, 1), tmp_path / "run", resume=False)
-    monkeypatch.setattr("fusionproxy.train.source_commit", lambda: "b" * 12)
+    monkeypatch.setattr("fusionproxy.trainer.source_commit", lambda: "b" * 12)
     assert export(tmp_path / "run", tmp_path / "s.onnx")["commit"] == "a" * 12
 
 

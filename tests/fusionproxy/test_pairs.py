@@ -10,7 +10,8 @@ import pytest
 from fusionproxy.data import Shard, write_shard
 from fusionproxy.errors import FusionError
 from fusionproxy.layouts import find_pairs
-from fusionproxy.pairs import PairFolder, ReadAs, main, open_pairs
+from fusionproxy.pair_source import PairFolder, ReadAs, open_pairs
+from fusionproxy.pairs import main
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
 RGB = np.dstack([GREY, GREY // 2, 255 - GREY])

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from fusionproxy.errors import FusionError
-from fusionproxy.pairs import open_pairs
-from fusionproxy.teachers import train as training
+from fusionproxy.pair_source import open_pairs
+from fusionproxy.teachers import trainer as training
 from fusionproxy.teachers.images import Sides, open_sides
 from fusionproxy.teachers.registry import Sampling, open_teacher
-from fusionproxy.teachers.train import TeacherConfig, TeacherTrainer, main, train
+from fusionproxy.teachers.train import main
+from fusionproxy.teachers.trainer import TeacherConfig, TeacherTrainer, train
 
 pytestmark = pytest.mark.heavy
 

@@ -3,8 +3,9 @@ import dataclasses
 import numpy as np
 
 from fusiondrive.types import Command, Observation
-from policies.training.collect import WORLD_DRIVES, CollectConfig, World, draw_spec
+from policies.training.collect import parser
 from policies.training.noise import SHARE_OF_TIME, SteeringNoise
+from policies.training.recording import WORLD_DRIVES, CollectConfig, World, draw_spec
 from scenarios.weather import WEATHERS
 
 CONFIG = CollectConfig(("Town02",), frames=10, seed=5, obey_lights=True, maps=None)
@@ -27,6 +28,11 @@ def test_towns_and_sceneries_take_turns() -> None:
     assert config.world(WORLD_DRIVES - 1) == worlds[0]
     assert draw_spec(config, WORLD_DRIVES).town == "random:7"
     assert {CONFIG.world(key) for key in range(50)} == {World("Town02", 0)}
+
+
+def test_a_town_may_be_spelled_as_carla_does() -> None:
+    found = parser().parse_args(["--town", "Carla/Maps/Town02", "--frames", "1", "--out", "x"])
+    assert found.towns == ["Town02"]
 
 
 def test_noise_is_triangular_bounded_and_rare() -> None:

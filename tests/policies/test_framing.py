@@ -9,7 +9,8 @@ from policies.base import camera_of
 from policies.cilrs import SHIPPED_WEIGHTS
 from policies.framing import FRAMINGS, Framing, common_framing, framing, framing_from
 from policies.loading import load_cilrs
-from policies.training.collect import CollectConfig, collect
+from policies.training.collect import collect
+from policies.training.recording import CollectConfig
 from sensors.frame import focal_px
 
 LEVEL = FRAMINGS["level"]

@@ -14,7 +14,7 @@ def test_the_other_process_says_what_is_wrong(tmp_path: Path) -> None:
 
 def test_no_drives_are_no_check(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(SHIPPED_WEIGHTS), "--drives", "0"]) == 2
-    assert "--drives has to be positive, found 0" in capsys.readouterr().err
+    assert "--drives: expected at least 1, found 0" in capsys.readouterr().err
 
 
 def test_towns_count_by_their_drives() -> None:

@@ -37,7 +37,7 @@ def fitted(table: Table, width: int) -> str:
     return "\n".join([*parts, *(_wrapped(note, width) for note in table.notes), ""])
 
 
-def _grid(header: Sequence[str], body: Body, widths: Sequence[int | None] | None = None) -> str:
+def _grid(header: Sequence[str], body: Body, widths: list[int] | None = None) -> str:
     return tabulate(
         body, headers=list(header), tablefmt="simple", disable_numparse=True, maxcolwidths=widths,
         maxheadercolwidths=widths,

@@ -5,7 +5,8 @@ BIN    := $(VENV)/bin
 OUT    ?= runs/demo
 # Many tests wait for a server: two processes at once take little more than half the time.
 WORKERS ?= 2
-PYTEST  := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+# A worker that dies ends the run: with a new one in its place xdist may wait for ever.
+PYTEST  := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0
 
 .PHONY: demo test quick test-long kernels lint types suite clean help
 help:

@@ -1,5 +1,8 @@
 """Leaderboard agents through the adapter: formats, plan, and a drive on the embedded server."""
 
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ import pytest
 from fusiondrive.errors import AgentError, ConfigError
 from fusiondrive.types import Command, Observation, Pose
 from harness.checks import check_sight, load_models
-from harness.config import RunConfig, Timeouts
+from harness.config import RunConfig
 from harness.env import CarlaDrivingEnv, EnvConfig
 from harness.guard import GuardedPolicy
 from harness.rollout import Stopped, rollout
@@ -263,11 +266,16 @@ def test_a_destroy_that_fails_without_a_drive_is_worth_a_warning(
 
 def test_an_agent_that_hangs_in_setup_is_interrupted(tmp_path: Path) -> None:
     text = AGENT_WITH.format(setup="import time; time.sleep(60)", sensor="")
-    config = RunConfig(
-        policy=agent_file(tmp_path, text, "sleeps.py"), timeouts=Timeouts(agent_setup_s=0.3)
+    config = tmp_path / "run.yaml"
+    agent = agent_file(tmp_path, text, "sleeps.py")
+    config.write_text(f"policy: {agent}\ntimeouts:\n  agent_setup_s: 0.3\n", encoding="utf-8")
+    # In a process of its own: the limit is an alarm of the process.
+    command = [sys.executable, "-m", "harness.run", "--config", str(config), "--out", "out"]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=50, check=False
     )
-    with pytest.raises(AgentError, match=r"no answer within 0\.3 s \(sleeps.py, line 7, setup\)"):
-        load_models(config)
+    assert done.returncode == 2
+    assert re.search(r"no answer within 0\.3 s \(sleeps.py, line 7, setup\)", done.stderr)
 
 
 def test_weights_are_not_for_agents(tmp_path: Path) -> None:

@@ -84,10 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"simulator: {err}", file=sys.stderr)
         return EXIT_BAD_INPUT
     signal.signal(signal.SIGUSR1, lambda *_: logger.info("%s", server.profile.line()))
+    if given.parent_pid is not None:  # first: a parent that has read the line may end at once
+        stop.watch(given.parent_pid)
     with contextlib.suppress(OSError):  # a log that is full, or a pipe that nobody reads
         print(f"listening on {given.host}:{server.port}", flush=True)
-    if given.parent_pid is not None:
-        stop.watch(given.parent_pid)
     code = stop.wait()
     server.close()
     return code

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
-EXIT_ERROR = 2
+from fusiondrive.cli import EXIT_ERROR
 
 
 class Command(NamedTuple):

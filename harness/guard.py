@@ -166,9 +166,7 @@ def limited(limit_s: float, what: str) -> Iterator[None]:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
-        # A ring that comes late must not end the process, as the default would.
-        is_default = before in (None, signal.SIG_DFL)
-        signal.signal(signal.SIGALRM, signal.SIG_IGN if is_default else before)
+        signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
 
 
 def guarded(work: Callable[[], T], watch: TurnWatch | None, limit_s: float) -> T:

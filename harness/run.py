@@ -9,11 +9,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from fusiondrive.errors import ConfigError, FusionDriveError
+from fusiondrive.cli import EXIT_ERROR, EXIT_INTERRUPTED, Parser
+from fusiondrive.errors import FusionDriveError
 from fusiondrive.paths import user_path
 from fusiondrive.text import lenient_output
 from harness.checks import check_run, with_route_weather
@@ -22,16 +23,6 @@ from harness.runner import Runner
 from results.store import RowStore
 from results.table import make_tables, write_tables
 from results.terminal import show
-
-EXIT_ERROR = 2
-EXIT_INTERRUPTED = 130
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises instead of printing usage and leaving: one clear message is enough."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message} (see {self.prog} --help)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,7 +76,7 @@ def parse(arguments: Sequence[str] | None = None) -> RunConfig:
 
 def _parser() -> argparse.ArgumentParser:
     """Flags without defaults: what is not given comes from the file or from `RunConfig`."""
-    parser = _Parser(
+    parser = Parser(
         prog="python -m harness.run",
         description="Drive routes in closed loop and print what came of it.",
         argument_default=argparse.SUPPRESS,

@@ -133,6 +133,10 @@ def main():
         brain.stop()
     gone = [*player.sensors, player.car, *reversed(walkers)]
     client.apply_batch_sync([carla.command.DestroyActor(actor) for actor in gone])
+    # `stop` does not wait for a message in flight; one that asks for the interpreter while it ends
+    # makes the client's C++ call std::terminate.
+    world.wait_for_tick()
+    world.wait_for_tick()
     print("done")
 
 

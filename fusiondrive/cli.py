@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import sys
 import types
 from collections.abc import Callable, Iterable, Sequence
@@ -37,6 +38,7 @@ from fusiondrive.text import lenient_output
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
+EXIT_PIPE = 141
 _UNIONS = (Union, types.UnionType)
 Config = TypeVar("Config")
 
@@ -130,6 +132,8 @@ def parse(
 def exit_code(run: Callable[[], str | int], stopped: str = "stopped") -> int:
     """Run a command to its end; returns 0, 2 after an error, 130 after an interrupt.
 
+    Where the reader of a pipe has gone, as `head` does, nothing is said: the code is 141.
+
     Args:
         run: the command; a text that it returns is printed, unless it is empty; a number is the
             exit code.
@@ -138,17 +142,22 @@ def exit_code(run: Callable[[], str | int], stopped: str = "stopped") -> int:
     lenient_output()
     try:
         found = run()
+        if isinstance(found, str):
+            if found:
+                print(found)
+            found = 0
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left in the buffer would fail once more while the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE
     except (FusionDriveError, OSError) as err:
         print(f"error: {err}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
         print(f"\n{stopped}", file=sys.stderr)
         return EXIT_INTERRUPTED
-    if isinstance(found, int):
-        return found
-    if found:
-        print(found)
-    return 0
+    return found
 
 
 def add_flags(parser: argparse.ArgumentParser, config: type) -> None:

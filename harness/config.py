@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from fusiondrive.cli import Flag
 from fusiondrive.errors import ConfigError
 from fusiondrive.paths import file_path
 from harness.file_names import safe_name
@@ -19,7 +20,12 @@ BackendName = Literal["embedded", "docker", "external"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 BACKENDS: tuple[str, ...] = get_args(BackendName)
-LOG_LEVELS: tuple[str, ...] = get_args(LogLevel)
+
+# Headings of the command line's help.
+SCENE = "what is driven"
+SIGHT = "what drives, and what it sees"
+SERVER = "where it is driven"
+RECORDS = "what is kept"
 
 MAX_NAME_BYTES = 200  # of a run's directory
 
@@ -73,36 +79,87 @@ class Timeouts(_Frozen):
 
 
 class RunConfig(_Frozen):
-    """Everything that a user can choose; see README for examples."""
+    """Everything that a user can choose; what has a `Flag` is one of `python -m harness.run`."""
 
-    town: Names = ("Town02",)
-    weather: Names = ("clear",)
-    input: Names = ("rgb",)
-    policy: Annotated[str, BeforeValidator(_as_policy)] = "cilrs"
-    policy_weights: UserPath | None = None
-    agent_config: Annotated[str | None, BeforeValidator(_path_as_text)] = None
-    fused_camera: str | None = None
-    fuser: str = "student"
-    fuser_weights: UserPath | None = None
-    suite: str | None = None
-    backend: BackendName = "embedded"
-    host: str = "localhost"
-    port: Annotated[int | None, Field(ge=1, le=65000)] = None
-    maps: UserPath | None = None
-    routes: Positive = 10
-    route: Annotated[str | None, BeforeValidator(_as_text)] = None
-    route_file: UserPath | None = None
-    seeds: Positive = 1
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0  # the first one
-    traffic: str = "empty"
-    collision_mode: str = "stop"
-    video: bool = False
-    trace: bool = True
-    show: bool = False
-    out: UserPath | None = None
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
-    retries: Annotated[int, Field(ge=0)] = 3
-    log_level: LogLevel = "warning"
+    town: Annotated[Names, Flag("such as Town02 Town03 random:7", group=SCENE)] = ("Town02",)
+    weather: Annotated[
+        Names, Flag("such as clear fog night; route: the route file's own", group=SCENE)
+    ] = ("clear",)
+    input: Annotated[
+        Names, Flag("rgb, thermal, fused; several are compared in pairs", group=SIGHT)
+    ] = ("rgb",)
+    policy: Annotated[
+        str,
+        BeforeValidator(_as_policy),
+        Flag("cilrs, expert, autopilot, constant, module:Class, leaderboard:AGENT.py", group=SIGHT),
+    ] = "cilrs"
+    policy_weights: Annotated[
+        UserPath | None,
+        Flag("default: the shipped ones", "FILE", ("--policy-weights", "--weights"), group=SIGHT),
+    ] = None
+    agent_config: Annotated[
+        str | None,
+        BeforeValidator(_path_as_text),
+        Flag(
+            "for leaderboard:AGENT.py's setup: a file or folder, or such as CONFIG.py+NET.pth+NAME",
+            "TEXT",
+            group=SIGHT,
+        ),
+    ] = None
+    fused_camera: Annotated[
+        str | None, Flag("of that agent's RGB cameras; default: its first", "ID", group=SIGHT)
+    ] = None
+    fuser: Annotated[
+        str,
+        Flag(
+            "student, distilled, oracle, average, max, laplacian; NAME:blanked puts a grey plane "
+            "in place of the infrared image",
+            group=SIGHT,
+        ),
+    ] = "student"
+    fuser_weights: Annotated[
+        UserPath | None, Flag("default: the shipped ones", "FILE", group=SIGHT)
+    ] = None
+    suite: Annotated[
+        str | None, Flag("appendix_b: the paper's matrix, printed beside its numbers", group=SCENE)
+    ] = None
+    routes: Annotated[Positive, Flag("how many of the town's routes, of 25", group=SCENE)] = 10
+    route: Annotated[
+        str | None, BeforeValidator(_as_text), Flag("drive this one route", group=SCENE)
+    ] = None
+    route_file: Annotated[
+        UserPath | None, Flag("routes in the Leaderboard's format", "XML", group=SCENE)
+    ] = None
+    seeds: Annotated[Positive, Flag("how many seeds", group=SCENE)] = 1
+    seed: Annotated[int, Field(ge=0, lt=2**31), Flag("the first seed", group=SCENE)] = 0
+    traffic: Annotated[
+        str, Flag("empty, regular, dense, or VEHICLES+WALKERS such as 20+30", group=SCENE)
+    ] = "empty"
+    collision_mode: Annotated[str, Flag("stop or continue", group=SCENE)] = "stop"
+    backend: Annotated[BackendName, Flag("what stands behind the client", group=SERVER)] = (
+        "embedded"
+    )
+    host: Annotated[str, Flag("of an external server", group=SERVER)] = "localhost"
+    port: Annotated[
+        int | None,
+        Field(ge=1, le=65000),
+        Flag("of an external server (default 2000), or to listen on", group=SERVER),
+    ] = None
+    maps: Annotated[
+        UserPath | None,
+        Flag("official OpenDRIVE files for embedded servers", "DIR", group=SERVER),
+    ] = None
+    workers: Annotated[
+        int, Field(ge=1, le=64), Flag("servers that drive side by side", group=SERVER)
+    ] = 1
+    retries: Annotated[
+        int, Field(ge=0), Flag("of an episode that the simulator broke", group=SERVER)
+    ] = 3
+    video: Annotated[bool, Flag("write an mp4 per episode", group=RECORDS)] = False
+    trace: Annotated[bool, Flag("write a parquet per episode", group=RECORDS)] = True
+    show: Annotated[bool, Flag("open a window while driving", group=RECORDS)] = False
+    out: Annotated[UserPath | None, Flag("default: runs/<name>", "DIR", group=RECORDS)] = None
+    log_level: Annotated[LogLevel, Flag("of messages", group=RECORDS)] = "warning"
     timeouts: Timeouts = Timeouts()
 
     @property

@@ -40,6 +40,23 @@ def to_frame(rows: Iterable[EpisodeRow]) -> pd.DataFrame:
     return frame.astype(types)
 
 
+def to_rows(frame: pd.DataFrame) -> list[EpisodeRow]:
+    """The rows that a frame holds, as `to_frame` makes it; further columns are left out.
+
+    Raises:
+        ConfigError: a row lacks a column or has a value that cannot be.
+    """
+    known = [name for name in column_types() if name in frame.columns]
+    plain = frame[known].astype(object).where(frame[known].notna(), None)
+    records = [
+        {str(name): value for name, value in row.items()} for row in plain.to_dict("records")
+    ]
+    try:
+        return [EpisodeRow.from_dict(values) for values in records]
+    except ValueError as err:
+        raise ConfigError(f"not a row of harness.run: {err}") from err
+
+
 def write_parquet(rows: Iterable[EpisodeRow], path: Path) -> None:
     """Write the rows whole or not at all."""
     with whole_file(path) as draft:

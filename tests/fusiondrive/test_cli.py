@@ -1,6 +1,8 @@
 """Flags made of configurations."""
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -156,3 +158,19 @@ def test_a_command_ends_with_its_code_and_one_line(capsys):
 
     assert exit_code(interrupted, "the same command goes on") == 130
     assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_gone_ends_a_command_without_a_word():
+    script = (
+        "import sys; from fusiondrive.cli import exit_code;"
+        "sys.exit(exit_code(lambda: 'line\\n' * 100_000))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as command:
+        assert command.stdout is not None
+        assert command.stderr is not None
+        command.stdout.readline()
+        command.stdout.close()
+        assert command.stderr.read() == b""
+    assert command.returncode == 141

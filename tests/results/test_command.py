@@ -3,6 +3,7 @@
 import json
 
 from results.__main__ import main
+from results.frame import write_parquet
 from tests.results.test_tables import row
 
 
@@ -22,4 +23,17 @@ def test_rows_of_two_runs_make_one_table(tmp_path, capsys):
 
 def test_a_folder_without_rows_is_one_line(tmp_path, capsys):
     assert main([str(tmp_path)]) == 2
-    assert "expected the folder of a run" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "expected rows.jsonl of a run in it" in message
+
+
+def test_published_rows_are_tabled_from_parquet(tmp_path, capsys):
+    rows = [row(0, "rgb", "success"), row(1, "rgb", "collision")]
+    write_parquet(rows, tmp_path / "fog.parquet")
+    write(tmp_path / "a", *rows)
+    assert main([str(tmp_path / "fog.parquet")]) == 0
+    shown = capsys.readouterr().out
+    assert "50.0" in shown
+    assert main([str(tmp_path / "a")]) == 0
+    assert capsys.readouterr().out == shown

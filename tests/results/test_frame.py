@@ -16,7 +16,7 @@ import pytest
 import results
 from fusiondrive.errors import ConfigError
 from harness.checks import pick_route
-from results.frame import column_types
+from results.frame import column_types, to_frame, to_rows
 from results.row import LETTERS, EpisodeRow
 from results.store import RowStore
 from results.table import cells_csv, write_tables
@@ -222,3 +222,8 @@ def test_a_route_is_found_by_the_id_that_rows_show() -> None:
     assert pick_route(routes, "r7").route_id == "r7"
     assert pick_route(routes, "rr7").route_id == "r7"
     assert pick_route(routes, "7").route_id == "7"
+
+
+def test_rows_come_back_from_a_frame_whole() -> None:
+    rows = [driven(**HOSTILE), row("sim_error", seed=1)]
+    assert to_rows(to_frame(rows)) == rows

@@ -29,7 +29,7 @@ from harness.simulation import Simulation
 from policies import check_policy, make_policy
 from policies.base import Policy
 from scenarios.spec import EpisodeSpec
-from scenarios.weather import WEATHERS
+from scenarios.weather import preset
 from sensors.fusion import fuser_names
 from sensors.inputs import INPUTS
 
@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    check_names("weather", [options.weather], WEATHERS)
+    preset(options.weather)
     check_names("input", [options.input], INPUTS)
     check_policy(options.policy)
     check_names("fuser", [options.fuser], fuser_names())

@@ -207,7 +207,7 @@ def _fill(
         if total >= config.frames:
             return
         town, _, weather = config.plan(drive)
-        name = f"{_place(town)}_{drive:04d}_{weather}"
+        name = f"{_place(town)}_{drive:04d}_{weather.replace(':', '-')}"
         if name in have:
             continue
         spec = _spec(simulation, config, drive)

@@ -27,7 +27,7 @@ from scenarios.route_files import is_random_town, read_route_xml
 from scenarios.route_weather import ROUTE_WEATHER
 from scenarios.route_xml import town_name
 from scenarios.spec import COLLISION_MODES, RouteSpec, check_traffic
-from scenarios.weather import WEATHERS
+from scenarios.weather import WEATHERS, preset
 from sensors.fusion import BLANKED, fuser_names, make_fuser
 from sensors.inputs import INPUTS
 
@@ -65,7 +65,7 @@ def check_run(config: RunConfig) -> ModelFacts:
     Raises:
         ConfigError: with the first problem found.
     """
-    check_names("weather", config.weather, (*WEATHERS, ROUTE_WEATHER))
+    check_weathers(config.weather)
     check_names("input", config.input, INPUTS)
     check_policy(config.policy)
     check_names("fuser", [config.fuser.removesuffix(BLANKED)], fuser_names())
@@ -86,6 +86,18 @@ def check_names(kind: str, names: Sequence[str], known: object) -> None:
             raise unknown_name(kind, name, known)
     if len(set(names)) != len(names):
         raise ConfigError(f"{kind} given twice: {', '.join(names)}")
+
+
+def check_weathers(names: Sequence[str]) -> None:
+    """Refuse the first weather that is unknown, and names given twice.
+
+    Raises:
+        ConfigError: says which, and what is known.
+    """
+    for name in names:
+        if name != ROUTE_WEATHER:
+            preset(name)
+    check_names("weather", names, names)
 
 
 def check_towns(config: RunConfig) -> None:

@@ -33,6 +33,7 @@ from harness.world import WorldReader
 from scenarios import traffic_manager
 from scenarios.route_weather import RouteWeather
 from scenarios.spec import EpisodeSpec
+from scenarios.street_lamps import DarkStreets
 from scenarios.tracker import RouteTracker
 from scenarios.traffic import Traffic, traffic_counts
 from scenarios.weather import carla_weather
@@ -224,6 +225,8 @@ class Drive(Closing):
         self.ego = spawn_ego(session.world, setup.route)
         self._owned.callback(remove_ego, self.ego)
         self.ego.set_light_state(lights_for(self._weather))
+        if not self._weather.has_street_lamps:
+            self._owned.enter_context(DarkStreets(session.world))
         self.traffic = Traffic(session.client, session.world, setup.tm_port, spec.seed)
         self._owned.callback(self.traffic.close)
         vehicles, walkers = traffic_counts(setup.town.name, spec.traffic)

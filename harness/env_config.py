@@ -9,16 +9,14 @@ from typing import Any, NamedTuple
 
 from fusiondrive.errors import ConfigError, unknown_name
 from fusiondrive.types import CameraSpec, SensorSpec
-from harness.checks import check_names, ready_made_towns
+from harness.checks import check_names, check_weathers, ready_made_towns
 from harness.config import Timeouts
 from harness.reward import RewardConfig
 from harness.server import ServerSpec
 from harness.settings import checked
 from scenarios.route_files import is_random_town, read_route_xml
-from scenarios.route_weather import ROUTE_WEATHER
 from scenarios.route_xml import town_name
 from scenarios.spec import COLLISION_MODES, EpisodeSpec, check_traffic
-from scenarios.weather import WEATHERS
 from sensors.fusion import fuser_names
 from sensors.inputs import INPUTS
 
@@ -54,7 +52,7 @@ class EnvConfig:
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         for name, value in checked(EnvConfig, values, WHAT).items():
             object.__setattr__(self, name, value)
-        check_names("weather", [self.weather], (*WEATHERS, ROUTE_WEATHER))
+        check_weathers([self.weather])
         check_names("input", [self.input], INPUTS)
         check_names("fuser", [self.fuser], fuser_names())
         check_names("collision mode", [self.collision_mode], COLLISION_MODES)

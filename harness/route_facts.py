@@ -11,6 +11,7 @@ from harness.config import RunConfig
 from scenarios.route_files import describe_unserved
 from scenarios.route_weather import ROUTE_WEATHER, course_of
 from scenarios.spec import RouteSpec
+from scenarios.weather import preset
 
 NOTES_SHOWN = 5
 
@@ -24,6 +25,7 @@ class RouteFacts:
     length_m: float
     weather_digest: str = ""  # of what weather `route` means for it
     has_weather: bool = False  # in its file
+    range_m: float | None = None  # optical range in weather `route`
     unserved: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -33,6 +35,12 @@ class RouteFacts:
         return describe_unserved([self])
 
 
+def range_in(weather: str, route: RouteFacts) -> float | None:
+    """Meteorological optical range of a drive, m, as rows say it; None in weather without fog."""
+    range_m = route.range_m if weather == ROUTE_WEATHER else preset(weather).range_m
+    return None if range_m is None else round(range_m, 1)
+
+
 def route_facts(spec: RouteSpec, route: Route) -> RouteFacts:
     """The facts of a route, given its plan."""
     return RouteFacts(
@@ -40,6 +48,7 @@ def route_facts(spec: RouteSpec, route: Route) -> RouteFacts:
         digest=route_digest(spec, route.planning),
         length_m=route.length_m,
         weather_digest=course_of(ROUTE_WEATHER, spec.weather).digest(),
+        range_m=course_of(ROUTE_WEATHER, spec.weather).range_m,
         has_weather=spec.weather is not None,
         unserved=spec.unserved,
         notes=route.notes,

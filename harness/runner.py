@@ -25,7 +25,7 @@ from harness.checks import ModelFacts, pick_route, warn_of_look
 from harness.config import RunConfig
 from harness.file_names import safe_name
 from harness.messages import Describe, Driven, DriveTask, Failed, TownFacts
-from harness.route_facts import RouteFacts, about_routes
+from harness.route_facts import RouteFacts, about_routes, range_in
 from harness.rows import driven_row, error_row
 from harness.scoring import NOTHING_DRIVEN, Outcome
 from harness.slot import Assignment, Slot
@@ -64,7 +64,7 @@ class PlannedEpisode:
         parts = (
             safe_name(spec.town.replace(":", "-")),
             f"r{safe_name(spec.route_id)}",
-            spec.weather,
+            spec.weather.replace(":", "-"),
             spec.traffic,
             spec.input,
         )
@@ -221,6 +221,7 @@ class Runner(Closing):
             unserved=episode.route.unserved_text,
             route_notes="; ".join(episode.route.notes),
             commit=self._commit,
+            range_m=range_in(episode.spec.weather, episode.route),
         )
 
     def _keep_trace(self, name: str, answer: object) -> None:

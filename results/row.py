@@ -129,6 +129,7 @@ class EpisodeRow:
     unserved: str = ""  # what the route's file has beside what is served, with counts
     route_notes: str = ""  # what of the planned route is implausible
     commit: str = ""  # of the source that drove it; `+changes` where files differed
+    range_m: float | None = None  # meteorological optical range; None in weather without fog
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:

@@ -7,7 +7,7 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
@@ -17,10 +17,11 @@ import carla
 
 from fusiondrive.errors import MapError, unknown_name
 from fusiondrive.provenance import text_hash
-from scenarios.weather import WEATHERS, WeatherPreset, preset
+from scenarios.weather import WEATHERS, preset
+from scenarios.weather_preset import CARLA_NAMES, WeatherPreset
 
 ROUTE_WEATHER = "route"  # the name that stands for what a route file gives
-NAMES = tuple(field.name for field in fields(WeatherPreset) if field.name != "is_night")
+NAMES = CARLA_NAMES
 # What attributes stand at that a file leaves out: the constructor of the client's type sets the
 # first two kinds of scattering to 0, and the Leaderboard starts from it.
 _UNSET = WeatherPreset(scattering_intensity=0.0, mie_scattering_scale=0.0)
@@ -74,10 +75,16 @@ class RouteWeather:
         mixed = {n: (1.0 - share) * getattr(first, n) + share * getattr(last, n) for n in NAMES}
         return _weather(mixed)
 
+    @property
+    def range_m(self) -> float | None:
+        """The least meteorological optical range along the route, m; None where no fog is."""
+        ranges = [point.weather.range_m for point in self.points]
+        return min((each for each in ranges if each is not None), default=None)
+
     def digest(self) -> str:
         """SHA-256 (first 12 hex digits) over percentages and values."""
-        text = json.dumps([[p.percentage, asdict(p.weather)] for p in self.points], sort_keys=True)
-        return text_hash(text)
+        values = [[p.percentage, _digested(p.weather)] for p in self.points]
+        return text_hash(json.dumps(values, sort_keys=True))
 
 
 def course_of(name: str, own: RouteWeather | None) -> RouteWeather:
@@ -185,6 +192,14 @@ def _known() -> Iterable[str]:
     return [*ours, *theirs]
 
 
+def _digested(weather: WeatherPreset) -> dict[str, float]:
+    """The values that a digest is over; later ones are left out where they are the default."""
+    values, first = asdict(weather), (*NAMES, "is_night")
+    usual = asdict(WeatherPreset())
+    return {k: v for k, v in values.items() if k in first or v != usual[k]}
+
+
 def _weather(values: dict[str, float]) -> WeatherPreset:
     """A weather of these values; its lamps are on while the sun is below the horizon."""
-    return WeatherPreset(**values, is_night=values["sun_altitude_angle"] < 0.0)
+    is_night = values["sun_altitude_angle"] < 0.0
+    return WeatherPreset(**values, is_night=is_night, has_street_lamps=True)

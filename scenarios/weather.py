@@ -1,40 +1,16 @@
-"""The weathers by name: CARLA's fourteen values and whether lamps are on."""
+"""The weathers by name: KIND, KIND:LEVEL, or a night with fog in it such as `night+fog:60`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import re
+from dataclasses import replace
 
 import carla
 
-from fusiondrive.errors import unknown_name
-from fusiondrive.types import Atmosphere
+from fusiondrive.errors import ConfigError, unknown_name
+from scenarios.weather_preset import CARLA_NAMES, WeatherPreset, fog_density_for
 
-
-@dataclass(frozen=True)
-class WeatherPreset:
-    """The fields of carla.WeatherParameters, in its order, plus `is_night`."""
-
-    cloudiness: float = 0.0  # percent
-    precipitation: float = 0.0  # percent
-    precipitation_deposits: float = 0.0  # percent
-    wind_intensity: float = 0.0  # percent
-    sun_azimuth_angle: float = 0.0  # degrees
-    sun_altitude_angle: float = 0.0  # degrees above the horizon
-    fog_density: float = 0.0  # percent
-    fog_distance: float = 0.0  # m before the fog begins
-    fog_falloff: float = 0.0  # with height
-    wetness: float = 0.0  # percent
-    scattering_intensity: float = 1.0
-    mie_scattering_scale: float = 0.03
-    rayleigh_scattering_scale: float = 0.0331
-    dust_storm: float = 0.0  # percent
-    is_night: bool = False
-
-    @property
-    def atmosphere(self) -> Atmosphere:
-        """What a thermal camera feels of it."""
-        return Atmosphere(self.is_night, self.fog_density)
-
+__all__ = ["WEATHERS", "WeatherPreset", "carla_weather", "preset"]
 
 WEATHERS: dict[str, WeatherPreset] = {
     "clear": WeatherPreset(cloudiness=10.0, wind_intensity=10.0, sun_altitude_angle=75.0),
@@ -50,6 +26,7 @@ WEATHERS: dict[str, WeatherPreset] = {
     "sunset": WeatherPreset(
         cloudiness=15.0, wind_intensity=10.0, sun_azimuth_angle=20.0, sun_altitude_angle=15.0
     ),
+    # A range of 59.5 m; `fog:60` is the same weather at 60.0 m.
     "fog": WeatherPreset(
         cloudiness=70.0,
         wind_intensity=5.0,
@@ -59,17 +36,46 @@ WEATHERS: dict[str, WeatherPreset] = {
         fog_falloff=0.2,
         wetness=20.0,
     ),
+    # Street lamps shine: the same as `night:lamps`.
     "night": WeatherPreset(
         cloudiness=20.0, wind_intensity=10.0, sun_altitude_angle=-60.0, is_night=True
     ),
 }
+NIGHT_LEVELS: dict[str, WeatherPreset] = {
+    "lamps": WEATHERS["night"],
+    "headlights": replace(WEATHERS["night"], has_street_lamps=False),
+}
+FOG_RANGES_M = (20.0, 1000.0)  # the meteorological optical ranges that have a name
+FOG_LEVELS_M = (200, 100, 60, 40, 25)  # those that studies and tables use
+FORMS: tuple[str, ...] = (
+    *WEATHERS,
+    f"fog:METRES ({FOG_RANGES_M[0]:g} to {FOG_RANGES_M[1]:g}, such as fog:40)",
+    *(f"night:{level}" for level in NIGHT_LEVELS),
+    "night+fog (with or without levels, such as night:headlights+fog:60)",
+)
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 def preset(name: str) -> WeatherPreset:
-    """Look a weather up; an unknown name is a ConfigError that lists the known ones."""
-    if name not in WEATHERS:
-        raise unknown_name("weather", name, WEATHERS)
-    return WEATHERS[name]
+    """The weather of that name.
+
+    Args:
+        name: a kind such as `fog`, with or without a level (`fog:40`, `night:headlights`), or a
+            night and a fog (`night:headlights+fog:60`).
+
+    Raises:
+        ConfigError: a kind or level is unknown; it lists the known ones.
+    """
+    night, plus, fog = name.partition("+")
+    if not plus:
+        return _single(name)
+    if night.partition(":")[0] != "night" or fog.partition(":")[0] != "fog":
+        raise ConfigError(
+            f"weather '{name}': expected a night, '+' and a fog, such as night+fog:60 or "
+            "night:headlights+fog"
+        )
+    dark, foggy = _single(night), _single(fog)
+    return replace(dark, fog_density=foggy.fog_density, fog_falloff=foggy.fog_falloff)
 
 
 def carla_weather(chosen: str | WeatherPreset) -> carla.WeatherParameters:
@@ -77,7 +83,37 @@ def carla_weather(chosen: str | WeatherPreset) -> carla.WeatherParameters:
     if isinstance(chosen, str):
         chosen = preset(chosen)
     weather = carla.WeatherParameters()
-    for field in fields(chosen):
-        if field.name != "is_night":
-            setattr(weather, field.name, getattr(chosen, field.name))
+    for name in CARLA_NAMES:
+        setattr(weather, name, getattr(chosen, name))
     return weather
+
+
+def _single(name: str) -> WeatherPreset:
+    kind, colon, level = name.partition(":")
+    if kind not in WEATHERS:
+        raise unknown_name("weather", name, FORMS)
+    if not colon:
+        return WEATHERS[kind]
+    if kind == "fog":
+        return _fog(level)
+    if kind != "night":
+        raise ConfigError(f"weather '{name}': '{kind}' has no levels; fog and night have")
+    if level not in NIGHT_LEVELS:
+        raise unknown_name("level of night", level, NIGHT_LEVELS)
+    return NIGHT_LEVELS[level]
+
+
+def _fog(level: str) -> WeatherPreset:
+    """Fog of a range in metres, written in one way only, since rows tell weathers by name."""
+    least, most = FOG_RANGES_M
+    is_number = _NUMBER.fullmatch(level) is not None
+    range_m = float(level) if is_number else 0.0
+    if not least <= range_m <= most:
+        raise ConfigError(
+            f"weather 'fog:{level}': expected a range of {least:g} to {most:g} m, such as fog:40; "
+            f"found '{level}'"
+        )
+    if level != f"{range_m:g}":
+        raise ConfigError(f"weather 'fog:{level}': write fog:{range_m:g}")
+    fog = WEATHERS["fog"]
+    return replace(fog, fog_density=fog_density_for(range_m, fog.fog_falloff))

@@ -1,7 +1,8 @@
 """Twelve fixed episodes give the rows that were committed: driving has not changed unnoticed.
 
-Rows are compared to the byte on the kind of processor that made them. Another kind may round a
-network's output in the last digit, so there outcomes must be equal and numbers close.
+Rows are compared to the byte on the kind of processor that made them, in every column that was
+committed; columns that came later are not. Another kind may round a network's output in the last
+digit, so there outcomes must be equal and numbers close.
 After a wanted change: `python -m tests.harness.test_twelve_episodes`, and say in the commit why.
 """
 
@@ -64,7 +65,10 @@ def test_the_rows_are_those_that_were_committed(name: str, tmp_path: Path) -> No
     kept = json.loads(FILE.read_text(encoding="utf-8"))
     rows = drive(name, tmp_path)
     if processor() == kept["processor"]:
-        assert rows == kept["rows"][name]
+        assert [
+            {key: row[key] for key in expected}
+            for row, expected in zip(rows, kept["rows"][name], strict=True)
+        ] == kept["rows"][name]
         return
     for row, expected in zip(rows, kept["rows"][name], strict=True):
         assert row["outcome"] == expected["outcome"]

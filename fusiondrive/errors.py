@@ -28,6 +28,13 @@ class SimulatorError(FusionDriveError):
     """The simulator died, did not answer, or a frame did not arrive; retried, never scored."""
 
 
+class MissedTickError(SimulatorError):
+    """The Traffic Manager did not hear a tick and was woken: the episode is void, the next is not.
+
+    A race of CARLA's client on busy cores.
+    """
+
+
 class AgentError(FusionDriveError):
     """The user's policy or agent failed in a drive: it raised, hung, or gave no usable control."""
 

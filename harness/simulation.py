@@ -6,7 +6,7 @@ import atexit
 import logging
 from contextlib import ExitStack
 
-from fusiondrive.errors import ConfigError
+from fusiondrive.errors import ConfigError, MissedTickError
 from fusiondrive.timing import StageClock
 from fusiondrive.types import Closing
 from harness.checks import pick_route
@@ -22,6 +22,8 @@ from sensors.inputs import InputPipeline, input_kind
 from sensors.thermal import ThermalCamera
 
 logger = logging.getLogger(__name__)
+
+SET_UPS = 3  # tries, where the Traffic Manager misses a tick
 
 
 class Simulation(Closing):
@@ -87,6 +89,8 @@ class Simulation(Closing):
     def begin(self, spec: EpisodeSpec) -> Drive:
         """Set an episode up: map if changed, weather, ego, traffic, sensors, settling.
 
+        A set-up in which the Traffic Manager missed a tick is begun again.
+
         Returns:
             The drive, with its first observation; the next one ends it, and so does `close`.
 
@@ -99,21 +103,20 @@ class Simulation(Closing):
         self._tell_of_weather(spec, picked)
         if self._tm_port is None:
             self._tm_port = find_free_port(1)
-        self.drive = Drive(
-            DriveSetup(
-                session=self.session,
-                town=town,
-                spec=spec,
-                route=town.route(picked),
-                weather=course_of(spec.weather, picked.weather),
-                pipeline=self._pipeline(spec),
-                camera=self.config.camera,
-                sensors=self.config.sensors,
-                timeouts=self.config.timeouts,
-                tm_port=self._tm_port,
-                clock=self.clock,
-            )
+        setup = DriveSetup(
+            session=self.session,
+            town=town,
+            spec=spec,
+            route=town.route(picked),
+            weather=course_of(spec.weather, picked.weather),
+            pipeline=self._pipeline(spec),
+            camera=self.config.camera,
+            sensors=self.config.sensors,
+            timeouts=self.config.timeouts,
+            tm_port=self._tm_port,
+            clock=self.clock,
         )
+        self.drive = _set_up(setup)
         return self.drive
 
     def end_drive(self) -> None:
@@ -163,3 +166,13 @@ class Simulation(Closing):
         pipeline = InputPipeline(spec.input, fuser, thermal, self.clock)
         pipeline.reset(spec.seed)
         return pipeline
+
+
+def _set_up(setup: DriveSetup) -> Drive:
+    for _ in range(SET_UPS - 1):
+        try:
+            return Drive(setup)
+        except MissedTickError as err:
+            logger.warning("%s; it is begun again", err)
+            setup.pipeline.reset(setup.spec.seed)
+    return Drive(setup)

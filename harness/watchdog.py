@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from fusiondrive.errors import SimulatorError
+from fusiondrive.errors import MissedTickError, SimulatorError
 from harness.probe import call, check_version
 from scenarios import traffic_manager
 
@@ -94,7 +94,7 @@ def watch(watched: Watched) -> Iterator[Watched]:
     """Watch what happens within the block.
 
     Raises:
-        SimulatorError: it hung and was freed; what was driven is void.
+        MissedTickError: it hung and was freed; what was driven is void.
     """
     _watchdog.add(watched)
     try:
@@ -102,7 +102,7 @@ def watch(watched: Watched) -> Iterator[Watched]:
     finally:
         _watchdog.remove(watched)
     if watched.was_freed:
-        raise SimulatorError(
+        raise MissedTickError(
             f"could not {watched.what} at {watched.host}:{watched.port}: the Traffic Manager did "
             f"not hear it (a race of CARLA's client on busy cores) and was woken after "
             f"{watched.waited_s:.0f} s; this episode is void"

@@ -11,9 +11,10 @@ from contextlib import closing, contextmanager
 import numpy as np
 import pytest
 
-from fusiondrive.errors import SimulatorError
+from fusiondrive.errors import MissedTickError, SimulatorError
 from fusiondrive.types import CameraSpec
 from harness import watchdog
+from harness.drive import Drive
 from harness.env import CarlaDrivingEnv
 from harness.session import Address, Session
 from scenarios import traffic_manager
@@ -108,3 +109,22 @@ def test_ticks_beside_busy_cores_are_heard(session):
     with busy_cores():
         frames = [session.tick() for _ in range(1000)]
     assert frames == list(range(frames[0], frames[0] + 1000))
+
+
+def test_a_set_up_that_missed_a_tick_is_begun_again(monkeypatch):
+    spec = EpisodeSpec("Town02", "03", "clear", "rgb", "none", "none", 5, traffic="3+2")
+    settle, tries = Drive._settle, []
+
+    def misses_at_first(drive):
+        settle(drive)
+        tries.append(drive)
+        if len(tries) == 1:
+            raise MissedTickError("the Traffic Manager did not hear it")
+
+    with closing(CarlaDrivingEnv(town="Town02", camera=CameraSpec(width=32, height=24))) as env:
+        expected, _ = env.reset(options={"spec": spec})
+        monkeypatch.setattr(Drive, "_settle", misses_at_first)
+        seen, _ = env.reset(options={"spec": spec})
+        assert len(env.simulation.session.world.get_actors().filter("walker.*")) == 2
+    assert len(tries) == 2
+    np.testing.assert_array_equal(seen["image"], expected["image"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import signal
-import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import wait
-from typing import Any
-
-from tqdm import tqdm
 
 from fusiondrive.errors import AgentError, ConfigError, FusionDriveError, SimulatorError
 from fusiondrive.provenance import source_commit
@@ -25,6 +21,7 @@ from harness.checks import ModelFacts, pick_route, warn_of_look
 from harness.config import RunConfig
 from harness.file_names import safe_name
 from harness.messages import Describe, Driven, DriveTask, Failed, TownFacts
+from harness.progress import Progress
 from harness.route_facts import RouteFacts, about_routes, range_in
 from harness.rows import driven_row, error_row
 from harness.scoring import NOTHING_DRIVEN, Outcome
@@ -95,23 +92,22 @@ class Runner(Closing):
         per_town = config.routes if config.route is None else 1
         factor = len(config.weather) * len(config.input) * config.seeds
         total = len(config.town) * per_town * factor
-        bar: tqdm[Any] = tqdm(total=total, unit="episode", dynamic_ncols=True, file=sys.stderr)
-        with bar:
+        with Progress(total) as progress:
             for town in config.town:
-                facts = self._describe(town_name(town), bar)
+                facts = self._describe(town_name(town), progress)
                 if town == config.town[0]:
                     warn_of_look(self._models, facts.look)
                 if is_random_town(town) and config.route_file is None:
-                    bar.write(f"{town}: its routes were made with seed {FRESH_SEED}", sys.stderr)
+                    progress.write(f"{town}: its routes were made with seed {FRESH_SEED}")
                 for line in about_routes(choose_routes(facts.routes, config), config):
-                    bar.write(line, sys.stderr)
+                    progress.write(line)
                 episodes = self.plan(facts)
                 total += len(episodes) - per_town * factor
-                bar.total = total
+                progress.total = total
                 done = self._store.done()
                 todo = [episode for episode in episodes if episode.digest not in done]
-                bar.update(len(episodes) - len(todo))
-                self._drive(todo, bar)
+                progress.skip(len(episodes) - len(todo))
+                self._drive(todo, progress)
 
     def plan(self, facts: TownFacts) -> list[PlannedEpisode]:
         """The episodes of one town, in order."""
@@ -163,7 +159,7 @@ class Runner(Closing):
         label = self._models.fuser_label if is_fused else "none"
         return PlannedEpisode(spec, identity, identity.digest(), route, label)
 
-    def _describe(self, town: str, bar: tqdm[Any]) -> TownFacts:
+    def _describe(self, town: str, progress: Progress) -> TownFacts:
         found: list[TownFacts] = []
 
         def keep(assignment: Assignment, answer: object, slot: Slot) -> None:
@@ -172,10 +168,10 @@ class Runner(Closing):
             else:
                 raise _as_error(answer)
 
-        self._work_off([Assignment(Describe(town))], keep, bar, self._slots[:1])
+        self._work_off([Assignment(Describe(town))], keep, progress, self._slots[:1])
         return found[0]
 
-    def _drive(self, episodes: Sequence[PlannedEpisode], bar: tqdm[Any]) -> None:
+    def _drive(self, episodes: Sequence[PlannedEpisode], progress: Progress) -> None:
         by_name = {episode.name: episode for episode in episodes}
 
         def keep(assignment: Assignment, answer: object, slot: Slot) -> None:
@@ -184,13 +180,11 @@ class Runner(Closing):
             self._keep_trace(assignment.task.name, answer)
             row = self._row(by_name[assignment.task.name], assignment, answer, slot)
             self._store.append(row)
-            bar.update()
-            bar.set_postfix_str(
-                f"{assignment.task.spec.route_id} {assignment.task.spec.input}: {row.outcome}"
-            )
+            spec = assignment.task.spec
+            progress.finish(f"{spec.route_id} {spec.input}: {row.outcome}")
 
         assignments = [Assignment(DriveTask(episode.spec, episode.name)) for episode in episodes]
-        self._work_off(assignments, keep, bar, self._slots)
+        self._work_off(assignments, keep, progress, self._slots)
 
     def _row(
         self, episode: PlannedEpisode, assignment: Assignment, answer: object, slot: Slot
@@ -239,7 +233,7 @@ class Runner(Closing):
         self,
         assignments: Sequence[Assignment],
         keep: Callable[[Assignment, object, Slot], None],
-        bar: tqdm[Any],
+        progress: Progress,
         slots: Sequence[Slot],
     ) -> None:
         """Hand assignments out, retry those that the machine broke, pass final answers on."""
@@ -250,7 +244,7 @@ class Runner(Closing):
                     slot.give(waiting.popleft())
             wait([item for slot in slots for item in slot.waitables()], POLL_S)
             for slot in slots:
-                self._explain_slow_start(slot, bar)
+                self._explain_slow_start(slot, progress)
                 answer = slot.poll()
                 if answer is None or slot.assignment is None:
                     continue
@@ -294,13 +288,12 @@ class Runner(Closing):
             raise error  # no server comes up at all: the next episode would fare no better
         return None
 
-    def _explain_slow_start(self, slot: Slot, bar: tqdm[Any]) -> None:
+    def _explain_slow_start(self, slot: Slot, progress: Progress) -> None:
         is_slow = slot.assignment is not None and not slot.is_ready and slot.waited_s > SLOW_START_S
         if is_slow and not self._has_explained and self._config.backend == "embedded":
             self._has_explained = True
-            bar.write(
-                "starting the simulator; its first start compiles the renderer, about a minute",
-                file=sys.stderr,
+            progress.write(
+                "starting the simulator; its first start compiles the renderer, about a minute"
             )
 
 

@@ -123,7 +123,14 @@ class RunConfig(_Frozen):
     suite: Annotated[
         str | None, Flag("appendix_b: the paper's matrix, printed beside its numbers", group=SCENE)
     ] = None
-    routes: Annotated[Positive, Flag("how many of the town's routes, of 25", group=SCENE)] = 10
+    routes: Annotated[
+        Positive,
+        Flag("how many of the town's routes; Town02 and Town03 have 75, others 25", group=SCENE),
+    ] = 10
+    route_set: Annotated[
+        str | None,
+        Flag("validation: 50 routes in ten random towns that no training has seen", group=SCENE),
+    ] = None
     route: Annotated[
         str | None, BeforeValidator(_as_text), Flag("drive this one route", group=SCENE)
     ] = None
@@ -173,7 +180,7 @@ class RunConfig(_Frozen):
         if self.out is not None:
             return self.out
         towns = "-".join(town.rstrip("/").rsplit("/", 1)[-1] for town in self.town)
-        parts = [towns, "-".join(self.weather), "-".join(self.input)]
+        parts = [self.route_set or towns, "-".join(self.weather), "-".join(self.input)]
         policy = re.sub(r"[^\w.-]+", "-", self.policy)  # a plug-in's name may hold a path
         name = "_".join([*parts, policy]).replace(":", "-")  # as in random:7
         return Path("runs") / safe_name(self.suite or name, MAX_NAME_BYTES)
@@ -203,6 +210,7 @@ def load_config(file: Path | None, flags: Mapping[str, Any]) -> RunConfig:
         raise ConfigError(
             f"suite '{name}' sets {', '.join(conflicts)} itself; leave {'/'.join(conflicts)} out"
         )
+    _expand_route_set(values)
     try:
         return RunConfig.model_validate(values)
     except ValidationError as err:
@@ -221,6 +229,21 @@ def _expand_suite(values: dict[str, Any]) -> list[str]:
     values.update(part)
     values.setdefault("traffic", chosen.traffic)
     return conflicts
+
+
+def _expand_route_set(values: dict[str, Any]) -> None:
+    """Put the towns of a set of routes, and how many of each town's, into `values`."""
+    from scenarios.suite import route_set
+
+    if not isinstance(values.get("route_set"), str):
+        return
+    name = values["route_set"]
+    chosen = route_set(name)
+    for key in ("suite", "town", "route_file", "route"):
+        if key in values:
+            raise ConfigError(f"route set '{name}' says which towns and routes; leave {key} out")
+    values["town"] = chosen.towns
+    values.setdefault("routes", chosen.routes)
 
 
 def _message(err: ValidationError, file: Path | None) -> str:

@@ -35,6 +35,28 @@ def suite(name: str) -> Suite:
 
 
 @dataclass(frozen=True)
+class RouteSet:
+    """Towns and how many of the routes of each; the routes are those that each town has anyway."""
+
+    towns: tuple[str, ...]
+    routes: int  # of each town
+
+
+ROUTE_SETS: dict[str, RouteSet] = {
+    # 50 routes on which choices are made, so that the towns of a study are met once. No training
+    # may see these towns: tests read the recipes and the cards of the weights.
+    "validation": RouteSet(tuple(f"random:{seed}" for seed in range(1001, 1011)), routes=5),
+}
+
+
+def route_set(name: str) -> RouteSet:
+    """Look a set of routes up; an unknown name is a ConfigError that lists the known ones."""
+    if name not in ROUTE_SETS:
+        raise unknown_name("route set", name, ROUTE_SETS)
+    return ROUTE_SETS[name]
+
+
+@dataclass(frozen=True)
 class Factors:
     """The factors of a run; every combination of them becomes one episode."""
 

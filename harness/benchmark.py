@@ -30,10 +30,9 @@ from policies import check_policy, make_policy
 from policies.base import Policy
 from scenarios.spec import EpisodeSpec
 from scenarios.weather import preset
-from sensors.fusion import fuser_names
-from sensors.inputs import INPUTS
+from sensors.arms import arm_named, make_image_maker
 
-CLIENT_STAGES = ("tick", "images", "world", "judge", "thermal", "fusion", "policy")
+CLIENT_STAGES = ("tick", "images", "world", "judge", "thermal", "enhance", "fusion", "policy")
 WARM_UP_STEPS = 20
 
 
@@ -146,9 +145,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     preset(options.weather)
-    check_names("input", [options.input], INPUTS)
+    arm = arm_named(options.arm)
+    make_image_maker(arm)
     check_policy(options.policy)
-    check_names("fuser", [options.fuser], fuser_names())
     check_names("backend", [options.backend], BACKENDS)
     if options.steps < 1:
         raise ConfigError(f"steps: expected at least 1, found {options.steps}")
@@ -158,9 +157,9 @@ def _run(options: argparse.Namespace) -> None:
     spec = EpisodeSpec(
         town=options.town,
         route_id=options.route,
-        weather=options.weather,
-        input=options.input,
-        fuser=options.fuser if options.input == "fused" else "none",
+        weather=arm.weather or options.weather,
+        input=arm.input,
+        fuser=arm.fuser,
         policy=options.policy,
         seed=0,
         traffic=options.traffic,
@@ -184,9 +183,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--town", default="Town02")
     parser.add_argument("--weather", default="fog")
-    parser.add_argument("--input", default="fused")
+    parser.add_argument("--arm", default="oracle")
     parser.add_argument("--policy", default="cilrs")
-    parser.add_argument("--fuser", default="student")
     parser.add_argument("--route", default="0")
     parser.add_argument("--traffic", default="empty")
     parser.add_argument("--steps", type=int, default=300)

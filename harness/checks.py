@@ -8,15 +8,16 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 import cv2
 
+from fusiondrive.arms import RGB, SWAPPED, Arm
 from fusiondrive.errors import ConfigError, MapError, unknown_name
+from harness.arms import arms_of
 from harness.config import RunConfig
 from harness.guard import guarded, limited
 from harness.probe import DEFAULT_PORT, check_version, is_port_free
@@ -26,37 +27,24 @@ from results.row import LETTERS
 from scenarios.route_files import is_random_town, read_route_xml
 from scenarios.route_weather import ROUTE_WEATHER
 from scenarios.route_xml import town_name
-from scenarios.spec import COLLISION_MODES, RouteSpec, check_traffic
+from scenarios.spec import COLLISION_MODES, AnyRoute, RouteSpec, check_traffic, next_route
 from scenarios.weather import WEATHERS, preset
-from sensors.fusion import BLANKED, fuser_names, make_fuser
-from sensors.inputs import INPUTS
+from sensors.arms import ArmFacts, check_distinct, make_image_maker
 
 logger = logging.getLogger(__name__)
 
-
-class Identified(Protocol):
-    """Something with a route's id."""
-
-    @property
-    def route_id(self) -> str:
-        """The id."""
-
-
-AnyRoute = TypeVar("AnyRoute", bound=Identified)
 
 PORT_STRIDE = 4  # a server takes P, P+1 and, on Unreal, P+2
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What was learnt of policy and fuser while checking them."""
+    """What was learnt of policy and arms while checking them."""
 
     policy_weights: str
-    fuser_weights: str  # none where no input is fused
-    fuser_label: str
-    # Versions of the pictures that they were trained on; empty where unknown or nothing was.
+    # Versions of the pictures that it was trained on; empty where unknown or nothing was.
     policy_looks: tuple[int, ...] = ()
-    fuser_looks: tuple[int, ...] = ()
+    arms: Mapping[str, ArmFacts] = field(default_factory=dict)  # by their names
 
 
 def check_run(config: RunConfig) -> ModelFacts:
@@ -66,9 +54,8 @@ def check_run(config: RunConfig) -> ModelFacts:
         ConfigError: with the first problem found.
     """
     check_weathers(config.weather)
-    check_names("input", config.input, INPUTS)
+    arms = arms_of(config)
     check_policy(config.policy)
-    check_names("fuser", [config.fuser.removesuffix(BLANKED)], fuser_names())
     check_traffic(config.traffic)
     check_names("collision mode", [config.collision_mode], COLLISION_MODES)
     check_towns(config)
@@ -76,7 +63,7 @@ def check_run(config: RunConfig) -> ModelFacts:
     if config.show:
         check_display()
     check_ports(config)
-    return load_models(config)
+    return load_models(config, arms)
 
 
 def check_names(kind: str, names: Sequence[str], known: object) -> None:
@@ -126,8 +113,11 @@ def check_towns(config: RunConfig) -> None:
                     f"python -m scenarios.generate --town {town} --maps {config.maps}"
                 )
             raise unknown_name("town", town, (*ready_made_towns(), "random:SEED"))
+        here = [route for route in routes or () if route.town == town]
+        if routes is not None and any(arm.fuser.endswith(SWAPPED) for arm in arms_of(config)):
+            next_route(here, here[0].route_id)
         if routes is not None and config.route is not None:
-            pick_route([route for route in routes if route.town == town], config.route)
+            pick_route(here, config.route)
 
 
 def check_route_weather(config: RunConfig, routes: Sequence[RouteSpec]) -> None:
@@ -183,8 +173,6 @@ def check_combination(config: RunConfig) -> None:
         raise ConfigError("show has one window: use it with workers 1")
     if config.backend == "external" and config.workers > 1:
         raise ConfigError("an external server drives one episode at a time: use workers 1")
-    if config.fuser_weights is not None and "fused" not in config.input:
-        raise ConfigError("fuser_weights were given, but no input is 'fused'")
     if config.backend == "docker":
         check_docker()
 
@@ -256,23 +244,22 @@ def check_reachable(host: str, port: int, timeout_s: float) -> None:
         ) from err
 
 
-def load_models(config: RunConfig) -> ModelFacts:
-    """Load policy and fuser once, so that bad weights stop the run here; keep their hashes."""
+def load_models(config: RunConfig, arms: Sequence[Arm]) -> ModelFacts:
+    """Load policy and fusers once, so that bad weights stop the run here; keep their hashes."""
     check_weights(config)
+    facts = [make_image_maker(arm, config.fuser_weights).facts() for arm in arms]
+    check_distinct(arms, facts)
     # What an agent prints is no part of the table.
     wait_s, label = config.timeouts.agent_setup_s, f"policy {config.policy}"
     with redirect_stdout(sys.stderr), limited(wait_s, label):
         policy = build_policy(config)
         try:
-            check_sight(config, policy)
+            check_sight(config, policy, arms)
             policy_hash = guarded(policy.weights_hash, None, wait_s)
         finally:
             close_policy(policy)
-    policy_looks = policy.looks
-    if "fused" not in config.input:
-        return ModelFacts(policy_hash, "none", "none", policy_looks)
-    fuser = make_fuser(config.fuser, config.fuser_weights)
-    return ModelFacts(policy_hash, fuser.weights_hash(), fuser.label, policy_looks, fuser.looks)
+    by_name = {arm.name: made for arm, made in zip(arms, facts, strict=True)}
+    return ModelFacts(policy_hash, policy.looks, by_name)
 
 
 def check_weights(config: RunConfig) -> None:
@@ -298,19 +285,21 @@ def build_policy(config: RunConfig) -> Policy:
     )
 
 
-def check_sight(config: RunConfig, policy: Policy) -> None:
-    """Refuse to compare inputs with an agent that has no camera whose image they could replace."""
-    others = [name for name in config.input if name != "rgb"]
+def check_sight(config: RunConfig, policy: Policy, arms: Sequence[Arm]) -> None:
+    """Refuse to compare arms with an agent that has no camera whose image they could replace."""
+    others = [arm.name for arm in arms if arm.input != RGB]
     if others and config.policy.startswith(LEADERBOARD) and not policy.uses_image:
         raise ConfigError(
-            f"input '{others[0]}' would replace the image of the agent's RGB camera, and "
+            f"arm '{others[0]}' would replace the image of the agent's RGB camera, and "
             f"{config.policy} has none"
         )
 
 
 def warn_of_look(models: ModelFacts, look: int | None) -> None:
     """Warn of weights that were trained on pictures of another look than the server draws."""
-    for name, looks in (("policy", models.policy_looks), ("fuser", models.fuser_looks)):
+    trained = {"policy": models.policy_looks}
+    trained |= {f"arm '{name}'": made.looks for name, made in models.arms.items()}
+    for name, looks in trained.items():
         if looks and look is not None and look not in looks:
             known = ", ".join(str(known) for known in looks)
             logger.warning(

@@ -86,8 +86,17 @@ class RunConfig(_Frozen):
         Names, Flag("such as clear fog night; route: the route file's own", group=SCENE)
     ] = ("clear",)
     input: Annotated[
-        Names, Flag("rgb, thermal, fused; several are compared in pairs", group=SIGHT)
+        Names, Flag("rgb, enhanced, thermal, fused; --arms names all of it at once", group=SIGHT)
     ] = ("rgb",)
+    arms: Annotated[
+        Names | None,
+        Flag(
+            "what is compared on the same episodes, such as rgb dehaze distilled oracle "
+            "oracle:blanked oracle:swapped clear",
+            "ARM",
+            group=SIGHT,
+        ),
+    ] = None  # in place of input and fuser
     policy: Annotated[
         str,
         BeforeValidator(_as_policy),
@@ -180,7 +189,7 @@ class RunConfig(_Frozen):
         if self.out is not None:
             return self.out
         towns = "-".join(town.rstrip("/").rsplit("/", 1)[-1] for town in self.town)
-        parts = [self.route_set or towns, "-".join(self.weather), "-".join(self.input)]
+        parts = [self.route_set or towns, "-".join(self.weather), "-".join(self.arms or self.input)]
         policy = re.sub(r"[^\w.-]+", "-", self.policy)  # a plug-in's name may hold a path
         name = "_".join([*parts, policy]).replace(":", "-")  # as in random:7
         return Path("runs") / safe_name(self.suite or name, MAX_NAME_BYTES)
@@ -224,7 +233,9 @@ def _expand_suite(values: dict[str, Any]) -> list[str]:
     if not isinstance(values.get("suite"), str):
         return []
     chosen = suite(values["suite"])
-    part = {"town": chosen.towns, "weather": chosen.weathers, "input": chosen.inputs}
+    part = {"town": chosen.towns, "weather": chosen.weathers}
+    if "arms" not in values:
+        part["input"] = chosen.inputs
     conflicts = [key for key in part if key in values]
     values.update(part)
     values.setdefault("traffic", chosen.traffic)

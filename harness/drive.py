@@ -37,6 +37,7 @@ from scenarios.street_lamps import DarkStreets
 from scenarios.tracker import RouteTracker
 from scenarios.traffic import Traffic, traffic_counts
 from scenarios.weather import carla_weather
+from sensors.elsewhere import ElsewhereRig
 from sensors.inputs import InputPipeline, Views, input_kind
 from sensors.mounted import MountedSensors
 from sensors.rig import SensorRig
@@ -59,6 +60,7 @@ class DriveSetup:
     timeouts: Timeouts
     tm_port: int
     clock: StageClock
+    infrared_route: Route | None = None  # where the infrared image is taken, of the arms `:swapped`
 
 
 class Drive(Closing):
@@ -181,6 +183,8 @@ class Drive(Closing):
                 if not self.is_autopilot:
                     apply_control(self.ego, control)
                 self.traffic.advance()
+                if isinstance(self.rig, ElsewhereRig):
+                    self.rig.move(self.progress.distance_m if self.steps else 0.0)
         except RuntimeError as err:
             raise SimulatorError(f"could not send the controls: {err}") from err
 
@@ -240,10 +244,13 @@ class Drive(Closing):
         """Attach the cameras and sensors, and whatever else reads the world."""
         setup, world = self.setup, self.setup.session.world
         own, timeout_s = self._owned.enter_context, setup.timeouts.frame_s
-        with_thermal = input_kind(setup.spec.input).needs_thermal
-        self.rig = own(
-            SensorRig(world, self.ego, setup.camera, with_thermal=with_thermal, timeout_s=timeout_s)
+        elsewhere, camera = setup.infrared_route, setup.camera
+        with_thermal = input_kind(setup.spec.input).needs_thermal and elsewhere is None
+        self.rig: SensorRig | ElsewhereRig = own(
+            SensorRig(world, self.ego, camera, with_thermal=with_thermal, timeout_s=timeout_s)
         )
+        if elsewhere is not None:
+            self.rig = own(ElsewhereRig(world, self.rig, camera, elsewhere, timeout_s))
         opendrive = setup.session.map.to_opendrive
         self.mounted = own(
             MountedSensors(world, self.ego, setup.sensors, opendrive=opendrive, timeout_s=timeout_s)

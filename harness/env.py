@@ -33,10 +33,11 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
     """One ego vehicle on one route per episode; ten steps per simulated second.
 
     Observation, a dict:
-        `image` (H, W, 3) uint8: RGB of the input (`rgb`, `thermal` or `fused`), by default 300 x
-        400; `speed` (1,) float32: m/s along the heading, -100 to 100; `command` int64: CARLA's
-        RoadOption (1 left, 2 right, 3 straight, 4 follow); `target_point` (2,) float32: metres, x
-        forward and y right, -100 to 100, some 10 m ahead on the route.
+        `image` (H, W, 3) uint8: RGB of the input (`rgb`, `enhanced`, `thermal` or `fused`) or
+        arm, by default 300 x 400; `speed` (1,) float32: m/s along the heading, -100 to 100;
+        `command` int64: CARLA's RoadOption (1 left, 2 right, 3 straight, 4 follow);
+        `target_point` (2,) float32: metres, x forward and y right, -100 to 100, some 10 m ahead
+        on the route.
     Action, (3,) float32:
         throttle 0 to 1, steer -1 (left) to 1 (right), brake 0 to 1.
     """
@@ -84,8 +85,9 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         Args:
             seed: of the episode (traffic, noise) and of the generator that draws its route.
                 Without one the generator goes on, and draws the episode's seed as well.
-            options: `route`, `town`, `weather`, `input`, `fuser`, `traffic` and `collision_mode`
-                hold for this episode alone; or `spec`, an `EpisodeSpec`, is the whole of it.
+            options: `route`, `town`, `weather`, `input`, `fuser`, `arm`, `traffic` and
+                `collision_mode` hold for this episode alone; or `spec`, an `EpisodeSpec`, is the
+                whole of it.
 
         Returns:
             The first observation (see the class), and an info with `route` (its id), `seed` (of
@@ -188,6 +190,7 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
     def _draw_spec(self, chosen: Chosen, seed: int | None) -> EpisodeSpec:
         """An episode of the settings; drawn are its route and seed where they are not given."""
         config = chosen.config or self.config
+        arm = config.drives()
         routes = self.simulation.routes(config.town)
         if chosen.route is None:
             route = routes[int(self.np_random.integers(len(routes)))]
@@ -196,13 +199,14 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         return EpisodeSpec(
             town=config.town,
             route_id=route.route_id,
-            weather=config.weather,
-            input=config.input,
-            fuser=config.fuser if config.input == "fused" else "none",
+            weather=arm.weather or config.weather,
+            input=arm.input,
+            fuser=arm.fuser,
             policy="none",
             seed=int(self.np_random.integers(SEEDS)) if seed is None else seed,
             traffic=config.traffic,
             collision_mode=config.collision_mode,
+            arm=arm.name,
         )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fusiondrive.arms import FUSED, Arm
 from fusiondrive.errors import ConfigError, unknown_name
 from fusiondrive.types import CameraSpec, SensorSpec
 from harness.checks import check_names, check_weathers, ready_made_towns
@@ -17,8 +18,7 @@ from harness.settings import checked
 from scenarios.route_files import is_random_town, read_route_xml
 from scenarios.route_xml import town_name
 from scenarios.spec import COLLISION_MODES, EpisodeSpec, check_traffic
-from sensors.fusion import fuser_names
-from sensors.inputs import INPUTS
+from sensors.arms import arm_named, arm_of, takes_weights
 
 WHAT = "environment"  # as errors call these settings
 SEEDS = 2**31  # an episode's seed is below it
@@ -47,16 +47,28 @@ class EnvConfig:
     sensors: tuple[SensorSpec, ...] = ()  # further ones, for `Observation.readings`
     reward: RewardConfig = field(default_factory=RewardConfig)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    arm: str | None = None  # in place of input and fuser
 
     def __post_init__(self) -> None:
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         for name, value in checked(EnvConfig, values, WHAT).items():
             object.__setattr__(self, name, value)
         check_weathers([self.weather])
-        check_names("input", [self.input], INPUTS)
-        check_names("fuser", [self.fuser], fuser_names())
+        self.drives()
         check_names("collision mode", [self.collision_mode], COLLISION_MODES)
         check_traffic(self.traffic)
+
+    def drives(self) -> Arm:
+        """The arm that makes the policy's image.
+
+        Raises:
+            ConfigError: it is unknown, or named in both ways.
+        """
+        if self.arm is None:
+            return arm_of(self.input, self.fuser)
+        if (self.input, self.fuser) != (EnvConfig.input, EnvConfig.fuser):
+            raise ConfigError(f"arm '{self.arm}' names input and fuser itself; leave them out")
+        return arm_named(self.arm)
 
 
 def make_config(config: EnvConfig | Mapping[str, Any] | None, changes: dict[str, Any]) -> EnvConfig:
@@ -75,11 +87,14 @@ def make_config(config: EnvConfig | Mapping[str, Any] | None, changes: dict[str,
         read_route_xml(made.route_file)
     if made.fuser_weights is not None and not made.fuser_weights.is_file():
         raise ConfigError(f"fuser weights {made.fuser_weights}: no such file")
+    arm = made.drives()
+    if made.fuser_weights is not None and arm.input == FUSED and not takes_weights(arm):
+        raise ConfigError(f"fuser '{arm.fuser}' takes no weights; fuser 'student' does")
     return made
 
 
 # Settings that `reset(options=...)` may change for one episode, beside `spec` and `route`.
-EPISODE_SETTINGS = ("town", "weather", "input", "fuser", "traffic", "collision_mode")
+EPISODE_SETTINGS = ("town", "weather", "input", "fuser", "arm", "traffic", "collision_mode")
 
 
 class Chosen(NamedTuple):
@@ -125,7 +140,7 @@ def _check_town(config: EnvConfig) -> None:
 
 def _read_spec(spec: object) -> EpisodeSpec:
     if isinstance(spec, Mapping):
-        required = {item.name for item in fields(EpisodeSpec)} - {"traffic", "collision_mode"}
+        required = {item.name for item in fields(EpisodeSpec) if item.default is MISSING}
         values = checked(EpisodeSpec, spec, "reset option 'spec'")
         if missing := sorted(required - set(values)):
             raise ConfigError(f"reset option 'spec': lacks {', '.join(missing)}")

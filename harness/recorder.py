@@ -55,6 +55,8 @@ def named_views(views: Views) -> list[tuple[str, U8]]:
     if views.thermal is not None:
         grey = np.repeat(views.thermal[:, :, None], 3, axis=2)  # (H, W, 3)
         found.append(("thermal (from class ids)", grey))
+    if views.enhanced is not None:
+        found.append(("enhanced", views.enhanced))
     if views.fused is not None:
         found.append(("fused", views.fused))
     return found
@@ -63,9 +65,8 @@ def named_views(views: Views) -> list[tuple[str, U8]]:
 def captions(drive: Drive, control: Control) -> tuple[str, str]:
     """Two lines of text: what is driven, and how it goes."""
     spec, progress = drive.spec, drive.progress
-    fuser = f" ({spec.fuser})" if spec.fuser != "none" else ""
     first = (
-        f"{spec.town}  route {spec.route_id}  {spec.weather}  input {spec.input}{fuser}  "
+        f"{spec.town}  route {spec.route_id}  {spec.weather}  {spec.arm}  "
         f"policy {spec.policy}  seed {spec.seed}"
     )
     second = (

@@ -14,9 +14,11 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import wait
 
+from fusiondrive.arms import SWAPPED, arm_name
 from fusiondrive.errors import AgentError, ConfigError, FusionDriveError, SimulatorError
 from fusiondrive.provenance import source_commit
 from fusiondrive.types import Closing
+from harness.arms import arms_of
 from harness.checks import ModelFacts, pick_route, warn_of_look
 from harness.config import RunConfig
 from harness.file_names import safe_name
@@ -33,8 +35,9 @@ from scenarios.generate import FRESH_SEED
 from scenarios.route_files import is_random_town
 from scenarios.route_weather import ROUTE_WEATHER
 from scenarios.route_xml import town_name
-from scenarios.spec import EpisodeSpec
+from scenarios.spec import EpisodeSpec, next_route
 from scenarios.suite import Factors, expand
+from sensors.arms import ArmFacts
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +66,7 @@ class PlannedEpisode:
             f"r{safe_name(spec.route_id)}",
             spec.weather.replace(":", "-"),
             spec.traffic,
-            spec.input,
+            safe_name(spec.arm.replace(":", "-")),
         )
         # A plug-in's name may hold a path, and a file's name no more than 255 bytes.
         policy = safe_name(re.sub(r"[^\w.-]+", "-", spec.policy)[-POLICY_CHARACTERS:])
@@ -77,6 +80,7 @@ class Runner(Closing):
         self._config = config
         self._models = models
         self._store = store
+        self._arms = arms_of(config)
         self._commit = source_commit()
         self._slots = [Slot(config, number) for number in range(config.workers)]
         self._has_explained = False
@@ -90,7 +94,7 @@ class Runner(Closing):
         """
         config = self._config
         per_town = config.routes if config.route is None else 1
-        factor = len(config.weather) * len(config.input) * config.seeds
+        factor = len(config.weather) * len(self._arms) * config.seeds
         total = len(config.town) * per_town * factor
         with Progress(total) as progress:
             for town in config.town:
@@ -117,10 +121,9 @@ class Runner(Closing):
             Factors(
                 routes={facts.town: [route.route_id for route in routes]},
                 weathers=config.weather,
-                inputs=config.input,
+                arms=self._arms,
                 seeds=config.seed_list,
                 policy=config.policy,
-                fuser=config.fuser,
                 traffic=config.traffic,
                 collision_mode=config.collision_mode,
             )
@@ -135,7 +138,7 @@ class Runner(Closing):
                 slot.shut_down()
 
     def _episode(self, spec: EpisodeSpec, route: RouteFacts, facts: TownFacts) -> PlannedEpisode:
-        is_fused = spec.input == "fused"
+        arm = self._models.arms.get(arm_name(spec.input, spec.fuser), ArmFacts())
         identity = Identity(
             package_version=package_version(),
             backend=facts.engine,
@@ -149,15 +152,15 @@ class Runner(Closing):
             weather_digest=route.weather_digest if spec.weather == ROUTE_WEATHER else "",
             input=spec.input,
             fuser=spec.fuser,
-            fuser_weights=self._models.fuser_weights if is_fused else "none",
+            fuser_weights=arm.weights,
             policy=spec.policy,
             policy_weights=self._models.policy_weights,
             traffic=spec.traffic,
             collision_mode=spec.collision_mode,
             seed=spec.seed,
+            infrared_route=_infrared_route(spec, facts),
         )
-        label = self._models.fuser_label if is_fused else "none"
-        return PlannedEpisode(spec, identity, identity.digest(), route, label)
+        return PlannedEpisode(spec, identity, identity.digest(), route, arm.label)
 
     def _describe(self, town: str, progress: Progress) -> TownFacts:
         found: list[TownFacts] = []
@@ -181,7 +184,7 @@ class Runner(Closing):
             row = self._row(by_name[assignment.task.name], assignment, answer, slot)
             self._store.append(row)
             spec = assignment.task.spec
-            progress.finish(f"{spec.route_id} {spec.input}: {row.outcome}")
+            progress.finish(f"{spec.route_id} {spec.arm}: {row.outcome}")
 
         assignments = [Assignment(DriveTask(episode.spec, episode.name)) for episode in episodes]
         self._work_off(assignments, keep, progress, self._slots)
@@ -212,6 +215,7 @@ class Runner(Closing):
         logger.info("%s: %s", episode.name, row.outcome)
         return replace(
             row,
+            arm=episode.spec.arm,
             unserved=episode.route.unserved_text,
             route_notes="; ".join(episode.route.notes),
             commit=self._commit,
@@ -326,6 +330,14 @@ def choose_routes(routes: Sequence[RouteFacts], config: RunConfig) -> Sequence[R
     if config.route is None:
         return routes[: config.routes]
     return [pick_route(routes, config.route)]
+
+
+def _infrared_route(spec: EpisodeSpec, facts: TownFacts) -> str:
+    """Id and digest of the route whose infrared image an episode fuses; empty for its own."""
+    if not spec.fuser.endswith(SWAPPED):
+        return ""
+    other = next_route(facts.routes, spec.route_id)
+    return f"{other.route_id} {other.digest}"
 
 
 def package_version() -> str:

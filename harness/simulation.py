@@ -6,9 +6,10 @@ import atexit
 import logging
 from contextlib import ExitStack
 
+from fusiondrive.arms import SWAPPED, Arm
 from fusiondrive.errors import ConfigError, MissedTickError
 from fusiondrive.timing import StageClock
-from fusiondrive.types import Closing
+from fusiondrive.types import Closing, Route
 from harness.checks import pick_route
 from harness.drive import Drive, DriveSetup
 from harness.env_config import EnvConfig
@@ -16,8 +17,8 @@ from harness.server import RunningServer, find_free_port
 from harness.session import Address, Session
 from harness.town import LoadedTown
 from scenarios.route_weather import ROUTE_WEATHER, course_of
-from scenarios.spec import EpisodeSpec, RouteSpec
-from sensors.fusion import Fuser, make_fuser
+from scenarios.spec import EpisodeSpec, RouteSpec, next_route
+from sensors.arms import Maker, make_image_maker
 from sensors.inputs import InputPipeline, input_kind
 from sensors.thermal import ThermalCamera
 
@@ -44,7 +45,7 @@ class Simulation(Closing):
         self._resources = ExitStack()
         self._session: Session | None = None
         self._town: LoadedTown | None = None
-        self._fusers: dict[str, Fuser] = {}
+        self._makers: dict[Arm, Maker] = {}
         self._thermal: ThermalCamera | None = None
         self._has_told_of_weather = False
 
@@ -115,6 +116,7 @@ class Simulation(Closing):
             timeouts=self.config.timeouts,
             tm_port=self._tm_port,
             clock=self.clock,
+            infrared_route=self._infrared_route(town, spec),
         )
         self.drive = _set_up(setup)
         return self.drive
@@ -152,18 +154,23 @@ class Simulation(Closing):
                 self.config.route_file, spec.weather, ROUTE_WEATHER,
             )  # fmt: skip
 
+    def _infrared_route(self, town: LoadedTown, spec: EpisodeSpec) -> Route | None:
+        if not spec.fuser.endswith(SWAPPED):
+            return None
+        specs = town.route_specs(self.config.route_file)
+        return town.route(next_route(specs, pick_route(specs, spec.route_id).route_id))
+
     def _pipeline(self, spec: EpisodeSpec) -> InputPipeline:
-        kind = input_kind(spec.input)
-        fuser, thermal = None, None
-        if kind.needs_fuser:
-            if spec.fuser not in self._fusers:
-                self._fusers[spec.fuser] = make_fuser(spec.fuser, self.config.fuser_weights)
-            fuser = self._fusers[spec.fuser]
-        if kind.needs_thermal:
+        arm = Arm(spec.arm, spec.input, spec.fuser)
+        if arm not in self._makers:
+            self._makers[arm] = make_image_maker(arm, self.config.fuser_weights)
+        fuser, enhancer = self._makers[arm]
+        thermal = None
+        if input_kind(spec.input).needs_thermal:
             if self._thermal is None:
                 self._thermal = ThermalCamera()
             thermal = self._thermal
-        pipeline = InputPipeline(spec.input, fuser, thermal, self.clock)
+        pipeline = InputPipeline(spec.input, fuser, thermal, self.clock, enhancer)
         pipeline.reset(spec.seed)
         return pipeline
 

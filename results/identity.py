@@ -14,6 +14,8 @@ OUTCOME_FIELDS: frozenset[str] = frozenset(
         "town",
         "weather",
         "input",
+        "arms",  # names for the input, the fuser and, of `clear`, the weather
+        "arm",
         "policy",
         "policy_weights",
         "agent_config",
@@ -49,7 +51,7 @@ RUNTIME_FIELDS: frozenset[str] = frozenset(
     }
 )
 
-ADDED_FIELDS: frozenset[str] = frozenset({"weather_digest"})
+ADDED_FIELDS: frozenset[str] = frozenset({"weather_digest", "infrared_route"})
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Identity:
     collision_mode: str
     seed: int
     weather_digest: str = ""  # of a route file's own weather
+    infrared_route: str = ""  # id and digest of the route whose infrared image `:swapped` takes
 
     def digest(self) -> str:
         """SHA-256 over the sorted fields, first 16 hex digits.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from fusiondrive.arms import arm_name
 from fusiondrive.provenance import UNKNOWN
 from fusiondrive.types import ActorKind
 from results.columns import Aggregate, Over, counted, metric
@@ -47,7 +48,7 @@ class EpisodeRow:
     route_length_m: float
     weather: str
     input: str
-    fuser: str  # none where the input is not fused
+    fuser: str  # or enhancer; none where the input needs neither
     fuser_label: str  # such as `student (oracle)`
     fuser_weights: str
     policy: str
@@ -130,10 +131,14 @@ class EpisodeRow:
     route_notes: str = ""  # what of the planned route is implausible
     commit: str = ""  # of the source that drove it; `+changes` where files differed
     range_m: float | None = None  # meteorological optical range; None in weather without fog
+    arm: str = ""  # what it is called in a comparison; in rows of old, from input and fuser
+    infrared_route: str = ""  # id and digest of the route whose infrared image was swapped in
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:
             raise ValueError(f"unknown outcome '{self.outcome}'; known: {', '.join(OUTCOMES)}")
+        if not self.arm:
+            object.__setattr__(self, "arm", arm_name(self.input, self.fuser))
 
     @property
     def is_driven(self) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
-from fusiondrive.errors import unknown_name
+from fusiondrive.arms import arm_name
+from fusiondrive.errors import ConfigError, unknown_name
 from fusiondrive.types import Pose
 from scenarios.route_weather import RouteWeather
 
@@ -33,16 +36,45 @@ class EpisodeSpec:
     route_id: str
     weather: str
     input: str
-    fuser: str
+    fuser: str  # or enhancer; `none` where the input needs neither
     policy: str
     seed: int
     traffic: str = "empty"
     collision_mode: str = "stop"
+    arm: str = field(default="", compare=False)  # a name for the input; empty: as `arm_name` says
 
     def __post_init__(self) -> None:
         check_traffic(self.traffic)
         if self.collision_mode not in COLLISION_MODES:
             raise unknown_name("collision mode", self.collision_mode, COLLISION_MODES)
+        if not self.arm:
+            object.__setattr__(self, "arm", arm_name(self.input, self.fuser))
+
+
+class Identified(Protocol):
+    """Something with a route's id."""
+
+    @property
+    def route_id(self) -> str:
+        """The id."""
+
+
+AnyRoute = TypeVar("AnyRoute", bound=Identified)
+
+
+def next_route(routes: Sequence[AnyRoute], route_id: str) -> AnyRoute:
+    """The route after one in a town's list, the first after the last: where `:swapped` looks.
+
+    Raises:
+        ConfigError: the list has no other route.
+    """
+    if len(routes) < 2:
+        raise ConfigError(
+            f"':swapped' takes the infrared image of another route, and '{route_id}' is the only "
+            "one; give a route file with two routes or more in the town"
+        )
+    ids = [route.route_id for route in routes]
+    return routes[(ids.index(route_id) + 1) % len(ids)]
 
 
 def check_traffic(traffic: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fusiondrive.arms import Arm
 from fusiondrive.errors import ConfigError, unknown_name
 from scenarios.spec import EpisodeSpec
 
@@ -62,10 +63,9 @@ class Factors:
 
     routes: Mapping[str, Sequence[str]]  # town -> route ids, in the order to drive
     weathers: Sequence[str]
-    inputs: Sequence[str]
+    arms: Sequence[Arm]
     seeds: Sequence[int]
     policy: str
-    fuser: str
     traffic: str = "empty"
     collision_mode: str = "stop"
 
@@ -73,33 +73,33 @@ class Factors:
 def expand(factors: Factors) -> tuple[EpisodeSpec, ...]:
     """Cross the factors into episodes, in the order in which they are driven.
 
-    The town is outermost, so that a map loads once, and the input innermost, so that the episodes
-    of a pair are driven one after the other.
-
-    The fuser is part of an episode only where its input is fused, so that the same RGB drive is
-    not repeated under another name when only the fuser changes.
+    The town is outermost, so that a map loads once, and the arm innermost, so that the episodes
+    of a pair are driven one after the other. An arm with a weather of its own is driven once,
+    however many weathers there are; where its weather is among them, it is no drive of its own.
 
     Raises:
         ConfigError: a factor is empty.
     """
-    for name in ("routes", "weathers", "inputs", "seeds"):
+    for name in ("routes", "weathers", "arms", "seeds"):
         if not getattr(factors, name):
             raise ConfigError(f"nothing to drive: no {name}")
-    return tuple(
+    specs = (
         EpisodeSpec(
             town=town,
             route_id=route_id,
-            weather=weather,
-            input=input_name,
-            fuser=factors.fuser if input_name == "fused" else "none",
+            weather=arm.weather or weather,
+            input=arm.input,
+            fuser=arm.fuser,
             policy=factors.policy,
             seed=seed,
             traffic=factors.traffic,
             collision_mode=factors.collision_mode,
+            arm="" if arm.weather in factors.weathers else arm.name,
         )
         for town, route_ids in factors.routes.items()
         for weather in factors.weathers
         for seed in factors.seeds
         for route_id in route_ids
-        for input_name in factors.inputs
+        for arm in factors.arms
     )
+    return tuple(dict.fromkeys(specs))  # a name is no part of an episode's equality

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fusiondrive.arms import BLANKED, SWAPPED
 from fusiondrive.errors import ConfigError, FusionDriveError, WeightsError, unknown_name
 from fusiondrive.provenance import source_hash
 from fusionproxy.classical import RULES, Rule, fuse_luma
@@ -22,7 +23,6 @@ U8 = NDArray[np.uint8]
 
 ENTRY_POINTS = "fusiondrive.fusers"
 WEIGHTS = (".onnx", IR)  # files that drive; the others need torch
-BLANKED = ":blanked"  # behind a fuser's name
 BLANK = 128  # grey level of the plane
 
 
@@ -97,6 +97,26 @@ class BlankedFuser(Fuser):
         return self._fuser.weights_hash()
 
 
+class SwappedFuser(Fuser):
+    """A control: any fuser, in a drive that gives it the infrared image of another route.
+
+    It fuses what it is given; `harness.drive` and `sensors.elsewhere` swap the image.
+    """
+
+    def __init__(self, fuser: Fuser) -> None:
+        self._fuser = fuser
+        self.label = f"{fuser.label}, infrared swapped"
+        self.looks = fuser.looks
+
+    def fuse(self, rgb: U8, thermal: U8) -> U8:
+        """Fuse (H, W, 3) RGB with the infrared image of elsewhere, (H, W)."""
+        return self._fuser.fuse(rgb, thermal)
+
+    def weights_hash(self) -> str:
+        """Hash of the wrapped fuser's weights."""
+        return self._fuser.weights_hash()
+
+
 def shipped_student(name: str) -> Path:
     """The file of a student that ships with the package, such as `oracle`."""
     import fusionproxy
@@ -109,6 +129,12 @@ class StudentFuser(Fuser):
 
     def __init__(self, weights: Path | None) -> None:
         self._path = weights or shipped_student("oracle")
+        self._name = self._path.stem.removeprefix("student_")
+        if not self._path.is_file() and self._path == shipped_student(self._name):
+            raise WeightsError(
+                f"no weights of '{self._name}' yet: expected {self._path}, which "
+                "`python -m fusionproxy.export` writes; leave it out until they are there"
+            )
         if not self._path.is_file():
             raise WeightsError(
                 f"no fusion student at {self._path}; train one with "
@@ -127,7 +153,7 @@ class StudentFuser(Fuser):
         except FusionError as err:
             raise WeightsError(str(err)) from err
         # Named after its file: the target of `oracle` was the clear-day rendering of the same pose.
-        self.label = f"student ({self._path.stem.removeprefix('student_')})"
+        self.label = f"student ({self._name})"
         self.looks = _looks_of(beside(self._path, ".json"))
 
     def fuse(self, rgb: U8, thermal: U8) -> U8:
@@ -200,6 +226,7 @@ FUSERS: Mapping[str, Callable[[Path | None], Fuser]] = {
     "student": StudentFuser,
     "distilled": lambda weights: _shipped("distilled", weights),
     "oracle": lambda weights: _shipped("oracle", weights),
+    "direct": lambda weights: _shipped("direct", weights),
     "average": lambda weights: LumaFuser("average", RULES["average"], weights),
     "max": lambda weights: LumaFuser("max", RULES["max"], weights),
     "laplacian": lambda weights: LumaFuser("laplacian", RULES["laplacian"], weights),
@@ -207,7 +234,7 @@ FUSERS: Mapping[str, Callable[[Path | None], Fuser]] = {
 
 
 def fuser_names() -> tuple[str, ...]:
-    """Names that `make_fuser` accepts, plug-ins included; each also with `:blanked` behind it."""
+    """Names that `make_fuser` accepts, plug-ins included; each also with a modifier behind it."""
     return (*FUSERS, *(p.name for p in entry_points(group=ENTRY_POINTS) if p.name not in FUSERS))
 
 
@@ -215,7 +242,8 @@ def make_fuser(name: str, weights: Path | str | None = None) -> Fuser:
     """Build a fuser by name; third parties register theirs as entry points.
 
     Args:
-        name: one of `fuser_names()`; the ending `:blanked` makes it a `BlankedFuser`.
+        name: one of `fuser_names()`; the ending `:blanked` makes it a `BlankedFuser`, and
+            `:swapped` a `SwappedFuser`.
         weights: a student's file; None takes the shipped one.
 
     Raises:
@@ -225,6 +253,8 @@ def make_fuser(name: str, weights: Path | str | None = None) -> Fuser:
     weights = None if weights is None else Path(weights)
     if name.endswith(BLANKED):
         return BlankedFuser(make_fuser(name.removesuffix(BLANKED), weights))
+    if name.endswith(SWAPPED):
+        return SwappedFuser(make_fuser(name.removesuffix(SWAPPED), weights))
     if name in FUSERS:
         return FUSERS[name](weights)
     for plug_in in entry_points(group=ENTRY_POINTS):

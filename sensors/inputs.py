@@ -1,9 +1,9 @@
-"""Which image the policy sees: visible, thermal, or both fused."""
+"""Which image the policy sees: visible, visible and enhanced, thermal, or both fused."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fusiondrive.errors import ConfigError, unknown_name
 from fusiondrive.timing import StageClock
 from fusiondrive.types import Atmosphere, WorldState
+from sensors.enhance.base import Enhancer
 from sensors.frame import RigFrame
 from sensors.fusion import Fuser
 from sensors.thermal import ThermalCamera
@@ -24,10 +25,12 @@ class InputKind(NamedTuple):
 
     needs_thermal: bool
     needs_fuser: bool
+    needs_enhancer: bool = False
 
 
 INPUTS: Mapping[str, InputKind] = {
     "rgb": InputKind(needs_thermal=False, needs_fuser=False),
+    "enhanced": InputKind(needs_thermal=False, needs_fuser=False, needs_enhancer=True),
     "thermal": InputKind(needs_thermal=True, needs_fuser=False),
     "fused": InputKind(needs_thermal=True, needs_fuser=True),
 }
@@ -48,6 +51,7 @@ class Views:
     rgb: U8  # (H, W, 3)
     thermal: U8 | None = None  # (H, W)
     fused: U8 | None = None  # (H, W, 3)
+    enhanced: U8 | None = None  # (H, W, 3), of the visible image alone
 
 
 class InputPipeline:
@@ -59,6 +63,7 @@ class InputPipeline:
         fuser: Fuser | None = None,
         thermal: ThermalCamera | None = None,
         clock: StageClock | None = None,
+        enhancer: Enhancer | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -66,7 +71,8 @@ class InputPipeline:
             name: of the input, one of `INPUTS`.
             fuser: needed for `fused`.
             thermal: needed for `thermal` and `fused`.
-            clock: counts the time of its stages `thermal` and `fusion`.
+            clock: counts the time of its stages `thermal`, `fusion` and `enhance`.
+            enhancer: needed for `enhanced`.
 
         Raises:
             ConfigError: the name is unknown, or a part that it needs is missing.
@@ -77,7 +83,10 @@ class InputPipeline:
             raise ConfigError(f"input '{name}' needs a thermal camera")
         if self.kind.needs_fuser and fuser is None:
             raise ConfigError(f"input '{name}' needs a fuser")
+        if self.kind.needs_enhancer and enhancer is None:
+            raise ConfigError(f"input '{name}' needs an enhancer")
         self._fuser = fuser
+        self._enhancer = enhancer if self.kind.needs_enhancer else None
         # An RGB run may have a thermal camera for its video; a rig without class ids has none.
         self._thermal = thermal
         self._clock = clock or StageClock()
@@ -97,7 +106,7 @@ class InputPipeline:
         if self._thermal is None or rig_frame.tags is None:
             if self.kind.needs_thermal:
                 raise ConfigError(f"input '{self.name}' needs class ids: with_thermal=True")
-            return Views(image=rgb, rgb=rgb)
+            return self._visible(rgb)
         actors = {a.actor_id: a for a in (state.ego, *state.vehicles, *state.walkers)}
         with self._clock.stage("thermal"):
             thermal = self._thermal.render(rig_frame, list(actors.values()), atmosphere)
@@ -110,4 +119,14 @@ class InputPipeline:
             image = np.repeat(thermal[:, :, None], 3, axis=2)  # (H, W, 3)
         elif fused is not None and self.kind.needs_fuser:
             image = fused
+        if self._enhancer is not None:
+            return replace(self._visible(rgb), thermal=thermal)
         return Views(image=image, rgb=rgb, thermal=thermal, fused=fused)
+
+    def _visible(self, rgb: U8) -> Views:
+        """What is made without a thermal image."""
+        if self._enhancer is None:
+            return Views(image=rgb, rgb=rgb)
+        with self._clock.stage("enhance"):
+            enhanced = self._enhancer.enhance(rgb)
+        return Views(image=enhanced, rgb=rgb, enhanced=enhanced)

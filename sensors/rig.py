@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import carla
@@ -95,24 +96,12 @@ class SensorRig(Closing):
         self._queues: dict[str, FrameQueue] = {}
         try:
             for kind in (RGB, TAGS, DEPTH) if with_thermal else (RGB,):
-                self._spawn(world, ego, kind)
+                mount = transform_of(camera.mount)
+                actor, self._queues[kind] = spawn_camera(world, kind, camera, mount, ego)
+                self._actors.append(actor)
         except (RuntimeError, IndexError) as err:
             self.close()
             raise SimulatorError(f"could not attach the cameras: {err}") from err
-
-    def _spawn(self, world: carla.World, ego: carla.Actor, kind: str) -> None:
-        blueprint = world.get_blueprint_library().find(f"sensor.camera.{kind}")
-        size = {"image_size_x": str(self._camera.width), "image_size_y": str(self._camera.height)}
-        wanted = {**FIXED_ATTRIBUTES, **size, "fov": str(self._camera.fov_deg)}
-        for name, value in wanted.items():
-            if blueprint.has_attribute(name):
-                blueprint.set_attribute(name, value)
-        mount = transform_of(self._camera.mount)
-        actor = world.spawn_actor(blueprint, mount, attach_to=ego)
-        self._actors.append(actor)
-        inbox = FrameQueue(kind)
-        self._queues[kind] = inbox
-        actor.listen(inbox.put)
 
     def read(self, frame: int, timeout_s: float | None = None) -> RigFrame:
         """Wait for all images of this frame.
@@ -125,18 +114,16 @@ class SensorRig(Closing):
         Raises:
             SimulatorError: an image is late or missing; an older one is never returned.
         """
-        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
-        images = {}
-        for kind, inbox in self._queues.items():
-            images[kind] = inbox.take(frame, max(deadline - time.monotonic(), 0.001))
+        wait_s = self._timeout_s if timeout_s is None else timeout_s
+        images = take_all(self._queues, frame, wait_s)
         rgb = images[RGB]
-        tags = decode_tags(_pixels(images[TAGS])) if TAGS in images else None
+        tags = decode_tags(pixels(images[TAGS])) if TAGS in images else None
         return RigFrame(
             frame=frame,
             time_s=float(rgb.timestamp),
-            rgb=decode_rgb(_pixels(rgb)),
+            rgb=decode_rgb(pixels(rgb)),
             tags=tags,
-            depth_m=decode_depth(_pixels(images[DEPTH])) if DEPTH in images else None,
+            depth_m=decode_depth(pixels(images[DEPTH])) if DEPTH in images else None,
             camera_pose=pose_of(rgb.transform),
             fov_deg=self._camera.fov_deg,
         )
@@ -144,13 +131,60 @@ class SensorRig(Closing):
     def close(self) -> None:
         """Stop and remove the cameras; a dead server is no obstacle."""
         actors, self._actors = self._actors, []
-        for actor in actors:
-            try:
-                actor.stop()
-                actor.destroy()
-            except RuntimeError as err:
-                logger.debug("camera %s was not removed: %s", actor.id, err)
+        remove_cameras(actors)
 
 
-def _pixels(image: Any) -> Any:
+def spawn_camera(
+    world: carla.World,
+    kind: str,
+    camera: CameraSpec,
+    place: carla.Transform,
+    parent: carla.Actor | None = None,
+) -> tuple[carla.Actor, FrameQueue]:
+    """Spawn a camera and listen to it.
+
+    Args:
+        world: where it is spawned.
+        kind: `RGB`, `TAGS` or `DEPTH`.
+        camera: its size and field of view.
+        place: relative to the parent, or in the world without one.
+        parent: what it is attached to.
+
+    Raises:
+        RuntimeError: the server refused it.
+        IndexError: the server has no such camera.
+    """
+    blueprint = world.get_blueprint_library().find(f"sensor.camera.{kind}")
+    size = {"image_size_x": str(camera.width), "image_size_y": str(camera.height)}
+    wanted = {**FIXED_ATTRIBUTES, **size, "fov": str(camera.fov_deg)}
+    for name, value in wanted.items():
+        if blueprint.has_attribute(name):
+            blueprint.set_attribute(name, value)
+    actor = world.spawn_actor(blueprint, place, attach_to=parent)
+    inbox = FrameQueue(kind)
+    actor.listen(inbox.put)
+    return actor, inbox
+
+
+def take_all(queues: Mapping[str, FrameQueue], frame: int, timeout_s: float) -> dict[str, Any]:
+    """The images of one frame, by the cameras' names; see `FrameQueue.take`."""
+    deadline = time.monotonic() + timeout_s
+    return {
+        kind: inbox.take(frame, max(deadline - time.monotonic(), 0.001))
+        for kind, inbox in queues.items()
+    }
+
+
+def remove_cameras(actors: Sequence[carla.Actor]) -> None:
+    """Stop and destroy cameras; a dead server is no obstacle."""
+    for actor in actors:
+        try:
+            actor.stop()
+            actor.destroy()
+        except RuntimeError as err:
+            logger.debug("camera %s was not removed: %s", actor.id, err)
+
+
+def pixels(image: Any) -> Any:
+    """The BGRA pixels of CARLA's image, (H, W, 4) uint8."""
     return bgra_pixels(image.raw_data, image.height, image.width)

@@ -13,12 +13,12 @@ from typing import Any, NoReturn
 import pytest
 
 from fusiondrive import door
+from harness.arms import arms_of
 from harness.checks import check_names, check_towns
 from harness.config import load_config
 from policies import check_policy
 from scenarios.spec import check_traffic
 from scenarios.weather import WEATHERS
-from sensors.inputs import INPUTS
 from tests.snippets import (
     MARKS,
     RECIPES,
@@ -209,7 +209,7 @@ def check_names_of_a_run(flags: dict[str, Any]) -> None:
     is_ours = file is not None and len(file.parts) > 1  # run.yaml would be the reader's own
     config = load_config(ROOT / file if is_ours else None, flags)
     check_names("weather", config.weather, WEATHERS)
-    check_names("input", config.input, INPUTS)
+    arms_of(config)
     check_policy(config.policy)
     check_traffic(config.traffic)
     check_towns(config)

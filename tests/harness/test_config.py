@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fusiondrive.errors import ConfigError
+from harness.arms import arms_of
 from harness.checks import check_run, with_route_weather
 from harness.config import RunConfig, Timeouts, load_config
 from harness.run import main, parse
@@ -57,6 +58,32 @@ def test_a_configuration_takes_texts_for_paths_and_a_dict_for_its_timeouts() -> 
     assert (config.fuser_weights, config.timeouts.tick_s) == (Path("f.onnx"), 3.0)
 
 
+def test_arms_of_a_file_or_of_flags_name_the_run(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("arms: [rgb, oracle:blanked]\n")
+    config = load_config(file, {})
+    assert [(arm.input, arm.fuser) for arm in arms_of(config)] == [
+        ("rgb", "none"),
+        ("fused", "oracle:blanked"),
+    ]
+    assert config.directory == Path("runs/Town02_clear_rgb-oracle-blanked_cilrs")
+    with pytest.raises(ConfigError, match="leave input out"):
+        arms_of(load_config(file, {"input": ["rgb"]}))
+
+
+def test_arms_take_the_place_of_a_suites_inputs() -> None:
+    config = load_config(None, {"suite": "appendix_b", "arms": ["rgb", "dehaze"]})
+    assert [arm.name for arm in arms_of(config)] == ["rgb", "dehaze"]
+
+
+def test_inputs_and_a_fuser_are_arms_as_well() -> None:
+    config = parse(["--input", "rgb", "thermal", "fused", "--fuser", "max:swapped"])
+    assert [arm.name for arm in arms_of(config)] == ["rgb", "thermal", "max:swapped"]
+    assert [arm.name for arm in arms_of(parse(["--input", "enhanced", "--fuser", "clahe"]))] == [
+        "clahe"
+    ]
+
+
 def test_suite_sets_its_part_and_refuses_another() -> None:
     config = load_config(None, {"suite": "appendix_b", "traffic": "empty"})
     assert (config.town, config.input) == (("Town02", "Town03"), ("rgb", "fused"))
@@ -70,7 +97,7 @@ def test_suite_sets_its_part_and_refuses_another() -> None:
     [
         ("--town Town99", "unknown town 'Town99'; known: .*Town02"),
         ("--weather fgo", "unknown weather 'fgo'; known: .*fog"),
-        ("--input fusd", "unknown input 'fusd'; known: fused, rgb, thermal"),
+        ("--input fusd", "unknown input 'fusd'; known: enhanced, fused, rgb, thermal"),
         ("--policy cilr", "unknown policy 'cilr'; known: .*cilrs"),
         ("--fuser studnt", "unknown fuser 'studnt'; known: .*student"),
         ("--traffic much", "unknown traffic 'much'; known: .*dense"),
@@ -80,6 +107,15 @@ def test_suite_sets_its_part_and_refuses_another() -> None:
         ("--maps absent", "maps directory absent: no such directory"),
         ("--route-file absent.xml", "route file absent.xml"),
         ("--input rgb rgb", "input given twice"),
+        ("--arms rgb dehaz", "unknown arm 'dehaz'; known: .*clahe, clear, dehaze"),
+        ("--arms rgb oracle rgb", "arm given twice: rgb"),
+        ("--arms student oracle", "arms 'student' and 'oracle' are the same: both drive with stu"),
+        ("--arms dehaze:blanked", "dehaze fuses no infrared image that could be blanked; .*oracle"),
+        ("--arms rgb restored", r"arm 'restored': no weights of 'restored' yet: .*restored\.onnx"),
+        ("--arms oracle_rgb", r"no weights of 'oracle_rgb' yet: .*student_oracle_rgb\.onnx"),
+        ("--arms direct:swapped", r"arm 'direct:swapped': no weights .*student_direct\.onnx"),
+        ("--arms rgb --fuser oracle", r"arms name inputs and fusers themselves \(rgb\); leave fus"),
+        ("--arms rgb --fuser-weights f.onnx", r"no arm takes them \(rgb\); the arm 'student'"),
         ("--backend external --port 1", "no server at localhost:1"),
         ("--backend external --workers 2", "one episode at a time"),
     ],

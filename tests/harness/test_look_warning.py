@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.checks import ModelFacts, warn_of_look
+from sensors.arms import ArmFacts
 from sensors.fusion import StudentFuser
 
 
@@ -19,8 +20,15 @@ from sensors.fusion import StudentFuser
 )
 def test_only_another_look_is_warned_about(caplog, looks, server, warnings):
     with caplog.at_level(logging.WARNING):
-        warn_of_look(ModelFacts("beef", "none", "none", policy_looks=looks), server)
+        warn_of_look(ModelFacts("beef", policy_looks=looks), server)
     assert len(caplog.records) == warnings
+
+
+def test_each_arm_is_warned_about_by_its_name(caplog):
+    arms = {"oracle": ArmFacts("f00d", "oracle", (1,)), "rgb": ArmFacts()}
+    warn_of_look(ModelFacts("beef", arms=arms), 2)
+    (record,) = caplog.records
+    assert "the arm 'oracle' was trained on pictures of look 1" in record.getMessage()
 
 
 def test_a_fuser_reads_its_looks_from_its_card(tmp_path: Path):

@@ -12,6 +12,7 @@ import pytest
 
 from fusiondrive.errors import AgentError, ConfigError
 from fusiondrive.types import Command, Observation, Pose
+from harness.arms import arms_of
 from harness.checks import check_sight, load_models
 from harness.config import RunConfig
 from harness.env import CarlaDrivingEnv, EnvConfig
@@ -281,14 +282,14 @@ def test_an_agent_that_hangs_in_setup_is_interrupted(tmp_path: Path) -> None:
 def test_weights_are_not_for_agents(tmp_path: Path) -> None:
     config = RunConfig(policy="leaderboard:a.py", policy_weights=tmp_path / "a.py+b.pth")
     with pytest.raises(ConfigError, match="takes --agent-config, not weights"):
-        load_models(config)
+        load_models(config, arms_of(config))
 
 
 def test_inputs_need_a_camera_to_replace(tmp_path: Path) -> None:
     name = agent_file(tmp_path, AGENT_WITH.format(setup="pass", sensor=""))
     config = RunConfig(policy=name, input=("rgb", "fused"))
-    with pytest.raises(ConfigError, match="input 'fused' would replace the image"):
-        check_sight(config, make_policy(name))
+    with pytest.raises(ConfigError, match="arm 'student' would replace the image"):
+        check_sight(config, make_policy(name), arms_of(config))
     with pytest.raises(ConfigError, match=r"unknown fused camera 'x'; .* none"):
         make_policy(name, fused_camera="x")
     with pytest.raises(ConfigError, match="agent-config and fused-camera are for leaderboard:"):

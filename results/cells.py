@@ -1,4 +1,4 @@
-"""Gathers rows into cells, one for each setting and input, and into paired comparisons."""
+"""Gathers rows into cells, one for each setting and arm; `results.gains` compares them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fusiondrive.arms import arm_name, split_modifier
 from results.columns import aggregated
 from results.row import OUTCOMES, EpisodeRow
-from results.stats import Interval, PairedDifference, holm, mcnemar, paired_bootstrap, wilson
+from results.stats import Interval, wilson_clustered
 
 
 class Setting(NamedTuple):
@@ -29,24 +30,36 @@ class Setting(NamedTuple):
 
 
 class InputSetting(NamedTuple):
-    """The policy's input: the image source, and for fused images the fuser."""
+    """The policy's input: the image source, and what fuses or enhances it."""
 
     input: str
+    fuser: str
     fuser_label: str
     fuser_weights: str
 
     @property
+    def arm(self) -> str:
+        """Its name without regard to a weather of its own: that of `clear` is `rgb`."""
+        return arm_name(self.input, self.fuser)
+
+    @property
     def label(self) -> str:
-        """Text such as `rgb` or `fused: student (oracle)`."""
-        return f"fused: {self.fuser_label}" if self.input == "fused" else self.input
+        """The arm; a student that the user may have brought is named by its file."""
+        return self.fuser_label if split_modifier(self.fuser)[0] == "student" else self.arm
+
+    @property
+    def modifier(self) -> str:
+        """`:blanked`, `:swapped` or nothing."""
+        return split_modifier(self.fuser)[1]
 
 
 class Rate(NamedTuple):
     """A share with its Wilson interval."""
 
     hits: int
-    n: int
+    n: int  # drives
     interval: Interval
+    effective: float  # independent drives that they are worth
 
     @property
     def percent(self) -> float | None:
@@ -60,7 +73,9 @@ class Cell:
 
     setting: Setting
     input_setting: InputSetting
-    n: int  # driven episodes
+    n: int  # distinct drives: on an empty road the seeds of a route are one
+    drives: int  # driven episodes
+    routes: int
     errors: int  # unresolved simulator errors, in no number but the bound
     success: Rate
     collision: Rate
@@ -76,24 +91,8 @@ class Cell:
     @property
     def success_bound(self) -> float | None:
         """Success in percent if every unresolved simulator error were a failure."""
-        total = self.n + self.errors
+        total = self.drives + self.errors
         return 100.0 * self.success.hits / total if total else None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """RGB compared with another input on the same episodes; differences are other minus RGB."""
-
-    setting: Setting
-    input_setting: InputSetting
-    pairs: int
-    success: PairedDifference  # in points
-    success_p: float  # exact McNemar
-    success_p_holm: float
-    collision: PairedDifference
-    collision_p: float
-    collision_p_holm: float
-    lane: PairedDifference  # infractions per route
 
 
 def setting_of(row: EpisodeRow) -> Setting:
@@ -114,81 +113,48 @@ def make_cells(rows: Sequence[EpisodeRow]) -> list[Cell]:
     return [_cell(setting, seen, group) for (setting, seen), group in groups.items()]
 
 
-def compare(rows: Sequence[EpisodeRow]) -> list[Comparison]:
-    """Pair every other input with RGB on the same route and seed, with Holm's adjustment."""
-    driven = [row for row in rows if row.is_driven]
-    baseline = {_pair_key(row): row for row in driven if row.input == "rgb"}
-    groups: dict[tuple[Setting, InputSetting], list[tuple[EpisodeRow, EpisodeRow]]] = {}
-    for row in driven:
-        partner = baseline.get(_pair_key(row))
-        if row.input != "rgb" and partner is not None:
-            groups.setdefault((setting_of(row), input_of(row)), []).append((partner, row))
-    raw = [
-        (key, pairs, _mcnemar(pairs, _has_succeeded), _mcnemar(pairs, _has_collided))
-        for key, pairs in groups.items()
-    ]
-    success_p = holm([item[2] for item in raw])
-    collision_p = holm([item[3] for item in raw])
-    return [
-        Comparison(
-            setting=setting,
-            input_setting=seen,
-            pairs=len(pairs),
-            success=_difference(pairs, lambda row: 100.0 * _has_succeeded(row)),
-            success_p=p_success,
-            success_p_holm=success_p[index],
-            collision=_difference(pairs, lambda row: 100.0 * _has_collided(row)),
-            collision_p=p_collision,
-            collision_p_holm=collision_p[index],
-            lane=_difference(pairs, lambda row: float(row.lane_infractions or 0)),
-        )
-        for index, ((setting, seen), pairs, p_success, p_collision) in enumerate(raw)
-    ]
-
-
 def _cell(setting: Setting, seen: InputSetting, rows: list[EpisodeRow]) -> Cell:
     driven = [row for row in rows if row.is_driven]
-    n = len(driven)
     outcomes = Counter(row.outcome for row in rows)
     km = sum(row.distance_m or 0.0 for row in driven) / 1000.0
-    successes = sum(_has_succeeded(row) for row in driven)
-    collided = sum(_has_collided(row) for row in driven)
+    routes = len({cluster_of(row) for row in driven})
     return Cell(
         setting=setting,
         input_setting=seen,
-        n=n,
-        errors=len(rows) - n,
-        success=Rate(successes, n, wilson(successes, n)),
-        collision=Rate(collided, n, wilson(collided, n)),
+        n=routes if driven and is_alone(driven[0]) else len(driven),
+        drives=len(driven),
+        routes=routes,
+        errors=len(rows) - len(driven),
+        success=_rate(driven, has_succeeded),
+        collision=_rate(driven, has_collided),
         outcomes={name: outcomes[name] for name in OUTCOMES if outcomes[name]},
         numbers=aggregated(type(rows[0]), driven, km),
         km=km,
     )
 
 
-def _pair_key(row: EpisodeRow) -> tuple[Setting, str, str, int]:
-    return setting_of(row), row.route_id, row.route_digest, row.seed
+def cluster_of(row: EpisodeRow) -> tuple[str, str]:
+    """What the drives of a route share; they are no independent ones."""
+    return row.route_id, row.route_digest
 
 
-def _has_succeeded(row: EpisodeRow) -> bool:
+def is_alone(row: EpisodeRow) -> bool:
+    """Whether nothing but the ego moves, so that another seed gives the same drive."""
+    return row.traffic in ("empty", "0+0")
+
+
+def has_succeeded(row: EpisodeRow) -> bool:
+    """Whether the drive is a success."""
     return row.outcome == "success"
 
 
-def _has_collided(row: EpisodeRow) -> bool:
+def has_collided(row: EpisodeRow) -> bool:
+    """Whether there was a collision."""
     return bool(row.collisions)
 
 
-def _mcnemar(
-    pairs: Sequence[tuple[EpisodeRow, EpisodeRow]], claim: Callable[[EpisodeRow], bool]
-) -> float:
-    return mcnemar([claim(a) for a, _ in pairs], [claim(b) for _, b in pairs])
-
-
-def _difference(
-    pairs: Sequence[tuple[EpisodeRow, EpisodeRow]], number: Callable[[EpisodeRow], float]
-) -> PairedDifference:
-    return paired_bootstrap(
-        [number(a) for a, _ in pairs],
-        [number(b) for _, b in pairs],
-        [a.route_id for a, _ in pairs],
-    )
+def _rate(rows: Sequence[EpisodeRow], claim: Callable[[EpisodeRow], bool]) -> Rate:
+    clusters = [cluster_of(row) for row in rows]
+    outcomes = [claim(row) for row in rows]
+    found = wilson_clustered(outcomes, clusters)
+    return Rate(sum(outcomes), len(rows), found.interval, found.n)

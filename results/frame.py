@@ -10,6 +10,7 @@ from typing import get_type_hints
 
 import pandas as pd
 
+from fusiondrive.arms import arm_name
 from fusiondrive.errors import ConfigError
 from fusiondrive.files import whole_file
 from results.reading import FILE_NAME, PARQUET_NAME, read_rows, unique
@@ -116,5 +117,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     missing = sorted({"identity", "route_id", "seed", "outcome"} - set(frame.columns))
     if missing:
         raise ConfigError(f"{path}: expected rows of harness.run, found no column '{missing[0]}'")
+    if "arm" not in frame.columns and {"input", "fuser"} <= set(frame.columns):
+        frame["arm"] = [*map(arm_name, frame["input"], frame["fuser"])]
     known = {RUN: "string", **{name: types[name] for name in types if name in frame.columns}}
     return frame.astype({name: known[name] for name in known if name in frame.columns})

@@ -7,16 +7,16 @@ import io
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate
-
+from fusiondrive.arms import NONE
 from fusiondrive.files import whole_file
-from results.cells import Cell, Comparison, Rate, compare, make_cells
+from results.cells import Cell, Rate, make_cells
 from results.columns import aggregates_of
+from results.gain_table import gain_table
+from results.grid import Table
 from results.row import EpisodeRow, lettered
 
 THERMAL_NOTE = (
@@ -27,34 +27,12 @@ COMMON_NOTE = (
     "Success and collision: percent of driven episodes with the Wilson 95 % interval. "
     "Simulator errors are in no number; `bound` is the success if all of them were failures."
 )
-PAIRED_NOTE = (
-    "Differences are the other input minus rgb on the same episodes, with a 95 % bootstrap "
-    "interval clustered by route; p: exact McNemar, and after Holm over this table."
+REPEATS_NOTE = (
+    "Routes were driven with several seeds. n counts distinct drives: on an empty road the seeds "
+    "of a route are one. Intervals count what the drives of a route have in common (Kish's design "
+    "effect)."
 )
-
 NAMED_REASONS = 3
-
-
-@dataclass(frozen=True)
-class Table:
-    """A titled grid of text with notes below it."""
-
-    title: str
-    header: tuple[str, ...]
-    body: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-
-    def markdown(self) -> str:
-        """For a file or a README; `results.terminal` fits a terminal's width."""
-        grid = tabulate(self.body, headers=self.header, tablefmt="github", disable_numparse=True)
-        return "\n".join([f"### {self.title}", "", grid, "", *self.notes, ""])
-
-    def latex(self) -> str:
-        """A booktabs tabular with its notes as comments."""
-        grid = tabulate(
-            self.body, headers=self.header, tablefmt="latex_booktabs", disable_numparse=True
-        )
-        return "\n".join([f"% {self.title}", *(f"% {note}" for note in self.notes), grid, ""])
 
 
 def result_table(rows: Sequence[EpisodeRow]) -> Table:
@@ -62,7 +40,7 @@ def result_table(rows: Sequence[EpisodeRow]) -> Table:
     cells = make_cells(rows)
     printed = [item for item in aggregates_of(_kind(rows)) if item.header]
     header = (
-        *("town", "weather", "traffic", "policy", "input", "n", "success %", "bound"),
+        *("town", "weather", "traffic", "policy", "arm", "n", "success %", "bound"),
         *("collision %", *(item.header for item in printed), "outcomes", "backend", "map"),
     )
     body = tuple(
@@ -72,7 +50,7 @@ def result_table(rows: Sequence[EpisodeRow]) -> Table:
             cell.setting.traffic,
             f"{cell.setting.policy} ({cell.setting.policy_weights})",
             cell.input_setting.label,
-            str(cell.n),
+            _count(cell),
             _rate(cell.success),
             _number(cell.success_bound, 1) if cell.errors else "",
             _rate(cell.collision),
@@ -84,19 +62,6 @@ def result_table(rows: Sequence[EpisodeRow]) -> Table:
         for cell in cells
     )
     return Table("Closed-loop results", header, body, _notes(rows, cells))
-
-
-def comparison_table(rows: Sequence[EpisodeRow]) -> Table | None:
-    """RGB against each other input on the same episodes; None where nothing can be paired."""
-    comparisons = compare(rows)
-    if not comparisons:
-        return None
-    header = (
-        "town", "weather", "policy", "rgb against", "pairs", "success, points", "p", "p (Holm)",
-        "collision, points", "p", "p (Holm)", "lane infractions / route",
-    )  # fmt: skip
-    body = tuple(_comparison_line(item) for item in comparisons)
-    return Table("Paired comparison with rgb", header, body, (PAIRED_NOTE,))
 
 
 def appendix_b_table(rows: Sequence[EpisodeRow]) -> Table:
@@ -115,7 +80,7 @@ def appendix_b_table(rows: Sequence[EpisodeRow]) -> Table:
             (
                 *where,
                 _source(cell),
-                str(cell.n),
+                _count(cell),
                 _rate(cell.success),
                 _rate(cell.collision),
                 _number(cell.numbers["lane_per_route"], 2),
@@ -166,9 +131,9 @@ def write_tables(rows: Sequence[EpisodeRow], directory: Path, tables: Sequence[T
 def make_tables(rows: Sequence[EpisodeRow], suite: str | None = None) -> list[Table]:
     """The tables of a run, in the order in which they are printed."""
     tables = [result_table(rows)]
-    comparison = comparison_table(rows)
-    if comparison is not None:
-        tables.append(comparison)
+    gains = gain_table(rows)
+    if gains is not None:
+        tables.append(gains)
     if suite == "appendix_b":
         tables.append(appendix_b_table(rows))
     return tables
@@ -176,34 +141,18 @@ def make_tables(rows: Sequence[EpisodeRow], suite: str | None = None) -> list[Ta
 
 def _csv_line(cell: Cell) -> dict[str, Any]:
     line: dict[str, Any] = {**cell.setting._asdict(), **cell.input_setting._asdict()}
-    line.update(n=cell.n, sim_errors=cell.errors, agent_errors=cell.agent_errors)
+    line["arm"] = cell.input_setting.arm
+    line.update(n=cell.n, drives=cell.drives, routes=cell.routes)
+    line.update(sim_errors=cell.errors, agent_errors=cell.agent_errors)
     for name, rate in (("success", cell.success), ("collision", cell.collision)):
         line[f"{name}_percent"] = rate.percent
         line[f"{name}_low"] = 100.0 * rate.interval.low if rate.n else None
         line[f"{name}_high"] = 100.0 * rate.interval.high if rate.n else None
+        line[f"{name}_effective_n"] = rate.effective
     line["success_bound_percent"] = cell.success_bound
     line.update(cell.numbers, km=cell.km)
     line["outcomes"] = json.dumps(cell.outcomes)
     return line
-
-
-def _comparison_line(item: Comparison) -> tuple[str, ...]:
-    return (
-        item.setting.town,
-        item.setting.weather,
-        f"{item.setting.policy} ({item.setting.policy_weights})",
-        item.input_setting.label,
-        str(item.pairs),
-        f"{item.success.mean:+.1f} [{item.success.interval.low:+.1f}, "
-        f"{item.success.interval.high:+.1f}]",
-        f"{item.success_p:.3g}",
-        f"{item.success_p_holm:.3g}",
-        f"{item.collision.mean:+.1f} [{item.collision.interval.low:+.1f}, "
-        f"{item.collision.interval.high:+.1f}]",
-        f"{item.collision_p:.3g}",
-        f"{item.collision_p_holm:.3g}",
-        f"{item.lane.mean:+.2f} [{item.lane.interval.low:+.2f}, {item.lane.interval.high:+.2f}]",
-    )
 
 
 def _notes(rows: Sequence[EpisodeRow], cells: Sequence[Cell]) -> tuple[str, ...]:
@@ -211,12 +160,26 @@ def _notes(rows: Sequence[EpisodeRow], cells: Sequence[Cell]) -> tuple[str, ...]
     reasons = Counter(row.error for row in rows if row.outcome == "agent_error")
     notes = (
         COMMON_NOTE,
+        REPEATS_NOTE if any(cell.drives > cell.routes for cell in cells) else "",
+        _weights_note(cells),
         THERMAL_NOTE if has_thermal else "",
         _agent_note(reasons),
         _mixture_note("package versions", [row.package_version for row in rows]),
         _mixture_note("commits of the source", [row.commit for row in rows]),
     )
     return tuple(note for note in notes if note)
+
+
+def _weights_note(cells: Sequence[Cell]) -> str:
+    """Which weights the arms drove with; empty where none has any."""
+    arms = {cell.input_setting: None for cell in cells if cell.input_setting.fuser_weights != NONE}
+    named = [f"{seen.label} {seen.fuser_weights}" for seen in arms]
+    return f"Weights or parameters: {', '.join(named)}." if named else ""
+
+
+def _count(cell: Cell) -> str:
+    """Distinct drives, and on how many routes where that says more."""
+    return str(cell.n) if cell.n == cell.routes else f"{cell.n} ({cell.routes} routes)"
 
 
 def _agent_note(reasons: Counter[str]) -> str:

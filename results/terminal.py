@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from results.table import Table
+from results.grid import Table
 
 NARROWEST = 6  # characters that a column keeps
 Body = Sequence[Sequence[str]]

@@ -7,7 +7,8 @@ import io
 
 import pytest
 
-from results.cells import compare, make_cells
+from results.cells import make_cells
+from results.gains import compare
 from results.row import EpisodeRow
 from results.table import THERMAL_NOTE, cells_csv, make_tables
 
@@ -88,8 +89,8 @@ def test_an_agent_error_loses_its_pair() -> None:
     crashed = [row(i, "fused", "agent_error", collisions=0) for i in range(4)]
     (found,) = compare([*PAIRED[:10], *crashed, *PAIRED[14:]])
     assert found.pairs == 10
-    assert found.success.mean == pytest.approx(20.0)  # 4 of 10 lost, 6 of 10 gained
-    assert found.success_p == pytest.approx(0.754, abs=1e-3)  # exact binomial test of 4 in 10
+    assert found.success.points.mean == pytest.approx(20.0)  # 4 of 10 lost, 6 of 10 gained
+    assert found.success.p == pytest.approx(0.754, abs=1e-3)  # exact binomial test of 4 in 10
 
 
 @pytest.mark.parametrize(
@@ -102,8 +103,8 @@ def test_backends_maps_and_weights_never_share_a_cell(change: dict[str, object])
 def test_pairs_need_the_same_route_and_a_driven_partner() -> None:
     (found,) = compare(PAIRED)
     assert found.pairs == 10
-    assert found.success.mean == pytest.approx(60.0)
-    assert found.success_p == pytest.approx(2 * 0.5**6)
+    assert found.success.points.mean == pytest.approx(60.0)
+    assert found.success.p == pytest.approx(2 * 0.5**6)
     short = [*PAIRED[:10], *PAIRED[12:], row(0, "fused", "sim_error")]
     assert compare(short)[0].pairs == 8
 
@@ -111,8 +112,8 @@ def test_pairs_need_the_same_route_and_a_driven_partner() -> None:
 def test_holm_is_over_all_comparisons_of_the_table() -> None:
     night = [row(i, eyes, outcome, weather="night") for i, eyes, outcome in _outcomes()]
     found = compare([*PAIRED, *night])
-    assert [item.success_p_holm for item in found] == pytest.approx(
-        [2 * item.success_p for item in found]
+    assert [item.success.holm for item in found] == pytest.approx(
+        [2 * item.success.p for item in found]
     )
 
 

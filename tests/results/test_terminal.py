@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from results.table import Table, make_tables
+from results.grid import Table
+from results.table import make_tables
 from results.terminal import fitted, show
 from tests.results.test_tables import PAIRED
 

@@ -1,0 +1,109 @@
+"""The table of gains: arms minus rgb, fused arms minus their controls, and what it cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from results.controls import Missing, missing_controls
+from results.gains import CEILING, INFRARED, Claim, Comparison, compare, smallest_effects
+from results.grid import Table
+from results.row import EpisodeRow
+from results.stats import PairedDifference
+
+PAIRED_NOTE = (
+    "Differences are the arm minus the other on the same episodes, with a 95 % bootstrap interval "
+    "clustered by route; arm : other counts the routes that differ, by which of the two has it; "
+    "p: exact McNemar, and after Holm over this table."
+)
+ROUTES_NOTE = (
+    "Routes were driven with several seeds: p by route flips the signs of whole routes (exact), "
+    "and Holm's adjustment is of it; McNemar's takes a route's drives for independent ones."
+)
+KINDS_NOTE = (
+    "total: a fused or thermal arm minus rgb. restoration: an image without infrared of the scene "
+    "minus rgb. infrared: a fused arm minus such a control; judge by the twin, which was trained "
+    "without infrared, since blanking shows only what one network leans on. The enhancement is the "
+    "best one in these very rows, which favours it."
+)
+CEILING_NOTE = "ceiling: rgb on a clear day minus rgb, on the same routes; it is no hypothesis."
+EFFECT_NOTE = (
+    "least: the smallest difference in points that could be significant, all routes that differ "
+    "being in favour of one arm: at 0.05 after Holm's first step over this table / at 0.01 alone."
+)
+
+
+def gain_table(rows: Sequence[EpisodeRow]) -> Table | None:
+    """Every comparison of arms in the rows; None where nothing can be paired."""
+    found = compare(rows)
+    if not found:
+        return None
+    repeated = any(item.pairs != item.routes for item in found)
+    claimed = ("points", "arm : other", "p", *(("p by route",) if repeated else ()), "p (Holm)")
+    header = (
+        *("town", "weather", "traffic", "policy", "gain", "arm", "minus", "pairs"),
+        *(f"success, {claimed[0]}", *claimed[1:]),
+        *(f"collision, {claimed[0]}", *claimed[1:]),
+        *("lane infractions / route", "least"),
+    )
+    body = tuple(_line(item, found, repeated=repeated) for item in found)
+    return Table("Gains, in pairs", header, body, _notes(found, rows, repeated=repeated))
+
+
+def _line(item: Comparison, found: Sequence[Comparison], *, repeated: bool) -> tuple[str, ...]:
+    is_tested = item.kind != CEILING
+    return (
+        item.setting.town,
+        item.setting.weather,
+        item.setting.traffic,
+        f"{item.setting.policy} ({item.setting.policy_weights})",
+        item.kind,
+        item.label,
+        item.minus.label,
+        str(item.pairs),
+        *_claim(item.success, is_tested=is_tested, repeated=repeated),
+        *_claim(item.collision, is_tested=is_tested, repeated=repeated),
+        _difference(item.lane, 2),
+        " / ".join(smallest_effects(found, item.routes)) if is_tested else "",
+    )
+
+
+def _claim(claim: Claim, *, is_tested: bool, repeated: bool) -> tuple[str, ...]:
+    p = [claim.mcnemar, *([claim.p] if repeated else []), claim.holm]
+    return (
+        _difference(claim.points, 1),
+        f"{claim.only_arm} : {claim.only_other}",
+        *(f"{value:.3g}" if is_tested else "" for value in p),
+    )
+
+
+def _difference(found: PairedDifference, digits: int) -> str:
+    low, high = found.interval
+    return f"{found.mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
+
+
+def _notes(
+    found: Sequence[Comparison], rows: Sequence[EpisodeRow], *, repeated: bool
+) -> tuple[str, ...]:
+    kinds = {item.kind for item in found}
+    notes = (
+        PAIRED_NOTE,
+        ROUTES_NOTE if repeated else "",
+        KINDS_NOTE if INFRARED in kinds else "",
+        CEILING_NOTE if CEILING in kinds else "",
+        EFFECT_NOTE,
+        *_missing(missing_controls(rows)),
+    )
+    return tuple(note for note in notes if note)
+
+
+def _missing(found: Sequence[Missing]) -> list[str]:
+    """A line for each arm that lacks controls, with the scenes in which it does."""
+    scenes: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for item in found:
+        where = f"{item.setting.town} {item.setting.weather}"
+        scenes.setdefault((item.arm.label, item.controls), []).append(where)
+    return [
+        f"{arm}: no control driven: {', '.join(controls)} ({', '.join(dict.fromkeys(places))}). "
+        "What it gains over rgb is not shown to be infrared's by what is missing."
+        for (arm, controls), places in scenes.items()
+    ]

@@ -1,0 +1,29 @@
+"""A table as plain text in a grid, whatever it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tabulate import tabulate
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled grid of text with notes below it."""
+
+    title: str
+    header: tuple[str, ...]
+    body: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def markdown(self) -> str:
+        """For a file or a README; `results.terminal` fits a terminal's width."""
+        grid = tabulate(self.body, headers=self.header, tablefmt="github", disable_numparse=True)
+        return "\n".join([f"### {self.title}", "", grid, "", *self.notes, ""])
+
+    def latex(self) -> str:
+        """A booktabs tabular with its notes as comments."""
+        grid = tabulate(
+            self.body, headers=self.header, tablefmt="latex_booktabs", disable_numparse=True
+        )
+        return "\n".join([f"% {self.title}", *(f"% {note}" for note in self.notes), grid, ""])

@@ -12,6 +12,7 @@ import numpy as np
 from tabulate import tabulate
 
 from fusiondrive.arms import HAND_MADE
+from fusiondrive.text import lenient_output
 from sensors.enhance.base import U8, Enhancer
 from sensors.enhance.registry import make_enhancer
 
@@ -42,6 +43,7 @@ def milliseconds(enhancer: Enhancer, picture: U8) -> float:
 
 def main() -> int:
     """Print the table; returns the exit code."""
+    lenient_output()
     parser = argparse.ArgumentParser(
         prog="python -m sensors.enhance.benchmark", description=__doc__
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
+from typing import Any
 
 from results.controls import Missing, missing_controls
 from results.gains import CEILING, INFRARED, Claim, Comparison, compare, smallest_effects
 from results.grid import Table
-from results.row import EpisodeRow
+from results.row import EpisodeRow, lettered
 from results.stats import PairedDifference
 
 PAIRED_NOTE = (
@@ -47,6 +50,37 @@ def gain_table(rows: Sequence[EpisodeRow]) -> Table | None:
     )
     body = tuple(_line(item, found, repeated=repeated) for item in found)
     return Table("Gains, in pairs", header, body, _notes(found, rows, repeated=repeated))
+
+
+def gains_csv(rows: Sequence[EpisodeRow]) -> str:
+    """The comparisons with plain numbers, one column each; empty where nothing can be paired."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    lines = [lettered(_csv_line(item)) for item in compare(rows)]
+    if lines:
+        writer.writerow(lines[0].keys())
+        writer.writerows(line.values() for line in lines)
+    return out.getvalue()
+
+
+def _csv_line(item: Comparison) -> dict[str, Any]:
+    line: dict[str, Any] = {**item.setting._asdict(), "gain": item.kind}
+    for role, seen in (("arm", item.arm), ("minus", item.minus)):
+        line[role] = item.label if role == "arm" else seen.label
+        line[f"{role}_weights"] = seen.fuser_weights
+    line.update(pairs=item.pairs, routes=item.routes)
+    for name, claim in (("success", item.success), ("collision", item.collision)):
+        line[f"{name}_points"] = claim.points.mean
+        line[f"{name}_low"], line[f"{name}_high"] = claim.points.interval
+        line[f"{name}_only_arm"] = claim.only_arm
+        line[f"{name}_only_minus"] = claim.only_other
+        is_tested = item.kind != CEILING
+        line[f"{name}_p_mcnemar"] = claim.mcnemar if is_tested else None
+        line[f"{name}_p_by_route"] = claim.p if is_tested else None
+        line[f"{name}_p_holm"] = claim.holm if is_tested else None
+    line["lane_per_route"] = item.lane.mean
+    line["lane_low"], line["lane_high"] = item.lane.interval
+    return line
 
 
 def _line(item: Comparison, found: Sequence[Comparison], *, repeated: bool) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from fusiondrive.arms import NONE
 from fusiondrive.files import whole_file
 from results.cells import Cell, Rate, make_cells
 from results.columns import aggregates_of
-from results.gain_table import gain_table
+from results.gain_table import gain_table, gains_csv
 from results.grid import Table
 from results.row import EpisodeRow, lettered
 
@@ -111,7 +111,7 @@ def cells_csv(rows: Sequence[EpisodeRow]) -> str:
 
 
 def write_tables(rows: Sequence[EpisodeRow], directory: Path, tables: Sequence[Table]) -> None:
-    """Write `table.md`, `table.csv` and `table.tex` into the run's directory.
+    """Write `table.md`, `table.tex`, `table.csv` and `gains.csv` into the run's directory.
 
     Raises:
         OutputError: one cannot be written; it stays as it was.
@@ -121,6 +121,8 @@ def write_tables(rows: Sequence[EpisodeRow], directory: Path, tables: Sequence[T
         "table.tex": "\n".join(table.latex() for table in tables),
         "table.csv": cells_csv(rows),
     }
+    if gains := gains_csv(rows):
+        texts["gains.csv"] = gains
     for name, text in texts.items():
         # Excel takes a table without the mark for one in the machine's old code page.
         is_excel = name.endswith(".csv") and not text.isascii()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable
+
+import pytest
 
 from results.cells import make_cells
 from results.controls import missing_controls
+from results.gain_table import gains_csv
 from results.gains import compare, smallest_effects
 from results.row import EpisodeRow
 from results.table import make_tables
@@ -141,3 +146,16 @@ def test_the_least_difference_that_could_be_significant() -> None:
     found = compare(STUDY)  # ten tests: 0.05 / 10 needs 9 : 0, 0.01 needs 8 : 0
     assert smallest_effects(found, 75) == ("12", "11")
     assert smallest_effects(found, 8) == ("none", "100")
+
+
+def test_the_comparisons_as_plain_numbers() -> None:
+    found = list(csv.DictReader(io.StringIO(gains_csv(STUDY))))
+    assert len(found) == len(compare(STUDY))
+    (line,) = [
+        item for item in found if (item["gain"], item["minus"]) == ("infrared", "oracle_rgb")
+    ]
+    assert (line["arm"], line["arm_weights"], line["routes"]) == ("oracle", "aaaa", "12")
+    assert float(line["success_points"]) == pytest.approx(100 * 2 / 12)
+    assert (line["success_only_arm"], line["success_only_minus"]) == ("2", "0")
+    assert float(line["success_p_by_route"]) == 0.5
+    assert gains_csv(arm("rgb", [])) == ""

@@ -181,7 +181,8 @@ class Atmosphere:
     """What of the weather a thermal camera feels."""
 
     is_night: bool = False
-    fog_density: float = 0.0  # CARLA's weather parameter, 0 to 100
+    fog_extinction_per_m: float = field(default=0.0, kw_only=True)  # of visible light, by fog
+    cloudiness: float = field(default=0.0, kw_only=True)  # CARLA's weather parameter, 0 to 100
 
 
 @dataclass(frozen=True)

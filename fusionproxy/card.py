@@ -64,6 +64,8 @@ def card_of(facts: Mapping[str, str], source: Path, name: str) -> dict[str, Any]
             "commit": facts.get("commit", UNKNOWN),  # of the training, not of this export
             "data_sha256_12": facts["data_hash"],
             "looks": json.loads(facts.get("looks", "[]")),
+            # Those of old weights had the same number as the visible pictures.
+            "thermal_looks": json.loads(facts.get("thermal_looks", facts.get("looks", "[]"))),
             "training_seconds": int(facts["seconds"]),
             "validation_by_weather": json.loads(facts["validation"]),
             **({"ensemble": json.loads(facts["ensemble"])} if "ensemble" in facts else {}),

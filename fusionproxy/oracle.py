@@ -99,9 +99,13 @@ class OracleTask:
 
     def facts(self) -> Mapping[str, str]:
         """Facts about the data that the weights record: hash and looks."""
-        look = (read_about(self.folder) or {}).get("look")
-        looks = [] if look is None else [int(look)]
-        return {"data_hash": data_hash(self.folder), "looks": json.dumps(looks)}
+        about = read_about(self.folder) or {}
+        found = {
+            name: [] if about.get(key) is None else [int(about[key])]
+            for name, key in (("looks", "look"), ("thermal_looks", "thermal_look"))
+        }
+        texts = {name: json.dumps(looks) for name, looks in found.items()}
+        return {"data_hash": data_hash(self.folder), **texts}
 
 
 def to_tensors(thermal: U8, degraded: U8, clear: U8) -> Batch:

@@ -39,6 +39,7 @@ from scenarios.route_xml import town_name
 from scenarios.spec import EpisodeSpec
 from scenarios.weather import carla_weather, preset
 from sensors.frame import RigFrame
+from sensors.thermal_settings import THERMAL_LOOK, thermal_text
 
 MOST_EMPTY = 20  # drives in a row
 POSE_TOLERANCE = 1e-3  # m and degrees: the same scene in two weathers
@@ -66,6 +67,9 @@ class CaptureConfig:
     standing_steps: int = 50  # ... unless so many steps have passed
     per_drive: int = 60
     maps: Annotated[Path | None, Flag("folder with official .xodr files", metavar="DIR")] = None
+    thermal: Annotated[str, Flag("of the thermal camera, as in harness.run", read=thermal_text)] = (
+        "fog_ratio=0.5"
+    )
 
     def __post_init__(self) -> None:
         """Check the settings."""
@@ -158,6 +162,7 @@ def about_of(config: CaptureConfig) -> dict[str, Any]:
     """What decides the recorded images; kept in the index, without paths of this machine."""
     about = {key: value for key, value in asdict(config).items() if key not in ("frames", "maps")}
     about["towns"], about["weathers"] = list(config.towns), list(config.weathers)
+    about["thermal_look"] = THERMAL_LOOK
     about["map"] = "authored" if config.maps is None else "from --maps"
     return about
 
@@ -181,7 +186,9 @@ def capture(config: CaptureConfig, out: Path, beat: Callable[[], None] = lambda:
         return
     first = config.towns[0]
     server = ServerSpec(town=first, maps=config.maps)
-    simulation = Simulation(EnvConfig(server=server, town=first, input="thermal"))
+    simulation = Simulation(
+        EnvConfig(server=server, town=first, input="thermal", thermal=config.thermal)
+    )
     try:
         for town in config.towns:
             simulation.session.check_has(town)

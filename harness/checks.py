@@ -28,8 +28,10 @@ from scenarios.route_files import is_random_town, read_route_xml
 from scenarios.route_weather import ROUTE_WEATHER
 from scenarios.route_xml import town_name
 from scenarios.spec import COLLISION_MODES, AnyRoute, RouteSpec, check_traffic, next_route
-from scenarios.weather import WEATHERS, preset
+from scenarios.weather import WEATHERS, preset, weather_name
+from scenarios.weather_files import is_weather_file
 from sensors.arms import ArmFacts, check_distinct, make_image_maker
+from sensors.thermal_settings import THERMAL_LOOK
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +86,10 @@ def check_weathers(names: Sequence[str]) -> None:
     for name in names:
         if name != ROUTE_WEATHER:
             preset(name)
-    check_names("weather", names, names)
+        if is_weather_file(name) and weather_name(name) in (*WEATHERS, ROUTE_WEATHER):
+            raise ConfigError(f"weather file {name}: '{weather_name(name)}' is ours; rename it")
+    shown = [weather_name(name) for name in names]
+    check_names("weather", shown, shown)
 
 
 def check_towns(config: RunConfig) -> None:
@@ -306,6 +311,17 @@ def warn_of_look(models: ModelFacts, look: int | None) -> None:
                 "the %s was trained on pictures of look %s, the server draws look %d: expect it "
                 "to do worse, or train it anew",
                 name, known, look,
+            )  # fmt: skip
+
+
+def warn_of_thermal_look(models: ModelFacts) -> None:
+    """Warn of arms that were trained on thermal pictures of another version than today's."""
+    for name, made in models.arms.items():
+        if made.thermal_looks and THERMAL_LOOK not in made.thermal_looks:
+            logger.warning(
+                "arm '%s' was trained on thermal pictures of look %s, the camera now makes look "
+                "%d: expect it to do worse, or train it anew",
+                name, ", ".join(map(str, made.thermal_looks)), THERMAL_LOOK,
             )  # fmt: skip
 
 

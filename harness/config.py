@@ -13,8 +13,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from fusiondrive.cli import Flag
 from fusiondrive.errors import ConfigError
 from fusiondrive.paths import file_path
+from fusiondrive.yaml_files import read_yaml
 from harness.file_names import safe_name
-from harness.yaml_files import read_yaml
+from scenarios.weather import weather_name
+from scenarios.weather_files import is_weather_file
+from sensors.thermal_settings import thermal_text
 
 BackendName = Literal["embedded", "docker", "external"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -45,6 +48,17 @@ def _path_as_text(value: object) -> object:
 
 def _as_path(value: object) -> object:
     return file_path(value) if isinstance(value, str) else value
+
+
+def _as_weathers(value: object) -> object:
+    """Makes the paths of weather files whole."""
+    names = _as_list(value)
+    if not isinstance(names, list | tuple):
+        return names
+    return [
+        str(file_path(name).absolute()) if isinstance(name, str) and is_weather_file(name) else name
+        for name in names
+    ]
 
 
 def _as_policy(value: object) -> object:
@@ -83,7 +97,11 @@ class RunConfig(_Frozen):
 
     town: Annotated[Names, Flag("such as Town02 Town03 random:7", group=SCENE)] = ("Town02",)
     weather: Annotated[
-        Names, Flag("such as clear fog night; route: the route file's own", group=SCENE)
+        Names,
+        BeforeValidator(_as_weathers),
+        Flag(
+            "such as clear fog:40 night:glare FILE.yaml; route: the route file's own", group=SCENE
+        ),
     ] = ("clear",)
     input: Annotated[
         Names, Flag("rgb, enhanced, thermal, fused; --arms names all of it at once", group=SIGHT)
@@ -129,6 +147,11 @@ class RunConfig(_Frozen):
     fuser_weights: Annotated[
         UserPath | None, Flag("default: the shipped ones", "FILE", group=SIGHT)
     ] = None
+    thermal: Annotated[
+        str,
+        BeforeValidator(thermal_text),
+        Flag("of the thermal camera: fog_ratio, or faults such as shift=5px,noise=4", group=SIGHT),
+    ] = "fog_ratio=0.5"
     suite: Annotated[
         str | None, Flag("appendix_b: the paper's matrix, printed beside its numbers", group=SCENE)
     ] = None
@@ -189,7 +212,8 @@ class RunConfig(_Frozen):
         if self.out is not None:
             return self.out
         towns = "-".join(town.rstrip("/").rsplit("/", 1)[-1] for town in self.town)
-        parts = [self.route_set or towns, "-".join(self.weather), "-".join(self.arms or self.input)]
+        weathers = "-".join(weather_name(name) for name in self.weather)
+        parts = [self.route_set or towns, weathers, "-".join(self.arms or self.input)]
         policy = re.sub(r"[^\w.-]+", "-", self.policy)  # a plug-in's name may hold a path
         name = "_".join([*parts, policy]).replace(":", "-")  # as in random:7
         return Path("runs") / safe_name(self.suite or name, MAX_NAME_BYTES)

@@ -31,6 +31,7 @@ from harness.session import DELTA_S, Session
 from harness.town import LoadedTown
 from harness.world import WorldReader
 from scenarios import traffic_manager
+from scenarios.oncoming import OncomingCar
 from scenarios.route_weather import RouteWeather
 from scenarios.spec import EpisodeSpec
 from scenarios.street_lamps import DarkStreets
@@ -183,6 +184,8 @@ class Drive(Closing):
                 if not self.is_autopilot:
                     apply_control(self.ego, control)
                 self.traffic.advance()
+                if self.oncoming is not None:
+                    self.oncoming.advance()
                 if isinstance(self.rig, ElsewhereRig):
                     self.rig.move(self.progress.distance_m if self.steps else 0.0)
         except RuntimeError as err:
@@ -231,6 +234,10 @@ class Drive(Closing):
         self.ego.set_light_state(lights_for(self._weather))
         if not self._weather.has_street_lamps:
             self._owned.enter_context(DarkStreets(session.world))
+        self.oncoming: OncomingCar | None = None
+        if self._weather.has_oncoming_car:
+            own = OncomingCar(session.world, session.map, self.ego, spec.seed, DELTA_S)
+            self.oncoming = self._owned.enter_context(own)
         self.traffic = Traffic(session.client, session.world, setup.tm_port, spec.seed)
         self._owned.callback(self.traffic.close)
         vehicles, walkers = traffic_counts(setup.town.name, spec.traffic)

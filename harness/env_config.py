@@ -19,6 +19,7 @@ from scenarios.route_files import is_random_town, read_route_xml
 from scenarios.route_xml import town_name
 from scenarios.spec import COLLISION_MODES, EpisodeSpec, check_traffic
 from sensors.arms import arm_named, arm_of, takes_weights
+from sensors.thermal_settings import read_thermal
 
 WHAT = "environment"  # as errors call these settings
 SEEDS = 2**31  # an episode's seed is below it
@@ -40,6 +41,7 @@ class EnvConfig:
     input: str = "rgb"
     fuser: str = "student"
     fuser_weights: Path | None = None
+    thermal: str = "fog_ratio=0.5"  # see `sensors.thermal_settings`
     traffic: str = "empty"
     collision_mode: str = "stop"
     route_file: Path | None = None
@@ -54,6 +56,7 @@ class EnvConfig:
         for name, value in checked(EnvConfig, values, WHAT).items():
             object.__setattr__(self, name, value)
         check_weathers([self.weather])
+        read_thermal(self.thermal)
         self.drives()
         check_names("collision mode", [self.collision_mode], COLLISION_MODES)
         check_traffic(self.traffic)

@@ -16,6 +16,7 @@ from fusiondrive.files import discard, discard_stale, draft_of, keep, output
 from fusiondrive.types import Closing, Command, Control
 from harness.drive import Drive
 from harness.topdown import TopDown
+from scenarios.weather import weather_name
 from sensors.inputs import Views
 
 U8 = NDArray[np.uint8]
@@ -69,8 +70,9 @@ def named_views(views: Views, *, is_swapped: bool = False) -> list[tuple[str, U8
 def captions(drive: Drive, control: Control) -> tuple[str, str]:
     """Two lines of text: what is driven, and how it goes."""
     spec, progress = drive.spec, drive.progress
+    weather = weather_name(spec.weather)
     first = (
-        f"{spec.town}  route {spec.route_id}  {spec.weather}  {spec.arm}  "
+        f"{spec.town}  route {spec.route_id}  {weather}  {spec.arm}  "
         f"policy {spec.policy}  seed {spec.seed}"
     )
     second = (

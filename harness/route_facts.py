@@ -12,6 +12,7 @@ from scenarios.route_files import describe_unserved
 from scenarios.route_weather import ROUTE_WEATHER, course_of
 from scenarios.spec import RouteSpec
 from scenarios.weather import preset
+from scenarios.weather_files import is_weather_file
 
 NOTES_SHOWN = 5
 
@@ -39,6 +40,13 @@ def range_in(weather: str, route: RouteFacts) -> float | None:
     """Meteorological optical range of a drive, m, as rows say it; None in weather without fog."""
     range_m = route.range_m if weather == ROUTE_WEATHER else preset(weather).range_m
     return None if range_m is None else round(range_m, 1)
+
+
+def digest_of(weather: str, route: RouteFacts) -> str:
+    """Digest of a weather whose name does not say what it is: a file's; else empty."""
+    if weather == ROUTE_WEATHER:
+        return route.weather_digest
+    return course_of(weather, None).digest() if is_weather_file(weather) else ""
 
 
 def route_facts(spec: RouteSpec, route: Route) -> RouteFacts:

@@ -19,12 +19,12 @@ from fusiondrive.errors import AgentError, ConfigError, FusionDriveError, Simula
 from fusiondrive.provenance import source_commit
 from fusiondrive.types import Closing
 from harness.arms import arms_of
-from harness.checks import ModelFacts, pick_route, warn_of_look
+from harness.checks import ModelFacts, pick_route, warn_of_look, warn_of_thermal_look
 from harness.config import RunConfig
 from harness.file_names import safe_name
 from harness.messages import Describe, Driven, DriveTask, Failed, TownFacts
 from harness.progress import Progress
-from harness.route_facts import RouteFacts, about_routes, range_in
+from harness.route_facts import RouteFacts, about_routes, digest_of, range_in
 from harness.rows import driven_row, error_row
 from harness.scoring import NOTHING_DRIVEN, Outcome
 from harness.slot import Assignment, Slot
@@ -33,11 +33,13 @@ from results.row import EpisodeRow
 from results.store import RowStore
 from scenarios.generate import FRESH_SEED
 from scenarios.route_files import is_random_town
-from scenarios.route_weather import ROUTE_WEATHER
 from scenarios.route_xml import town_name
 from scenarios.spec import EpisodeSpec, next_route
 from scenarios.suite import Factors, expand
+from scenarios.weather import weather_name
 from sensors.arms import ArmFacts
+from sensors.inputs import input_kind
+from sensors.thermal_settings import THERMAL_LOOK
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ class PlannedEpisode:
         parts = (
             safe_name(spec.town.replace(":", "-")),
             f"r{safe_name(spec.route_id)}",
-            spec.weather.replace(":", "-"),
+            safe_name(weather_name(spec.weather).replace(":", "-")),
             spec.traffic,
             safe_name(spec.arm.replace(":", "-")),
         )
@@ -101,6 +103,7 @@ class Runner(Closing):
                 facts = self._describe(town_name(town), progress)
                 if town == config.town[0]:
                     warn_of_look(self._models, facts.look)
+                    warn_of_thermal_look(self._models)
                 if is_random_town(town) and config.route_file is None:
                     progress.write(f"{town}: its routes were made with seed {FRESH_SEED}")
                 for line in about_routes(choose_routes(facts.routes, config), config):
@@ -139,6 +142,7 @@ class Runner(Closing):
 
     def _episode(self, spec: EpisodeSpec, route: RouteFacts, facts: TownFacts) -> PlannedEpisode:
         arm = self._models.arms.get(arm_name(spec.input, spec.fuser), ArmFacts())
+        has_thermal = input_kind(spec.input).needs_thermal
         identity = Identity(
             package_version=package_version(),
             backend=facts.engine,
@@ -148,8 +152,10 @@ class Runner(Closing):
             town=facts.town,
             route_id=spec.route_id,
             route_digest=route.digest,
-            weather=spec.weather,
-            weather_digest=route.weather_digest if spec.weather == ROUTE_WEATHER else "",
+            weather=weather_name(spec.weather),
+            weather_digest=digest_of(spec.weather, route),
+            thermal=self._config.thermal if has_thermal else "",
+            thermal_look=THERMAL_LOOK if has_thermal else None,
             input=spec.input,
             fuser=spec.fuser,
             fuser_weights=arm.weights,

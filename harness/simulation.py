@@ -19,8 +19,11 @@ from harness.town import LoadedTown
 from scenarios.route_weather import ROUTE_WEATHER, course_of
 from scenarios.spec import EpisodeSpec, RouteSpec, next_route
 from sensors.arms import Maker, make_image_maker
+from sensors.config import ThermalConfig
 from sensors.inputs import InputPipeline, input_kind
+from sensors.stress import Stress
 from sensors.thermal import ThermalCamera
+from sensors.thermal_settings import read_thermal
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +50,7 @@ class Simulation(Closing):
         self._town: LoadedTown | None = None
         self._makers: dict[Arm, Maker] = {}
         self._thermal: ThermalCamera | None = None
+        self._settings = read_thermal(config.thermal)
         self._has_told_of_weather = False
 
     @property
@@ -168,9 +172,10 @@ class Simulation(Closing):
         thermal = None
         if input_kind(spec.input).needs_thermal:
             if self._thermal is None:
-                self._thermal = ThermalCamera()
+                self._thermal = ThermalCamera(ThermalConfig(fog_ratio=self._settings.fog_ratio))
             thermal = self._thermal
-        pipeline = InputPipeline(spec.input, fuser, thermal, self.clock, enhancer)
+        stress = Stress(self._settings) if thermal and self._settings.has_faults else None
+        pipeline = InputPipeline(spec.input, fuser, thermal, self.clock, enhancer, stress)
         pipeline.reset(spec.seed)
         return pipeline
 

@@ -138,6 +138,7 @@ class _Worker:
                     camera=policy.camera,
                     sensors=policy.sensors,
                     fuser_weights=config.fuser_weights,
+                    thermal=config.thermal,
                     route_file=config.route_file,
                     timeouts=config.timeouts,
                 )

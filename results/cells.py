@@ -36,6 +36,8 @@ class InputSetting(NamedTuple):
     fuser: str
     fuser_label: str
     fuser_weights: str
+    thermal: str = ""
+    thermal_look: int | None = None
 
     @property
     def arm(self) -> str:

@@ -22,6 +22,7 @@ OUTCOME_FIELDS: frozenset[str] = frozenset(
         "fused_camera",
         "fuser",
         "fuser_weights",
+        "thermal",
         "backend",
         "maps",
         "route_file",
@@ -51,7 +52,9 @@ RUNTIME_FIELDS: frozenset[str] = frozenset(
     }
 )
 
-ADDED_FIELDS: frozenset[str] = frozenset({"weather_digest", "infrared_route"})
+ADDED_FIELDS: frozenset[str] = frozenset(
+    {"weather_digest", "infrared_route", "thermal", "thermal_look"}
+)
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,10 @@ class Identity:
     traffic: str
     collision_mode: str
     seed: int
-    weather_digest: str = ""  # of a route file's own weather
+    weather_digest: str = ""  # of a route file's own weather, or of a weather file
     infrared_route: str = ""  # id and digest of the route whose infrared image `:swapped` takes
+    thermal: str = ""  # settings of the thermal camera, where the input uses it
+    thermal_look: int | None = None  # version of its pictures, likewise
 
     def digest(self) -> str:
         """SHA-256 over the sorted fields, first 16 hex digits.
@@ -84,6 +89,8 @@ class Identity:
         A field that was added later is left out where it is empty, so that rows written before it
         existed keep their identity.
         """
-        values = {k: v for k, v in asdict(self).items() if v != "" or k not in ADDED_FIELDS}
+        values = {
+            k: v for k, v in asdict(self).items() if k not in ADDED_FIELDS or v not in ("", None)
+        }
         text = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -126,13 +126,15 @@ class EpisodeRow:
     wall_client_rss_mb: float | None = None
     wall_server_rss_mb: float | None = None
     wall_finished: str = ""  # UTC, ISO 8601
-    weather_digest: str = ""  # of the weather that a route file gives, where it was driven
+    weather_digest: str = ""  # of the weather that a route file or weather file gives
     unserved: str = ""  # what the route's file has beside what is served, with counts
     route_notes: str = ""  # what of the planned route is implausible
     commit: str = ""  # of the source that drove it; `+changes` where files differed
     range_m: float | None = None  # meteorological optical range; None in weather without fog
     arm: str = ""  # what it is called in a comparison; in rows of old, from input and fuser
     infrared_route: str = ""  # id and digest of the route whose infrared image was swapped in
+    thermal: str = ""  # settings of the thermal camera, where the input uses it
+    thermal_look: int | None = None  # version of its pictures; thermal rows of old have none
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:

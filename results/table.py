@@ -165,11 +165,19 @@ def _notes(rows: Sequence[EpisodeRow], cells: Sequence[Cell]) -> tuple[str, ...]
         REPEATS_NOTE if any(cell.drives > cell.routes for cell in cells) else "",
         _weights_note(cells),
         THERMAL_NOTE if has_thermal else "",
+        _thermal_note([row for row in rows if row.input in ("thermal", "fused")]),
         _agent_note(reasons),
         _mixture_note("package versions", [row.package_version for row in rows]),
         _mixture_note("commits of the source", [row.commit for row in rows]),
     )
     return tuple(note for note in notes if note)
+
+
+def _thermal_note(rows: Sequence[EpisodeRow]) -> str:
+    """The thermal camera's settings and the version of its pictures."""
+    found = dict.fromkeys((row.thermal or "fog_ratio=0.1", row.thermal_look or 1) for row in rows)
+    named = [f"{text} (thermal look {look})" for text, look in found]
+    return f"Thermal camera: {'; '.join(named)}." if named else ""
 
 
 def _weights_note(cells: Sequence[Cell]) -> str:

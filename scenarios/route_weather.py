@@ -202,4 +202,4 @@ def _digested(weather: WeatherPreset) -> dict[str, float]:
 def _weather(values: dict[str, float]) -> WeatherPreset:
     """A weather of these values; its lamps are on while the sun is below the horizon."""
     is_night = values["sun_altitude_angle"] < 0.0
-    return WeatherPreset(**values, is_night=is_night, has_street_lamps=True)
+    return WeatherPreset(**values, is_night=is_night, has_street_lamps=True, has_oncoming_car=False)

@@ -1,13 +1,15 @@
-"""The weathers by name: KIND, KIND:LEVEL, or a night with fog in it such as `night+fog:60`."""
+"""The weathers by name: KIND, KIND:LEVEL, a night with fog such as `night+fog:60`, or a file."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import carla
 
 from fusiondrive.errors import ConfigError, unknown_name
+from scenarios.weather_files import is_weather_file, read_weather_file
 from scenarios.weather_preset import CARLA_NAMES, WeatherPreset, fog_density_for
 
 __all__ = ["WEATHERS", "WeatherPreset", "carla_weather", "preset"]
@@ -44,6 +46,7 @@ WEATHERS: dict[str, WeatherPreset] = {
 NIGHT_LEVELS: dict[str, WeatherPreset] = {
     "lamps": WEATHERS["night"],
     "headlights": replace(WEATHERS["night"], has_street_lamps=False),
+    "glare": replace(WEATHERS["night"], has_street_lamps=False, has_oncoming_car=True),
 }
 FOG_RANGES_M = (20.0, 1000.0)  # the meteorological optical ranges that have a name
 FOG_LEVELS_M = (200, 100, 60, 40, 25)  # those that studies and tables use
@@ -51,6 +54,7 @@ FORMS: tuple[str, ...] = (
     *WEATHERS,
     f"fog:METRES ({FOG_RANGES_M[0]:g} to {FOG_RANGES_M[1]:g}, such as fog:40)",
     *(f"night:{level}" for level in NIGHT_LEVELS),
+    "path/of/a/file.yaml",
     "night+fog (with or without levels, such as night:headlights+fog:60)",
 )
 _NUMBER = re.compile(r"\d+(\.\d+)?")
@@ -60,22 +64,29 @@ def preset(name: str) -> WeatherPreset:
     """The weather of that name.
 
     Args:
-        name: a kind such as `fog`, with or without a level (`fog:40`, `night:headlights`), or a
-            night and a fog (`night:headlights+fog:60`).
+        name: a kind such as `fog`, with or without a level (`fog:40`, `night:glare`), or a
+            night and a fog (`night:headlights+fog:60`); or the path of a YAML file.
 
     Raises:
         ConfigError: a kind or level is unknown; it lists the known ones.
     """
+    if is_weather_file(name):
+        return read_weather_file(Path(name).expanduser())
     night, plus, fog = name.partition("+")
     if not plus:
         return _single(name)
     if night.partition(":")[0] != "night" or fog.partition(":")[0] != "fog":
         raise ConfigError(
             f"weather '{name}': expected a night, '+' and a fog, such as night+fog:60 or "
-            "night:headlights+fog"
+            "night:glare+fog"
         )
     dark, foggy = _single(night), _single(fog)
     return replace(dark, fog_density=foggy.fog_density, fog_falloff=foggy.fog_falloff)
+
+
+def weather_name(name: str) -> str:
+    """What rows and files call a weather: its name, or that of its file without the suffix."""
+    return Path(name).stem if is_weather_file(name) else name
 
 
 def carla_weather(chosen: str | WeatherPreset) -> carla.WeatherParameters:

@@ -40,6 +40,7 @@ class WeatherPreset:
     dust_storm: float = 0.0  # percent
     is_night: bool = False
     has_street_lamps: bool = True  # False: they stay dark at night
+    has_oncoming_car: bool = False  # a car with low beams keeps coming in the other lane
 
     @property
     def fog_extinction_per_m(self) -> float:
@@ -63,7 +64,11 @@ class WeatherPreset:
     @property
     def atmosphere(self) -> Atmosphere:
         """What a thermal camera feels of it."""
-        return Atmosphere(self.is_night, self.fog_density)
+        return Atmosphere(
+            self.is_night,
+            fog_extinction_per_m=self.fog_extinction_per_m,
+            cloudiness=self.cloudiness,
+        )
 
 
 # The values that `carla.WeatherParameters` has; the others are the harness's own.

@@ -33,6 +33,7 @@ class ArmFacts(NamedTuple):
     weights: str = NONE  # hash of weights or parameters; `none` without any
     label: str = NONE
     looks: tuple[int, ...] = ()  # versions of the pictures that it was trained on
+    thermal_looks: tuple[int, ...] = ()  # likewise, of the thermal pictures
 
 
 class Maker(NamedTuple):
@@ -44,7 +45,10 @@ class Maker(NamedTuple):
     def facts(self) -> ArmFacts:
         """What it is, without its networks."""
         part = self.fuser or self.enhancer
-        return ArmFacts() if part is None else ArmFacts(part.weights_hash(), part.label, part.looks)
+        if part is None:
+            return ArmFacts()
+        thermal_looks = getattr(part, "thermal_looks", ())  # enhancers see no thermal image
+        return ArmFacts(part.weights_hash(), part.label, part.looks, thermal_looks)
 
 
 def arm_names() -> tuple[str, ...]:

@@ -17,13 +17,13 @@ class Surface(NamedTuple):
 
 
 # Keys are semantic tags of CARLA 0.9.16. Emissivities: tables for 8-14 um of thermography makers
-# (asphalt .95, concrete .92-.95, brick .93, paint .90-.95, glass .85-.92, bare metal lower, plants
-# .96-.98, skin .98, water .96). Temperatures: our estimate of a clear night at 10 degrees air
-# temperature, some hours after sunset: stone keeps heat, grass and roofs radiate to the sky.
+# (asphalt .95-.97, concrete .92-.95, brick .93, paint .90-.95, glass .85-.92, bare metal lower,
+# plants .96-.98, skin .98, water .96). Temperatures: our estimate of a clear night at 10 degrees
+# air temperature, some hours after sunset: stone keeps heat, grass and roofs radiate to the sky.
 NIGHT_SURFACES: Mapping[int, Surface] = MappingProxyType(
     {
         0: Surface(10.0, 0.93, 0.5),  # none
-        1: Surface(14.5, 0.95, 0.7),  # road
+        1: Surface(14.5, 0.967, 0.7),  # road
         2: Surface(11.5, 0.93, 0.6),  # sidewalk
         3: Surface(12.5, 0.93, 1.0),  # building
         4: Surface(11.5, 0.93, 0.7),  # wall
@@ -46,7 +46,7 @@ NIGHT_SURFACES: Mapping[int, Surface] = MappingProxyType(
         21: Surface(10.5, 0.92, 0.6),  # dynamic
         22: Surface(10.0, 0.92, 0.6),  # other
         23: Surface(13.0, 0.96, 0.2),  # water
-        24: Surface(14.0, 0.88, 0.4),  # road line: on the road, paint emits less
+        24: Surface(14.5, 0.93, 0.4),  # road line: as warm as the road, paint emits less
         25: Surface(9.5, 0.95, 0.7),  # ground
         26: Surface(10.5, 0.93, 0.6),  # bridge
         27: Surface(9.5, 0.85, 0.4),  # rail track
@@ -58,7 +58,7 @@ NIGHT_SURFACES: Mapping[int, Surface] = MappingProxyType(
 DAY_SURFACES: Mapping[int, Surface] = MappingProxyType(
     {
         0: Surface(25.0, 0.93, 0.8),
-        1: Surface(37.0, 0.95, 1.2),
+        1: Surface(37.0, 0.967, 1.2),
         2: Surface(32.5, 0.93, 1.0),
         3: Surface(28.0, 0.93, 1.6),
         4: Surface(29.0, 0.93, 1.2),
@@ -81,11 +81,22 @@ DAY_SURFACES: Mapping[int, Surface] = MappingProxyType(
         21: Surface(28.0, 0.92, 1.0),
         22: Surface(28.0, 0.92, 1.0),
         23: Surface(20.0, 0.96, 0.3),
-        24: Surface(32.0, 0.88, 0.8),
+        24: Surface(29.0, 0.93, 0.8),  # white: the sun heats it less
         25: Surface(29.0, 0.95, 1.0),
         26: Surface(30.0, 0.93, 1.0),
         27: Surface(33.0, 0.85, 0.8),
         28: Surface(30.0, 0.75, 0.6),
+    }
+)
+
+# How much of Schlick's fall of the emissivity with the angle a class shows, 0 (rough) to 1 (as
+# glass): e(a) = e(0) (1 - smoothness (1 - cos a)^5). Schlick (1994), mixed with a constant as in
+# ThRend (Aguerre et al., 2020), whose materials have 0.1 for wood, 0.15 for mortar and 1 for glass.
+SMOOTHNESS: Mapping[int, float] = MappingProxyType(
+    {
+        **{1: 0.3, 2: 0.15, 3: 0.15, 4: 0.15, 10: 0.1, 23: 1.0, 24: 0.4, 25: 0.1, 26: 0.15},
+        **{8: 0.7, 28: 0.7, 27: 0.5, 20: 0.15, 21: 0.15},
+        **dict.fromkeys((14, 15, 16, 17, 18), 0.8),  # lacquer and glass
     }
 )
 
@@ -113,12 +124,15 @@ class ThermalConfig:
     window_share: float = 0.3  # of windows that are warm
     netd_c: float = 0.05  # temporal noise, standard deviation for a scene at 17 degrees
     blur_sigma_px: float = 0.6  # optics and pixel
-    # Extinction at `fog_density` 100, about a tenth of the visible one (0.12 per metre). Droplets
-    # of radiation fog are smaller than the wavelength: Beier and Gemperlein (2004) find two to
-    # ten times the visible range in light and moderate fog. It grows with density squared.
-    fog_extinction_per_m: float = 0.012
-    # Share by which dense fog evens things out: no sun heats them, no clear sky cools them.
-    fog_evens: float = 0.7
+    smoothness: Mapping[int, float] = field(default_factory=lambda: SMOOTHNESS)
+    # Infrared extinction of fog over the visible one; see `ThermalSettings.fog_ratio`.
+    fog_ratio: float = 0.5
+    fog_depth_m: float = 70.0  # of the layer, through which the sky is seen
+    # Share of a surface's excess over the air that an overcast sky or dense fog takes away. By day
+    # a quarter of the sun's heat is left under a closed cover (Kasten and Czeplak 1980: 1 - 0.75
+    # n^3.4 for a cloud cover n), so that paint is some 2 K darker than asphalt, not 9 K.
+    overcast_evens_day: float = 0.75
+    overcast_evens_night: float = 1.0
     clear_extinction_per_m: float = 0.0002  # water vapour
     gain_per_c: float = 12.0  # grey levels per degree at most, so that noise is not blown up
     gain_plateau: float = 0.015  # share of pixels at which a histogram bin is cut

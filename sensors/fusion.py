@@ -39,6 +39,9 @@ class Fuser(ABC):
     looks: tuple[int, ...] = ()
     """Versions of the embedded renderer's pictures it was trained on; empty where unknown."""
 
+    thermal_looks: tuple[int, ...] = ()
+    """Versions of the thermal camera's pictures it was trained on; empty where unknown."""
+
     @abstractmethod
     def fuse(self, rgb: U8, thermal: U8) -> U8:
         """Fuse a visible and an infrared image of the same pixels.
@@ -87,6 +90,7 @@ class BlankedFuser(Fuser):
         self._fuser = fuser
         self.label = f"{fuser.label}, infrared blanked"
         self.looks = fuser.looks
+        self.thermal_looks = fuser.thermal_looks
 
     def fuse(self, rgb: U8, thermal: U8) -> U8:
         """Fuse (H, W, 3) RGB with a plane of value 128; the infrared image is not looked at."""
@@ -107,6 +111,7 @@ class SwappedFuser(Fuser):
         self._fuser = fuser
         self.label = f"{fuser.label}, infrared swapped"
         self.looks = fuser.looks
+        self.thermal_looks = fuser.thermal_looks
 
     def fuse(self, rgb: U8, thermal: U8) -> U8:
         """Fuse (H, W, 3) RGB with the infrared image of elsewhere, (H, W)."""
@@ -154,7 +159,7 @@ class StudentFuser(Fuser):
             raise WeightsError(str(err)) from err
         # Named after its file: the target of `oracle` was the clear-day rendering of the same pose.
         self.label = f"student ({self._name})"
-        self.looks = _looks_of(beside(self._path, ".json"))
+        self.looks, self.thermal_looks = _looks_of(beside(self._path, ".json"))
 
     def fuse(self, rgb: U8, thermal: U8) -> U8:
         """Run the network on a pair of images."""
@@ -186,6 +191,7 @@ class PluginFuser(Fuser):
         self._name, self._fuser = name, fuser
         self.label = str(getattr(fuser, "label", "") or name)
         self.looks = tuple(getattr(fuser, "looks", ()))
+        self.thermal_looks = tuple(getattr(fuser, "thermal_looks", ()))
 
     def fuse(self, rgb: U8, thermal: U8) -> U8:
         """Ask the plug-in.
@@ -207,11 +213,15 @@ class PluginFuser(Fuser):
         return str(own()) if callable(own) else source_hash(type(self._fuser))
 
 
-def _looks_of(card: Path) -> tuple[int, ...]:
+def _looks_of(card: Path) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Versions of the visible and of the thermal pictures that a card names."""
     try:
-        return tuple(json.loads(card.read_text(encoding="utf-8")).get("looks", ()))
+        facts = json.loads(card.read_text(encoding="utf-8"))
+        looks = tuple(facts.get("looks", ()))
+        # Cards of old name the visible ones alone; the thermal ones of their time were the first.
+        return looks, tuple(facts.get("thermal_looks", (1,) if looks else ()))
     except (OSError, ValueError, AttributeError):  # weights drive without a card
-        return ()
+        return (), ()
 
 
 def _shipped(name: str, weights: Path | None) -> Fuser:

@@ -15,6 +15,7 @@ from fusiondrive.types import Atmosphere, WorldState
 from sensors.enhance.base import Enhancer
 from sensors.frame import RigFrame
 from sensors.fusion import Fuser
+from sensors.stress import Stress
 from sensors.thermal import ThermalCamera
 
 U8 = NDArray[np.uint8]
@@ -64,6 +65,7 @@ class InputPipeline:
         thermal: ThermalCamera | None = None,
         clock: StageClock | None = None,
         enhancer: Enhancer | None = None,
+        stress: Stress | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -73,6 +75,7 @@ class InputPipeline:
             thermal: needed for `thermal` and `fused`.
             clock: counts the time of its stages `thermal`, `fusion` and `enhance`.
             enhancer: needed for `enhanced`.
+            stress: faults of the thermal camera.
 
         Raises:
             ConfigError: the name is unknown, or a part that it needs is missing.
@@ -90,11 +93,14 @@ class InputPipeline:
         # An RGB run may have a thermal camera for its video; a rig without class ids has none.
         self._thermal = thermal
         self._clock = clock or StageClock()
+        self._stress = stress
 
     def reset(self, seed: int) -> None:
         """Start an episode."""
         if self._thermal is not None:
             self._thermal.reset(seed)
+        if self._stress is not None:
+            self._stress.reset(seed)
 
     def make(self, rig_frame: RigFrame, state: WorldState, atmosphere: Atmosphere) -> Views:
         """Make the images of one frame; the atmosphere is the thermal camera's.
@@ -110,6 +116,8 @@ class InputPipeline:
         actors = {a.actor_id: a for a in (state.ego, *state.vehicles, *state.walkers)}
         with self._clock.stage("thermal"):
             thermal = self._thermal.render(rig_frame, list(actors.values()), atmosphere)
+            if self._stress is not None:
+                thermal = self._stress.apply(thermal, rig_frame.time_s)
         fused = None
         if self._fuser is not None:
             with self._clock.stage("fusion"):

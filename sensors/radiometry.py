@@ -18,6 +18,7 @@ COLDEST_C, STEP_C, LEVELS = -80.0, 0.25, 1000  # grid of the radiance table
 SKY_LEVELS = 512
 FLAT_TAGS = (1, 2, 10, 23, 24, 25)  # roads, sidewalks, terrain, water, road lines, ground
 PEOPLE_TAGS = (12, 13)
+SKY_TAG = 11
 NAMED_TAGS = 32
 
 # Columns of the actor table: box centre (world), half sizes, offset of the temperature, warmth of
@@ -28,6 +29,7 @@ ACTOR_COLUMNS = 13
 NO_ACTOR = 1e9
 TEXTURE_RANGE_M, FINE_RANGE_M = 150.0, 40.0
 MARGIN_M = 0.25  # bodies are not quite inside of their boxes
+OUTLINE = 0.2  # relative step of the depth from pixel to pixel at which a plane ends
 
 
 class View(NamedTuple):
@@ -57,7 +59,8 @@ class Heat(NamedTuple):
 class Scene(NamedTuple):
     """Temperatures, emissivities and air of the world for one frame."""
 
-    surfaces: F64  # (32, 3) temperature in degrees Celsius, emissivity, spread by tag
+    # (32, 4) by tag: temperature in degrees Celsius, emissivity, spread, smoothness
+    surfaces: F64
     radiance: F64  # (LEVELS,) table over temperature
     sky: F64  # (SKY_LEVELS + 1,) radiance of the sky over the sine of the elevation
     noise: F32  # knots of the patches on surfaces
@@ -88,14 +91,23 @@ def radiance_table() -> F64:
     return np.asarray((total - total[at]) / slope + 17.0, dtype=np.float64)
 
 
-def sky_table(air_c: float, zenith_c: float, radiance: F64) -> F64:
+def sky_table(air_c: float, zenith_c: float, radiance: F64, fog_depth: float = 0.0) -> F64:
     """Radiance of the sky by the sine of the elevation, (SKY_LEVELS + 1,).
 
-    The zenith has its own apparent temperature, the horizon that of the air.
+    The zenith has its own apparent temperature, the horizon that of the air. A layer of fog as
+    warm as the air hides the sky the more, the flatter one looks through it.
+
+    Args:
+        air_c: degrees Celsius.
+        zenith_c: apparent temperature of the zenith above the fog, degrees Celsius.
+        radiance: from `radiance_table`.
+        fog_depth: optical depth of the fog straight up, in the infrared.
     """
     sine = np.linspace(0.0, 1.0, SKY_LEVELS + 1)
     grid = COLDEST_C + STEP_C * np.arange(LEVELS)
-    return np.interp(air_c - (air_c - zenith_c) * np.sqrt(sine), grid, radiance)
+    clear = np.interp(air_c - (air_c - zenith_c) * np.sqrt(sine), grid, radiance)
+    through = np.exp(-fog_depth / np.maximum(sine, 0.5 / SKY_LEVELS))
+    return np.asarray(through * clear + (1.0 - through) * np.interp(air_c, grid, radiance))
 
 
 @compiled
@@ -224,6 +236,30 @@ def heat_actors(tags: U8, depth_m: F32, view: View, scene: Scene, actors: Actors
 
 
 @compiled
+def _facing(
+    tags: U8, depth_m: F32, i: int, j: int, right: float, up: float, focal_px: float
+) -> float:
+    """Cosine of the angle between the ray of a pixel and the normal of the plane that it meets.
+
+    Over a plane, one over the depth is linear in the image, and its slopes are the normal. At an
+    outline, where the neighbours show something else, it is taken for 1.
+    """
+    far, tag = depth_m[i, j], tags[i, j]
+    if i == 0 or j == 0 or tags[i, j - 1] != tag or tags[i - 1, j] != tag:
+        return 1.0
+    left, above = depth_m[i, j - 1], depth_m[i - 1, j]
+    if max(abs(left - far), abs(above - far)) > OUTLINE * far:
+        return 1.0
+    inverse = 1.0 / far
+    across = (inverse - 1.0 / left) * focal_px
+    upward = (1.0 / above - inverse) * focal_px
+    ahead = inverse - right * across - up * upward
+    normal2 = ahead * ahead + across * across + upward * upward
+    ray2 = 1.0 + right * right + up * up
+    return min(float(inverse / math.sqrt(normal2 * ray2)), 1.0)
+
+
+@compiled
 def radiate(
     tags: U8,
     depth_m: F32,
@@ -267,24 +303,30 @@ def radiate(
             dz = far * (turn[2, 0] + turn[2, 1] * right + turn[2, 2] * up)
             sine = dz / max(reach, 0.01)
             base, emissivity, reflected = surfaces[tag, 0], surfaces[tag, 1], around
-            if tag == 11:
-                signal = _sky(sine, sky)
-            else:
-                if 12 <= tag <= 19:
-                    if warm[i, j, 0] < NO_ACTOR:
-                        base, emissivity = warm[i, j, 1], warm[i, j, 2]
-                elif far < TEXTURE_RANGE_M:
-                    x = place[0] + far * (turn[0, 0] + turn[0, 1] * right + turn[0, 2] * up)
-                    y = place[1] + far * (turn[1, 0] + turn[1, 1] * right + turn[1, 2] * up)
-                    z = place[2] + dz
-                    base += surfaces[tag, 2] * _texture(tag, x, y, z, far, noise)
-                    if tag == 3:
-                        base += _window_c(x + 0.77 * y, z, heat)
+            if tag == SKY_TAG:
+                out[i, j] = _sky(sine, sky)  # as seen from below: the air is in it
+                continue
+            if 12 <= tag <= 19:
+                if warm[i, j, 0] < NO_ACTOR:
+                    base, emissivity = warm[i, j, 1], warm[i, j, 2]
+            elif far < TEXTURE_RANGE_M:
+                x = place[0] + far * (turn[0, 0] + turn[0, 1] * right + turn[0, 2] * up)
+                y = place[1] + far * (turn[1, 0] + turn[1, 1] * right + turn[1, 2] * up)
+                z = place[2] + dz
+                base += surfaces[tag, 2] * _texture(tag, x, y, z, far, noise)
+                if tag == 3:
+                    base += _window_c(x + 0.77 * y, z, heat)
+            smooth = surfaces[tag, 3]
+            if smooth > 0.0:
+                # Smooth things mirror what is around the more, the flatter one looks at them.
                 if tag in FLAT_TAGS:
-                    # Smooth ground mirrors the sky the more, the flatter one looks at it.
-                    graze = 1.0 - min(abs(sine), 1.0)
-                    emissivity *= 1.0 - 0.6 * graze * graze * graze * graze * graze
-                    reflected = _sky(abs(sine), sky)
-                signal = emissivity * _radiance(base, table) + (1.0 - emissivity) * reflected
+                    facing = min(abs(sine), 1.0)
+                    reflected = _sky(facing, sky)
+                else:
+                    facing = _facing(tags, depth_m, i, j, right, up, view.focal_px)
+                graze = 1.0 - facing
+                graze2 = graze * graze
+                emissivity *= 1.0 - smooth * graze2 * graze2 * graze
+            signal = emissivity * _radiance(base, table) + (1.0 - emissivity) * reflected
             clear = math.exp(-scene.extinction_per_m * reach)
             out[i, j] = clear * signal + (1.0 - clear) * air

@@ -7,6 +7,7 @@ radiometry (temperatures, emissivity, atmosphere, noise, gain) follows real imag
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 
@@ -36,14 +37,15 @@ U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
 
 FAR_M = 250.0  # actors farther away are not looked up
+CLOUD_WARMTH = 0.85  # of the way from the clear zenith's temperature to the air's, overcast
 SALT_STEP = 7919  # frames lie this far apart in the noise counter
 
 
-def _surface_table(surfaces: Mapping[int, Surface]) -> F64:
-    table = np.empty((rm.NAMED_TAGS, 3))
-    table[:] = surfaces[0]
+def _surface_table(surfaces: Mapping[int, Surface], smoothness: Mapping[int, float]) -> F64:
+    table = np.empty((rm.NAMED_TAGS, 4))
+    table[:] = (*surfaces[0], 0.0)
     for tag, surface in surfaces.items():
-        table[tag] = surface
+        table[tag] = (*surface, smoothness.get(tag, 0.0))
     return table
 
 
@@ -53,8 +55,8 @@ class ThermalCamera:
     def __init__(self, config: ThermalConfig | None = None, seed: int = 0) -> None:
         self._config = config or ThermalConfig()
         self._tables = {
-            True: _surface_table(self._config.night),
-            False: _surface_table(self._config.day),
+            True: _surface_table(self._config.night, self._config.smoothness),
+            False: _surface_table(self._config.day, self._config.smoothness),
         }
         self._radiance = radiance_table()
         self.reset(seed)
@@ -121,10 +123,12 @@ class ThermalCamera:
 
     def _scene(self, atmosphere: Atmosphere) -> Scene:
         c, is_night = self._config, atmosphere.is_night
-        density = min(max(atmosphere.fog_density, 0.0), 100.0) / 100.0
+        fog_per_m = c.fog_ratio * atmosphere.fog_extinction_per_m
         air_c = c.night_air_c if is_night else c.day_air_c
         zenith_c = c.night_sky_c if is_night else c.day_sky_c
-        zenith_c += (air_c - zenith_c) * density  # fog is warm from below
+        # Clouds are warm from below (Maykut and Church 1973: the sky's flux grows with n^2.75).
+        cover = min(max(atmosphere.cloudiness, 0.0), 100.0) / 100.0
+        zenith_c += (air_c - zenith_c) * CLOUD_WARMTH * cover**2.75
         heat = Heat(
             skin_c=c.skin_c,
             engine_c=c.engine_heat_c,
@@ -136,14 +140,27 @@ class ThermalCamera:
             salt=self._salt,
         )
         return Scene(
-            surfaces=self._surfaces(is_night, air_c, c.fog_evens * density),
+            surfaces=self._surfaces(is_night, air_c, self._evenness(atmosphere, cover)),
             radiance=self._radiance,
             air_c=air_c,
-            extinction_per_m=c.clear_extinction_per_m + c.fog_extinction_per_m * density**2,
+            extinction_per_m=c.clear_extinction_per_m + fog_per_m,
             noise=self._noise,
-            sky=sky_table(air_c, zenith_c, self._radiance),
+            sky=sky_table(air_c, zenith_c, self._radiance, fog_per_m * c.fog_depth_m),
             heat=heat,
         )
+
+    def _evenness(self, atmosphere: Atmosphere, cover: float) -> float:
+        """Share of the excess over the air that clouds and fog take from surfaces.
+
+        By day they keep the sun away, at night they keep things from radiating to a cold sky; that
+        depends on the fog's infrared extinction.
+        """
+        c = self._config
+        depth = c.fog_depth_m * atmosphere.fog_extinction_per_m
+        if atmosphere.is_night:
+            depth *= c.fog_ratio
+        most = c.overcast_evens_night if atmosphere.is_night else c.overcast_evens_day
+        return most * max(float(cover**3.4), 1.0 - math.exp(-depth))
 
     def _surfaces(self, is_night: bool, air_c: float, evenness: float) -> F64:
         table = self._tables[is_night].copy()

@@ -26,7 +26,6 @@ AUTHORED: dict[str, Callable[[], Layout]] = {
     "Town01": towns.town01,
     "Town02": towns.town02,
     "Town03": towns.town03,
-    "track": towns.track,
 }
 
 

@@ -52,8 +52,9 @@ def test_plain_names_mean_what_they_meant() -> None:
 
 
 def test_levels_of_night_differ_in_what_shines() -> None:
-    assert {name: level.has_street_lamps for name, level in NIGHT_LEVELS.items()} == {
-        "lamps": True, "headlights": False,
+    shining = {n: (w.has_street_lamps, w.has_oncoming_car) for n, w in NIGHT_LEVELS.items()}
+    assert shining == {
+        "lamps": (True, False), "headlights": (False, False), "glare": (False, True),
     }  # fmt: skip
 
 
@@ -78,7 +79,7 @@ def test_fog_at_night_is_the_night_with_the_fogs_extinction() -> None:
         ("fog:", "expected a range of 20 to 1000 m, such as fog:40; found ''"),
         ("fog:40m", "found '40m'"),
         ("fog:40.0", "weather 'fog:40.0': write fog:40"),
-        ("night:dark", "unknown level of night 'dark'; known: .*headlights, lamps"),
+        ("night:dark", "unknown level of night 'dark'; known: glare, headlights, lamps"),
         ("clear:2", "weather 'clear:2': 'clear' has no levels; fog and night have"),
         ("fog:60+night", r"weather 'fog:60\+night': expected a night, '\+' and a fog"),
         ("night+night", r"expected a night, '\+' and a fog, such as night\+fog:60"),

@@ -7,13 +7,13 @@ import pytest
 
 from fusiondrive.errors import ConfigError
 from fusiondrive.types import ActorKind, ActorState, Atmosphere, Pose
-from sensors.config import ThermalConfig
+from sensors.config import NIGHT_SURFACES, Surface, ThermalConfig
 from sensors.frame import RigFrame, focal_px
 from sensors.thermal import ThermalCamera
 
 HEIGHT, WIDTH, EYE_M = 150, 200, 1.5
 HALF = (0.3, 0.3, 0.9)
-ROAD, SIDEWALK, SKY, PEDESTRIAN, CAR = 1, 2, 11, 12, 14
+ROAD, SIDEWALK, BUILDING, SKY, PEDESTRIAN, CAR, LINE = 1, 2, 3, 11, 12, 14, 24
 
 
 def street(distance_m=15.0):
@@ -40,7 +40,8 @@ def person(actor_id=30, distance_m=15.0):
 
 
 NIGHT = Atmosphere(is_night=True)
-FOG = Atmosphere(fog_density=80.0)
+FOG = Atmosphere(fog_extinction_per_m=0.06)
+VISIBLE_PER_M = 0.06  # extinction of a fog in which one sees 50 m
 
 
 def by_tag(image, frame, tag, beside=None):
@@ -62,20 +63,82 @@ def test_a_person_is_brighter_than_the_road_at_night(actors):
 
 def test_fog_that_hides_a_person_from_the_eye_leaves_thermal_contrast():
     frame = street(40.0)
-    image = ThermalCamera().render(frame, [person(distance_m=40.0)], Atmosphere(True, 80.0))
-    visible_contrast = np.exp(-0.061 * 40.0)  # extinction of the visible in that fog, per metre
+    air = Atmosphere(True, fog_extinction_per_m=VISIBLE_PER_M)
+    image = ThermalCamera().render(frame, [person(distance_m=40.0)], air)
+    visible_contrast = np.exp(-VISIBLE_PER_M * 40.0)
     road = by_tag(image, frame, ROAD, beside=40.0)
     assert visible_contrast < 0.1
-    assert by_tag(image, frame, PEDESTRIAN) > road + 15
+    assert by_tag(image, frame, PEDESTRIAN) > road + 8
 
 
-def test_fog_dims_distant_people():
-    frame, camera = street(40.0), ThermalCamera()
-    contrast = {}
-    for fog in (0.0, 80.0):
-        radiance = camera.radiance(frame, [], Atmosphere(True, fog))
-        contrast[fog] = by_tag(radiance, frame, PEDESTRIAN) - by_tag(radiance, frame, ROAD, 40.0)
-    assert 0.3 < contrast[80.0] / contrast[0.0] < 0.9
+@pytest.mark.parametrize("ratio", [0.1, 0.5, 1.0])
+def test_fog_dims_people_by_its_ratio_of_the_visible_extinction(ratio):
+    # At 17 degrees radiance and temperature are the same number.
+    config = ThermalConfig(fog_ratio=ratio, night_air_c=17.0)
+    excess = {}
+    for distance_m in (20.0, 40.0):
+        camera, frame = ThermalCamera(config), street(distance_m)
+        air = Atmosphere(True, fog_extinction_per_m=VISIBLE_PER_M)
+        radiance = camera.radiance(frame, [], air)
+        excess[distance_m] = by_tag(radiance, frame, PEDESTRIAN) - config.night_air_c
+    through = excess[40.0] / excess[20.0]
+    per_m = ratio * VISIBLE_PER_M + config.clear_extinction_per_m
+    assert through == pytest.approx(np.exp(-20.0 * per_m), rel=0.03)
+
+
+def paint_and_road(atmosphere):
+    """Radiance of a road line and of the asphalt beside it, 8 to 12 m ahead, without patches."""
+    frame = street(80.0)
+    near = (frame.tags == ROAD) & (np.abs(frame.depth_m - 10.0) < 2.0)
+    config = ThermalConfig()
+    day, night = (
+        {tag: surface._replace(spread_c=0.0) for tag, surface in table.items()}
+        for table in (config.day, config.night)
+    )
+    camera = ThermalCamera(replace(config, day=day, night=night))
+    painted = replace(frame, tags=np.where(near, LINE, frame.tags).astype(np.uint8))
+    line = camera.radiance(painted, [], atmosphere)[near].mean()
+    return float(line - camera.radiance(frame, [], atmosphere)[near].mean())
+
+
+@pytest.mark.parametrize(
+    ("atmosphere", "least", "most"),
+    [
+        (Atmosphere(cloudiness=10.0), -13.0, -8.0),  # sun
+        (Atmosphere(cloudiness=100.0), -2.6, -1.4),  # overcast
+        (Atmosphere(True, cloudiness=20.0, fog_extinction_per_m=0.05), -0.05, 0.0),  # the NETD
+    ],
+    ids=["sun", "overcast", "night fog"],
+)
+def test_paint_is_darker_than_asphalt_by_day_and_lost_in_night_fog(atmosphere, least, most):
+    assert least < paint_and_road(atmosphere) < most
+
+
+def test_a_wall_emits_less_the_flatter_one_looks_at_it():
+    frame = street()
+    focal = focal_px(WIDTH, 100.0)
+    right = np.broadcast_to((np.arange(WIDTH) + 0.5 - WIDTH / 2) / focal, (HEIGHT, WIDTH))
+    # A house front 3 m to the right that runs along the view.
+    depth = np.where(right > 0.15, 3.0 / np.maximum(right, 0.15), 1000.0)
+    tags = np.where(right > 0.15, BUILDING, SKY).astype(np.uint8)
+    wall = replace(frame, tags=tags, depth_m=depth.astype(np.float32))
+    config = ThermalConfig(
+        window_share=0.0, window_heat_c=0.0,
+        night={**NIGHT_SURFACES, BUILDING: Surface(20.0, 0.93, 0.0)},
+    )  # fmt: skip
+    row = ThermalCamera(config).radiance(wall, [], NIGHT)[HEIGHT // 2]
+    seen = [int(focal * r + WIDTH / 2) for r in (1.0, 0.4, 0.2)]  # at 45, 68 and 79 degrees
+    air, steep = 10.0, float(row[seen[0]])
+    assert steep > row[seen[1]] > row[seen[2]] > air
+    rough = replace(config, smoothness={})
+    even = ThermalCamera(rough).radiance(wall, [], NIGHT)[HEIGHT // 2]
+    angle = np.arctan(1.0 / 0.2)
+    cosine = np.cos(angle)
+    kept = row[seen[2]] - even[seen[2]]
+    around = even[seen[2]] - 0.93 * 20.0
+    assert kept == pytest.approx(
+        -0.93 * 0.15 * (1.0 - cosine) ** 5 * (20.0 - around / 0.07), rel=0.1
+    )
 
 
 def test_same_seed_gives_the_same_bytes_and_another_seed_does_not():

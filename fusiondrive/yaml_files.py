@@ -39,8 +39,12 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def read_yaml(file: Path) -> dict[str, Any]:
+def read_yaml(file: Path, what: str = "config file") -> dict[str, Any]:
     """The mapping in a YAML file, UTF-8 or UTF-16, with a byte order mark or without.
+
+    Args:
+        file: to read.
+        what: how errors call it.
 
     Raises:
         ConfigError: no such file, or it is not a YAML mapping; names file, line and reason.
@@ -49,21 +53,21 @@ def read_yaml(file: Path) -> dict[str, Any]:
         # The loader's constructors make plain Python values, as those of SafeLoader do.
         content = yaml.load(file.read_bytes(), Loader=_Loader)
     except OSError as err:
-        raise ConfigError(f"config file {file}: {err.strerror or err}") from err
+        raise ConfigError(f"{what} {file}: {err.strerror or err}") from err
     except RecursionError as err:
-        raise ConfigError(f"config file {file}: nested too deeply") from err
+        raise ConfigError(f"{what} {file}: nested too deeply") from err
     except yaml.MarkedYAMLError as err:
-        raise ConfigError(f"config file {file}: {_reason(err)}") from err
+        raise ConfigError(f"{what} {file}: {_reason(err)}") from err
     except yaml.reader.ReaderError as err:
-        raise ConfigError(f"config file {file}: {_encoding_of(file, err.position)}") from err
+        raise ConfigError(f"{what} {file}: {_encoding_of(file, err.position)}") from err
     except (yaml.YAMLError, UnicodeDecodeError) as err:
         text = " ".join(str(err).split())
-        raise ConfigError(f"config file {file}: not readable as YAML: {text}") from err
+        raise ConfigError(f"{what} {file}: not readable as YAML: {text}") from err
     if content is None:
         return {}
     if not isinstance(content, dict):
         kind = "text" if isinstance(content, str) else type(content).__name__
-        raise ConfigError(f"config file {file}: expected a mapping of keys, found {kind}")
+        raise ConfigError(f"{what} {file}: expected a mapping of keys, found {kind}")
     return {str(key): value for key, value in content.items()}
 
 

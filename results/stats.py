@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -174,15 +175,24 @@ def paired_bootstrap(
     if len(differences) == 0 or len(differences) != len(clusters):
         raise ValueError(f"{len(differences)} pairs with {len(clusters)} clusters")
     sums, sizes = _by_cluster(list(differences), clusters)
-    rng = np.random.default_rng(seed)
-    draws = rng.integers(len(sums), size=(BOOTSTRAP_DRAWS, len(sums)))
-    means = sums[draws].sum(axis=1) / sizes[draws].sum(axis=1)  # (draws,)
+    times = _resamples(len(sums), seed)
+    means = (times @ sums) / (times @ sizes)  # (draws,)
     tail = (1.0 - confidence) / 2.0
     low, high = np.quantile(means, [tail, 1.0 - tail])
     below = (np.count_nonzero(means <= 0.0) + 1) / (BOOTSTRAP_DRAWS + 1)
     above = (np.count_nonzero(means >= 0.0) + 1) / (BOOTSTRAP_DRAWS + 1)
     p = min(1.0, 2.0 * float(min(below, above)))
     return PairedDifference(float(differences.mean()), Interval(float(low), float(high)), p)
+
+
+@lru_cache(maxsize=4)  # tables compare many arms on the same routes
+def _resamples(count: int, seed: int) -> NDArray[np.float64]:
+    """How often each of so many clusters is in each of the bootstrap's draws, (draws, count)."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(count, size=(BOOTSTRAP_DRAWS, count))
+    times = np.zeros((BOOTSTRAP_DRAWS, count))
+    np.add.at(times, (np.arange(BOOTSTRAP_DRAWS)[:, None], drawn), 1.0)
+    return times
 
 
 def paired_points(

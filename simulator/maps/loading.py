@@ -26,6 +26,7 @@ AUTHORED: dict[str, Callable[[], Layout]] = {
     "Town01": towns.town01,
     "Town02": towns.town02,
     "Town03": towns.town03,
+    "track": towns.track,
 }
 
 

@@ -206,3 +206,25 @@ def town03() -> Layout:
         Street("d3", "t3", _STREET),
     )
     return Layout("Town03", _crossings_town03(), streets)
+
+
+_TRACK = Profile((3.5,), (3.5,), 3.0, 3.0, 80, parking_m=2.5)
+_TRACK_LOOP = Profile((3.5,), (3.5,), 2.5, 2.5, 50)
+_TRACK_M = 700.0
+
+
+def track() -> Layout:
+    """A proving ground for braking tests: a straight road of 680 m with a way back on either side.
+
+    Two lanes with kerbs, pavements and lanes for parked cars, which are actors where a test wants
+    them. The ways back let traffic go round.
+    """
+    crossings = {"west": Crossing(0, 0), "east": Crossing(_TRACK_M, 0)}
+    streets = (
+        Street("west", "east", _TRACK, "straight"),
+        *(
+            Street("west", "east", _TRACK_LOOP, "loop", ((0, y), (_TRACK_M, y)))
+            for y in (90.0, -90.0)
+        ),
+    )
+    return Layout("track", crossings, streets)

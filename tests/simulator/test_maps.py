@@ -183,7 +183,7 @@ def test_files_come_before_authored_towns(tmp_path: Path) -> None:
 
 def test_unknown_town_lists_the_known(tmp_path: Path) -> None:
     (tmp_path / "Town05.xodr").touch()
-    assert available_towns(tmp_path) == ("Town01", "Town02", "Town03", "Town05")
+    assert available_towns(tmp_path) == ("Town01", "Town02", "Town03", "Town05", "track")
     with pytest.raises(
         MapError, match=r"unknown town 'Town7'; known: Town01, Town02, Town03, Town05"
     ):

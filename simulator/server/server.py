@@ -30,7 +30,7 @@ from simulator.world.world import World
 
 logger = logging.getLogger(__name__)
 
-_FIRST_FRAME_WAIT_S = 0.5
+_FIRST_FRAME_WAIT_S = 5.0  # on busy cores a client takes a second and more to connect
 _BATCH_GAP_S = 0.003
 _BATCH_WINDOW_S = 0.01
 _SEEN_GAP_S = 0.01  # between a snapshot and the answers that wait for it: they come by two sockets
@@ -217,12 +217,14 @@ class Server:
         while self._expected:
             now = monotonic()
             for stream_id, until in list(self._expected.items()):
-                if now > until or self._streams.has_subscriber(stream_id):
+                is_met = self._streams.has_subscriber(stream_id)
+                if is_met or now > until or not self._world.has_stream(stream_id):
                     self._expected.pop(stream_id, None)
             if self._expected:
                 sleep(0.0003)
 
     def _on_subscribe(self, subscriber: Subscriber) -> None:
+        self._expected.pop(subscriber.stream_id, None)
         if subscriber.stream_id != wire.WORLD_STREAM:
             return
         self._maps.switch()

@@ -1,10 +1,15 @@
 """Sensors of the embedded server, read by the real client."""
 
 import queue
+import socket
+import struct
+import threading
 
 import carla
 import numpy as np
 import pytest
+
+from harness.probe import call
 
 HOOD = carla.Transform(carla.Location(x=2.0, z=1.4), carla.Rotation(pitch=-15.0))
 KINDS = ("rgb", "depth", "semantic_segmentation", "instance_segmentation")
@@ -152,3 +157,26 @@ def test_the_same_actions_give_the_same_snapshots_and_pixels(session):
     session.ticks(7)
     again = session.client.load_world("Town02", False)
     assert drive(again) == first
+
+
+def test_a_first_frame_waits_for_a_client_that_connects_late(session, carla_server):
+    """As on busy cores: the token was asked for, the tick comes, and only then the connection."""
+    host, port = carla_server("Town02")
+    camera = session.world.spawn_actor(session.blueprint("sensor.camera.depth"), HOOD)
+    ((_, (described,)),) = call(host, port, "get_actors_by_id", [camera.id])
+    stream_id = struct.unpack_from("<I", described[-1])[0]
+    ((_, (token,)),) = call(host, port, "get_sensor_token", stream_id)
+    stream_port = struct.unpack_from("<H", token, 4)[0]
+    frames: list[int] = []
+    ticking = threading.Thread(target=lambda: frames.append(session.world.tick()))
+    ticking.start()
+    ticking.join(1.5)
+    assert ticking.is_alive()
+    with socket.create_connection((host, stream_port), timeout=20.0) as stream:
+        stream.sendall(struct.pack("<I", stream_id))
+        ticking.join(20.0)
+        assert not ticking.is_alive()
+        head = stream.recv(32, socket.MSG_WAITALL)
+    frame = struct.unpack_from("<Q", head, 4 + 8)[0]
+    assert frame == frames[0]
+    camera.destroy()

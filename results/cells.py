@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from fusiondrive.arms import arm_name, split_modifier
+from fusiondrive.arms import FUSED, THERMAL, arm_name, split_modifier
 from results.columns import aggregated
 from results.row import OUTCOMES, EpisodeRow
 from results.stats import Interval, wilson_clustered
@@ -50,9 +50,36 @@ class InputSetting(NamedTuple):
         return self.fuser_label if split_modifier(self.fuser)[0] == "student" else self.arm
 
     @property
+    def thermal_text(self) -> str:
+        """Settings of the thermal camera and version of its pictures; empty where it is not used.
+
+        Rows from before there were any have the settings of those days.
+        """
+        if self.input not in (FUSED, THERMAL):
+            return ""
+        return f"{self.thermal or 'fog_ratio=0.1'}, thermal look {self.thermal_look or 1}"
+
+    @property
     def modifier(self) -> str:
         """`:blanked`, `:swapped` or nothing."""
         return split_modifier(self.fuser)[1]
+
+
+def labels_of(settings: Iterable[InputSetting]) -> dict[InputSetting, str]:
+    """How a table calls its arms; those of one name are told apart by what differs among them."""
+    alike: dict[str, list[InputSetting]] = {}
+    for seen in dict.fromkeys(settings):
+        alike.setdefault(seen.label, []).append(seen)
+    found = {}
+    for label, group in alike.items():
+        for seen in group:
+            parts = (
+                seen.fuser_weights if len({other.fuser_weights for other in group}) > 1 else "",
+                seen.thermal_text if len({other.thermal_text for other in group}) > 1 else "",
+            )
+            said = ", ".join(part for part in parts if part)
+            found[seen] = f"{label} ({said})" if said else label
+    return found
 
 
 class Rate(NamedTuple):

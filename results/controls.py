@@ -91,15 +91,22 @@ def controls_of(scene: Scene, arm: InputSetting) -> dict[str, list[InputSetting]
         twin = _twin(arm)
         groups[f"{twin} (its twin without infrared)"] = scene.named(twin)
     for modifier in (BLANKED, SWAPPED):
-        groups[arm.arm + modifier] = [
-            seen
-            for seen in scene.arms
-            if seen.modifier == modifier
-            and _network(seen) == _network(arm)
-            and seen.fuser_weights == arm.fuser_weights
-        ]
+        groups[arm.arm + modifier] = _modified(scene, arm, modifier)
     groups[ANY_ENHANCEMENT] = _best(scene, arm)
     return groups
+
+
+def _modified(scene: Scene, arm: InputSetting, modifier: str) -> list[InputSetting]:
+    """The same network with its infrared blanked or swapped."""
+    found = [
+        seen
+        for seen in scene.arms
+        if seen.modifier == modifier
+        and _network(seen) == _network(arm)
+        and seen.fuser_weights == arm.fuser_weights
+    ]
+    same = [seen for seen in found if seen.thermal_text == arm.thermal_text]
+    return same or (found[:1] if modifier == BLANKED else [])  # blanked, the camera is all one
 
 
 def _twin(arm: InputSetting) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fusiondrive.arms import CLEAR
+from results.cells import InputSetting, labels_of
 from results.controls import Missing, missing_controls
 from results.gains import CEILING, INFRARED, Claim, Comparison, compare, smallest_effects
 from results.grid import Table
@@ -48,7 +50,8 @@ def gain_table(rows: Sequence[EpisodeRow]) -> Table | None:
         *(f"collision, {claimed[0]}", *claimed[1:]),
         *("lane infractions / route", "least"),
     )
-    body = tuple(_line(item, found, repeated=repeated) for item in found)
+    names = labels_of(seen for item in found for seen in (item.arm, item.minus))
+    body = tuple(_line(item, found, names, repeated=repeated) for item in found)
     return Table("Gains, in pairs", header, body, _notes(found, rows, repeated=repeated))
 
 
@@ -66,8 +69,9 @@ def gains_csv(rows: Sequence[EpisodeRow]) -> str:
 def _csv_line(item: Comparison) -> dict[str, Any]:
     line: dict[str, Any] = {**item.setting._asdict(), "gain": item.kind}
     for role, seen in (("arm", item.arm), ("minus", item.minus)):
-        line[role] = item.label if role == "arm" else seen.label
+        line[role] = CLEAR if role == "arm" and item.kind == CEILING else seen.label
         line[f"{role}_weights"] = seen.fuser_weights
+        line[f"{role}_thermal"] = seen.thermal_text
     line.update(pairs=item.pairs, routes=item.routes)
     for name, claim in (("success", item.success), ("collision", item.collision)):
         line[f"{name}_points"] = claim.points.mean
@@ -83,7 +87,13 @@ def _csv_line(item: Comparison) -> dict[str, Any]:
     return line
 
 
-def _line(item: Comparison, found: Sequence[Comparison], *, repeated: bool) -> tuple[str, ...]:
+def _line(
+    item: Comparison,
+    found: Sequence[Comparison],
+    names: Mapping[InputSetting, str],
+    *,
+    repeated: bool,
+) -> tuple[str, ...]:
     is_tested = item.kind != CEILING
     return (
         item.setting.town,
@@ -91,8 +101,8 @@ def _line(item: Comparison, found: Sequence[Comparison], *, repeated: bool) -> t
         item.setting.traffic,
         f"{item.setting.policy} ({item.setting.policy_weights})",
         item.kind,
-        item.label,
-        item.minus.label,
+        CLEAR if item.kind == CEILING else names[item.arm],
+        names[item.minus],
         str(item.pairs),
         *_claim(item.success, is_tested=is_tested, repeated=repeated),
         *_claim(item.collision, is_tested=is_tested, repeated=repeated),
@@ -133,9 +143,10 @@ def _notes(
 def _missing(found: Sequence[Missing]) -> list[str]:
     """A line for each arm that lacks controls, with the scenes in which it does."""
     scenes: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    names = labels_of(item.arm for item in found)
     for item in found:
         where = f"{item.setting.town} {item.setting.weather}"
-        scenes.setdefault((item.arm.label, item.controls), []).append(where)
+        scenes.setdefault((names[item.arm], item.controls), []).append(where)
     return [
         f"{arm}: no control driven: {', '.join(controls)} ({', '.join(dict.fromkeys(places))}). "
         "What it gains over rgb is not shown to be infrared's by what is missing."

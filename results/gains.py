@@ -60,11 +60,6 @@ class Comparison:
     collision: Claim
     lane: PairedDifference  # infractions per route
 
-    @property
-    def label(self) -> str:
-        """The arm's name."""
-        return CLEAR if self.kind == CEILING else self.arm.label
-
 
 def compare(rows: Sequence[EpisodeRow]) -> list[Comparison]:
     """Every arm with rgb, and every fused arm with its controls, with Holm's adjustment."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from fusiondrive.arms import NONE
 from fusiondrive.files import whole_file
-from results.cells import Cell, Rate, make_cells
+from results.cells import Cell, Rate, labels_of, make_cells
 from results.columns import aggregates_of
 from results.gain_table import gain_table, gains_csv
 from results.grid import Table
@@ -38,6 +38,7 @@ NAMED_REASONS = 3
 def result_table(rows: Sequence[EpisodeRow]) -> Table:
     """One line per setting and input."""
     cells = make_cells(rows)
+    names = labels_of(cell.input_setting for cell in cells)
     printed = [item for item in aggregates_of(_kind(rows)) if item.header]
     header = (
         *("town", "weather", "traffic", "policy", "arm", "n", "success %", "bound"),
@@ -49,7 +50,7 @@ def result_table(rows: Sequence[EpisodeRow]) -> Table:
             cell.setting.weather,
             cell.setting.traffic,
             f"{cell.setting.policy} ({cell.setting.policy_weights})",
-            cell.input_setting.label,
+            names[cell.input_setting],
             _count(cell),
             _rate(cell.success),
             _number(cell.success_bound, 1) if cell.errors else "",
@@ -165,7 +166,7 @@ def _notes(rows: Sequence[EpisodeRow], cells: Sequence[Cell]) -> tuple[str, ...]
         REPEATS_NOTE if any(cell.drives > cell.routes for cell in cells) else "",
         _weights_note(cells),
         THERMAL_NOTE if has_thermal else "",
-        _thermal_note([row for row in rows if row.input in ("thermal", "fused")]),
+        _thermal_note(cells),
         _agent_note(reasons),
         _mixture_note("package versions", [row.package_version for row in rows]),
         _mixture_note("commits of the source", [row.commit for row in rows]),
@@ -173,10 +174,10 @@ def _notes(rows: Sequence[EpisodeRow], cells: Sequence[Cell]) -> tuple[str, ...]
     return tuple(note for note in notes if note)
 
 
-def _thermal_note(rows: Sequence[EpisodeRow]) -> str:
+def _thermal_note(cells: Sequence[Cell]) -> str:
     """The thermal camera's settings and the version of its pictures."""
-    found = dict.fromkeys((row.thermal or "fog_ratio=0.1", row.thermal_look or 1) for row in rows)
-    named = [f"{text} (thermal look {look})" for text, look in found]
+    found = dict.fromkeys(cell.input_setting.thermal_text for cell in cells)
+    named = [text for text in found if text]
     return f"Thermal camera: {'; '.join(named)}." if named else ""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from results.cells import make_cells
+from results.cells import labels_of, make_cells
 from results.controls import missing_controls
 from results.gain_table import gains_csv
 from results.gains import compare, smallest_effects
@@ -51,7 +51,9 @@ STUDY = [
 
 
 def lines(rows: list[EpisodeRow]) -> list[tuple[str, str, str, int]]:
-    return [(c.kind, c.label, c.minus.label, round(c.success.points.mean)) for c in compare(rows)]
+    return [
+        (c.kind, c.arm.label, c.minus.label, round(c.success.points.mean)) for c in compare(rows)
+    ]
 
 
 def test_the_total_gain_is_that_of_restoration_and_of_infrared() -> None:
@@ -101,7 +103,7 @@ def test_a_control_of_other_weights_or_episodes_is_none() -> None:
 def test_the_ceiling_is_rgb_on_a_clear_day_and_is_not_tested() -> None:
     rows = [*arm("rgb", range(3)), *arm("rgb", ALL, weather="clear", arm="clear")]
     (found,) = compare(rows)
-    assert (found.kind, found.label, found.setting.weather) == ("ceiling", "clear", "fog")
+    assert (found.kind, found.arm.label, found.setting.weather) == ("ceiling", "rgb", "fog")
     assert round(found.success.points.mean) == 75
     more = compare([*rows, *arm("dehaze", ALL)])
     assert [item.success.holm == item.success.p for item in more if item.kind != "ceiling"] == [
@@ -159,3 +161,28 @@ def test_the_comparisons_as_plain_numbers() -> None:
     assert (line["success_only_arm"], line["success_only_minus"]) == ("2", "0")
     assert float(line["success_p_by_route"]) == 0.5
     assert gains_csv(arm("rgb", [])) == ""
+
+
+def test_thermal_settings_are_told_apart_and_have_their_own_controls() -> None:
+    rows = [*arm("rgb", []), *arm("oracle:blanked", [0], thermal="fog_ratio=0.1")]
+    for ratio in ("fog_ratio=0.1", "fog_ratio=1.0"):
+        rows += arm("oracle", range(6), thermal=ratio)
+        rows += arm("oracle:swapped", range(3), thermal=ratio)
+    gains = [(c.arm.thermal, c.minus.arm) for c in compare(rows) if c.kind == "infrared"]
+    assert gains == [
+        ("fog_ratio=0.1", "oracle:blanked"),
+        ("fog_ratio=0.1", "oracle:swapped"),
+        ("fog_ratio=1.0", "oracle:blanked"),  # blanked, the thermal camera is all one
+        ("fog_ratio=1.0", "oracle:swapped"),
+    ]
+    text = make_tables(rows)[0].markdown()
+    assert "oracle (fog_ratio=1.0, thermal look 1)" in text
+    assert "oracle:blanked (" not in text
+
+
+def test_weights_of_one_name_are_told_apart() -> None:
+    rows = [*arm("distilled", ALL), *arm("distilled", ALL, fuser_weights="cccc")]
+    assert [*labels_of(cell.input_setting for cell in make_cells(rows)).values()] == [
+        "distilled (bbbb)",
+        "distilled (cccc)",
+    ]

@@ -14,11 +14,10 @@ import pytest
 
 from fusiondrive import door
 from harness.arms import arms_of
-from harness.checks import check_names, check_towns
+from harness.checks import check_towns, check_weathers
 from harness.config import load_config
 from policies import check_policy
 from scenarios.spec import check_traffic
-from scenarios.weather import WEATHERS
 from tests.snippets import (
     MARKS,
     RECIPES,
@@ -211,7 +210,7 @@ def check_names_of_a_run(flags: dict[str, Any]) -> None:
     flags.pop("route_file", None)  # a file of the reader's own
     is_ours = file is not None and len(file.parts) > 1  # run.yaml would be the reader's own
     config = load_config(ROOT / file if is_ours else None, flags)
-    check_names("weather", config.weather, WEATHERS)
+    check_weathers(config.weather)
     arms_of(config)
     check_policy(config.policy)
     check_traffic(config.traffic)

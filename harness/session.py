@@ -43,8 +43,15 @@ class Address:
 class Session(Closing):
     """Owns the client's connection, the loaded map and the clock."""
 
-    def __init__(self, address: Address, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self, address: Address, timeouts: Timeouts | None = None, *, delta_s: float = DELTA_S
+    ) -> None:
         """Connect.
+
+        Args:
+            address: of the server.
+            timeouts: how long to wait.
+            delta_s: simulated time of a tick.
 
         Raises:
             ConfigError: another CARLA version, or no CARLA server.
@@ -52,6 +59,7 @@ class Session(Closing):
         """
         self.address = address
         self.timeouts = timeouts or Timeouts()
+        self.delta_s = delta_s
         wait_s = self.timeouts.connect_s
         self.version = check_version(address.host, address.port, wait_s)
         self.engine: Engine = engine_of(address.host, address.port, wait_s)
@@ -190,10 +198,10 @@ class Session(Closing):
         original = self._call("read the settings", self.world.get_settings)
         settings = self.world.get_settings()
         settings.synchronous_mode = True
-        settings.fixed_delta_seconds = DELTA_S
+        settings.fixed_delta_seconds = self.delta_s
         settings.substepping = True
         settings.max_substep_delta_time = SUBSTEP_S
-        settings.max_substeps = round(DELTA_S / SUBSTEP_S)
+        settings.max_substeps = round(self.delta_s / SUBSTEP_S)
         settings.deterministic_ragdolls = True
         self._apply("apply the settings", settings)
         self._settings = original

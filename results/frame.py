@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import pandas as pd
 
 from fusiondrive.arms import arm_name
 from fusiondrive.errors import ConfigError
 from fusiondrive.files import whole_file
-from results.reading import FILE_NAME, PARQUET_NAME, read_rows, unique
+from results.reading import FILE_NAME, PARQUET_NAME, StoredRow, read_rows, unique
 from results.row import EpisodeRow
 
 PathLike = str | os.PathLike[str]
@@ -23,7 +23,7 @@ DTYPES = {str: "string", int: "Int64", bool: "boolean", float: "Float64"}
 KINDS = f"a run's folder, a {FILE_NAME} or a {PARQUET_NAME}"
 
 
-def column_types(row: type[EpisodeRow] = EpisodeRow) -> dict[str, str]:
+def column_types(row: type[Any] = EpisodeRow) -> dict[str, str]:
     """The pandas type of each column."""
     hints = get_type_hints(row)
     kinds = {field.name: hints[field.name] for field in fields(row)}
@@ -33,7 +33,7 @@ def column_types(row: type[EpisodeRow] = EpisodeRow) -> dict[str, str]:
     }
 
 
-def to_frame(rows: Iterable[EpisodeRow]) -> pd.DataFrame:
+def to_frame(rows: Iterable[StoredRow]) -> pd.DataFrame:
     """Rows as files have them, ids and hashes with their letter."""
     rows = list(rows)
     types = column_types(type(rows[0]) if rows else EpisodeRow)
@@ -58,7 +58,7 @@ def to_rows(frame: pd.DataFrame) -> list[EpisodeRow]:
         raise ConfigError(f"not a row of harness.run: {err}") from err
 
 
-def write_parquet(rows: Iterable[EpisodeRow], path: Path) -> None:
+def write_parquet(rows: Iterable[StoredRow], path: Path) -> None:
     """Write the rows whole or not at all."""
     with whole_file(path) as draft:
         to_frame(rows).to_parquet(draft, index=False)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from results.row import EpisodeRow
 
@@ -15,8 +16,35 @@ FILE_NAME = "rows.jsonl"
 PARQUET_NAME = "rows.parquet"
 
 
+Row = TypeVar("Row", bound="StoredRow")
+
+
+class StoredRow(Protocol):
+    """What a row needs in order to be stored: `EpisodeRow`, and rows of other measurements."""
+
+    @property
+    def identity(self) -> str:
+        """What was driven, as a hash."""
+
+    @property
+    def is_driven(self) -> bool:
+        """Whether it need not be driven again."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """All columns, in order, as files have them."""
+
+    @classmethod
+    def from_dict(cls: type[Row], values: Mapping[str, Any]) -> Row:
+        """Read a row back; a ValueError says what cannot be."""
+
+
 def read_rows(path: Path | str) -> list[EpisodeRow]:
     """Rows of a file in the order of writing; a torn or foreign line is skipped with a warning."""
+    return read_rows_of(EpisodeRow, path)
+
+
+def read_rows_of(kind: type[Row], path: Path | str) -> list[Row]:
+    """The same of any kind of row."""
     path = Path(path)
     if not path.exists():
         return []
@@ -25,15 +53,15 @@ def read_rows(path: Path | str) -> list[EpisodeRow]:
         if not line.strip():
             continue
         try:
-            rows.append(EpisodeRow.from_dict(json.loads(line)))
+            rows.append(kind.from_dict(json.loads(line)))
         except (ValueError, AttributeError, TypeError) as err:
             logger.warning("%s:%d is not a row and is left out: %s", path, number, err)
     return rows
 
 
-def unique(rows: Iterable[EpisodeRow]) -> list[EpisodeRow]:
+def unique(rows: Iterable[Row]) -> list[Row]:
     """One row per identity, in the order of first appearance; driven rows before errors."""
-    kept: dict[str, EpisodeRow] = {}
+    kept: dict[str, Row] = {}
     for row in rows:
         if row.identity not in kept or row.is_driven or not kept[row.identity].is_driven:
             kept[row.identity] = row

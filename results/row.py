@@ -29,6 +29,7 @@ LETTERS = {
     "fuser_weights": "h",
     "policy_weights": "h",
     "commit": "g",  # as git's own `describe` does
+    "detector_weights": "h",
 }
 NO_WEIGHTS = "none"  # is no hash, and goes without a letter
 
@@ -165,7 +166,7 @@ class EpisodeRow:
         if unknown:
             raise ValueError(f"unknown column '{unknown[0]}'")
         try:
-            return cls(**_unlettered(values))
+            return cls(**unlettered(values))
         except TypeError as err:
             raise ValueError(str(err)) from err
 
@@ -178,8 +179,11 @@ def lettered(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _unlettered(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The reverse. An identity is a bare hash in rows of old, and no hash begins with an h."""
+def unlettered(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The reverse of `lettered`.
+
+    An identity is a bare hash in rows of old, and no hash begins with an h.
+    """
     if not str(values.get("identity", "")).startswith(LETTERS["identity"]):
         return dict(values)
     return {

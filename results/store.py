@@ -10,11 +10,12 @@ import json
 import logging
 import os
 from pathlib import Path
+from typing import Generic
 
 from fusiondrive.errors import ConfigError, OutputError
 from fusiondrive.files import output, sync
 from fusiondrive.types import Closing
-from results.reading import FILE_NAME, PARQUET_NAME, read_rows, unique
+from results.reading import FILE_NAME, PARQUET_NAME, Row, read_rows_of, unique
 from results.row import EpisodeRow
 
 try:
@@ -27,15 +28,16 @@ logger = logging.getLogger(__name__)
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)  # Windows: bytes as is
 
 
-class RowStore(Closing):
+class Store(Closing, Generic[Row]):
     """Append-only rows of one run directory, held by one writer at a time."""
 
-    def __init__(self, directory: Path | str) -> None:
+    def __init__(self, kind: type[Row], directory: Path | str) -> None:
         """Open or create the directory's rows and lock them.
 
         Raises:
             ConfigError: the directory cannot be written, or another run writes there.
         """
+        self._kind = kind
         directory = Path(directory)
         self.path = directory / FILE_NAME
         try:
@@ -46,7 +48,7 @@ class RowStore(Closing):
         self._lock(directory)
         self._is_open = True
 
-    def append(self, row: EpisodeRow) -> None:
+    def append(self, row: Row) -> None:
         """Add one row in a single write, and wait until the disk has it.
 
         Raises:
@@ -66,9 +68,9 @@ class RowStore(Closing):
                 os.ftruncate(self._fd, before)
                 raise
 
-    def rows(self) -> list[EpisodeRow]:
+    def rows(self) -> list[Row]:
         """The valid rows; of several with one identity the last that was driven, else the last."""
-        return unique(read_rows(self.path))
+        return unique(read_rows_of(self._kind, self.path))
 
     def done(self) -> set[str]:
         """Identities that need not be driven again; a simulator error is not a result."""
@@ -119,3 +121,11 @@ class RowStore(Closing):
             return True
         os.lseek(self._fd, size - 1, os.SEEK_SET)  # rows are appended wherever this stands
         return os.read(self._fd, 1) == b"\n"
+
+
+class RowStore(Store[EpisodeRow]):
+    """The rows of driven episodes."""
+
+    def __init__(self, directory: Path | str) -> None:
+        """Open or create them, as `Store` does."""
+        super().__init__(EpisodeRow, directory)

@@ -31,6 +31,7 @@ class Missing:
     setting: Setting
     arm: InputSetting
     controls: tuple[str, ...]
+    is_alone: bool  # not one of its controls was driven
 
 
 class Scene:
@@ -80,7 +81,8 @@ def missing_controls(rows: Sequence[EpisodeRow]) -> list[Missing]:
                 if not any(scene.pairs(arm, control) for control in driven)
             )
             if lacking:
-                found.append(Missing(scene.setting, arm, lacking))
+                is_alone = len(lacking) == len(groups)
+                found.append(Missing(scene.setting, arm, lacking, is_alone))
     return found
 
 

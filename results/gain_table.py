@@ -1,4 +1,4 @@
-"""The table of gains: arms minus rgb, fused arms minus their controls, and what it cannot tell."""
+"""The tables of gains: arms minus rgb, fused arms minus controls, and what they cannot tell."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from results.stats import PairedDifference
 PAIRED_NOTE = (
     "Differences are the arm minus the other on the same episodes, with a 95 % bootstrap interval "
     "clustered by route; arm : other counts the routes that differ, by which of the two has it; "
-    "p: exact McNemar, and after Holm over this table."
+    "p: exact McNemar, and after Holm over the table."
 )
 ROUTES_NOTE = (
     "Routes were driven with several seeds: p by route flips the signs of whole routes (exact), "
@@ -33,26 +33,39 @@ KINDS_NOTE = (
 CEILING_NOTE = "ceiling: rgb on a clear day minus rgb, on the same routes; it is no hypothesis."
 EFFECT_NOTE = (
     "least: the smallest difference in points that could be significant, all routes that differ "
-    "being in favour of one arm: at 0.05 after Holm's first step over this table / at 0.01 alone."
+    "being in favour of one arm: at 0.05 after Holm's first step over the table / at 0.01 alone."
 )
 
 
-def gain_table(rows: Sequence[EpisodeRow]) -> Table | None:
-    """Every comparison of arms in the rows; None where nothing can be paired."""
+def gain_tables(rows: Sequence[EpisodeRow]) -> list[Table]:
+    """Every comparison of arms in the rows: of success, then of collisions; none without pairs."""
     found = compare(rows)
     if not found:
-        return None
+        return []
     repeated = any(item.pairs != item.routes for item in found)
-    claimed = ("points", "arm : other", "p", *(("p by route",) if repeated else ()), "p (Holm)")
-    header = (
-        *("town", "weather", "traffic", "policy", "gain", "arm", "minus", "pairs"),
-        *(f"success, {claimed[0]}", *claimed[1:]),
-        *(f"collision, {claimed[0]}", *claimed[1:]),
-        *("lane infractions / route", "least"),
-    )
     names = labels_of(seen for item in found for seen in (item.arm, item.minus))
-    body = tuple(_line(item, found, names, repeated=repeated) for item in found)
-    return Table("Gains, in pairs", header, body, _notes(found, rows, repeated=repeated))
+    lines = [(item, _compared(item, names)) for item in found]
+    least = [" / ".join(smallest_effects(found, item.routes)) for item in found]
+    compared = ("town", "weather", "traffic", "policy", "gain", "arm", "minus", "pairs")
+    claimed = ("points", "arm : other", "p", *(("p by route",) if repeated else ()), "p (Holm)")
+    success = tuple(
+        (*line, *_claim(item, item.success, repeated=repeated), "" if item.kind == CEILING else few)
+        for (item, line), few in zip(lines, least, strict=True)
+    )
+    collision = tuple(
+        (*line, *_claim(item, item.collision, repeated=repeated), _difference(item.lane, 2))
+        for item, line in lines
+    )
+    lane = "lane / route"
+    return [
+        Table("Gains: success, in pairs", (*compared, *claimed, "least"), success),
+        Table(
+            "Gains: collisions, in pairs",
+            (*compared, *claimed, lane),
+            collision,
+            _notes(found, rows, repeated=repeated),
+        ),
+    ]
 
 
 def gains_csv(rows: Sequence[EpisodeRow]) -> str:
@@ -87,14 +100,8 @@ def _csv_line(item: Comparison) -> dict[str, Any]:
     return line
 
 
-def _line(
-    item: Comparison,
-    found: Sequence[Comparison],
-    names: Mapping[InputSetting, str],
-    *,
-    repeated: bool,
-) -> tuple[str, ...]:
-    is_tested = item.kind != CEILING
+def _compared(item: Comparison, names: Mapping[InputSetting, str]) -> tuple[str, ...]:
+    """What is compared with what."""
     return (
         item.setting.town,
         item.setting.weather,
@@ -104,19 +111,15 @@ def _line(
         CLEAR if item.kind == CEILING else names[item.arm],
         names[item.minus],
         str(item.pairs),
-        *_claim(item.success, is_tested=is_tested, repeated=repeated),
-        *_claim(item.collision, is_tested=is_tested, repeated=repeated),
-        _difference(item.lane, 2),
-        " / ".join(smallest_effects(found, item.routes)) if is_tested else "",
     )
 
 
-def _claim(claim: Claim, *, is_tested: bool, repeated: bool) -> tuple[str, ...]:
+def _claim(item: Comparison, claim: Claim, *, repeated: bool) -> tuple[str, ...]:
     p = [claim.mcnemar, *([claim.p] if repeated else []), claim.holm]
     return (
         _difference(claim.points, 1),
         f"{claim.only_arm} : {claim.only_other}",
-        *(f"{value:.3g}" if is_tested else "" for value in p),
+        *("" if item.kind == CEILING else f"{value:.2g}" for value in p),
     )
 
 
@@ -142,13 +145,14 @@ def _notes(
 
 def _missing(found: Sequence[Missing]) -> list[str]:
     """A line for each arm that lacks controls, with the scenes in which it does."""
-    scenes: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    scenes: dict[tuple[str, tuple[str, ...], bool], list[str]] = {}
     names = labels_of(item.arm for item in found)
     for item in found:
         where = f"{item.setting.town} {item.setting.weather}"
-        scenes.setdefault((names[item.arm], item.controls), []).append(where)
+        scenes.setdefault((names[item.arm], item.controls, item.is_alone), []).append(where)
     return [
-        f"{arm}: no control driven: {', '.join(controls)} ({', '.join(dict.fromkeys(places))}). "
-        "What it gains over rgb is not shown to be infrared's by what is missing."
-        for (arm, controls), places in scenes.items()
+        f"{arm}: {'no control driven' if is_alone else 'controls not driven'}: "
+        f"{', '.join(controls)} ({', '.join(dict.fromkeys(places))}). What it gains over rgb is "
+        "not shown to be infrared's by what is missing."
+        for (arm, controls, is_alone), places in scenes.items()
     ]

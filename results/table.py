@@ -15,7 +15,7 @@ from fusiondrive.arms import NONE
 from fusiondrive.files import whole_file
 from results.cells import Cell, Rate, labels_of, make_cells
 from results.columns import aggregates_of
-from results.gain_table import gain_table, gains_csv
+from results.gain_table import gain_tables, gains_csv
 from results.grid import Table
 from results.row import EpisodeRow, lettered
 
@@ -133,10 +133,7 @@ def write_tables(rows: Sequence[EpisodeRow], directory: Path, tables: Sequence[T
 
 def make_tables(rows: Sequence[EpisodeRow], suite: str | None = None) -> list[Table]:
     """The tables of a run, in the order in which they are printed."""
-    tables = [result_table(rows)]
-    gains = gain_table(rows)
-    if gains is not None:
-        tables.append(gains)
+    tables = [result_table(rows), *gain_tables(rows)]
     if suite == "appendix_b":
         tables.append(appendix_b_table(rows))
     return tables

@@ -109,6 +109,6 @@ def test_one_command_drives_a_list_of_arms(
     assert [row.weather for row in rows] == ["fog"] * 5 + ["clear"]
     assert [bool(row.infrared_route) for row in rows] == [row.arm == "max:swapped" for row in rows]
     text = capfd.readouterr().out
-    assert "Gains, in pairs" in text
-    assert "max: no control driven" not in text
+    assert "Gains: success, in pairs" in text
+    assert "driven: " not in text
     assert (tmp_path / "run" / "gains.csv").read_text(encoding="utf-8").count("\n") == 9

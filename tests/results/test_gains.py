@@ -89,8 +89,10 @@ def test_controls_that_were_not_driven_are_named() -> None:
         ),
         "average": ("average:blanked", "average:swapped"),
     }  # fmt: skip
-    text = make_tables(rows)[1].markdown()
-    assert "distilled: no control driven: restored (its twin without infrared), dist" in text
+    text = make_tables(rows)[2].markdown()
+    assert "distilled: controls not driven: restored (its twin without infrared), dist" in text
+    text = make_tables([*arm("rgb", []), *arm("max", ALL)])[2].markdown()
+    assert "max: no control driven: max:blanked, max:swapped, an enhancement" in text
 
 
 def test_a_control_of_other_weights_or_episodes_is_none() -> None:
@@ -138,7 +140,7 @@ def test_seeds_in_traffic_are_drives_that_have_their_route_in_common() -> None:
     assert (cell.n, cell.routes, round(cell.success.effective)) == (36, 12, 12)
     assert found.success.mcnemar == 2 / 2**30
     assert found.success.p == 2 / 2**10  # ten routes differ
-    table, gains = (item.markdown() for item in make_tables(rows))
+    table, gains, _ = (item.markdown() for item in make_tables(rows))
     assert "36 (12 routes)" in table
     assert "p by route" in gains
     assert "p by route" not in make_tables([*arm("rgb", []), *arm("dehaze", ALL)])[1].markdown()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fusiondrive.arms import BLANKED, FUSED, HAND_MADE, NONE, SWAPPED, TWINS
+from fusiondrive.arms import BLANKED, ENHANCED, FUSED, HAND_MADE, NONE, SWAPPED, TWINS
 from results.cells import (
     InputSetting,
     Setting,
@@ -91,7 +91,9 @@ def controls_of(scene: Scene, arm: InputSetting) -> dict[str, list[InputSetting]
     groups: dict[str, list[InputSetting]] = {}
     if arm.fuser_weights != NONE:  # a rule without weights has learnt nothing that a twin could
         twin = _twin(arm)
-        groups[f"{twin} (its twin without infrared)"] = scene.named(twin)
+        groups[f"{twin} (its twin without infrared)"] = [
+            seen for seen in scene.arms if _is_named(seen, twin) and _is_blind(seen)
+        ]
     for modifier in (BLANKED, SWAPPED):
         groups[arm.arm + modifier] = _modified(scene, arm, modifier)
     groups[ANY_ENHANCEMENT] = _best(scene, arm)
@@ -113,7 +115,18 @@ def _modified(scene: Scene, arm: InputSetting, modifier: str) -> list[InputSetti
 
 def _twin(arm: InputSetting) -> str:
     restored, oracle_rgb = TWINS
-    return oracle_rgb if _network(arm) == "oracle" else restored
+    return oracle_rgb if _is_named(arm, "oracle") else restored
+
+
+def _is_named(seen: InputSetting, name: str) -> bool:
+    """Whether a network is of that name, or of another training of it, as in `restored_s1`."""
+    network = _network(seen)
+    return network == name or network.startswith(f"{name}_")
+
+
+def _is_blind(seen: InputSetting) -> bool:
+    """Whether no infrared image reaches it: an own arm, or weights of a user's with `:blanked`."""
+    return seen.input == ENHANCED or seen.modifier == BLANKED
 
 
 def _network(arm: InputSetting) -> str:

@@ -188,3 +188,21 @@ def test_weights_of_one_name_are_told_apart() -> None:
         "distilled (bbbb)",
         "distilled (cccc)",
     ]
+
+
+def test_trainings_of_a_twin_are_twins() -> None:
+    def trained(network: str, arm_of_it: str, weights: str) -> list[EpisodeRow]:
+        label = f"student ({network})" + (", infrared blanked" if ":" in arm_of_it else "")
+        return arm(arm_of_it, ALL, fuser_label=label, fuser_weights=weights)
+
+    rows = [
+        *trained("distilled_s1", "student", "aaaa"),
+        *trained("restored_s1", "student:blanked", "bbbb"),
+        *trained("restored_s2", "student:blanked", "cccc"),
+        *trained("oracle_rgb", "student:blanked", "dddd"),  # another's twin
+    ]
+    gains = [(c.arm.label, c.minus.label) for c in compare(rows) if c.kind == "infrared"]
+    assert gains == [
+        ("student (distilled_s1)", "student (restored_s1), infrared blanked"),
+        ("student (distilled_s1)", "student (restored_s2), infrared blanked"),
+    ]

@@ -54,6 +54,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "fuse": Command("fusionproxy.fuse", "fuse pairs, images or videos with a student"),
     },
     "measure": {
+        "detectability": Command("harness.detectability", "who is visible at what distance"),
         "fusion": Command("fusionproxy.evaluate", "fusion metrics and downstream tasks"),
         "ablation": Command("fusionproxy.evaluate_ablation", "Tables 4 and 7 of the paper"),
         "misalignment": Command("fusionproxy.evaluate_misalignment", "Table 6 of the paper"),

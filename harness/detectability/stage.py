@@ -1,0 +1,223 @@
+"""A car that stands on a straight road, and what stands before it; all by the client's calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import carla
+import numpy as np
+from numpy.typing import NDArray
+
+from fusiondrive.carla_types import pose_of, transform_of
+from fusiondrive.errors import MapError, SimulatorError
+from fusiondrive.geometry import to_heading, turn_degrees
+from fusiondrive.types import CameraSpec, Closing, Pose
+from harness.ego import BLUEPRINTS, LIFT_M, lights_for
+from harness.session import Session
+from harness.town import LoadedTown
+from harness.world import WorldReader
+from scenarios.oncoming import BLUEPRINTS as ONCOMING_CARS
+from scenarios.street_lamps import DarkStreets
+from scenarios.weather import carla_weather
+from scenarios.weather_preset import WeatherPreset
+from sensors.config import ThermalConfig
+from sensors.rig import SensorRig
+from sensors.thermal import ThermalCamera
+
+F32 = NDArray[np.float32]
+
+FRAMES = 6  # even: two halves are compared
+SETTLE_TICKS = 12
+ONCOMING_M = 25.0  # from the camera to the oncoming car of `night:glare`
+SEARCH_M = 20.0  # between the places where a straight road may begin
+STEP_M = 5.0
+BENT_DEG, ASIDE_M = 1.0, 0.3
+NOISE_SEED = 0
+LOW_BEAM = carla.VehicleLightState(
+    carla.VehicleLightState.Position | carla.VehicleLightState.LowBeam
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Who stands in the lane."""
+
+    blueprints: tuple[str, ...]  # the first that the server has
+    tags: tuple[int, ...]  # classes of its pixels
+    turned_deg: float  # from the lane's direction
+    is_walker: bool = False
+
+
+TARGETS: Mapping[str, Target] = {
+    "person": Target(("walker.pedestrian.0004", "walker.pedestrian.*"), (12,), 90.0, True),
+    "cyclist": Target(("vehicle.bh.crossbike", "vehicle.diamondback.century"), (13, 18, 19), 90.0),
+    "car": Target(("vehicle.audi.tt", "vehicle.tesla.model3"), (14,), 0.0),
+}
+
+
+class Frames(NamedTuple):
+    """Several frames of one scene."""
+
+    visible: F32  # (N, H, W) mean of the three channels, grey levels
+    infrared: F32  # (N, H, W) grey levels
+    tags: NDArray[np.uint8]  # (H, W) of the last one
+    depth_m: F32  # (H, W) of the last one
+    rgb: NDArray[np.uint8]  # (H, W, 3) of the last one
+    thermal: NDArray[np.uint8]  # (H, W) of the last one
+
+
+class Stage(Closing):
+    """The scene of one weather and one camera."""
+
+    def __init__(
+        self,
+        session: Session,
+        town: LoadedTown,
+        weather: WeatherPreset,
+        camera: CameraSpec,
+        thermal: ThermalConfig,
+        reach_m: float,
+    ) -> None:
+        """Set the scene up.
+
+        Args:
+            session: with the town loaded.
+            town: what is derived from its map.
+            weather: of the scene.
+            camera: of both spectra.
+            thermal: the thermal camera.
+            reach_m: greatest distance that will be asked for.
+
+        Raises:
+            MapError: the town has no straight two-way road that is long enough.
+            SimulatorError: the server refuses an actor.
+        """
+        self._session, self._camera, self._weather = session, camera, weather
+        self._thermal = ThermalCamera(thermal, NOISE_SEED)
+        self._owned = ExitStack()
+        try:
+            world = session.world
+            world.set_weather(carla_weather(weather))
+            self._road = straight_road(session.map, reach_m + camera.x + STEP_M)
+            ego = self._spawn(BLUEPRINTS, replace(self._road, z=self._road.z + LIFT_M))
+            ego.set_light_state(lights_for(weather))
+            ego.apply_control(carla.VehicleControl(brake=1.0, hand_brake=True))
+            if not weather.has_street_lamps:
+                self._owned.enter_context(DarkStreets(world))
+            if weather.has_oncoming_car:
+                self._place_oncoming()
+            own = self._owned.enter_context
+            self._rig = own(SensorRig(world, ego, camera, with_thermal=True))
+            self._reader = own(WorldReader(world, town.stop_lines, ego))
+            session.expect_slow_tick()
+            for _ in range(SETTLE_TICKS):
+                self._rig.read(session.tick(), 60.0)
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def target(self, target: Target, distance_m: float) -> Iterator[None]:
+        """Have a target in the middle of the lane, at a distance from the camera."""
+        place = self._ahead(self._camera.x + distance_m, target.turned_deg)
+        lift = 1.0 if target.is_walker else LIFT_M
+        with ExitStack() as owned:
+            actor = self._spawn(target.blueprints, replace(place, z=place.z + lift), owned)
+            if not target.is_walker:
+                actor.set_simulate_physics(False)
+                actor.set_transform(transform_of(place))
+            for _ in range(2):
+                self._rig.read(self._session.tick())
+            yield
+        self._rig.read(self._session.tick())
+
+    def look(self) -> Frames:
+        """Several frames of the scene as it stands."""
+        self._thermal.reset(NOISE_SEED)
+        rgb, thermal = [], []
+        for _ in range(FRAMES):
+            frame = self._rig.read(self._session.tick())
+            state = self._reader.read(self._session.snapshot(frame.frame))
+            actors = [state.ego, *state.vehicles, *state.walkers]
+            rgb.append(frame.rgb.mean(2, dtype=np.float32))
+            image = self._thermal.render(frame, actors, self._weather.atmosphere)
+            thermal.append(image.astype(np.float32))
+        assert frame.tags is not None  # the rig has class ids and depth
+        assert frame.depth_m is not None
+        return Frames(np.stack(rgb), np.stack(thermal), frame.tags, frame.depth_m, frame.rgb, image)
+
+    def close(self) -> None:
+        """Remove everything; may be called twice."""
+        self._owned.close()
+
+    def _place_oncoming(self) -> None:
+        at = self._session.map.get_waypoint(
+            transform_of(self._ahead(self._camera.x + ONCOMING_M)).location
+        )
+        other = at.get_left_lane()
+        pose = pose_of(other.transform)
+        car = self._spawn(ONCOMING_CARS, replace(pose, z=pose.z + LIFT_M))
+        car.set_simulate_physics(False)
+        car.set_transform(other.transform)
+        car.set_light_state(LOW_BEAM)
+
+    def _ahead(self, along_m: float, turned_deg: float = 0.0) -> Pose:
+        yaw = np.radians(self._road.yaw)
+        x = self._road.x + along_m * float(np.cos(yaw))
+        y = self._road.y + along_m * float(np.sin(yaw))
+        lane = self._session.map.get_waypoint(carla.Location(x, y, self._road.z))
+        z = float(lane.transform.location.z)
+        return Pose(x, y, z, yaw=self._road.yaw + turned_deg)
+
+    def _spawn(
+        self, names: tuple[str, ...], pose: Pose, owner: ExitStack | None = None
+    ) -> carla.Actor:
+        """Spawn the first of some blueprints; it goes with its owner, by default the stage."""
+        world = self._session.world
+        library = world.get_blueprint_library()
+        fitting = [blueprint for name in names for blueprint in library.filter(name)]
+        if not fitting:
+            raise SimulatorError(f"the server has none of {', '.join(names)}")
+        try:
+            actor = world.spawn_actor(fitting[0], transform_of(pose))
+        except RuntimeError as err:
+            raise SimulatorError(
+                f"could not place {fitting[0].id} at ({pose.x:.1f}, {pose.y:.1f}): {err}"
+            ) from err
+        (owner or self._owned).callback(actor.destroy)
+        return actor
+
+
+def straight_road(road: carla.Map, length_m: float) -> Pose:
+    """Where a straight lane of this length begins that has one of the other direction beside it.
+
+    Raises:
+        MapError: the map has none.
+    """
+    for start in road.generate_waypoints(SEARCH_M):
+        beside = start.get_left_lane()
+        is_two_way = beside is not None and beside.lane_id * start.lane_id < 0
+        is_driven = is_two_way and beside.lane_type == carla.LaneType.Driving
+        if not start.is_junction and is_driven and _is_straight(start, length_m):
+            return pose_of(start.transform)
+    raise MapError(
+        f"'{road.name}' has no straight two-way road of {length_m:.0f} m; take the town 'track' of "
+        "the embedded server, or lower distances"
+    )
+
+
+def _is_straight(start: carla.Waypoint, length_m: float) -> bool:
+    pose, here, way_m = pose_of(start.transform), start, 0.0
+    while way_m < length_m:
+        onward = here.next(STEP_M)
+        if not onward or onward[0].is_junction:
+            return False
+        here, way_m = onward[0], way_m + STEP_M
+        at = pose_of(here.transform)
+        aside = to_heading(at.x - pose.x, at.y - pose.y, pose.yaw).right
+        if turn_degrees(at.yaw, pose.yaw) > BENT_DEG or abs(aside) > ASIDE_M:
+            return False
+    return True

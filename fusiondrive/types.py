@@ -246,6 +246,7 @@ class EpisodeContext:
     seed: int
     delta_s: float = 0.1
     extras: dict[str, object] = field(default_factory=dict)
+    speed_mps: float | None = None  # that the route is to be driven at; None: the policy's own
 
 
 Entered = TypeVar("Entered", bound="Closing")

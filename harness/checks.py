@@ -24,6 +24,7 @@ from harness.probe import DEFAULT_PORT, check_version, is_port_free
 from policies import LEADERBOARD, POLICIES, check_policy, make_policy
 from policies.base import Policy, close_policy
 from results.row import LETTERS
+from scenarios.hazards.kinds import HAZARDS, ROUTE, read_hazards
 from scenarios.route_files import is_random_town, read_route_xml
 from scenarios.route_weather import ROUTE_WEATHER
 from scenarios.route_xml import town_name
@@ -59,6 +60,7 @@ def check_run(config: RunConfig) -> ModelFacts:
     arms = arms_of(config)
     check_policy(config.policy)
     check_traffic(config.traffic)
+    read_hazards(config.hazards)
     check_names("collision mode", [config.collision_mode], COLLISION_MODES)
     check_towns(config)
     check_combination(config)
@@ -103,6 +105,7 @@ def check_towns(config: RunConfig) -> None:
         raise ConfigError(f"maps are for the embedded backend, not for {config.backend}")
     routes = _routes_of_file(config.route_file)
     check_route_weather(config, routes or ())
+    check_route_hazards(config, routes or ())
     for town in towns:
         if routes is not None and town not in {route.town for route in routes}:
             known = ", ".join(sorted({route.town for route in routes}))
@@ -135,6 +138,33 @@ def check_route_weather(config: RunConfig, routes: Sequence[RouteSpec]) -> None:
         f"{config.route_file}: no route in it gives a weather; use another weather than "
         f"'{ROUTE_WEATHER}': {', '.join(WEATHERS)}"
     )
+
+
+def check_route_hazards(config: RunConfig, routes: Sequence[RouteSpec]) -> None:
+    """Refuse the hazards `route` where no route file gives any that are served."""
+    if config.hazards != ROUTE or any(route.hazards for route in routes):
+        return
+    if config.route_file is None:
+        raise ConfigError(f"hazards '{ROUTE}' needs a route file that gives hazards")
+    raise ConfigError(
+        f"{config.route_file}: no route in it gives a hazard that is served; use other hazards "
+        f"than '{ROUTE}': {', '.join(HAZARDS)}"
+    )
+
+
+def with_route_hazards(config: RunConfig) -> RunConfig:
+    """The configuration with the route file's own hazards, where none were asked for.
+
+    Raises:
+        MapError: the file is missing or broken.
+    """
+    if config.route_file is None or "hazards" in config.model_fields_set:
+        return config
+    towns = {town_name(town) for town in config.town}
+    routes = read_route_xml(config.route_file)
+    if not any(route.hazards for route in routes if route.town in towns):
+        return config
+    return config.model_copy(update={"hazards": ROUTE})
 
 
 def with_route_weather(config: RunConfig) -> RunConfig:

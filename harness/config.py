@@ -15,6 +15,7 @@ from fusiondrive.errors import ConfigError
 from fusiondrive.paths import file_path
 from fusiondrive.yaml_files import read_yaml
 from harness.file_names import safe_name
+from scenarios.hazards.kinds import SPEED_RANGE_KMH
 from scenarios.weather import weather_name
 from scenarios.weather_files import is_weather_file
 from sensors.thermal_settings import thermal_text
@@ -35,6 +36,10 @@ MAX_NAME_BYTES = 200  # of a run's directory
 
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
+
+
+def _joined(value: object) -> object:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def _as_text(value: object) -> object:
@@ -175,6 +180,16 @@ class RunConfig(_Frozen):
         str, Flag("empty, regular, dense, or VEHICLES+WALKERS such as 20+30", group=SCENE)
     ] = "empty"
     collision_mode: Annotated[str, Flag("stop or continue", group=SCENE)] = "stop"
+    hazards: Annotated[
+        str,
+        BeforeValidator(_joined),
+        Flag("none, all, route (the route file's own), or NAME,NAME", group=SCENE),
+    ] = "none"
+    speed_kmh: Annotated[
+        int | None,
+        Field(ge=SPEED_RANGE_KMH[0], le=SPEED_RANGE_KMH[1]),
+        Flag("that the routes are to be driven at, by those who can choose", group=SCENE),
+    ] = None
     backend: Annotated[BackendName, Flag("what stands behind the client", group=SERVER)] = (
         "embedded"
     )
@@ -215,7 +230,8 @@ class RunConfig(_Frozen):
         weathers = "-".join(weather_name(name) for name in self.weather)
         parts = [self.route_set or towns, weathers, "-".join(self.arms or self.input)]
         policy = re.sub(r"[^\w.-]+", "-", self.policy)  # a plug-in's name may hold a path
-        name = "_".join([*parts, policy]).replace(":", "-")  # as in random:7
+        hazards = [] if self.hazards == "none" else ["hazards"]
+        name = "_".join([*parts, policy, *hazards]).replace(":", "-")  # as in random:7
         return Path("runs") / safe_name(self.suite or name, MAX_NAME_BYTES)
 
 

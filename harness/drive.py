@@ -26,11 +26,15 @@ from fusiondrive.types import (
 from harness.config import Timeouts
 from harness.criteria import Event
 from harness.ego import apply_control, lights_for, remove_ego, spawn_ego, start_pose
+from harness.hazard_watch import HazardWatch
 from harness.scoring import Judge, Score
 from harness.session import DELTA_S, Session
 from harness.town import LoadedTown
 from harness.world import WorldReader
 from scenarios import traffic_manager
+from scenarios.hazards.course import HazardCourse
+from scenarios.hazards.placement import PlacedHazard
+from scenarios.hazards.script import Stage
 from scenarios.oncoming import OncomingCar
 from scenarios.route_weather import RouteWeather
 from scenarios.spec import EpisodeSpec
@@ -62,6 +66,7 @@ class DriveSetup:
     tm_port: int
     clock: StageClock
     infrared_route: Route | None = None  # where the infrared image is taken, of the arms `:swapped`
+    hazards: tuple[PlacedHazard, ...] | None = None  # None: there are to be none
 
 
 class Drive(Closing):
@@ -119,6 +124,7 @@ class Drive(Closing):
         Raises:
             SimulatorError: the simulator died or did not answer, or an image did not come.
         """
+        self._play()
         self._apply(control)
         self._observe()
         self.steps += 1
@@ -136,7 +142,8 @@ class Drive(Closing):
 
     def score(self) -> Score:
         """The episode's numbers so far."""
-        return self.judge.score()
+        score = self.judge.score()
+        return score if self.watch is None else replace(score, hazards=self.watch.records)
 
     def context(self) -> EpisodeContext:
         """What a policy may prepare for, with the map and the server's address as extras."""
@@ -146,7 +153,11 @@ class Drive(Closing):
             "host": session.address.host,
             "port": session.address.port,
         }
-        return EpisodeContext(self.spec.town, self.route, self.spec.seed, DELTA_S, extras)
+        speed_kmh = self.spec.speed_kmh
+        speed_mps = None if speed_kmh is None else speed_kmh / 3.6
+        return EpisodeContext(
+            self.spec.town, self.route, self.spec.seed, DELTA_S, extras, speed_mps
+        )
 
     def use_autopilot(self) -> None:
         """Let the Traffic Manager drive the ego along the route; `step` leaves it alone.
@@ -175,6 +186,20 @@ class Drive(Closing):
                 self._owned.close()
             except RuntimeError:
                 return  # the server is gone, and everything with it
+
+    def _play(self) -> None:
+        """Let the hazards do what they do in the next tick."""
+        if self._course is None:
+            return
+        limit_s = self.setup.timeouts.first_tick_s
+        try:
+            with (
+                self.setup.clock.stage("hazards"),
+                self.setup.session.watched("play the hazards", limit_s),
+            ):
+                self._course.advance(self.state)
+        except RuntimeError as err:
+            raise SimulatorError(f"could not play the hazards: {err}") from err
 
     def _apply(self, control: Control) -> None:
         """Send the ego's control and the walkers' for the next tick."""
@@ -205,6 +230,8 @@ class Drive(Closing):
             self.state = replace(seen, progress=self.progress)
         with clock.stage("judge"):
             self.last_events = tuple(self.judge.update(self.state, self.progress))
+            if self.watch is not None:
+                self.watch.observe(self.state, self._weather.extinction_per_m)
         with clock.stage("views"):
             self.views = self.setup.pipeline.make(rig_frame, self.state, atmosphere)
         self.start_time_s = min(self.start_time_s, self.state.time_s)
@@ -245,7 +272,20 @@ class Drive(Closing):
             session.owns_manager(setup.tm_port)
         start, is_night = start_pose(setup.route), self._weather.is_night
         self.placed = self.traffic.spawn(vehicles, walkers, start, is_night=is_night)
+        self._set_hazards()
         self._mount()
+
+    def _set_hazards(self) -> None:
+        """Make the course of hazards ready; its actors appear as the ego comes near."""
+        setup, session = self.setup, self.setup.session
+        self._course: HazardCourse | None = None
+        self.watch: HazardWatch | None = None
+        if setup.hazards is None:
+            return
+        stage = Stage(session.client, session.world, is_night=self._weather.is_night)
+        self._course = HazardCourse(setup.route, setup.hazards, stage)
+        self._owned.callback(self._course.close)
+        self.watch = HazardWatch(self._course, setup.camera, DELTA_S)
 
     def _mount(self) -> None:
         """Attach the cameras and sensors, and whatever else reads the world."""

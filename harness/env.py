@@ -207,6 +207,8 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
             traffic=config.traffic,
             collision_mode=config.collision_mode,
             arm=arm.name,
+            hazards=config.hazards,
+            speed_kmh=config.speed_kmh,
         )
 
 

@@ -15,6 +15,7 @@ from harness.config import Timeouts
 from harness.reward import RewardConfig
 from harness.server import ServerSpec
 from harness.settings import checked
+from scenarios.hazards.kinds import check_speed, read_hazards
 from scenarios.route_files import is_random_town, read_route_xml
 from scenarios.route_xml import town_name
 from scenarios.spec import COLLISION_MODES, EpisodeSpec, check_traffic
@@ -44,6 +45,8 @@ class EnvConfig:
     thermal: str = "fog_ratio=0.5"  # see `sensors.thermal_settings`
     traffic: str = "empty"
     collision_mode: str = "stop"
+    hazards: str = "none"
+    speed_kmh: int | None = None
     route_file: Path | None = None
     camera: CameraSpec = field(default_factory=CameraSpec)
     sensors: tuple[SensorSpec, ...] = ()  # further ones, for `Observation.readings`
@@ -60,6 +63,8 @@ class EnvConfig:
         self.drives()
         check_names("collision mode", [self.collision_mode], COLLISION_MODES)
         check_traffic(self.traffic)
+        read_hazards(self.hazards)
+        check_speed(self.speed_kmh)
 
     def drives(self) -> Arm:
         """The arm that makes the policy's image.
@@ -97,7 +102,10 @@ def make_config(config: EnvConfig | Mapping[str, Any] | None, changes: dict[str,
 
 
 # Settings that `reset(options=...)` may change for one episode, beside `spec` and `route`.
-EPISODE_SETTINGS = ("town", "weather", "input", "fuser", "arm", "traffic", "collision_mode")
+EPISODE_SETTINGS = (
+    *("town", "weather", "input", "fuser", "arm", "traffic", "collision_mode"),
+    *("hazards", "speed_kmh"),
+)
 
 
 class Chosen(NamedTuple):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fusiondrive.provenance import text_hash
 from fusiondrive.types import Route
 from harness.config import RunConfig
+from scenarios.hazards.kinds import ROUTE
+from scenarios.hazards.route_file import hazards_digest
 from scenarios.route_files import describe_unserved
 from scenarios.route_weather import ROUTE_WEATHER, course_of
 from scenarios.spec import RouteSpec
@@ -28,6 +30,7 @@ class RouteFacts:
     has_weather: bool = False  # in its file
     range_m: float | None = None  # optical range in weather `route`
     unserved: tuple[tuple[str, int], ...] = ()
+    hazards_digest: str = ""  # of those that its file gives
     notes: tuple[str, ...] = ()
 
     @property
@@ -59,6 +62,7 @@ def route_facts(spec: RouteSpec, route: Route) -> RouteFacts:
         range_m=course_of(ROUTE_WEATHER, spec.weather).range_m,
         has_weather=spec.weather is not None,
         unserved=spec.unserved,
+        hazards_digest=hazards_digest(spec.hazards),
         notes=route.notes,
     )
 
@@ -89,7 +93,21 @@ def about_routes(routes: Sequence[RouteFacts], config: RunConfig) -> list[str]:
     lines += [f"route '{route.route_id}': {'; '.join(route.notes)}" for route in odd[:NOTES_SHOWN]]
     if len(odd) > NOTES_SHOWN:
         lines.append(f"{len(odd) - NOTES_SHOWN} more such routes; rows have it as route_notes")
-    return _about_weather(routes, config) + [f"warning: {line}" for line in lines]
+    about = _about_weather(routes, config) + _about_hazards(routes, config)
+    return about + [f"warning: {line}" for line in lines]
+
+
+def _about_hazards(routes: Sequence[RouteFacts], config: RunConfig) -> list[str]:
+    own = sum(bool(route.hazards_digest) for route in routes)
+    which = f"{config.route_file}: {own} of {len(routes)} routes give hazards"
+    if own and config.hazards == ROUTE:
+        return [f"{which}; they are driven"]
+    if own:
+        return [
+            f"warning: {which}, which are not driven, since --hazards {config.hazards} was asked "
+            f"for; --hazards {ROUTE} drives them"
+        ]
+    return []
 
 
 def _about_weather(routes: Sequence[RouteFacts], config: RunConfig) -> list[str]:

@@ -13,7 +13,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from fusiondrive.cli import Parser, add_flags, exit_code, given_values
 from fusiondrive.paths import user_path
-from harness.checks import check_run, with_route_weather
+from harness.checks import check_run, with_route_hazards, with_route_weather
 from harness.config import RunConfig, load_config
 from harness.runner import Runner
 from results.store import RowStore
@@ -46,13 +46,13 @@ def evaluate(config: RunConfig) -> None:
         ConfigError: something cannot be run as asked.
         SimulatorError: no simulator came up.
     """
-    config = with_route_weather(config)
+    config = with_route_hazards(with_route_weather(config))
     models = check_run(config)
     with RowStore(config.directory) as store:
         with Runner(config, models, store) as runner, logging_redirect_tqdm():
             runner.run()
         rows = store.rows()
-        tables = make_tables(rows, config.suite)
+        tables = make_tables(rows, config.suite, store.hazards())
         write_tables(rows, config.directory, tables)
     show(tables)
     print(f"rows, tables and records: {config.directory}", file=sys.stderr)

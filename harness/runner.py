@@ -28,10 +28,13 @@ from harness.route_facts import RouteFacts, about_routes, digest_of, range_in
 from harness.rows import driven_row, error_row
 from harness.scoring import NOTHING_DRIVEN, Outcome
 from harness.slot import Assignment, Slot
+from results.hazards import HazardRow
 from results.identity import Identity
 from results.row import EpisodeRow
 from results.store import RowStore
 from scenarios.generate import FRESH_SEED
+from scenarios.hazards.kinds import ROUTE, design_speed_mps, read_hazards
+from scenarios.hazards.placement import check_length
 from scenarios.route_files import is_random_town
 from scenarios.route_xml import town_name
 from scenarios.spec import EpisodeSpec, next_route
@@ -120,6 +123,9 @@ class Runner(Closing):
         """The episodes of one town, in order."""
         config = self._config
         routes = choose_routes(facts.routes, config)
+        hazards = read_hazards(config.hazards)
+        for route in routes if hazards not in ("", ROUTE) else ():
+            check_length(route.route_id, route.length_m, design_speed_mps(config.speed_kmh))
         specs = expand(
             Factors(
                 routes={facts.town: [route.route_id for route in routes]},
@@ -129,6 +135,8 @@ class Runner(Closing):
                 policy=config.policy,
                 traffic=config.traffic,
                 collision_mode=config.collision_mode,
+                hazards=hazards,
+                speed_kmh=config.speed_kmh,
             )
         )
         by_id = {route.route_id: route for route in routes}
@@ -165,6 +173,9 @@ class Runner(Closing):
             collision_mode=spec.collision_mode,
             seed=spec.seed,
             infrared_route=_infrared_route(spec, facts),
+            hazards=spec.hazards,
+            hazards_digest=route.hazards_digest if spec.hazards == ROUTE else "",
+            speed_kmh=spec.speed_kmh,
         )
         return PlannedEpisode(spec, identity, identity.digest(), route, arm.label)
 
@@ -188,7 +199,8 @@ class Runner(Closing):
             answer = _blamed(assignment, answer, slot)
             self._keep_trace(assignment.task.name, answer)
             row = self._row(by_name[assignment.task.name], assignment, answer, slot)
-            self._store.append(row)
+            hazards = answer.score.hazards or () if isinstance(answer, Driven) else ()
+            self._store.append_driven(row, [HazardRow(row.identity, record) for record in hazards])
             spec = assignment.task.spec
             progress.finish(f"{spec.route_id} {spec.arm}: {row.outcome}")
 

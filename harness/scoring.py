@@ -11,6 +11,7 @@ from fusiondrive.types import ActorKind, Pose, Progress, Route, WorldState
 from harness.criteria import CriterionSetup, Event, EventKind, Step, make_criteria
 from harness.criteria.base import LaneQuery
 from harness.criteria.lane import LaneCriterion
+from results.hazards import HazardRecord
 from scenarios.tracker import RouteTracker
 
 
@@ -63,6 +64,7 @@ class Score:
     counts: dict[EventKind, int] = field(default_factory=lambda: dict.fromkeys(EventKind, 0))
     lane_crossings: int = 0
     outside_m: float = 0.0
+    hazards: tuple[HazardRecord, ...] | None = None  # None where there were to be none
 
     @property
     def lane_infractions(self) -> int:

@@ -16,6 +16,10 @@ from harness.env_config import EnvConfig
 from harness.server import RunningServer, find_free_port
 from harness.session import Address, Session
 from harness.town import LoadedTown
+from scenarios.hazards.kinds import ROUTE, design_speed_mps, hazard_names
+from scenarios.hazards.placement import PlacedHazard, place_hazards
+from scenarios.hazards.roadside import MapRoadside
+from scenarios.hazards.route_file import place_file_hazards
 from scenarios.route_weather import ROUTE_WEATHER, course_of
 from scenarios.spec import EpisodeSpec, RouteSpec, next_route
 from sensors.arms import Maker, make_image_maker
@@ -108,11 +112,12 @@ class Simulation(Closing):
         self._tell_of_weather(spec, picked)
         if self._tm_port is None:
             self._tm_port = find_free_port(1)
+        route = town.route(picked)
         setup = DriveSetup(
             session=self.session,
             town=town,
             spec=spec,
-            route=town.route(picked),
+            route=route,
             weather=course_of(spec.weather, picked.weather),
             pipeline=self._pipeline(spec),
             camera=self.config.camera,
@@ -121,6 +126,7 @@ class Simulation(Closing):
             tm_port=self._tm_port,
             clock=self.clock,
             infrared_route=self._infrared_route(town, spec),
+            hazards=_hazards(spec, picked, route, town),
         )
         self.drive = _set_up(setup)
         return self.drive
@@ -188,3 +194,15 @@ def _set_up(setup: DriveSetup) -> Drive:
             logger.warning("%s; it is begun again", err)
             setup.pipeline.reset(setup.spec.seed)
     return Drive(setup)
+
+
+def _hazards(
+    spec: EpisodeSpec, picked: RouteSpec, route: Route, town: LoadedTown
+) -> tuple[PlacedHazard, ...] | None:
+    """Where an episode's hazards wait; None where it asks for none."""
+    if not spec.hazards:
+        return None
+    roadside, speed_mps = MapRoadside(town.map), design_speed_mps(spec.speed_kmh)
+    if spec.hazards == ROUTE:
+        return place_file_hazards(route, roadside, picked.hazards, spec.seed)
+    return place_hazards(route, roadside, hazard_names(spec.hazards), spec.seed, speed_mps)

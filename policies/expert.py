@@ -46,7 +46,7 @@ class ExpertPolicy(Policy):
     uses_image = False
 
     def __init__(self, config: ExpertConfig | None = None) -> None:
-        self.config = config or ExpertConfig()
+        self.config = self._own_config = config or ExpertConfig()
         self.hazard: Hazard | None = None  # what the last step slowed down for
         self.wanted_mps = 0.0  # the speed that the last step was after
         self.free_mps = 0.0  # the same if there were no traffic lights
@@ -54,6 +54,10 @@ class ExpertPolicy(Policy):
 
     def reset(self, context: EpisodeContext) -> None:
         """Take over the route."""
+        config = self._own_config
+        if context.speed_mps is not None:
+            config = replace(config, cruise_mps=context.speed_mps)
+        self.config = config
         self._route = context.route
         self._speeds = speed_profile(context.route, self.config)
         self._delta_s = context.delta_s

@@ -11,6 +11,7 @@ from typing import Annotated
 from fusiondrive.cli import Flag, exit_code, parse
 from fusiondrive.errors import ConfigError
 from results.frame import load_frame, to_rows
+from results.hazards import hazards_beside, unique_hazards
 from results.reading import unique
 from results.row import EpisodeRow
 from results.table import make_tables, write_tables
@@ -35,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _tables(options: Options) -> int:
     rows = gather(options.runs)
-    tables = make_tables(rows, options.suite)
+    hazards = [item for path in options.runs for item in hazards_beside(path)]
+    tables = make_tables(rows, options.suite, unique_hazards(hazards))
     if options.out is not None:
         write_tables(rows, options.out, tables)
     show(tables)

@@ -26,7 +26,19 @@ class Setting(NamedTuple):
     policy: str
     policy_weights: str
     collision_mode: str
+    hazards: str
+    speed_kmh: int | None
     package_version: str
+
+    @property
+    def scene(self) -> str:
+        """Who is on the road beside the ego, and the speed that was asked for."""
+        names = self.hazards.split(",") if self.hazards else []
+        hazards = f"hazards of {len(names)} kinds" if len(names) > 2 else " and ".join(names)
+        if names == ["route"]:
+            hazards = "the file's hazards"
+        speed = "" if self.speed_kmh is None else f"{self.speed_kmh} km/h"
+        return ", ".join(part for part in (self.traffic, hazards, speed) if part)
 
 
 class InputSetting(NamedTuple):
@@ -169,7 +181,7 @@ def cluster_of(row: EpisodeRow) -> tuple[str, str]:
 
 def is_alone(row: EpisodeRow) -> bool:
     """Whether nothing but the ego moves, so that another seed gives the same drive."""
-    return row.traffic in ("empty", "0+0")
+    return row.traffic in ("empty", "0+0") and not row.hazards
 
 
 def has_succeeded(row: EpisodeRow) -> bool:

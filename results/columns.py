@@ -77,6 +77,13 @@ def counted(kind: str) -> Callable[[Any], int]:
     return lambda score: int(score.counts[kind])
 
 
+def counted_hazards(claim: str) -> Callable[[Any], int | None]:
+    """Takes the number of hazards of which a claim holds from a score; None where none were."""
+    return lambda score: (
+        None if score.hazards is None else sum(getattr(item, claim) for item in score.hazards)
+    )
+
+
 def metrics_of(row: type) -> tuple[Metric, ...]:
     """The declared columns of a row, in order."""
     declared = [item for item in fields(row) if _KEY in item.metadata]

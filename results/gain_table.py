@@ -105,7 +105,7 @@ def _compared(item: Comparison, names: Mapping[InputSetting, str]) -> tuple[str,
     return (
         item.setting.town,
         item.setting.weather,
-        item.setting.traffic,
+        item.setting.scene,
         f"{item.setting.policy} ({item.setting.policy_weights})",
         item.kind,
         CLEAR if item.kind == CEILING else names[item.arm],

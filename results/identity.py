@@ -30,6 +30,8 @@ OUTCOME_FIELDS: frozenset[str] = frozenset(
         "seed",
         "traffic",
         "collision_mode",
+        "hazards",
+        "speed_kmh",
     }
 )
 RUNTIME_FIELDS: frozenset[str] = frozenset(
@@ -54,6 +56,7 @@ RUNTIME_FIELDS: frozenset[str] = frozenset(
 
 ADDED_FIELDS: frozenset[str] = frozenset(
     {"weather_digest", "infrared_route", "thermal", "thermal_look"}
+    | {"hazards", "hazards_digest", "speed_kmh"}
 )
 
 
@@ -82,6 +85,9 @@ class Identity:
     infrared_route: str = ""  # id and digest of the route whose infrared image `:swapped` takes
     thermal: str = ""  # settings of the thermal camera, where the input uses it
     thermal_look: int | None = None  # version of its pictures, likewise
+    hazards: str = ""  # the names of those that were to be met, or `route`: the file's
+    hazards_digest: str = ""  # of the file's
+    speed_kmh: int | None = None  # that the route asks for
 
     def digest(self) -> str:
         """SHA-256 over the sorted fields, first 16 hex digits.

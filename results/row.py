@@ -9,7 +9,7 @@ from typing import Any
 from fusiondrive.arms import arm_name
 from fusiondrive.provenance import UNKNOWN
 from fusiondrive.types import ActorKind
-from results.columns import Aggregate, Over, counted, metric
+from results.columns import Aggregate, Over, counted, counted_hazards, metric
 
 OUTCOMES: tuple[str, ...] = (
     "success",
@@ -26,6 +26,7 @@ LETTERS = {
     "identity": "h",
     "route_id": "r",
     "route_digest": "h",
+    "hazards_digest": "h",
     "fuser_weights": "h",
     "policy_weights": "h",
     "commit": "g",  # as git's own `describe` does
@@ -136,6 +137,15 @@ class EpisodeRow:
     infrared_route: str = ""  # id and digest of the route whose infrared image was swapped in
     thermal: str = ""  # settings of the thermal camera, where the input uses it
     thermal_look: int | None = None  # version of its pictures; thermal rows of old have none
+    hazards: str = ""  # the names of those that were to be met, or `route`: the file's
+    hazards_digest: str = ""  # of the file's
+    speed_kmh: int | None = None  # that the route asks for; None: the policy's own
+    hazards_met: int | None = metric("hazards that acted", counted_hazards("is_met"))
+    hazards_hit: int | None = metric(
+        "hazards with which the car collided",
+        counted_hazards("was_hit"),
+        Aggregate("hazards_hit_per_route", Over.ROUTES, rank=3),
+    )
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:
@@ -193,5 +203,5 @@ def unlettered(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _has_letter(name: str, value: object) -> bool:
-    bare = ("", UNKNOWN) if name == "commit" else (NO_WEIGHTS,)
+    bare = ("", UNKNOWN) if name in ("commit", "hazards_digest") else (NO_WEIGHTS,)
     return name in LETTERS and value not in bare

@@ -9,12 +9,15 @@ import errno
 import json
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Generic
 
 from fusiondrive.errors import ConfigError, OutputError
 from fusiondrive.files import output, sync
 from fusiondrive.types import Closing
+from results.hazards import HAZARDS_PARQUET, HazardRow, append_hazards, hazards_beside, of_episodes
+from results.hazards import write_parquet as write_hazards
 from results.reading import FILE_NAME, PARQUET_NAME, Row, read_rows_of, unique
 from results.row import EpisodeRow
 
@@ -129,3 +132,26 @@ class RowStore(Store[EpisodeRow]):
     def __init__(self, directory: Path | str) -> None:
         """Open or create them, as `Store` does."""
         super().__init__(EpisodeRow, directory)
+
+    def append_driven(self, row: EpisodeRow, hazards: Sequence[HazardRow]) -> None:
+        """Add an episode's row, and before it what the episode met, in a file of its own.
+
+        Raises:
+            OutputError: the row is not there, and no part of it either.
+        """
+        append_hazards(self.path.parent, hazards)
+        self.append(row)
+
+    def hazards(self) -> list[HazardRow]:
+        """What the driven episodes met."""
+        return of_episodes(hazards_beside(self.path.parent), self.done())
+
+    def _copy(self) -> None:
+        super()._copy()
+        path, hazards = self.path.with_name(HAZARDS_PARQUET), self.hazards()
+        try:
+            if hazards:
+                write_hazards(hazards, path)
+        except (OSError, OutputError) as err:
+            logger.warning("the hazards are written, their copy is not: %s", err)
+            path.unlink(missing_ok=True)

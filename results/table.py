@@ -17,6 +17,8 @@ from results.cells import Cell, Rate, labels_of, make_cells
 from results.columns import aggregates_of
 from results.gain_table import gain_tables, gains_csv
 from results.grid import Table
+from results.hazard_table import hazard_table
+from results.hazards import HazardRow
 from results.row import EpisodeRow, lettered
 
 THERMAL_NOTE = (
@@ -48,7 +50,7 @@ def result_table(rows: Sequence[EpisodeRow]) -> Table:
         (
             cell.setting.town,
             cell.setting.weather,
-            cell.setting.traffic,
+            cell.setting.scene,
             f"{cell.setting.policy} ({cell.setting.policy_weights})",
             names[cell.input_setting],
             _count(cell),
@@ -131,9 +133,14 @@ def write_tables(rows: Sequence[EpisodeRow], directory: Path, tables: Sequence[T
             draft.write_text(text, encoding="utf-8-sig" if is_excel else "utf-8")
 
 
-def make_tables(rows: Sequence[EpisodeRow], suite: str | None = None) -> list[Table]:
+def make_tables(
+    rows: Sequence[EpisodeRow], suite: str | None = None, hazards: Sequence[HazardRow] = ()
+) -> list[Table]:
     """The tables of a run, in the order in which they are printed."""
     tables = [result_table(rows), *gain_tables(rows)]
+    met = hazard_table(rows, hazards)
+    if met is not None:
+        tables.append(met)
     if suite == "appendix_b":
         tables.append(appendix_b_table(rows))
     return tables

@@ -32,6 +32,14 @@ def pavement_paths(carla_map: carla.Map) -> list[NDArray[np.float64]]:
     return paths
 
 
+def pavement_beside(carla_map: carla.Map, lane: carla.Waypoint) -> Point | None:
+    """Middle of the pavement to the right of a lane's carriageway; None where there is none."""
+    point = _pavement_point(lane)
+    if point is None or _clearance_m(carla_map, point) < MIN_CLEARANCE_M:
+        return None
+    return point
+
+
 def _connected(points: list[Point | None], carla_map: carla.Map) -> list[list[Point]]:
     """Split a path where there is no pavement, or where another road runs over it."""
     parts: list[list[Point]] = [[]]

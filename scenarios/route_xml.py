@@ -13,6 +13,7 @@ from defusedxml.ElementTree import fromstring
 
 from fusiondrive.errors import MapError
 from fusiondrive.types import Pose
+from scenarios.hazards.route_file import read_file_hazards
 from scenarios.route_weather import read_weather
 from scenarios.spec import RouteSpec
 from scenarios.text_files import read_text
@@ -73,13 +74,14 @@ def read_route(element: Element, path: Path) -> RouteSpec:
     )
     unserved = Counter(_foreign(element, nodes))
     weather = read_weather(element, where, unserved)
-    return RouteSpec(route_id, town_name(town), keypoints, weather, tuple(sorted(unserved.items())))
+    hazards = read_file_hazards(element, unserved)
+    return RouteSpec(
+        route_id, town_name(town), keypoints, weather, tuple(sorted(unserved.items())), hazards
+    )
 
 
 def _foreign(route: Element, nodes: list[Element]) -> Iterable[str]:
     """Kinds of the parts of a route that are not served, one entry for each occurrence."""
-    for scenario in route.findall("scenarios/scenario"):
-        yield f"scenario {scenario.get('type', 'without type')}"
     for element in (route, *nodes):
         for attribute in element.attrib:
             if attribute not in _KNOWN_ATTRIBUTES[element.tag]:

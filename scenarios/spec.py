@@ -10,6 +10,8 @@ from typing import Protocol, TypeVar
 from fusiondrive.arms import arm_name
 from fusiondrive.errors import ConfigError, unknown_name
 from fusiondrive.types import Pose
+from scenarios.hazards.kinds import check_speed, read_hazards
+from scenarios.hazards.route_file import FileHazard
 from scenarios.route_weather import RouteWeather
 
 TRAFFICS: tuple[str, ...] = ("empty", "regular", "dense")
@@ -26,6 +28,7 @@ class RouteSpec:
     keypoints: tuple[Pose, ...]
     weather: RouteWeather | None = None  # the file's own
     unserved: tuple[tuple[str, int], ...] = ()  # what else the file has, by kind with counts
+    hazards: tuple[FileHazard, ...] = ()  # the file's own
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,12 @@ class EpisodeSpec:
     traffic: str = "empty"
     collision_mode: str = "stop"
     arm: str = field(default="", compare=False)  # a name for the input; empty: as `arm_name` says
+    hazards: str = ""  # as `scenarios.hazards.kinds.read_hazards` gives them
+    speed_kmh: int | None = None  # of the route's design; None: the policy's own
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "hazards", read_hazards(self.hazards))
+        check_speed(self.speed_kmh)
         check_traffic(self.traffic)
         if self.collision_mode not in COLLISION_MODES:
             raise unknown_name("collision mode", self.collision_mode, COLLISION_MODES)

@@ -68,6 +68,8 @@ class Factors:
     policy: str
     traffic: str = "empty"
     collision_mode: str = "stop"
+    hazards: str = ""
+    speed_kmh: int | None = None
 
 
 def expand(factors: Factors) -> tuple[EpisodeSpec, ...]:
@@ -95,6 +97,8 @@ def expand(factors: Factors) -> tuple[EpisodeSpec, ...]:
             traffic=factors.traffic,
             collision_mode=factors.collision_mode,
             arm="" if arm.weather in factors.weathers else arm.name,
+            hazards=factors.hazards,
+            speed_kmh=factors.speed_kmh,
         )
         for town, route_ids in factors.routes.items()
         for weather in factors.weathers

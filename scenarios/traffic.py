@@ -134,7 +134,7 @@ class Traffic:
         manager = traffic_manager.begin(self._client, self._tm_port, self._seed)
         manager.set_hybrid_physics_mode(False)
         manager.set_global_distance_to_leading_vehicle(2.5)
-        blueprints = _car_blueprints(self._world)
+        blueprints = car_blueprints(self._world)
         lights = _lights(is_night=is_night)
         batch = []
         for place in _free_places(self._world, avoid, rng)[:count]:
@@ -212,7 +212,7 @@ def _is_off(walk: _Walk, x: float, y: float) -> bool:
     return bool(unit @ walk.heading < 0.9)
 
 
-def _car_blueprints(world: carla.World) -> list[carla.ActorBlueprint]:
+def car_blueprints(world: carla.World) -> list[carla.ActorBlueprint]:
     """Blueprints of four-wheeled cars by id; trucks and buses are left out, as they jam towns."""
     library = sorted(world.get_blueprint_library().filter("vehicle.*"), key=lambda b: b.id)
     wheeled = [b for b in library if int(b.get_attribute("number_of_wheels")) == 4]

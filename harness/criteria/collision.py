@@ -7,11 +7,21 @@ from typing import NamedTuple
 
 from fusiondrive.types import ActorKind, CollisionEvent
 from harness.criteria.base import Event, EventKind, Step
+from scenarios.hazards.kinds import BICYCLES
 
 MIN_IMPULSE_NS = 400.0
 MIN_EGO_SPEED_MPS = 0.1
 SAME_ACTOR_S = 5.0
 SAME_PLACE_M = 5.0
+
+
+def is_valid(contact: CollisionEvent) -> bool:
+    """Whether a contact of a moving ego is a collision: a hard one, or any with a person.
+
+    A cyclist is a person, though CARLA calls it a vehicle; at its weight hardly any blow is hard.
+    """
+    is_person = contact.kind is ActorKind.PEDESTRIAN or contact.other_type in BICYCLES
+    return is_person or contact.impulse > MIN_IMPULSE_NS
 
 
 class _Hit(NamedTuple):
@@ -41,8 +51,7 @@ class CollisionCriterion:
             return []
         events = []
         for contact in step.state.collisions:
-            is_valid = contact.impulse > MIN_IMPULSE_NS or contact.kind is ActorKind.PEDESTRIAN
-            if not is_valid:
+            if not is_valid(contact):
                 continue
             if not self._is_same(contact, step.state.time_s):
                 events.append(

@@ -22,6 +22,7 @@ from policies.training.dataset import save_episode
 from policies.training.drivers import Driver, NoisyExpert, SharedWheel
 from policies.training.noise import SteeringNoise
 from policies.training.views import EpisodeRecorder, side_cameras
+from scenarios.hazards.kinds import ROUTE, check_speed, read_hazards
 from scenarios.route_xml import town_name
 from scenarios.spec import EpisodeSpec
 from sensors.decode import bgra_pixels, decode_rgb
@@ -83,10 +84,19 @@ class CollectConfig:
         str,
         Flag("camera pose and rows of the image that the network is fed", choices=tuple(FRAMINGS)),
     ] = "coiltraine"
+    hazards: Annotated[
+        str, Flag("that the expert meets: none, all, or NAME,NAME", read=read_hazards)
+    ] = ""
+    speed_kmh: Annotated[
+        int | None, Flag("that the expert drives at where the road allows it; default 35")
+    ] = None
 
     def __post_init__(self) -> None:
         """Check the settings."""
         check_values(self)
+        check_speed(self.speed_kmh)
+        if self.hazards == ROUTE:
+            raise ConfigError("hazards 'route': the routes are drawn here, no file gives any")
         if self.frames < 1:
             raise ConfigError("nothing to record: --frames or --hours have to be more than 0")
 
@@ -165,6 +175,8 @@ def draw_spec(config: CollectConfig, key: int) -> EpisodeSpec:
         policy="expert",
         seed=int(rng.integers(2**31)),
         traffic=str(traffic),
+        hazards=config.hazards,
+        speed_kmh=config.speed_kmh,
     )
 
 

@@ -27,6 +27,7 @@ from harness.criteria.lane import CarlaLaneQuery, LaneCriterion
 from harness.criteria.lights import RedLightCriterion
 from harness.criteria.route import RouteCriterion
 from harness.scoring import Outcome, Score, judge_trace
+from scenarios.hazards.kinds import BICYCLES
 from scenarios.tracker import RouteTracker
 
 
@@ -84,6 +85,11 @@ def test_impulse_must_exceed_400_unless_a_pedestrian_is_hit() -> None:
     assert count_collisions((0.0, hit(impulse=400.0))) == 0
     assert count_collisions((0.0, hit(impulse=401.0))) == 1
     assert count_collisions((0.0, hit(impulse=1.0, kind=ActorKind.PEDESTRIAN))) == 1
+
+
+def test_a_cyclist_is_a_person_though_its_bicycle_is_a_vehicle() -> None:
+    assert count_collisions((0.0, replace(hit(impulse=90.0), other_type=BICYCLES[0]))) == 1
+    assert count_collisions((0.0, replace(hit(impulse=90.0), other_type="vehicle.vespa"))) == 0
 
 
 def test_a_standing_ego_does_not_collide() -> None:

@@ -17,6 +17,7 @@ from harness.rows import driven_row
 from harness.scoring import NOTHING_DRIVEN, Outcome, Score
 from results.columns import Aggregate, Over, counted, measured, metric, metrics_of
 from results.frame import write_parquet
+from results.hazards import HazardRecord
 from results.row import EpisodeRow
 from results.table import cells_csv, make_tables
 from tests.results.test_store import IDENTITY
@@ -84,8 +85,16 @@ def test_each_column_takes_its_number_from_the_score() -> None:
     assert (found["completion"], found["distance_m"], found["reached_2m"]) == (1.0, 500.0, False)
 
 
-def test_nothing_driven_is_zero_in_every_column() -> None:
-    assert set(measured(EpisodeRow, NOTHING_DRIVEN).values()) == {0}
+def test_nothing_driven_is_zero_in_every_column_but_those_of_hazards() -> None:
+    found = measured(EpisodeRow, NOTHING_DRIVEN)
+    assert (found.pop("hazards_met"), found.pop("hazards_hit")) == (None, None)
+    assert set(found.values()) == {0}
+
+
+def test_hazards_are_counted_where_there_were_to_be_some() -> None:
+    met, hit = HazardRecord(0, "a", 9.0, True), HazardRecord(1, "b", 99.0, True, was_hit=True)
+    found = measured(EpisodeRow, replace(SCORE, hazards=(met, hit, HazardRecord(2, "c", 180.0))))
+    assert (found["hazards_met"], found["hazards_hit"]) == (2, 1)
 
 
 def test_old_columns_stand_where_they_stood() -> None:
@@ -101,7 +110,7 @@ def test_old_columns_stand_where_they_stood() -> None:
     assert header[header.index("lane_per_route") :] == [
         *("lane_per_route", "lane_per_km", "off_road_per_km", "wrong_way_per_km"),
         *("crossings_per_km", "outside_m_per_km", "red_lights_per_route", "driving_score"),
-        *("completion", "km", "outcomes"),
+        *("completion", "hazards_hit_per_route", "km", "outcomes"),
     ]
 
 

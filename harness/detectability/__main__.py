@@ -27,14 +27,14 @@ from harness.detectability.stage import TARGETS, Frames, Stage
 from harness.env_config import EnvConfig
 from harness.server import ServerSpec
 from harness.simulation import Simulation
+from harness.track.detection import CAMERA
 from scenarios.weather import preset, weather_name
 from sensors.config import ThermalConfig
 from sensors.thermal_settings import read_thermal, thermal_text
 
 CAMERAS: dict[str, CameraSpec] = {
     "driving": CameraSpec(),
-    # As emergency braking has it: narrow, behind the windscreen, straight on.
-    "braking": CameraSpec(640, 480, 50.0, x=1.0, z=1.45, pitch_deg=0.0),
+    "braking": CAMERA,  # that of the track tests
 }
 WEATHERS = (
     *("clear", "fog:200", "fog:100", "fog:60", "fog:40", "fog:25"),

@@ -11,13 +11,13 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiondrive.carla_types import pose_of, transform_of
-from fusiondrive.errors import MapError, SimulatorError
-from fusiondrive.geometry import to_heading, turn_degrees
+from fusiondrive.carla_types import transform_of
+from fusiondrive.errors import SimulatorError
 from fusiondrive.types import CameraSpec, Closing, Pose
 from harness.ego import BLUEPRINTS, LIFT_M, lights_for
 from harness.session import Session
 from harness.town import LoadedTown
+from harness.track.road import longest_straight
 from harness.world import WorldReader
 from scenarios.oncoming import BLUEPRINTS as ONCOMING_CARS
 from scenarios.street_lamps import DarkStreets
@@ -32,9 +32,8 @@ F32 = NDArray[np.float32]
 FRAMES = 6  # even: two halves are compared
 SETTLE_TICKS = 12
 ONCOMING_M = 25.0  # from the camera to the oncoming car of `night:glare`
-SEARCH_M = 20.0  # between the places where a straight road may begin
-STEP_M = 5.0
-BENT_DEG, ASIDE_M = 1.0, 0.3
+BEHIND_M = 10.0  # of straight road behind the car
+WALKER_LIFT_M = 1.0
 NOISE_SEED = 0
 LOW_BEAM = carla.VehicleLightState(
     carla.VehicleLightState.Position | carla.VehicleLightState.LowBeam
@@ -101,8 +100,8 @@ class Stage(Closing):
         try:
             world = session.world
             world.set_weather(carla_weather(weather))
-            self._road = straight_road(session.map, reach_m + camera.x + STEP_M)
-            ego = self._spawn(BLUEPRINTS, replace(self._road, z=self._road.z + LIFT_M))
+            self._road = longest_straight(session.map, BEHIND_M + camera.x + reach_m)
+            ego = self._spawn(BLUEPRINTS, self._road.pose(BEHIND_M, 0.0))
             ego.set_light_state(lights_for(weather))
             ego.apply_control(carla.VehicleControl(brake=1.0, hand_brake=True))
             if not weather.has_street_lamps:
@@ -122,10 +121,10 @@ class Stage(Closing):
     @contextmanager
     def target(self, target: Target, distance_m: float) -> Iterator[None]:
         """Have a target in the middle of the lane, at a distance from the camera."""
-        place = self._ahead(self._camera.x + distance_m, target.turned_deg)
-        lift = 1.0 if target.is_walker else LIFT_M
+        along_m = BEHIND_M + self._camera.x + distance_m
+        place = self._road.pose(along_m, 0.0, target.turned_deg)
         with ExitStack() as owned:
-            actor = self._spawn(target.blueprints, replace(place, z=place.z + lift), owned)
+            actor = self._spawn(target.blueprints, place, owned)
             if not target.is_walker:
                 actor.set_simulate_physics(False)
                 actor.set_transform(transform_of(place))
@@ -154,23 +153,12 @@ class Stage(Closing):
         self._owned.close()
 
     def _place_oncoming(self) -> None:
-        at = self._session.map.get_waypoint(
-            transform_of(self._ahead(self._camera.x + ONCOMING_M)).location
-        )
-        other = at.get_left_lane()
-        pose = pose_of(other.transform)
-        car = self._spawn(ONCOMING_CARS, replace(pose, z=pose.z + LIFT_M))
+        along_m = BEHIND_M + self._camera.x + ONCOMING_M
+        place = self._road.pose(along_m, self._road.oncoming_m, 180.0)
+        car = self._spawn(ONCOMING_CARS, place)
         car.set_simulate_physics(False)
-        car.set_transform(other.transform)
+        car.set_transform(transform_of(place))
         car.set_light_state(LOW_BEAM)
-
-    def _ahead(self, along_m: float, turned_deg: float = 0.0) -> Pose:
-        yaw = np.radians(self._road.yaw)
-        x = self._road.x + along_m * float(np.cos(yaw))
-        y = self._road.y + along_m * float(np.sin(yaw))
-        lane = self._session.map.get_waypoint(carla.Location(x, y, self._road.z))
-        z = float(lane.transform.location.z)
-        return Pose(x, y, z, yaw=self._road.yaw + turned_deg)
 
     def _spawn(
         self, names: tuple[str, ...], pose: Pose, owner: ExitStack | None = None
@@ -178,46 +166,15 @@ class Stage(Closing):
         """Spawn the first of some blueprints; it goes with its owner, by default the stage."""
         world = self._session.world
         library = world.get_blueprint_library()
+        lift_m = WALKER_LIFT_M if names[0].startswith("walker.") else LIFT_M
         fitting = [blueprint for name in names for blueprint in library.filter(name)]
         if not fitting:
             raise SimulatorError(f"the server has none of {', '.join(names)}")
         try:
-            actor = world.spawn_actor(fitting[0], transform_of(pose))
+            actor = world.spawn_actor(fitting[0], transform_of(replace(pose, z=pose.z + lift_m)))
         except RuntimeError as err:
             raise SimulatorError(
                 f"could not place {fitting[0].id} at ({pose.x:.1f}, {pose.y:.1f}): {err}"
             ) from err
         (owner or self._owned).callback(actor.destroy)
         return actor
-
-
-def straight_road(road: carla.Map, length_m: float) -> Pose:
-    """Where a straight lane of this length begins that has one of the other direction beside it.
-
-    Raises:
-        MapError: the map has none.
-    """
-    for start in road.generate_waypoints(SEARCH_M):
-        beside = start.get_left_lane()
-        is_two_way = beside is not None and beside.lane_id * start.lane_id < 0
-        is_driven = is_two_way and beside.lane_type == carla.LaneType.Driving
-        if not start.is_junction and is_driven and _is_straight(start, length_m):
-            return pose_of(start.transform)
-    raise MapError(
-        f"'{road.name}' has no straight two-way road of {length_m:.0f} m; take the town 'track' of "
-        "the embedded server, or lower distances"
-    )
-
-
-def _is_straight(start: carla.Waypoint, length_m: float) -> bool:
-    pose, here, way_m = pose_of(start.transform), start, 0.0
-    while way_m < length_m:
-        onward = here.next(STEP_M)
-        if not onward or onward[0].is_junction:
-            return False
-        here, way_m = onward[0], way_m + STEP_M
-        at = pose_of(here.transform)
-        aside = to_heading(at.x - pose.x, at.y - pose.y, pose.yaw).right
-        if turn_degrees(at.yaw, pose.yaw) > BENT_DEG or abs(aside) > ASIDE_M:
-            return False
-    return True

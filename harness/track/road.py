@@ -69,7 +69,7 @@ def longest_straight(carla_map: carla.Map, least_m: float) -> Straight:
     length_m = STEP_M * max(0, len(best) - 1)
     if length_m < least_m:
         raise MapError(
-            f"track tests need a straight two-way road of {least_m:.0f} m, and the longest of "
+            f"expected a straight two-way road of {least_m:.0f} m, and the longest of "
             f"'{carla_map.name}' has {length_m:.0f} m; use the town 'track' of the embedded "
             "server, CARLA's Town04 or Town06, or lower speeds"
         )

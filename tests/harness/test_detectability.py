@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
-from fusiondrive.errors import ConfigError, MapError
+from fusiondrive.errors import ConfigError
 from fusiondrive.types import CameraSpec
 from harness.detectability.__main__ import Options, main
 from harness.detectability.measure import ROUNDING_VARIANCE, seen
 from harness.detectability.report import Row, draw, markdown
-from harness.detectability.stage import Frames, Stage, Target, straight_road
+from harness.detectability.stage import Frames, Stage, Target
 from harness.env_config import EnvConfig
 from harness.server import ServerSpec
 from harness.simulation import Simulation
@@ -139,10 +139,3 @@ def test_the_command_writes_table_plot_and_pictures(tmp_path: Path, capsys) -> N
     near, far = (dict(zip(names_of, line.split(","), strict=True)) for line in (first, second))
     assert float(near["visible_d"]) > float(far["visible_d"])
     assert float(far["infrared_d"]) > 10.0 * float(far["visible_d"])
-
-
-@pytest.mark.server
-def test_a_town_without_a_straight_road_is_said(simulation) -> None:
-    simulation.town("track")
-    with pytest.raises(MapError, match="no straight two-way road of 2000 m; take the town 'track'"):
-        straight_road(simulation.session.map, 2000.0)

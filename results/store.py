@@ -17,6 +17,7 @@ from fusiondrive.errors import ConfigError, OutputError
 from fusiondrive.files import output, sync
 from fusiondrive.types import Closing
 from results.hazards import HAZARDS_PARQUET, HazardRow, append_hazards, hazards_beside, of_episodes
+from results.hazards import read_parquet as read_hazards_copy
 from results.hazards import write_parquet as write_hazards
 from results.reading import FILE_NAME, PARQUET_NAME, Row, read_rows_of, unique
 from results.row import EpisodeRow
@@ -57,14 +58,19 @@ class Store(Closing, Generic[Row]):
         Raises:
             OutputError: it is not there, and no part of it either.
         """
-        line = (json.dumps(row.to_dict(), allow_nan=False) + "\n").encode()
+        with output(self.path):
+            self.path.with_name(PARQUET_NAME).unlink(missing_ok=True)  # it would lack this row
+        self._append_lines([row])
+
+    def _append_lines(self, rows: Sequence[Row]) -> None:
+        lines = [json.dumps(row.to_dict(), allow_nan=False) + "\n" for row in rows]
+        data = "".join(lines).encode()
         with output(self.path):
             if not self._ends_with_newline():
-                line = b"\n" + line  # the last writer died within its line
+                data = b"\n" + data  # the last writer died within its line
             before = os.fstat(self._fd).st_size
-            self.path.with_name(PARQUET_NAME).unlink(missing_ok=True)  # it would lack this row
             try:
-                if os.write(self._fd, line) != len(line):
+                if os.write(self._fd, data) != len(data):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 sync(self._fd)
             except OSError:
@@ -130,8 +136,28 @@ class RowStore(Store[EpisodeRow]):
     """The rows of driven episodes."""
 
     def __init__(self, directory: Path | str) -> None:
-        """Open or create them, as `Store` does."""
+        """Open or create them, as `Store` does.
+
+        Where only their copies in parquet are there, as a repository keeps them, the run goes on
+        from these.
+        """
         super().__init__(EpisodeRow, directory)
+        copy = self.path.with_name(PARQUET_NAME)
+        if os.fstat(self._fd).st_size == 0 and copy.is_file():
+            self._restore(copy)
+
+    def _restore(self, copy: Path) -> None:
+        from results.frame import load_frame, to_rows  # pandas takes its time
+
+        try:
+            rows, beside = to_rows(load_frame(copy)), copy.with_name(HAZARDS_PARQUET)
+            hazards = read_hazards_copy(beside) if beside.is_file() else []
+        except BaseException:
+            self._is_open = False
+            os.close(self._fd)
+            raise
+        append_hazards(self.path.parent, hazards)
+        self._append_lines(rows)
 
     def append_driven(self, row: EpisodeRow, hazards: Sequence[HazardRow]) -> None:
         """Add an episode's row, and before it what the episode met, in a file of its own.

@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import results
 from fusiondrive.errors import ConfigError, OutputError
 from harness.scoring import Outcome
+from results.hazards import HazardRecord, HazardRow
 from results.identity import Identity
 from results.reading import read_rows
 from results.row import OUTCOMES, EpisodeRow
@@ -135,3 +138,27 @@ def test_a_foreign_column_is_not_read_as_a_row(tmp_path: Path) -> None:
 def test_every_ingredient_changes_the_identity(name: str) -> None:
     other = 7 if name == "seed" else "other"
     assert replace(IDENTITY, **{name: other}).digest() != IDENTITY.digest()  # type: ignore[arg-type]
+
+
+def test_a_run_goes_on_from_its_copies_in_parquet(tmp_path: Path) -> None:
+    met = HazardRow(row().identity, HazardRecord(0, "ParkedObstacle", 80.0, is_met=True))
+    with RowStore(tmp_path / "run") as store:
+        store.append_driven(row(), [met])
+        store.append(row(seed=1))
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    for name in ("rows.parquet", "hazards.parquet"):
+        shutil.copy(tmp_path / "run" / name, kept)
+    with RowStore(kept) as store:
+        assert store.done() == {row().identity, row(seed=1).identity}
+        assert store.hazards() == [met]
+        store.append(row(seed=2))
+        assert store.rows() == [row(), row(seed=1), row(seed=2)]
+    assert len(results.load(kept / "rows.parquet")) == 3
+
+
+def test_copies_that_cannot_be_read_stop_a_run_before_it_drives(tmp_path: Path) -> None:
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(ConfigError, match="not readable as parquet"):
+        RowStore(tmp_path)
+    assert (tmp_path / "rows.parquet").is_file()

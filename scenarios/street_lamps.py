@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import carla
 
 from fusiondrive.types import Closing
@@ -14,6 +16,7 @@ class DarkStreets(Closing):
     """
 
     def __init__(self, world: carla.World) -> None:
+        _keep_for_good(world)
         self._manager = world.get_lightmanager()
         self._lamps = self._manager.get_all_lights(carla.LightGroup.Street)
         self._manager.turn_off(self._lamps)
@@ -24,3 +27,11 @@ class DarkStreets(Closing):
         if lamps:
             self._manager.turn_on(lamps)
             self._manager.set_day_night_cycle(True)
+
+
+def _keep_for_good(world: carla.World) -> None:
+    """Never free a connection that has a light manager: its destructor throws, and that aborts.
+
+    So does the client 0.9.16 where the last reference to its simulator goes (`~LightManager`).
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(world))

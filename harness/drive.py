@@ -189,7 +189,7 @@ class Drive(Closing):
 
     def _play(self) -> None:
         """Let the hazards do what they do in the next tick."""
-        if self._course is None:
+        if self.course is None:
             return
         limit_s = self.setup.timeouts.first_tick_s
         try:
@@ -197,7 +197,7 @@ class Drive(Closing):
                 self.setup.clock.stage("hazards"),
                 self.setup.session.watched("play the hazards", limit_s),
             ):
-                self._course.advance(self.state)
+                self.course.advance(self.state)
         except RuntimeError as err:
             raise SimulatorError(f"could not play the hazards: {err}") from err
 
@@ -278,14 +278,14 @@ class Drive(Closing):
     def _set_hazards(self) -> None:
         """Make the course of hazards ready; its actors appear as the ego comes near."""
         setup, session = self.setup, self.setup.session
-        self._course: HazardCourse | None = None
+        self.course: HazardCourse | None = None
         self.watch: HazardWatch | None = None
         if setup.hazards is None:
             return
         stage = Stage(session.client, session.world, is_night=self._weather.is_night)
-        self._course = HazardCourse(setup.route, setup.hazards, stage)
-        self._owned.callback(self._course.close)
-        self.watch = HazardWatch(self._course, setup.camera, DELTA_S)
+        self.course = HazardCourse(setup.route, setup.hazards, stage)
+        self._owned.callback(self.course.close)
+        self.watch = HazardWatch(self.course, setup.camera, DELTA_S)
 
     def _mount(self) -> None:
         """Attach the cameras and sensors, and whatever else reads the world."""

@@ -94,7 +94,7 @@ class HazardWatch:
         *,
         brakes: bool,
     ) -> HazardRecord:
-        ahead_m = _ahead_m(script, scene, main)
+        ahead_m = ahead_of_bumper_m(script, scene, main)
         if ahead_m <= 0.0 or script.phase not in ACTIVE:
             return record
         is_seen = is_in_view(main, scene.state, self._camera)
@@ -102,7 +102,8 @@ class HazardWatch:
             record = replace(record, seen_m=ahead_m)
         elif not is_seen and ahead_m > OUT_OF_FRAME_M and record.braked_m is None:
             record = replace(record, seen_m=None)  # as behind the van, or in a bend of the road
-        if record.braked_m is None and record.is_met and record.seen_m is not None and brakes:
+        is_awaited = record.is_met and record.seen_m is not None and not record.was_hit
+        if record.braked_m is None and is_awaited and brakes:
             record = replace(record, braked_m=ahead_m)
         time_s = _time_to_collision_s(script, scene, main, ahead_m)
         if time_s is not None and (record.min_ttc_s is None or time_s < record.min_ttc_s):
@@ -120,7 +121,7 @@ def _hit(item: _Watched, state: WorldState, before_mps: float) -> HazardRecord:
     return item.record
 
 
-def _ahead_m(script: Script, scene: Scene, main: ActorState) -> float:
+def ahead_of_bumper_m(script: Script, scene: Scene, main: ActorState) -> float:
     """From the ego's bumper along the route to the hazard's near side."""
     place = script.way.place_of(main, script.route_m)
     reach_m = main.box_extent[0] if main.kind is ActorKind.VEHICLE else max(main.box_extent[:2])

@@ -28,11 +28,14 @@ from harness.session import DELTA_S
 from harness.simulation import Simulation
 from policies import check_policy, make_policy
 from policies.base import Policy
+from scenarios.hazards.kinds import read_hazards
 from scenarios.spec import EpisodeSpec
 from scenarios.weather import preset
 from sensors.arms import arm_named, make_image_maker
 
-CLIENT_STAGES = ("tick", "images", "world", "judge", "thermal", "enhance", "fusion", "policy")
+CLIENT_STAGES = (
+    *("tick", "images", "world", "judge", "hazards", "thermal", "enhance", "fusion", "policy"),
+)
 WARM_UP_STEPS = 20
 
 
@@ -149,6 +152,7 @@ def _run(options: argparse.Namespace) -> None:
     make_image_maker(arm)
     check_policy(options.policy)
     check_names("backend", [options.backend], BACKENDS)
+    read_hazards(options.hazards)
     if options.steps < 1:
         raise ConfigError(f"steps: expected at least 1, found {options.steps}")
     if options.backend == "external":
@@ -164,6 +168,7 @@ def _run(options: argparse.Namespace) -> None:
         seed=0,
         traffic=options.traffic,
         collision_mode="continue",
+        hazards=options.hazards,
     )
     server_spec = ServerSpec(
         options.backend, options.host, options.port, options.town, options.maps
@@ -187,6 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--policy", default="cilrs")
     parser.add_argument("--route", default="0")
     parser.add_argument("--traffic", default="empty")
+    parser.add_argument("--hazards", default="none", help="none, all, or NAME,NAME")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--backend", default="embedded")
     parser.add_argument("--host", default="localhost")

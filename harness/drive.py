@@ -34,7 +34,7 @@ from harness.world import WorldReader
 from scenarios import traffic_manager
 from scenarios.hazards.course import HazardCourse
 from scenarios.hazards.placement import PlacedHazard
-from scenarios.hazards.script import Stage
+from scenarios.hazards.stage import Stage
 from scenarios.oncoming import OncomingCar
 from scenarios.route_weather import RouteWeather
 from scenarios.spec import EpisodeSpec
@@ -174,6 +174,8 @@ class Drive(Closing):
             points = self.route.points[::5]
             manager.set_path(self.ego, [carla.Location(*map(float, p)) for p in points])
             manager.auto_lane_change(self.ego, False)
+            if self.spec.speed_kmh is not None:
+                manager.set_desired_speed(self.ego, float(self.spec.speed_kmh))
         except RuntimeError as err:
             raise SimulatorError(f"Traffic Manager on port {port}: {err}") from err
         self.is_autopilot = True
@@ -230,7 +232,8 @@ class Drive(Closing):
             self.state = replace(seen, progress=self.progress)
         with clock.stage("judge"):
             self.last_events = tuple(self.judge.update(self.state, self.progress))
-            if self.watch is not None:
+        if self.watch is not None:
+            with clock.stage("hazards"):
                 self.watch.observe(self.state, self._weather.extinction_per_m)
         with clock.stage("views"):
             self.views = self.setup.pipeline.make(rig_frame, self.state, atmosphere)

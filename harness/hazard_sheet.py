@@ -28,7 +28,8 @@ from harness.hazard_watch import ahead_of_bumper_m
 from harness.simulation import Simulation
 from policies.expert import ExpertPolicy
 from scenarios.hazards.kinds import HAZARDS
-from scenarios.hazards.script import Phase, Scene
+from scenarios.hazards.scene import Scene
+from scenarios.hazards.script import Phase
 from scenarios.spec import EpisodeSpec
 
 WIDTH, HEIGHT = 240, 180

@@ -10,7 +10,8 @@ from harness.criteria.collision import MIN_EGO_SPEED_MPS, is_valid
 from results.hazards import HazardRecord
 from scenarios.hazards.course import HazardCourse
 from scenarios.hazards.kinds import stopping_m
-from scenarios.hazards.script import Phase, Scene, Script
+from scenarios.hazards.scene import Scene
+from scenarios.hazards.script import Phase, Script
 from sensors.in_view import is_in_view
 
 BRAKING = 1.0  # m/s^2 of deceleration: more than rolling out

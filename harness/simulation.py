@@ -110,6 +110,8 @@ class Simulation(Closing):
         town = self.town(spec.town)
         picked = pick_route(town.route_specs(self.config.route_file), spec.route_id)
         self._tell_of_weather(spec, picked)
+        if spec.hazards == ROUTE and self.config.route_file is None:
+            raise ConfigError(f"hazards '{ROUTE}' needs a route_file that gives hazards")
         if self._tm_port is None:
             self._tm_port = find_free_port(1)
         route = town.route(picked)

@@ -12,7 +12,9 @@ from scenarios.hazards.cars import BrakingCar, BrokenDownCar
 from scenarios.hazards.cyclist import SlowCyclist
 from scenarios.hazards.pedestrians import CrossingPerson, HiddenPerson
 from scenarios.hazards.placement import PlacedHazard
-from scenarios.hazards.script import Phase, Scene, Script, Stage
+from scenarios.hazards.scene import Scene
+from scenarios.hazards.script import Phase, Script
+from scenarios.hazards.stage import Stage
 from scenarios.hazards.way import Way
 
 logger = logging.getLogger(__name__)

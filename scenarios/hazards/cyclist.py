@@ -5,7 +5,9 @@ from __future__ import annotations
 from fusiondrive.types import ActorState
 from scenarios.hazards.motion import drive_along, park
 from scenarios.hazards.placement import PlacedHazard
-from scenarios.hazards.script import FREE_M, Command, Patience, Phase, Scene, Script, Stage
+from scenarios.hazards.scene import FREE_M, Scene
+from scenarios.hazards.script import Command, Patience, Phase, Script
+from scenarios.hazards.stage import Stage
 from scenarios.hazards.way import Way
 
 RIDE_MPS = 3.0

@@ -13,7 +13,9 @@ from fusiondrive.types import ActorState, Pose
 from scenarios.hazards.kinds import stopping_m
 from scenarios.hazards.motion import park
 from scenarios.hazards.placement import PlacedHazard
-from scenarios.hazards.script import Command, Phase, Scene, Script, Stage
+from scenarios.hazards.scene import Scene
+from scenarios.hazards.script import Command, Phase, Script
+from scenarios.hazards.stage import Stage
 from scenarios.hazards.way import Way
 
 PACE_MPS = (0.8, 1.5)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from scenarios.hazards.kinds import HAZARDS
 from scenarios.spec import EpisodeSpec
 
 Server = Callable[..., tuple[str, int]]
+SMALL = CameraSpec(width=100, height=75)
 SPEC = EpisodeSpec("Town02", "08", "clear", "rgb", "none", "expert", 0)
 
 
@@ -33,7 +35,7 @@ class Blind(ExpertPolicy):
 def simulation(carla_server: Server) -> Iterator[Simulation]:
     host, port = carla_server("Town02")
     server = ServerSpec(backend="external", host=host, port=port)
-    with Simulation(EnvConfig(server=server, camera=CameraSpec(width=100, height=75))) as made:
+    with Simulation(EnvConfig(server=server, camera=SMALL)) as made:
         yield made
 
 
@@ -65,6 +67,26 @@ def test_the_expert_stops_and_who_does_not_brake_hits(simulation: Simulation, ki
     assert hit.was_hit
     assert hit.impact_mps is not None
     assert hit.impact_mps > 2.0
+
+
+ROUTE_FILE = """<routes><route id="0" town="Town02"><waypoint x="177" y="-2" yaw="180"/>
+<waypoint x="60" y="-2" yaw="180"/><scenarios><scenario name="a" type="ParkingCrossingPedestrian">
+<trigger_point x="150" y="-2" z="0" yaw="180"/><distance value="40"/></scenario></scenarios></route>
+</routes>"""
+
+
+@pytest.mark.slow
+def test_the_hazards_of_a_route_file_are_met(carla_server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "r.xml"
+    file.write_text(ROUTE_FILE)
+    host, port = carla_server("Town02")
+    server = ServerSpec(backend="external", host=host, port=port)
+    with Simulation(EnvConfig(server=server, camera=SMALL, route_file=file)) as made:
+        score = drive(made, replace(SPEC, route_id="0", hazards="route"), ExpertPolicy())
+    record = only(score)
+    assert (record.kind, record.was_hit) == ("ParkingCrossingPedestrian", False)
+    assert record.route_m == pytest.approx(67.0, abs=1.5)
+    assert score.outcome.value == "success"
 
 
 def test_the_same_seed_gives_the_same_hazards_and_leaves_nobody(simulation: Simulation) -> None:

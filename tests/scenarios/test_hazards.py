@@ -15,7 +15,8 @@ from scenarios.hazards.pedestrians import VAN_LEAST_M, CrossingPerson, HiddenPer
 from scenarios.hazards.placement import APART_M, PlacedHazard, place_hazards, shortest_route_m
 from scenarios.hazards.roadside import MapRoadside, Verge
 from scenarios.hazards.route_file import hazards_digest, place_file_hazards
-from scenarios.hazards.script import Phase, Scene
+from scenarios.hazards.scene import Scene
+from scenarios.hazards.script import Phase
 from scenarios.hazards.way import Way
 from scenarios.route_files import load_routes, map_identity, read_route_xml
 from scenarios.routes import RoutePlanner

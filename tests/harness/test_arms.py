@@ -71,7 +71,7 @@ def test_identities_of_published_rows_have_not_changed() -> None:
     names = Identity.__dataclass_fields__
     found = [Identity(**{name: getattr(row, name) for name in names}).digest() for row in rows]
     assert found == [row.identity for row in rows]
-    arms = ("rgb", "dehaze", "distilled", "oracle", "oracle:blanked", "oracle:swapped")
+    arms = ("rgb", "dehaze", "clahe", "distilled", "oracle", "oracle:blanked", "oracle:swapped")
     assert Counter(row.arm for row in rows) == dict.fromkeys(arms, 25)
 
 

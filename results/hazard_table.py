@@ -37,7 +37,9 @@ def hazard_table(rows: Sequence[EpisodeRow], hazards: Sequence[HazardRow]) -> Ta
         *("town", "weather", "traffic", "policy", "arm", "hazard", "n", "hit %", "seen, m"),
         *("braked, m", "speed, m/s", "stopping, m", "TTC, s", "transmission"),
     )
-    body = tuple((*key, *_numbers(records)) for key, records in groups.items())
+    scenes = list(dict.fromkeys(key[:-1] for key in groups))
+    ordered = sorted(groups.items(), key=lambda item: (scenes.index(item[0][:-1]), item[0][-1]))
+    body = tuple((*key, *_numbers(records)) for key, records in ordered)
     return Table("Hazards", header, body, (NOTE,))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from fusiondrive.provenance import text_hash
 from fusiondrive.types import Route
 from scenarios.hazards.kinds import stopping_m
 from scenarios.hazards.roadside import Roadside, Verge
+
+logger = logging.getLogger(__name__)
 
 SEED_MARK = 0x4A2A
 PER_HAZARD_M = 110.0  # of route
@@ -117,6 +120,8 @@ def place_hazards(
         verge = verges.at(index)
         route_m, key = float(route.cumulative_m[index]), int(rng.integers(2**31))
         placed.append(PlacedHazard(name, len(placed), route_m, verge, key=key))
+    if not placed:
+        logger.warning("route '%s' has no place for any of %s", route.route_id, ", ".join(names))
     return tuple(placed)
 
 

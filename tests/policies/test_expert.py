@@ -155,6 +155,19 @@ def test_brakes_for_a_walker_who_steps_into_the_road() -> None:
     assert policy.hazard.kind is HazardKind.WALKER
 
 
+def test_the_speed_that_a_route_asks_for_is_driven_on_that_route_alone() -> None:
+    route, policy = make_route(), ExpertPolicy()
+    ego = actor(30.0, 0.0)
+
+    def wanted_mps(speed_mps: float | None) -> float:
+        policy.reset(EpisodeContext("Town", route, seed=0, speed_mps=speed_mps))
+        policy.act(VIEW, WorldState(0, 0.0, ego, progress=tracked(route, ego)))
+        return policy.wanted_mps
+
+    assert wanted_mps(50.0 / 3.6) == pytest.approx(50.0 / 3.6)
+    assert wanted_mps(None) == pytest.approx(35.0 / 3.6)
+
+
 def test_lights_can_be_ignored() -> None:
     route, policy = make_route(), ExpertPolicy(ExpertConfig(obey_lights=False))
     policy.reset(EpisodeContext("Town", route, seed=0))

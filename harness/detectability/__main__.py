@@ -10,10 +10,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from fusiondrive.cli import Flag, check_values, exit_code, parse
@@ -21,7 +22,7 @@ from fusiondrive.errors import ConfigError
 from fusiondrive.files import check_folder, whole_file
 from fusiondrive.types import CameraSpec
 from harness.checks import check_weathers
-from harness.detectability.measure import seen
+from harness.detectability.measure import Masks, seen
 from harness.detectability.report import Row, markdown, write_csv, write_plot
 from harness.detectability.stage import TARGETS, Frames, Stage
 from harness.env_config import EnvConfig
@@ -41,7 +42,7 @@ WEATHERS = (
     *("night", "night:headlights", "night:glare", "night+fog:60"),
 )
 NEAREST_M, FARTHEST_M = 4.0, 200.0
-CHANGED_M = 1.0  # a pixel whose depth changes by more shows something else
+EDGE_PX, AROUND_PX = 1, 10  # beyond the target's rectangle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,9 +107,11 @@ def measure(options: Options) -> list[Row]:
                 empty = stage.look()
                 for target in options.target:
                     for distance_m in options.distance:
-                        with stage.target(TARGETS[target], distance_m):
+                        with stage.target(TARGETS[target], distance_m) as actor_id:
                             there = stage.look()
-                        rows.append(_row(options, name, target, distance_m, there, empty))
+                            masks = _masks(stage, actor_id, there.tags, TARGETS[target].tags)
+                        view = _View(name, target, distance_m)
+                        rows.append(_row(options, view, there, empty, masks))
                         pictures.append(there)
                         bar.update()
             _write_pictures(options, name, pictures)
@@ -135,15 +138,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_code(lambda: run(parse(Options, arguments, "harness.detectability", __doc__)))
 
 
-def _row(
-    options: Options, weather: str, target: str, distance_m: float, there: Frames, empty: Frames
-) -> Row:
-    is_new = (there.tags != empty.tags) | (np.abs(there.depth_m - empty.depth_m) > CHANGED_M)
-    mask = np.isin(there.tags, TARGETS[target].tags) & is_new
-    visible, infrared = (
-        seen(there.visible, empty.visible, mask),
-        seen(there.infrared, empty.infrared, mask),
-    )
+class _View(NamedTuple):
+    """One cell of the table."""
+
+    weather: str
+    target: str
+    distance_m: float
+
+
+def _masks(stage: Stage, actor_id: int, tags: NDArray[np.uint8], wanted: tuple[int, ...]) -> Masks:
+    own, apart = (stage.rectangle(actor_id, margin) for margin in (EDGE_PX, 2 * EDGE_PX))
+    around = stage.rectangle(actor_id, AROUND_PX) & ~apart
+    return Masks(own, around, int((np.isin(tags, wanted) & own).sum()))
+
+
+def _row(options: Options, view: _View, there: Frames, empty: Frames, masks: Masks) -> Row:
+    visible = seen(there.visible, empty.visible, masks)
+    infrared = seen(there.infrared, empty.infrared, masks)
+    weather, target, distance_m = view
     range_m = preset(weather).range_m
     return Row(
         weather=weather_name(weather),
@@ -152,7 +164,7 @@ def _row(
         thermal=options.thermal,
         target=target,
         distance_m=distance_m,
-        pixels=int(mask.sum()),
+        pixels=masks.pixels,
         visible_levels=round(visible.levels, 2),
         visible_d=round(visible.d_prime, 2),
         infrared_levels=round(infrared.levels, 2),

@@ -17,28 +17,40 @@ ROSE = 5.0  # d' from which a target can be told from noise wherever it may be (
 class Seen(NamedTuple):
     """What a target does to a picture."""
 
-    levels: float  # mean difference over its pixels, grey levels
+    levels: float  # root of the mean squared difference over its pixels, grey levels
     d_prime: float  # of an ideal observer who knows the target, for one frame
 
 
-def seen(with_it: F32, without: F32, mask: NDArray[np.bool_]) -> Seen:
+class Masks(NamedTuple):
+    """Where a target is in a picture."""
+
+    rectangle: NDArray[np.bool_]  # (H, W), all pixels in which it may show
+    around: NDArray[np.bool_]  # (H, W), its surroundings
+    pixels: int  # that it fills
+
+
+def seen(with_it: F32, without: F32, masks: Masks) -> Seen:
     """Compare frames of the same scene with and without a target.
 
     The observer is a matched filter against white noise of the deviation that the frames show over
     the target: d' is the root of the summed squared differences over that deviation. Differences of
-    even and odd frames are multiplied, so that noise adds nothing to the sum.
+    even and odd frames are multiplied, so that noise adds nothing to the sum. What changes all
+    around the target as well, as by a camera's gain, is no sign of it and is taken away.
 
     Args:
         with_it: (N, H, W) grey frames with the target, N even.
         without: (N, H, W) of the same scene without it.
-        mask: (H, W), the target's pixels.
+        masks: where the target is.
     """
-    if not mask.any():
-        return Seen(0.0, 0.0)
+    mask, around = masks.rectangle, masks.around
     there, empty = with_it[:, mask], without[:, mask]  # (N, P)
-    even = there[0::2].mean(0) - empty[0::2].mean(0)
-    odd = there[1::2].mean(0) - empty[1::2].mean(0)
+    even, odd = (
+        there[half::2].mean(0)
+        - empty[half::2].mean(0)
+        - np.median(with_it[half::2, around].mean(0) - without[half::2, around].mean(0))
+        for half in (0, 1)
+    )
     noise = 0.5 * (there.var(0, ddof=1).mean() + empty.var(0, ddof=1).mean())
     signal = float((even * odd).sum())
-    levels = float(np.abs(0.5 * (even + odd)).mean())
+    levels = math.sqrt(max(signal, 0.0) / max(masks.pixels, 1))
     return Seen(levels, math.sqrt(max(signal, 0.0) / (float(noise) + ROUNDING_VARIANCE)))

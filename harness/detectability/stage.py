@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import NamedTuple
 
 import carla
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from fusiondrive.carla_types import transform_of
 from fusiondrive.errors import SimulatorError
-from fusiondrive.types import CameraSpec, Closing, Pose
+from fusiondrive.types import ActorState, CameraSpec, Closing, Pose
 from harness.ego import BLUEPRINTS, LIFT_M, lights_for
 from harness.session import Session
 from harness.town import LoadedTown
@@ -24,6 +25,7 @@ from scenarios.street_lamps import DarkStreets
 from scenarios.weather import carla_weather
 from scenarios.weather_preset import WeatherPreset
 from sensors.config import ThermalConfig
+from sensors.frame import RigFrame, focal_px, rotation_matrix
 from sensors.rig import SensorRig
 from sensors.thermal import ThermalCamera
 
@@ -96,6 +98,7 @@ class Stage(Closing):
         """
         self._session, self._camera, self._weather = session, camera, weather
         self._thermal = ThermalCamera(thermal, NOISE_SEED)
+        self._seen: tuple[RigFrame, list[ActorState]]
         self._owned = ExitStack()
         try:
             world = session.world
@@ -119,8 +122,8 @@ class Stage(Closing):
             raise
 
     @contextmanager
-    def target(self, target: Target, distance_m: float) -> Iterator[None]:
-        """Have a target in the middle of the lane, at a distance from the camera."""
+    def target(self, target: Target, distance_m: float) -> Iterator[int]:
+        """Have a target in the middle of the lane, at a distance from the camera; its id."""
         along_m = BEHIND_M + self._camera.x + distance_m
         place = self._road.pose(along_m, 0.0, target.turned_deg)
         with ExitStack() as owned:
@@ -130,7 +133,7 @@ class Stage(Closing):
                 actor.set_transform(transform_of(place))
             for _ in range(2):
                 self._rig.read(self._session.tick())
-            yield
+            yield int(actor.id)
         self._rig.read(self._session.tick())
 
     def look(self) -> Frames:
@@ -146,7 +149,32 @@ class Stage(Closing):
             thermal.append(image.astype(np.float32))
         assert frame.tags is not None  # the rig has class ids and depth
         assert frame.depth_m is not None
+        self._seen = (frame, actors)
         return Frames(np.stack(rgb), np.stack(thermal), frame.tags, frame.depth_m, frame.rgb, image)
+
+    def rectangle(self, actor_id: int, margin_px: int) -> NDArray[np.bool_]:
+        """Pixels of the rectangle that an actor's box spans in the last frame, (H, W).
+
+        Args:
+            actor_id: of one in view.
+            margin_px: by which it is widened.
+        """
+        frame, actors = self._seen
+        (actor,) = (actor for actor in actors if actor.actor_id == actor_id)
+        rows, columns = frame.rgb.shape[:2]
+        signs = np.array(list(product((-1.0, 1.0), repeat=3)))
+        corners = np.array(actor.box_center) + signs * np.array(actor.box_extent)
+        places = corners @ rotation_matrix(actor.pose).T + _position(actor.pose)
+        pose = frame.camera_pose
+        seen = (places - _position(pose)) @ rotation_matrix(pose)  # forward, right, up
+        focal = focal_px(columns, frame.fov_deg)
+        across = seen[:, 1] / seen[:, 0] * focal + 0.5 * columns
+        down = -seen[:, 2] / seen[:, 0] * focal + 0.5 * rows
+        mask = np.zeros((rows, columns), np.bool_)
+        top, bottom = int(down.min()) - margin_px, int(down.max()) + 1 + margin_px
+        left, right = int(across.min()) - margin_px, int(across.max()) + 1 + margin_px
+        mask[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
+        return mask
 
     def close(self) -> None:
         """Remove everything; may be called twice."""
@@ -178,3 +206,7 @@ class Stage(Closing):
             ) from err
         (owner or self._owned).callback(actor.destroy)
         return actor
+
+
+def _position(pose: Pose) -> NDArray[np.float64]:
+    return np.array([pose.x, pose.y, pose.z])

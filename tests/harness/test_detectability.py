@@ -15,7 +15,7 @@ import pytest
 from fusiondrive.errors import ConfigError
 from fusiondrive.types import CameraSpec
 from harness.detectability.__main__ import Options, main
-from harness.detectability.measure import ROUNDING_VARIANCE, seen
+from harness.detectability.measure import ROUNDING_VARIANCE, Masks, seen
 from harness.detectability.report import Row, draw, markdown
 from harness.detectability.stage import Frames, Stage, Target
 from harness.env_config import EnvConfig
@@ -33,22 +33,34 @@ def frames(value: float, noise: float, count: int, rng: np.random.Generator) -> 
     return (value + noise * rng.standard_normal((count, 40, 40))).astype(np.float32)
 
 
-def test_d_prime_is_that_of_a_matched_filter_in_white_noise() -> None:
-    rng, mask = np.random.default_rng(1), np.zeros((40, 40), bool)
-    mask[5:25, 5:25] = True
-    found = seen(frames(104.0, 2.0, 200, rng), frames(100.0, 2.0, 200, rng), mask)
+def masks() -> Masks:
+    rectangle = np.zeros((40, 40), bool)
+    rectangle[5:25, 5:25] = True
+    return Masks(rectangle, ~rectangle, 400)
+
+
+def with_target(target: float, gain: float, noise: float, rng: np.random.Generator) -> np.ndarray:
+    """200 frames in which the target and, by `gain`, everything is brighter."""
+    found = frames(100.0 + gain, noise, 200, rng)
+    found[:, 5:25, 5:25] += np.float32(target)
+    return found
+
+
+@pytest.mark.parametrize("gain", [0.0, 3.0])
+def test_d_prime_is_that_of_a_matched_filter_in_white_noise(gain: float) -> None:
+    rng = np.random.default_rng(1)
+    found = seen(with_target(4.0, gain, 2.0, rng), with_target(0.0, 0.0, 2.0, rng), masks())
     assert found.levels == pytest.approx(4.0, rel=0.02)
-    expected = math.sqrt(mask.sum() * 4.0**2 / (2.0**2 + ROUNDING_VARIANCE))
+    expected = math.sqrt(400 * 4.0**2 / (2.0**2 + ROUNDING_VARIANCE))
     assert found.d_prime == pytest.approx(expected, rel=0.02)
 
 
 def test_noise_alone_is_not_seen() -> None:
-    rng, mask = np.random.default_rng(2), np.ones((40, 40), bool)
+    rng = np.random.default_rng(2)
     values = [
-        seen(frames(9.0, 3.0, 6, rng), frames(9.0, 3.0, 6, rng), mask).d_prime for _ in range(20)
+        seen(frames(9.0, 3.0, 6, rng), frames(9.0, 3.0, 6, rng), masks()).d_prime for _ in range(20)
     ]
     assert np.median(values) < 3.0
-    assert seen(frames(9.0, 1.0, 6, rng), frames(9.0, 1.0, 6, rng), ~mask) == (0.0, 0.0)
 
 
 def row(distance_m: float, visible_d: float, infrared_d: float) -> Row:

@@ -7,12 +7,12 @@ python -m harness.detectability --weather fog:40 night:glare --camera braking --
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -24,10 +24,12 @@ from fusiondrive.types import CameraSpec
 from harness.checks import check_weathers
 from harness.detectability.measure import Masks, seen
 from harness.detectability.report import Row, markdown, write_csv, write_plot
+from harness.detectability.sheets import Pair, write_views, write_weathers
 from harness.detectability.stage import TARGETS, Frames, Stage
 from harness.env_config import EnvConfig
 from harness.server import ServerSpec
 from harness.simulation import Simulation
+from harness.town import LoadedTown
 from harness.track.detection import CAMERA
 from scenarios.weather import preset, weather_name
 from sensors.config import ThermalConfig
@@ -42,6 +44,7 @@ WEATHERS = (
     *("night", "night:headlights", "night:glare", "night+fog:60"),
 )
 NEAREST_M, FARTHEST_M = 4.0, 200.0
+SHEET_M = 20.0  # distance on the sheet of all weathers
 EDGE_PX, AROUND_PX = 1, 10  # beyond the target's rectangle
 
 
@@ -96,27 +99,39 @@ def measure(options: Options) -> list[Row]:
     server = ServerSpec(backend, *address, options.town)
     simulation = Simulation(EnvConfig(server=server, town=options.town, input="thermal"))
     count = len(options.weather) * len(options.target) * len(options.distance)
-    rows = []
+    rows: list[Row] = []
+    sheet: list[Pair] = []
     with simulation, tqdm(total=count, unit="view", file=sys.stderr) as bar:
         town = simulation.town(options.town)
-        for name in options.weather:
-            config = ThermalConfig(fog_ratio=read_thermal(options.thermal).fog_ratio)
-            camera, reach_m = CAMERAS[options.camera], max(options.distance)
-            pictures = []
-            with Stage(simulation.session, town, preset(name), camera, config, reach_m) as stage:
-                empty = stage.look()
-                for target in options.target:
-                    for distance_m in options.distance:
-                        with stage.target(TARGETS[target], distance_m) as actor_id:
-                            there = stage.look()
-                            masks = _masks(stage, actor_id, there.tags, TARGETS[target].tags)
-                        view = _View(name, target, distance_m)
-                        rows.append(_row(options, view, there, empty, masks))
-                        pictures.append(there)
-                        bar.update()
-            _write_pictures(options, name, pictures)
-            simulation.session.tick()
+        for weather in options.weather:
+            pairs: list[Pair] = []
+            for row, pair in _views(simulation, town, options, weather):
+                rows.append(row)
+                pairs.append(pair)
+                bar.update()
+            name = weather_name(weather).replace(":", "-")
+            write_views(pairs, len(options.distance), options.out / f"{name}.jpg")
+            at = int(np.argmin(np.abs(np.array(options.distance) - SHEET_M)))
+            sheet.append(pairs[at])
+    write_weathers(sheet, options.out / "weathers.jpg")
     return rows
+
+
+def _views(
+    simulation: Simulation, town: LoadedTown, options: Options, weather: str
+) -> Iterator[tuple[Row, Pair]]:
+    """What is measured and seen of one weather."""
+    config = ThermalConfig(fog_ratio=read_thermal(options.thermal).fog_ratio)
+    camera, reach_m = CAMERAS[options.camera], max(options.distance)
+    with Stage(simulation.session, town, preset(weather), camera, config, reach_m) as stage:
+        empty = stage.look()
+        for target, distance_m in product(options.target, options.distance):
+            with stage.target(TARGETS[target], distance_m) as actor_id:
+                there = stage.look()
+                masks = _masks(stage, actor_id, there.tags, TARGETS[target].tags)
+            row = _row(options, _View(weather, target, distance_m), there, empty, masks)
+            yield row, Pair(weather_name(weather), there.rgb, there.thermal)
+    simulation.session.tick()
 
 
 def run(options: Options) -> str:
@@ -170,19 +185,6 @@ def _row(options: Options, view: _View, there: Frames, empty: Frames, masks: Mas
         infrared_levels=round(infrared.levels, 2),
         infrared_d=round(infrared.d_prime, 2),
     )
-
-
-def _write_pictures(options: Options, weather: str, found: list[Frames]) -> None:
-    """A sheet of one weather: a column for each view, visible above infrared."""
-    columns = [
-        np.vstack([item.rgb, np.repeat(item.thermal[:, :, None], 3, axis=2)]) for item in found
-    ]
-    per_row = len(options.distance)
-    lines = [np.hstack(columns[i : i + per_row]) for i in range(0, len(columns), per_row)]
-    sheet = cv2.cvtColor(np.vstack(lines), cv2.COLOR_RGB2BGR)
-    name = weather_name(weather).replace(":", "-")
-    with whole_file(options.out / f"{name}.jpg") as draft:
-        draft.write_bytes(cv2.imencode(".jpg", sheet)[1].tobytes())
 
 
 if __name__ == "__main__":

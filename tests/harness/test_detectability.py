@@ -145,6 +145,7 @@ def test_the_command_writes_table_plot_and_pictures(tmp_path: Path, capsys) -> N
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {
         "detectability.csv", "detectability.md", "detectability.png", "night-glare.jpg",
+        "weathers.jpg",
     }  # fmt: skip
     header, first, second = (tmp_path / "detectability.csv").read_text().splitlines()
     names_of = header.split(",")

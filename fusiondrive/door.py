@@ -29,6 +29,9 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
     "report": {
         "table": Command("results", "tables of the rows of one or several runs"),
         "track-tests": Command("harness.track", "emergency braking after Euro NCAP and FMVSS 127"),
+        "hazard-sheet": Command(
+            "harness.hazard_sheet", "every hazard at its moments on one picture"
+        ),
         "contact-sheet": Command("harness.contact_sheet", "all towns and weathers on one picture"),
     },
     "simulate": {

@@ -32,6 +32,9 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "hazard-sheet": Command(
             "harness.hazard_sheet", "every hazard at its moments on one picture"
         ),
+        "track-sheet": Command(
+            "harness.track.sheet", "all track tests and weathers on one picture"
+        ),
         "contact-sheet": Command("harness.contact_sheet", "all towns and weathers on one picture"),
     },
     "simulate": {

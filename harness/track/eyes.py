@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from fusiondrive.arms import ENHANCED, FUSED, SWAPPED, THERMAL, Arm
-from fusiondrive.errors import ConfigError
+from fusiondrive.errors import AgentError, ConfigError
 from fusiondrive.types import ActorState, Image, WorldState
 from harness.track.brake import EmergencyBrake
-from harness.track.detection import CAMERA, Detector, Place, Sight, placed
+from harness.track.detection import CAMERA, Detection, Detector, Place, Sight, placed
+from harness.track.pictures import NO_IMAGE
 from sensors.arms import Maker, arm_named
 from sensors.inputs import input_kind
 
-NO_IMAGE: Image = np.zeros((0, 0, 3), np.uint8)
 SAME_M = 2.0  # a detection this close to the target is one of it
 
 
@@ -74,7 +74,7 @@ class Eyes:
             thermal: (H, W); empty where no arm needs it.
             target: its kind and where it truly is, to tell when it was detected first.
         """
-        found = self.detector.detect(self._sight(state, rgb, thermal))
+        found = self._detect(self._sight(state, rgb, thermal))
         front_m = state.ego.box_extent[0] + state.ego.box_center[0]
         places = [(item.kind, placed(item, CAMERA, front_m)) for item in found]
         if target is not None and self.seen_at_m is None and _has(places, target):
@@ -82,6 +82,25 @@ class Eyes:
         speed = state.ego.forward_speed_mps
         if self._brake.decide(state.time_s, speed, places) and self.brake_step is None:
             self.brake_step = step
+
+    def _detect(self, sight: Sight) -> tuple[Detection, ...]:
+        """What the detector, which may be the user's own, answers.
+
+        Raises:
+            AgentError: it raised, or gave something that cannot be used.
+        """
+        name = self.detector.name
+        try:
+            found = tuple(self.detector.detect(sight))
+        except Exception as err:
+            raise AgentError(f"detector '{name}' failed: {type(err).__name__}: {err}") from err
+        for item in found:
+            if not isinstance(item, Detection):
+                raise AgentError(f"detector '{name}': expected Detections, found {item!r:.80}")
+            numbers = (item.left, item.top, item.right, item.bottom, *(item.place or ()))
+            if not np.isfinite(numbers).all():
+                raise AgentError(f"detector '{name}': not all numbers are finite in {item!r:.200}")
+        return found
 
     def image(self, rgb: Image, thermal: Image) -> Image:
         """The arm's image, (H, W, 3)."""

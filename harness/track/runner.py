@@ -90,18 +90,40 @@ class TrackRunner(Closing):
         planned = [self._plan(scene, weather) for scene in self._scenes(weather)]
         progress.skip(sum(len(self._arms) - len(item.todo) for item in planned))
         waiting = [item for item in planned if item.todo]
-        failures = 0
+        failed: list[Scene] = []
         while waiting:
             try:
                 self._work_off(waiting, weather, progress)
             except SimulatorError as err:
-                failures += 1
-                logger.warning("%s, attempt %d: %s", waiting[0].scene.test.name, failures, err)
+                scene, is_connected = waiting[0].scene, self._session is not None
+                failed = [*failed, scene] if scene in failed else [scene]
+                logger.warning("%s, attempt %d: %s", scene.test.name, len(failed), err)
                 self.close()
-                if failures > self._options.retries:
-                    raise
+                if len(failed) <= self._options.retries:
+                    continue
+                if not is_connected:
+                    raise  # no server comes up at all: the next run would fare no better
+                self._give_up(waiting.pop(0), str(err), progress)
+
+    def _give_up(self, planned: _Planned, error: str, progress: Progress) -> None:
+        """Write rows that say that the simulator did not hold out; they are driven again."""
+        for _, values in planned.todo:
+            row = TrackRow(**values, outcome="sim_error", error=error, commit=self._commit)
+            self._store.append(row)
+            progress.finish(f"{row.test} {row.speed_kmh} km/h {row.weather} {row.arm}: sim_error")
 
     def _work_off(self, waiting: list[_Planned], weather: str, progress: Progress) -> None:
+        """Drive one after the other, and take them off the list.
+
+        Raises:
+            SimulatorError: the server broke; what is first in the list then was not driven.
+        """
+        try:
+            self._drive_all(waiting, weather, progress)
+        except RuntimeError as err:  # the client's own
+            raise SimulatorError(f"the client failed: {err}") from err
+
+    def _drive_all(self, waiting: list[_Planned], weather: str, progress: Progress) -> None:
         session, road = self._connected()
         with ExitStack() as owned:
             chosen = preset(weather)

@@ -12,17 +12,16 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-import numpy as np
-
 from fusiondrive.errors import SimulatorError
 from fusiondrive.geometry import wrap_degrees
-from fusiondrive.types import ActorState, Image, WorldState
+from fusiondrive.types import Image, WorldState
 from harness.ego import apply_control
 from harness.session import Session
 from harness.track.contact import Contact, Motion, first_contact
-from harness.track.detection import CAMERA, CAR, CYCLIST, PERSON, Place
+from harness.track.detection import CAR, CYCLIST, PERSON, Place
 from harness.track.driver import Driver
 from harness.track.eyes import Eyes
+from harness.track.pictures import Pictures
 from harness.track.protocol import BRAKE_DELAY_S, LEAD_S, RUN_IN_S, STEP_S, Target
 from harness.track.road import Straight
 from harness.track.scene import Scene
@@ -31,11 +30,7 @@ from harness.track.stage import Stage
 from harness.world import StopLines, WorldReader
 from scenarios.weather import carla_weather
 from scenarios.weather_preset import WeatherPreset
-from sensors.config import ThermalConfig
-from sensors.frame import RigFrame
 from sensors.rig import SensorRig
-from sensors.stress import Stress
-from sensors.thermal import ThermalCamera
 from sensors.thermal_settings import ThermalSettings
 
 logger = logging.getLogger(__name__)
@@ -43,11 +38,11 @@ logger = logging.getLogger(__name__)
 FIRST_LOOK = round(RUN_IN_S / STEP_S) - 1  # the step at which arms begin to look
 DELAY_STEPS = round(BRAKE_DELAY_S / STEP_S)
 STOPPED_MPS = 0.05
+WARM_UP_S = 0.5  # of the thermal camera's gain before a picture
 RUN_LIMIT_S = 900.0  # of wall-clock time, for a run with pictures on busy cores
 AFTER_S = 8.0  # at most, after the time at which it would have hit
 PAST_M = 5.0
 KINDS = {Target.ADULT: PERSON, Target.CHILD: PERSON, Target.CYCLIST: CYCLIST, Target.CAR: CAR}
-NO_IMAGE: Image = np.zeros((0, 0, 3), np.uint8)
 
 OnStep = Callable[["Moment"], None]
 
@@ -97,14 +92,12 @@ class Track:
             seed: of the thermal camera's noise.
             settings: of that camera.
         """
-        settings = settings or ThermalSettings()
         self.session = session
         self.road = road
         self.weather = weather
         self.seed = seed
         self.lines = StopLines(session.world)
-        self._thermal = ThermalCamera(ThermalConfig(fog_ratio=settings.fog_ratio))
-        self._stress = Stress(settings) if settings.has_faults else None
+        self.pictures = Pictures(weather, seed, settings or ThermalSettings())
         session.world.set_weather(carla_weather(weather))
 
     def approach(self, scene: Scene, eyes: Sequence[Eyes]) -> Result:
@@ -115,17 +108,14 @@ class Track:
         """Drive with the brake asked for at a step; `on_step` gets every step with its pictures."""
         return _Run(self, scene, (), brake_step, on_step).drive()
 
-    def reset_cameras(self) -> None:
-        """Forget the last run."""
-        self._thermal.reset(self.seed)
-        if self._stress is not None:
-            self._stress.reset(self.seed)
-
-    def thermal(self, seen: RigFrame, state: WorldState) -> Image:
-        """The thermal image of a frame, (H, W)."""
-        actors: list[ActorState] = [state.ego, *state.vehicles, *state.walkers]
-        image = self._thermal.render(seen, actors, self.weather.atmosphere)
-        return image if self._stress is None else self._stress.apply(image, seen.time_s)
+    def picture(self, scene: Scene, time_s: float) -> Moment:
+        """What the cameras see in a run without braking, so long after the first look."""
+        seen: list[Moment] = []
+        run = _Run(self, scene, (), None, seen.append)
+        run.first_look = max(FIRST_LOOK, FIRST_LOOK + round((time_s - WARM_UP_S) / STEP_S))
+        run.last_step = FIRST_LOOK + round(time_s / STEP_S)
+        run.drive()
+        return seen[-1]
 
 
 class _Run:
@@ -141,8 +131,9 @@ class _Run:
     ) -> None:
         self._track, self._scene, self._eyes = track, scene, eyes
         self._brake_step, self._on_step = brake_step, on_step
+        self.first_look = FIRST_LOOK
+        self.last_step = round((RUN_IN_S + LEAD_S + AFTER_S) / STEP_S)
         self._driver = Driver(scene.speed_mps)
-        self._rig: SensorRig | None = None
         self._speeds: list[float] = []
         self._gaps: list[float] = []  # to a target in the way
         self._at_brake: tuple[float | None, float | None] = None, None
@@ -168,23 +159,22 @@ class _Run:
             Stage(session.world, track.road, self._scene, has_low_beam=is_lit)
         )
         reader = owned.enter_context(WorldReader(session.world, track.lines, stage.ego))
-        track.reset_cameras()
-        steps = round((RUN_IN_S + LEAD_S + AFTER_S) / STEP_S)
-        for step in range(steps):
+        track.pictures.reset()
+        for step in range(self.last_step + 1):
             time_s = (step + 1) * STEP_S - RUN_IN_S  # of the state after its tick
-            if step == FIRST_LOOK and self._draws:
-                self._rig = owned.enter_context(self._cameras(stage))
+            if step == self.first_look and self._draws:
+                owned.enter_context(self._cameras(stage))
                 session.expect_slow_tick()
             stage.move(time_s)
             frame = session.tick()
             state = reader.read(session.snapshot(frame))
             now = situation_of(step, time_s, state, stage, track.road)
-            if step >= FIRST_LOOK:
+            if step >= self.first_look:
                 self._look(now, frame)
             contact = self._steer(now, stage)
             if contact is not None or self._is_over(now):
                 return self._result(step, contact)
-        return self._result(steps, None)
+        return self._result(self.last_step, None)
 
     def _last_tick(self) -> None:
         """The client aborts where an ego with sensors and synchronous mode go at once."""
@@ -201,16 +191,16 @@ class _Run:
         with_thermal = self._on_step is not None or any(e.needs_thermal for e in self._eyes)
         session = self._track.session
         wait_s = session.timeouts.first_tick_s
-        return SensorRig(
-            session.world, stage.ego, CAMERA, with_thermal=with_thermal, timeout_s=wait_s
+        return self._track.pictures.attach(
+            session.world, stage.ego, with_thermal=with_thermal, timeout_s=wait_s
         )
 
     def _look(self, now: Situation, frame: int) -> None:
         """Show the step to the arms, and to who draws it."""
-        if now.step == FIRST_LOOK:
+        if now.step == self.first_look:
             for eye in self._eyes:
                 eye.reset(now.state.ego, self._track.seed)
-        rgb, thermal = self._pictures(frame, now.state)
+        rgb, thermal = self._track.pictures.read(frame, now.state)
         truth, who = None, self._scene.test.target
         if now.there is not None and now.gap_m is not None and who is not None:
             aside = now.there.right_m - now.car.right_m
@@ -221,14 +211,6 @@ class _Run:
         if self._on_step is not None:
             brakes = self._brake_step is not None and now.step >= self._brake_step
             self._on_step(Moment(now.time_s, now.state, rgb, thermal, brakes, now.gap_m))
-
-    def _pictures(self, frame: int, state: WorldState) -> tuple[Image, Image]:
-        if self._rig is None:
-            return NO_IMAGE, NO_IMAGE
-        seen = self._rig.read(frame)
-        if seen.tags is None:
-            return seen.rgb, NO_IMAGE
-        return seen.rgb, self._track.thermal(seen, state)
 
     def _steer(self, now: Situation, stage: Stage) -> Contact | None:
         """Send the step's control; gives the contact that comes before the next step, if any."""
@@ -250,7 +232,7 @@ class _Run:
         )
 
     def _is_over(self, now: Situation) -> bool:
-        is_looking = bool(self._eyes) and now.step >= FIRST_LOOK
+        is_looking = bool(self._eyes) and now.step >= self.first_look
         if is_looking and all(eye.brake_step is not None for eye in self._eyes):
             return True
         if self._brake_step is not None and now.step > self._brake_step + DELAY_STEPS:

@@ -1,12 +1,16 @@
 """Track tests on the embedded server, through the client alone."""
 
+import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from fusiondrive.errors import AgentError, SimulatorError
 from harness.session import Address, Session
 from harness.track.config import TrackOptions, check_options
 from harness.track.detection import Detection, Detector, Place, PrivilegedDetector, Sight
@@ -106,27 +110,75 @@ def test_a_detector_sees_its_arms_image_and_no_actors(track: Track, weather: str
     assert detectors["rgb"].shown[0].ego_speed_mps == pytest.approx(30 / 3.6, rel=0.02)
 
 
+class Broken(Detector):
+    name = "broken"
+
+    def detect(self, sight: Sight) -> tuple[Detection, ...]:
+        raise IndexError("no boxes")
+
+
+class Vague(Detector):
+    name = "vague"
+
+    def detect(self, sight: Sight) -> tuple[Detection, ...]:
+        return (Detection("car", 1.0, math.nan, 0.0, 1.0, 1.0),)
+
+
+@pytest.mark.parametrize(
+    ("detector", "reason"),
+    [
+        (Broken(), "detector 'broken' failed: IndexError: no boxes"),
+        (Vague(), "detector 'vague': not all numbers are finite"),
+    ],
+)
+def test_a_detector_that_fails_is_named(track: Track, detector: Detector, reason: str) -> None:
+    with pytest.raises(AgentError, match=reason):
+        track.approach(Scene(TESTS["CCRs"], 50), [eyes("rgb", detector)])
+
+
+@pytest.mark.parametrize(("failures", "outcomes"), [(1, ["avoided"]), (9, ["sim_error"])])
+def test_what_the_simulator_broke_is_driven_again(
+    carla_server: CarlaServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failures: int,
+    outcomes: list[str],
+) -> None:
+    drive, broken = TrackRunner._drive, itertools.count(1)
+
+    def fail_at_first(self: TrackRunner, *arguments: Any) -> list[TrackRow]:
+        if next(broken) <= failures:
+            raise SimulatorError("gone")
+        return drive(self, *arguments)
+
+    monkeypatch.setattr(TrackRunner, "_drive", fail_at_first)
+    options = options_for(carla_server("track"), tmp_path, test=("CCRs",), speed=(30,))
+    assert [row.outcome for row in driven(options)] == outcomes
+    assert {row.error for row in driven(options)} <= {"", "gone"}
+
+
+def options_for(address: tuple[str, int], out: Path, **more: Any) -> TrackOptions:
+    host, port = address
+    return TrackOptions(backend="external", host=host, port=port, town="track", out=out, **more)
+
+
+def driven(options: TrackOptions) -> list[TrackRow]:
+    arms = check_options(options)
+    with Store(TrackRow, options.directory) as store:
+        with TrackRunner(options, arms, store) as runner:
+            runner.run()
+        return store.rows()
+
+
 def test_equal_runs_give_equal_rows_and_are_driven_once(
     carla_server: CarlaServer, tmp_path: Path
 ) -> None:
-    host, port = carla_server("track")
-    found = []
-    for name in ("first", "second", "second"):
-        options = TrackOptions(
-            test=("CPNCO-50", "free-road"),
-            speed=(30, 80),
-            arms=("rgb", "thermal"),
-            backend="external",
-            host=host,
-            port=port,
-            town="track",
-            out=tmp_path / name,
-        )
-        arms = check_options(options)
-        with Store(TrackRow, options.directory) as store:
-            with TrackRunner(options, arms, store) as runner:
-                runner.run()
-            found.append(store.rows())
+    asked: dict[str, Any] = {"test": ("CPNCO-50", "free-road"), "speed": (30, 80)}
+    asked["arms"] = ("rgb", "thermal")
+    found = [
+        driven(options_for(carla_server("track"), tmp_path / name, **asked))
+        for name in ("first", "second", "second")
+    ]
     plain = [[replace(row, wall_seconds=None, wall_finished="") for row in rows] for rows in found]
     assert plain[0] == plain[1]
     assert found[1] == found[2]  # wall-clock columns, too: nothing was driven again

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 from fusiondrive.arms import Arm
 from fusiondrive.cli import Flag, check_values
 from fusiondrive.errors import ConfigError, MapError
-from harness.checks import check_reachable, check_weathers
+from harness.checks import check_docker, check_reachable, check_weathers
 from harness.config import BACKENDS
 from harness.file_names import safe_name
 from harness.probe import DEFAULT_PORT, check_version
@@ -41,7 +41,7 @@ class TrackOptions:
     ] = ("clear",)
     town: Annotated[
         str | None,
-        Flag("with a straight road; default: track, or what is loaded", group=SCENE),
+        Flag("default: track, Town04 in a container, else what is loaded", group=SCENE),
     ] = None
     seed: Annotated[int, Flag("of sensor noise", group=SCENE, at_least=0)] = 0
     arms: Annotated[
@@ -142,6 +142,8 @@ def _check_server(options: TrackOptions) -> None:
         port = options.port or DEFAULT_PORT
         check_reachable(options.host, port, CONNECT_S)
         check_version(options.host, port, CONNECT_S)
+    if options.backend == "docker":
+        check_docker()
     if options.maps is not None and not options.maps.is_dir():
         raise MapError(f"maps directory {options.maps}: no such directory")
     if options.maps is not None and options.backend != "embedded":

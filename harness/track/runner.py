@@ -38,6 +38,7 @@ from sensors.thermal_settings import THERMAL_LOOK, read_thermal
 logger = logging.getLogger(__name__)
 
 TRACK_TOWN = "track"
+DEFAULT_TOWNS = {"embedded": TRACK_TOWN, "docker": "Town04"}  # else what a running server has
 SETTLE_TICKS = 2
 
 
@@ -239,12 +240,12 @@ class TrackRunner(Closing):
         """The session on the road; a server is started at first use."""
         if self._session is None or self._road is None:
             options = self._options
-            town = options.town or (TRACK_TOWN if options.backend == "embedded" else None)
+            town = options.town or DEFAULT_TOWNS.get(options.backend)
             spec = ServerSpec(
                 backend=options.backend,
                 host=options.host,
                 port=options.port,
-                town=town or "Town04",
+                town=town or TRACK_TOWN,
                 maps=options.maps,
             )
             server = self._owned.enter_context(RunningServer(spec))

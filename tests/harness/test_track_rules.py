@@ -6,6 +6,7 @@ from pathlib import Path
 
 import carla
 import numpy as np
+import pandas as pd
 import pytest
 
 from fusiondrive import door
@@ -23,7 +24,9 @@ from results.store import Store
 from results.track_row import IDENTITY, TrackRow, identity_of
 from results.track_table import curve_table, impact_table
 from simulator.maps import load_town
-from tests.conftest import shared_path
+from tests.conftest import ROOT, shared_path
+
+PUBLISHED = ROOT / "results" / "published" / "track_privileged.parquet"
 
 
 def actor(
@@ -267,3 +270,12 @@ def test_tables_and_plot_say_what_was_avoided() -> None:
 
 def test_the_command_has_a_name() -> None:
     assert door.COMMANDS["track-tests"].module == "harness.track"
+
+
+def test_published_rows_are_those_of_the_privileged_detector() -> None:
+    found = pd.read_parquet(PUBLISHED)
+    assert set(found["outcome"]) == {"avoided", "hit", "quiet"}
+    hits = found[found["outcome"] == "hit"]
+    assert [(row.test, row.speed_kmh) for row in hits.itertuples()] == [("CPNCO-50", 80)]
+    assert found["is_privileged"].all()
+    assert set(found["test"]) == set(TESTS)

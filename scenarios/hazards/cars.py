@@ -1,7 +1,7 @@
 """Cars in the ego's lane: one that has broken down, and one that brakes hard.
 
 Both stand until the ego has stood behind them for 3 s, then drive off along the route and vanish
-45 m ahead of it: whoever stops in time can go on.
+40 m ahead of it: whoever stops in time can go on.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ STOOD_S = 3.0
 STANDING_MPS = 0.5
 NEAR_M = 45.0  # before the bumper: from here on the ego is to brake
 BEHIND_M = 15.0  # a car that stands farther back is not waiting for this one
-LEAVING_MPS = 9.0
-LEFT_AHEAD_M = 45.0
-LEAVE_LIMIT_S = 20.0
+LEAVING_MPS = 15.0  # faster than the ego, so that the road is free again for the next hazard
+LEFT_AHEAD_M = 40.0
+LEAVE_LIMIT_S = 9.0
 HALF_LENGTH_M = 2.4
 
 LEAD_RUN_M = 45.0  # that the lead drives before it brakes

@@ -42,7 +42,8 @@ class HazardCourse(Closing):
         Args:
             state: of the last frame, with the progress along the route.
         """
-        scene = Scene(state, self.way)
+        leaving = [item.actor_ids for item in self.scripts if item.phase is Phase.LEAVING]
+        scene = Scene(state, self.way, frozenset(actor_id for ids in leaving for actor_id in ids))
         commands = []
         for script in self.scripts:
             if script.phase is not Phase.GONE:

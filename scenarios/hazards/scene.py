@@ -20,6 +20,7 @@ class Scene:
 
     state: WorldState
     way: Way
+    leaving: frozenset[int] = frozenset()  # actors of hazards for which the ego has done its part
 
     @cached_property
     def ego_m(self) -> float:
@@ -44,8 +45,10 @@ class Scene:
         return {actor.actor_id: actor for actor in (*self.state.vehicles, *self.state.walkers)}
 
     def is_first(self, until_m: float) -> bool:
-        """Whether no other vehicle is on the ego's way up to a place on the route."""
+        """Whether no vehicle that stays is on the ego's way up to a place on the route."""
         for other in self.state.vehicles:
+            if other.actor_id in self.leaving:
+                continue
             place = self.way.place_of(other, 0.5 * (self.bumper_m + until_m))
             is_between = self.bumper_m < place.along_m < until_m + FREE_M
             if is_between and abs(place.right_m) < ON_WAY_M:

@@ -124,7 +124,7 @@ def _hit(item: _Watched, state: WorldState, before_mps: float) -> HazardRecord:
 
 def ahead_of_bumper_m(script: Script, scene: Scene, main: ActorState) -> float:
     """From the ego's bumper along the route to the hazard's near side."""
-    place = script.way.place_of(main, script.route_m)
+    place = scene.place_of(main, script.route_m)
     reach_m = main.box_extent[0] if main.kind is ActorKind.VEHICLE else max(main.box_extent[:2])
     return place.along_m - reach_m - scene.bumper_m
 
@@ -134,8 +134,8 @@ def _time_to_collision_s(
 ) -> float | None:
     """Time to collision at present speeds; None unless they are on one course and close up."""
     ego = scene.state.ego
-    here = script.way.place_of(ego, scene.ego_m)
-    there = script.way.place_of(main, script.route_m)
+    here = scene.place_of(ego, scene.ego_m)
+    there = scene.place_of(main, script.route_m)
     both_m = ego.box_extent[1] + min(main.box_extent[:2]) + SIDE_MARGIN_M
     yaw = script.way.yaw(there.along_m)
     along_mps = main.velocity[0] * math.cos(yaw) + main.velocity[1] * math.sin(yaw)

@@ -43,7 +43,7 @@ class Standing(Script):
 
     def wait_for(self, scene: Scene, car: ActorState) -> list[Command]:
         """Stay until the ego has stood behind it for a while."""
-        rear_m = self.rear_m(car)
+        rear_m = self.rear_m(scene, car)
         waits = scene.speed_mps < STANDING_MPS and rear_m - scene.bumper_m < BEHIND_M
         if not self._patience.is_over(scene, holds=waits):
             return []
@@ -52,18 +52,18 @@ class Standing(Script):
 
     def drive_off(self, scene: Scene, car: ActorState) -> list[Command]:
         """Go on along the route; vanish where that is out of the ego's way."""
-        along_m = self.way.place_of(car, self._near_m).along_m
+        along_m = scene.place_of(car, self._near_m).along_m
         self._near_m = along_m
         ahead = self.way.pose(along_m + 0.5 * FREE_M + HALF_LENGTH_M)
         is_free = scene.is_free(ahead, 0.5 * FREE_M, but=(self.main_id,))
         is_far = along_m - scene.bumper_m > LEFT_AHEAD_M
         if is_far or not is_free or self.for_s(scene) > LEAVE_LIMIT_S:
             return self.leave()
-        return [drive_along(car, self.way, along_m, speed_mps=LEAVING_MPS)]
+        return [drive_along(scene, car, along_m, speed_mps=LEAVING_MPS)]
 
-    def rear_m(self, car: ActorState) -> float:
+    def rear_m(self, scene: Scene, car: ActorState) -> float:
         """The rear bumper along the route."""
-        self._near_m = self.way.place_of(car, self._near_m).along_m
+        self._near_m = scene.place_of(car, self._near_m).along_m
         return self._near_m + car.box_center[0] - car.box_extent[0]
 
     _near_m = 0.0
@@ -89,7 +89,7 @@ class BrokenDownCar(Standing):
             return []
         if self.phase is Phase.LEAVING:
             return self.drive_off(scene, car)
-        if self.phase is Phase.WAITING and self.rear_m(car) - scene.bumper_m < NEAR_M:
+        if self.phase is Phase.WAITING and self.rear_m(scene, car) - scene.bumper_m < NEAR_M:
             self.enter(Phase.ACTING, scene)
         return self.wait_for(scene, car)
 
@@ -123,7 +123,7 @@ class BrakingCar(Standing):
             return []
         if self.phase is Phase.LEAVING:
             return self.drive_off(scene, car)
-        rear_m = self.rear_m(car)
+        rear_m = self.rear_m(scene, car)
         if self.phase is Phase.ACTING:
             return self.wait_for(scene, car)
         gap_m = rear_m - scene.bumper_m
@@ -131,7 +131,7 @@ class BrakingCar(Standing):
             self.enter(Phase.ACTING, scene)
             return [hold(car.actor_id)]
         speed_mps = self._speed(scene, gap_m)
-        return [drive_along(car, self.way, self._near_m, speed_mps=speed_mps)]
+        return [drive_along(scene, car, self._near_m, speed_mps=speed_mps)]
 
     def _speed(self, scene: Scene, gap_m: float) -> float:
         own_mps = max(scene.speed_mps, 0.0)

@@ -37,7 +37,7 @@ class HazardCourse(Closing):
         self._stage = stage
 
     def advance(self, state: WorldState) -> None:
-        """Send what the scripts order for the next tick.
+        """Send what the scripts order for the next tick, unanswered as the ego's own control is.
 
         Args:
             state: of the last frame, with the progress along the route.
@@ -49,7 +49,7 @@ class HazardCourse(Closing):
             if script.phase is not Phase.GONE:
                 commands += script.advance(scene, self._stage)
         if commands:
-            self._stage.client.apply_batch_sync(commands, False)
+            self._stage.client.apply_batch(commands)
 
     def close(self) -> None:
         """Remove what is still in the world; may be called twice."""

@@ -49,7 +49,7 @@ class SlowCyclist(Script):
         cyclist = scene.by_id.get(self.main_id)
         if cyclist is None:
             return []
-        place = self.way.place_of(cyclist, self._near_m)
+        place = scene.place_of(cyclist, self._near_m)
         self._near_m = place.along_m
         gap_m = place.along_m - cyclist.box_extent[0] - scene.bumper_m
         if self.phase is Phase.WAITING and gap_m < SETS_OFF_M:
@@ -57,7 +57,7 @@ class SlowCyclist(Script):
         if self.phase is Phase.ACTING:
             return [self._ride(scene, cyclist, gap_m)]
         if self.phase is Phase.LEAVING:
-            return [self._turn_off(cyclist, place.right_m)]
+            return [self._turn_off(scene, cyclist, place.right_m)]
         return []
 
     def _ride(self, scene: Scene, cyclist: ActorState, gap_m: float) -> Command:
@@ -65,13 +65,11 @@ class SlowCyclist(Script):
         is_over = self._patience.is_over(scene, holds=follows)
         if is_over or self._near_m > self.route_m + RIDES_ON_M:
             self.enter(Phase.LEAVING, scene)
-        return drive_along(
-            cyclist, self.way, self._near_m, speed_mps=RIDE_MPS, right_m=FROM_CENTRE_M
-        )
+        return drive_along(scene, cyclist, self._near_m, speed_mps=RIDE_MPS, right_m=FROM_CENTRE_M)
 
-    def _turn_off(self, cyclist: ActorState, right_m: float) -> Command:
+    def _turn_off(self, scene: Scene, cyclist: ActorState, right_m: float) -> Command:
         edge_m = self.placed.verge.edge_m
         if right_m > edge_m + STANDS_M:
             return park(cyclist.actor_id)
         aside_m = edge_m + OFF_ROAD_M
-        return drive_along(cyclist, self.way, self._near_m, speed_mps=RIDE_MPS, right_m=aside_m)
+        return drive_along(scene, cyclist, self._near_m, speed_mps=RIDE_MPS, right_m=aside_m)

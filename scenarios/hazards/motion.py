@@ -8,28 +8,28 @@ import carla
 
 from fusiondrive.geometry import wrap_radians
 from fusiondrive.types import ActorState
+from scenarios.hazards.scene import Scene
 from scenarios.hazards.script import Command
-from scenarios.hazards.way import Way
 
 LOOK_S, LOOK_M = 0.6, 3.0
 STEER_LIMIT_RAD = 0.6
 
 
 def drive_along(
-    actor: ActorState, way: Way, near_m: float, *, speed_mps: float, right_m: float = 0.0
+    scene: Scene, actor: ActorState, near_m: float, *, speed_mps: float, right_m: float = 0.0
 ) -> Command:
     """Go on along a route.
 
     Args:
+        scene: of this step.
         actor: the vehicle.
-        way: the route.
         near_m: along it, about where the vehicle is.
         speed_mps: to reach and hold.
         right_m: beside the route's line.
     """
-    here = way.place_of(actor, near_m)
+    here = scene.place_of(actor, near_m)
     ahead_m = LOOK_M + LOOK_S * actor.speed_mps
-    target = way.pose(here.along_m + ahead_m, right_m)
+    target = scene.way.pose(here.along_m + ahead_m, right_m)
     dx, dy = target.x - actor.pose.x, target.y - actor.pose.y
     bearing = wrap_radians(math.atan2(dy, dx) - math.radians(actor.pose.yaw))
     wheelbase_m = 1.2 * actor.box_extent[0]

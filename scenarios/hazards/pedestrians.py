@@ -97,7 +97,7 @@ class CrossingPerson(Script):
         )
 
     def _arrive(self, scene: Scene, person: ActorState) -> list[Command]:
-        right_m = self.way.place_of(person, self.route_m).right_m
+        right_m = scene.place_of(person, self.route_m).right_m
         is_across = right_m <= self._to_m if self._to_m < self._from_m else right_m >= self._to_m
         if is_across:
             self.enter(Phase.LEAVING, scene)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from fusiondrive.types import ActorState, Pose, WorldState
-from scenarios.hazards.way import Way
+from scenarios.hazards.way import Place, Way
 
 FREE_M = 8.0  # around the place of an actor that appears
 ON_WAY_M = 2.2  # from the route's line: a vehicle there drives the ego's way
@@ -21,6 +21,7 @@ class Scene:
     state: WorldState
     way: Way
     leaving: frozenset[int] = frozenset()  # actors of hazards for which the ego has done its part
+    _places: dict[int, Place] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def ego_m(self) -> float:
@@ -43,6 +44,12 @@ class Scene:
     def by_id(self) -> dict[int, ActorState]:
         """All other actors."""
         return {actor.actor_id: actor for actor in (*self.state.vehicles, *self.state.walkers)}
+
+    def place_of(self, actor: ActorState, near_m: float) -> Place:
+        """Where an actor is along the way, looked for around a place and found once a step."""
+        if actor.actor_id not in self._places:
+            self._places[actor.actor_id] = self.way.place_of(actor, near_m)
+        return self._places[actor.actor_id]
 
     def is_first(self, until_m: float) -> bool:
         """Whether no vehicle that stays is on the ego's way up to a place on the route."""

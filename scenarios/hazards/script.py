@@ -20,6 +20,8 @@ SHIFTS_M = (0.0, 2.0, -2.0, 4.0, -4.0, 6.0, -6.0)  # tried in turn where a tree 
 PASSED_M = 30.0  # behind the ego
 STUCK_MPS, STUCK_S = 0.1, 45.0  # an ego that stands so long waits for others that wait as well
 
+CLOCK_DIGITS = 3  # the server's clock carries the float noise of its whole life
+
 Command = Any  # of carla.command
 
 
@@ -107,7 +109,7 @@ class Script(ABC):
         found = scene.by_id.get(self.main_id)
         if found is None:
             return True
-        return self.way.place_of(found, scene.ego_m).along_m < scene.ego_m - 0.5 * PASSED_M
+        return scene.place_of(found, scene.ego_m).along_m < scene.ego_m - 0.5 * PASSED_M
 
     def enter(self, phase: Phase, scene: Scene) -> None:
         """Go on to a phase."""
@@ -116,7 +118,7 @@ class Script(ABC):
 
     def for_s(self, scene: Scene) -> float:
         """Simulated seconds in the present phase."""
-        return scene.state.time_s - self._since_s
+        return round(scene.state.time_s - self._since_s, CLOCK_DIGITS)
 
 
 class Patience:
@@ -133,4 +135,4 @@ class Patience:
             return False
         if self._began_s is None:
             self._began_s = scene.state.time_s
-        return scene.state.time_s - self._began_s >= self._needed_s
+        return round(scene.state.time_s - self._began_s, CLOCK_DIGITS) >= self._needed_s

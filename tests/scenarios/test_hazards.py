@@ -16,7 +16,7 @@ from scenarios.hazards.placement import APART_M, PlacedHazard, place_hazards, sh
 from scenarios.hazards.roadside import MapRoadside, Verge
 from scenarios.hazards.route_file import hazards_digest, place_file_hazards
 from scenarios.hazards.scene import Scene
-from scenarios.hazards.script import Phase
+from scenarios.hazards.script import Patience, Phase
 from scenarios.hazards.way import Way
 from scenarios.route_files import load_routes, map_identity, read_route_xml
 from scenarios.routes import RoutePlanner
@@ -87,6 +87,20 @@ def test_a_choice_of_hazards_has_one_name(text: str, found: str) -> None:
 def test_a_wrong_choice_is_named(text: str, error: str) -> None:
     with pytest.raises(ConfigError, match=error):
         read_hazards(text)
+
+
+def test_patience_does_not_hang_on_the_noise_of_the_clock() -> None:
+    way = Way(straight())
+    steps = {}
+    for begin_s in (0.0, 1234.567, 98765.4321):
+        patience, time_s, count = Patience(3.0), begin_s, 0
+        while True:
+            now = scene(way, 50.0, 0.0, 3.0)
+            if patience.is_over(replace(now, state=replace(now.state, time_s=time_s)), holds=True):
+                break
+            time_s, count = time_s + 0.1, count + 1
+        steps[begin_s] = count
+    assert set(steps.values()) == {30}
 
 
 def test_every_kind_has_a_script() -> None:

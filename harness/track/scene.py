@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 from harness.track.contact import Box, Motion
 from harness.track.protocol import (
+    BRAKE_MPS2,
     CCRB_BRAKE_MPS2,
     CCRB_GAP_M,
     HIDDEN_AHEAD_M,
     LEAD_S,
+    LOOK_SPARE_S,
     ONCOMING_BEYOND_M,
     ONCOMING_KMH,
     PARKED_SPACING_M,
@@ -109,6 +111,14 @@ class Scene:
     def speed_mps(self) -> float:
         """Of the car."""
         return self.speed_kmh / 3.6
+
+    @property
+    def look_from_s(self) -> float:
+        """Time of the first look: nothing needs braking for so far away, and pictures cost most."""
+        if self.test.brakes:
+            return 0.0
+        stopping_s = self.speed_mps / (2.0 * BRAKE_MPS2)
+        return max(0.0, LEAD_S - stopping_s - LOOK_SPARE_S)
 
     @property
     def start_m(self) -> float:

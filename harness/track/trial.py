@@ -35,7 +35,7 @@ from sensors.thermal_settings import ThermalSettings
 
 logger = logging.getLogger(__name__)
 
-FIRST_LOOK = round(RUN_IN_S / STEP_S) - 1  # the step at which arms begin to look
+FIRST_LOOK = round(RUN_IN_S / STEP_S) - 1  # the step of time 0; arms look from there at most
 DELAY_STEPS = round(BRAKE_DELAY_S / STEP_S)
 STOPPED_MPS = 0.05
 WARM_UP_S = 0.5  # of the thermal camera's gain before a picture
@@ -106,7 +106,9 @@ class Track:
 
     def braked(self, scene: Scene, brake_step: int | None, on_step: OnStep | None = None) -> Result:
         """Drive with the brake asked for at a step; `on_step` gets every step with its pictures."""
-        return _Run(self, scene, (), brake_step, on_step).drive()
+        run = _Run(self, scene, (), brake_step, on_step)
+        run.first_look = FIRST_LOOK  # clips show what led to it
+        return run.drive()
 
     def picture(self, scene: Scene, time_s: float) -> Moment:
         """What the cameras see in a run without braking, so long after the first look."""
@@ -131,7 +133,7 @@ class _Run:
     ) -> None:
         self._track, self._scene, self._eyes = track, scene, eyes
         self._brake_step, self._on_step = brake_step, on_step
-        self.first_look = FIRST_LOOK
+        self.first_look = FIRST_LOOK + round(scene.look_from_s / STEP_S)
         self.last_step = round((RUN_IN_S + LEAD_S + AFTER_S) / STEP_S)
         self._driver = Driver(scene.speed_mps)
         self._speeds: list[float] = []

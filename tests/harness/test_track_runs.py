@@ -99,8 +99,10 @@ def test_a_detector_sees_its_arms_image_and_no_actors(track: Track, weather: str
     track = Track(track.session, track.road, preset(weather), seed=0)
     detectors = {name: Startled() for name in ("rgb", "thermal", "clahe")}
     looking = [eyes(name, detector) for name, detector in detectors.items()]
-    result = track.approach(Scene(TESTS["CPLA-50"], 30), looking)
-    assert [item.brake_step for item in looking] == [40, 40, 40]  # the second look
+    scene = Scene(TESTS["CPLA-50"], 30)
+    result = track.approach(scene, looking)
+    second = 40 + round(scene.look_from_s / STEP_S)
+    assert [item.brake_step for item in looking] == [second] * 3
     assert result.contact is None
     images = {name: detector.shown[-1].image for name, detector in detectors.items()}
     assert {image.shape for image in images.values()} == {(480, 640, 3)}

@@ -73,6 +73,22 @@ def carla_server() -> Iterator[CarlaServer]:
 
 
 @pytest.fixture(scope="session")
+def emptied(carla_server: CarlaServer) -> CarlaServer:
+    """The same server with its town loaded anew: nobody is left of tests that drove before."""
+
+    def serve(town: str, maps: Path | None = None) -> tuple[str, int]:
+        host, port = carla_server(town, maps)
+        import carla  # not on every platform on which tests run
+
+        client = carla.Client(host, port)
+        client.set_timeout(120.0)
+        client.load_world(town)
+        return host, port
+
+    return serve
+
+
+@pytest.fixture(scope="session")
 def launch_server() -> type[EmbeddedServer]:
     """For tests that need a server of their own: `launch_server(*arguments)`, then `.stop()`."""
     return EmbeddedServer

@@ -32,8 +32,8 @@ class Blind(ExpertPolicy):
 
 
 @pytest.fixture(scope="module")
-def simulation(carla_server: Server) -> Iterator[Simulation]:
-    host, port = carla_server("Town02")
+def simulation(emptied: Server) -> Iterator[Simulation]:
+    host, port = emptied("Town02")
     server = ServerSpec(backend="external", host=host, port=port)
     with Simulation(EnvConfig(server=server, camera=SMALL)) as made:
         yield made

@@ -26,9 +26,9 @@ print("alive")
 
 @pytest.mark.server
 def test_a_process_outlives_the_connection_whose_lamps_it_switched(
-    carla_server: CarlaServer,
+    emptied: CarlaServer,
 ) -> None:
-    host, port = carla_server("Town02")
+    host, port = emptied("Town02")
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, host, str(port)],
         cwd=ROOT,

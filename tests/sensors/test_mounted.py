@@ -18,8 +18,8 @@ KINDS = {
 
 
 @pytest.fixture(scope="module")
-def session(carla_server) -> Iterator[Session]:
-    with Session(Address(*carla_server("Town02"))) as made:
+def session(emptied) -> Iterator[Session]:
+    with Session(Address(*emptied("Town02"))) as made:
         made.load("Town02")
         yield made
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from fusiondrive.arms import SWAPPED
 from fusiondrive.errors import SimulatorError
-from fusiondrive.files import discard, discard_stale, draft_of, keep, output
 from fusiondrive.types import Closing, Command, Control
 from harness.drive import Drive
+from harness.mp4 import Mp4
 from harness.topdown import TopDown
 from scenarios.weather import weather_name
 from sensors.inputs import Views
@@ -25,7 +23,6 @@ TILE = (300, 400)  # height, width
 BAR = 52  # caption, below
 LABEL_HEIGHT = 20
 FPS = 10
-ENCODER = {"crf": "23", "preset": "veryfast", "threads": "1"}
 END_FRAMES = 20
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 INK = (235, 235, 235)
@@ -98,10 +95,8 @@ class VideoRecorder(Closing):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._draft = draft_of(path)
+        self._video = Mp4(path, FPS)
         self._composer: Composer | None = None
-        self._container: Any = None  # opened with the first picture, whose size it takes
-        self._stream: Any = None
         self._last: U8 | None = None
 
     def on_step(self, drive: Drive, control: Control) -> None:
@@ -109,7 +104,7 @@ class VideoRecorder(Closing):
         if self._composer is None:
             self._composer = Composer(drive)
         self._last = self._composer.compose(drive, control)
-        self._send(self._last)
+        self._video.send(self._last)
 
     def finish(self, outcome: str) -> None:
         """Hold the last picture with the outcome for two seconds and keep the file.
@@ -120,41 +115,12 @@ class VideoRecorder(Closing):
         if self._last is None:
             return
         for _ in range(END_FRAMES):
-            self._send(stamp_outcome(self._last, outcome))
-        with output(self.path, av.FFmpegError):
-            self._end()
-            keep(self._draft, self.path)
+            self._video.send(stamp_outcome(self._last, outcome))
+        self._video.finish()
 
     def close(self) -> None:
         """End the encoder; a file that was not finished is removed."""
-        try:
-            with output(self.path, av.FFmpegError):
-                self._end()
-        finally:
-            discard(self._draft)
-
-    def _end(self) -> None:
-        container, self._container = self._container, None
-        if container is not None:
-            try:
-                container.mux(self._stream.encode())  # what the encoder still holds
-            finally:
-                container.close()
-
-    def _send(self, picture: U8) -> None:
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        with output(self.path, av.FFmpegError):
-            if self._container is None:
-                self._begin(picture)
-            self._container.mux(self._stream.encode(frame))
-
-    def _begin(self, picture: U8) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        discard_stale(self.path)
-        self._container = av.open(str(self._draft), "w")
-        self._stream = self._container.add_stream("libx264", rate=FPS, options=ENCODER)
-        self._stream.height, self._stream.width = picture.shape[:2]
-        self._stream.pix_fmt = "yuv420p"
+        self._video.close()
 
 
 class Window:

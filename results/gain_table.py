@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +9,7 @@ from fusiondrive.arms import CLEAR
 from results.cells import InputSetting, labels_of
 from results.controls import Missing, missing_controls
 from results.gains import CEILING, INFRARED, Claim, Comparison, compare, smallest_effects
-from results.grid import Table
+from results.grid import Table, csv_text
 from results.row import EpisodeRow, lettered
 from results.stats import PairedDifference
 
@@ -70,13 +68,7 @@ def gain_tables(rows: Sequence[EpisodeRow]) -> list[Table]:
 
 def gains_csv(rows: Sequence[EpisodeRow]) -> str:
     """The comparisons with plain numbers, one column each; empty where nothing can be paired."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    lines = [lettered(_csv_line(item)) for item in compare(rows)]
-    if lines:
-        writer.writerow(lines[0].keys())
-        writer.writerows(line.values() for line in lines)
-    return out.getvalue()
+    return csv_text([lettered(_csv_line(item)) for item in compare(rows)])
 
 
 def _csv_line(item: Comparison) -> dict[str, Any]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tabulate import tabulate
 
@@ -27,3 +31,13 @@ class Table:
             self.body, headers=self.header, tablefmt="latex_booktabs", disable_numparse=True
         )
         return "\n".join([f"% {self.title}", *(f"% {note}" for note in self.notes), grid, ""])
+
+
+def csv_text(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Lines of the same columns as CSV with a header; empty where there are none."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    if lines:
+        writer.writerow(lines[0].keys())
+        writer.writerows(line.values() for line in lines)
+    return out.getvalue()

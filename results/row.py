@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fusiondrive.arms import arm_name
 from fusiondrive.provenance import UNKNOWN
@@ -35,8 +35,46 @@ LETTERS = {
 NO_WEIGHTS = "none"  # is no hash, and goes without a letter
 
 
+Flat = TypeVar("Flat", bound="FlatRow")
+
+
 @dataclass(frozen=True)
-class EpisodeRow:
+class FlatRow:
+    """What rows of drives and of track tests share: how files have them."""
+
+    if TYPE_CHECKING:
+        outcome: str
+
+    @property
+    def is_driven(self) -> bool:
+        """Whether the simulator held out, so that the row says something of driving."""
+        return self.outcome != "sim_error"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All columns, in order, as files have them: ids and hashes with their letter."""
+        return lettered(asdict(self))
+
+    @classmethod
+    def from_dict(cls: type[Flat], values: Mapping[str, Any]) -> Flat:
+        """Read a row back, with letters before its ids or from before there were any.
+
+        Columns of other versions that are unknown here are refused.
+
+        Raises:
+            ValueError: a column is unknown or a required one is missing.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f"unknown column '{unknown[0]}'")
+        try:
+            return cls(**unlettered(values))
+        except TypeError as err:
+            raise ValueError(str(err)) from err
+
+
+@dataclass(frozen=True)
+class EpisodeRow(FlatRow):
     """Flat, JSON-ready; numbers that a failed simulator did not give are None."""
 
     identity: str  # see results.identity
@@ -152,33 +190,6 @@ class EpisodeRow:
             raise ValueError(f"unknown outcome '{self.outcome}'; known: {', '.join(OUTCOMES)}")
         if not self.arm:
             object.__setattr__(self, "arm", arm_name(self.input, self.fuser))
-
-    @property
-    def is_driven(self) -> bool:
-        """Whether the simulator held out, so that the row says something of driving."""
-        return self.outcome != "sim_error"
-
-    def to_dict(self) -> dict[str, Any]:
-        """All columns, in order, as files have them: ids and hashes with their letter."""
-        return lettered(asdict(self))
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> EpisodeRow:
-        """Read a row back, with letters before its ids or from before there were any.
-
-        Columns of other versions that are unknown here are refused.
-
-        Raises:
-            ValueError: a column is unknown or a required one is missing.
-        """
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise ValueError(f"unknown column '{unknown[0]}'")
-        try:
-            return cls(**unlettered(values))
-        except TypeError as err:
-            raise ValueError(str(err)) from err
 
 
 def lettered(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ from fusiondrive.files import whole_file
 from results.cells import Cell, Rate, labels_of, make_cells
 from results.columns import aggregates_of
 from results.gain_table import gain_tables, gains_csv
-from results.grid import Table
+from results.grid import Table, csv_text
 from results.hazard_table import hazard_table
 from results.hazards import HazardRow
 from results.row import EpisodeRow, lettered
@@ -104,13 +102,7 @@ def load_published(name: str) -> dict[str, Any]:
 
 def cells_csv(rows: Sequence[EpisodeRow]) -> str:
     """The cells with plain numbers, one column each; empty where a number is missing."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    lines = [lettered(_csv_line(cell)) for cell in make_cells(rows)]
-    if lines:
-        writer.writerow(lines[0].keys())
-        writer.writerows(line.values() for line in lines)
-    return out.getvalue()
+    return csv_text([lettered(_csv_line(cell)) for cell in make_cells(rows)])
 
 
 def write_tables(rows: Sequence[EpisodeRow], directory: Path, tables: Sequence[Table]) -> None:

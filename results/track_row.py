@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from results.row import lettered, unlettered
+from results.row import FlatRow
 
 OUTCOMES: tuple[str, ...] = (
     "avoided",  # no contact
@@ -35,7 +35,7 @@ IDENTITY: tuple[str, ...] = (
 
 
 @dataclass(frozen=True)
-class TrackRow:
+class TrackRow(FlatRow):
     """Flat, JSON-ready; what a run did not give is None."""
 
     identity: str  # `identity_of` the others
@@ -78,31 +78,6 @@ class TrackRow:
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:
             raise ValueError(f"unknown outcome '{self.outcome}'; known: {', '.join(OUTCOMES)}")
-
-    @property
-    def is_driven(self) -> bool:
-        """Whether the simulator held out."""
-        return self.outcome != "sim_error"
-
-    def to_dict(self) -> dict[str, Any]:
-        """All columns, in order, as files have them: ids and hashes with their letter."""
-        return lettered(asdict(self))
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TrackRow:
-        """Read a row back.
-
-        Raises:
-            ValueError: a column is unknown or a required one is missing.
-        """
-        known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise ValueError(f"unknown column '{unknown[0]}'")
-        try:
-            return cls(**unlettered(values))
-        except TypeError as err:
-            raise ValueError(str(err)) from err
 
 
 def identity_of(values: Mapping[str, Any]) -> str:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 
-from fusiondrive.files import discard, discard_stale, draft_of, keep, output, whole_file
+from fusiondrive.files import whole_file
 from fusiondrive.types import Closing, Image
 from harness.file_names import safe_name
-from harness.recorder import ENCODER, FONT, INK
+from harness.mp4 import Mp4
+from harness.recorder import FONT, INK
 from harness.track.protocol import LEAD_S, STEP_S
 from harness.track.trial import Moment, Result
 
@@ -37,9 +37,7 @@ class Clip(Closing):
         parts = [str(values[name]) for name in ("weather", "test", "speed_kmh", "arm")]
         self._title = f"{parts[1]}  {parts[2]} km/h  {parts[0]}"
         self._path = folder / f"{safe_name('_'.join(parts).replace(':', '-'))}.mp4"
-        self._draft = draft_of(self._path)
-        self._container: Any = None
-        self._stream: Any = None
+        self._video = Mp4(self._path, round(1.0 / STEP_S))
         self._last: Image | None = None
         self._strip: list[Image] = []
 
@@ -49,7 +47,7 @@ class Clip(Closing):
         before = LEAD_S - moment.time_s
         if any(abs(before - at) < 0.5 * STEP_S for at in STRIP_AT_S):
             self._strip.append(self._last)
-        self._send(self._last)
+        self._video.send(self._last)
 
     def finish(self, result: Result) -> None:
         """Say how it ended, and keep the files.
@@ -67,10 +65,8 @@ class Clip(Closing):
         for ink, width in (((0, 0, 0), 8), (colour, 2)):
             cv2.putText(end, text, (20, 60), FONT, 1.5, ink, width, cv2.LINE_AA)
         for _ in range(HOLD_FRAMES):
-            self._send(end)
-        with output(self._path, av.FFmpegError):
-            self._end()
-            keep(self._draft, self._path)
+            self._video.send(end)
+        self._video.finish()
         rows = [_small(picture) for picture in (*self._strip, end)]
         strip = cv2.cvtColor(np.concatenate(rows, axis=0), cv2.COLOR_RGB2BGR)
         with whole_file(self._path.with_suffix(".png")) as draft:
@@ -78,11 +74,7 @@ class Clip(Closing):
 
     def close(self) -> None:
         """End the encoder; a file that was not finished is removed."""
-        try:
-            with output(self._path, av.FFmpegError):
-                self._end()
-        finally:
-            discard(self._draft)
+        self._video.close()
 
     def _draw(self, moment: Moment) -> Image:
         if not moment.rgb.size:
@@ -98,27 +90,6 @@ class Clip(Closing):
             place = (row.shape[1] - 130, 36)
             cv2.putText(bar, "BRAKE", place, FONT, 1.0, WARN, 2, cv2.LINE_AA)
         return np.concatenate([row, bar], axis=0)
-
-    def _send(self, picture: Image) -> None:
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        with output(self._path, av.FFmpegError):
-            if self._container is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                discard_stale(self._path)
-                self._container = av.open(str(self._draft), "w")
-                rate = round(1.0 / STEP_S)
-                self._stream = self._container.add_stream("libx264", rate=rate, options=ENCODER)
-                self._stream.height, self._stream.width = picture.shape[:2]
-                self._stream.pix_fmt = "yuv420p"
-            self._container.mux(self._stream.encode(frame))
-
-    def _end(self) -> None:
-        container, self._container = self._container, None
-        if container is not None:
-            try:
-                container.mux(self._stream.encode())  # what the encoder still holds
-            finally:
-                container.close()
 
 
 def _small(picture: Image) -> Image:

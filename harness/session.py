@@ -111,7 +111,7 @@ class Session(Closing):
             self._map = None
         self._set_timeout(self.timeouts.first_tick_s)
         self._take_clock()
-        self._set_timeout(max(self.timeouts.tick_s, self.timeouts.connect_s))
+        self._set_timeout(self._usual_s)
 
     def expect_slow_tick(self) -> None:
         """Allow the next tick to take long: new sensors may have to be compiled for."""
@@ -124,6 +124,10 @@ class Session(Closing):
             SimulatorError: no answer in time.
         """
         wait_s = self.timeouts.first_tick_s if self._is_fresh else self.timeouts.tick_s
+        # When a map was loaded or night fell, the client asks for the street lamps from a thread of
+        # its own. The answer comes behind the tick, and the process aborts where it is late.
+        if self._is_fresh:
+            self._set_timeout(max(wait_s, self._usual_s))
         before = self.world.get_snapshot().frame
         traffic_manager.await_rest()
         frame = int(
@@ -134,6 +138,8 @@ class Session(Closing):
                 lambda: bool(self.world.get_snapshot().frame > before),
             )
         )
+        if self._is_fresh:
+            self._set_timeout(self._usual_s)
         self._is_fresh = False
         return frame
 
@@ -171,6 +177,10 @@ class Session(Closing):
     def watched(self, what: str, limit_s: float) -> AbstractContextManager[Watched]:
         """A block of client calls that ends the process with one line if it never returns."""
         return watch(Watched(what, self.address.host, self.address.port, limit_s))
+
+    @property
+    def _usual_s(self) -> float:
+        return max(self.timeouts.tick_s, self.timeouts.connect_s)
 
     def _set_timeout(self, limit_s: float) -> None:
         self._limit_s = limit_s

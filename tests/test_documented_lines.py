@@ -53,7 +53,7 @@ def run(snippet: Snippet, folder: Path, text: str) -> None:
             item,
             id=item.place,
             marks=[
-                *([] if item.place.startswith("README") else [pytest.mark.slow]),
+                pytest.mark.heavy if item.place.startswith("README") else pytest.mark.slow,
                 *([pytest.mark.server] if item.mark and not item.mark.startswith(MARKS[0]) else []),
             ],
         )

@@ -83,6 +83,7 @@ def run(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("way", [FORBIDDEN, REFUSED, ABSENT])
 def test_making_the_environment_without_the_client_says_what_to_install(way: str) -> None:
     done = python(
@@ -96,6 +97,7 @@ def test_making_the_environment_without_the_client_says_what_to_install(way: str
     assert done.stdout.startswith("True CARLA's client is not installed; expected: pip install")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("module", "arguments"),
     [
@@ -114,11 +116,13 @@ def test_a_command_that_needs_the_client_ends_with_one_line_and_code_2(
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.heavy
 def test_a_plug_in_may_do_without_the_client() -> None:
     done = python(FORBIDDEN, "import harness", "try: import carla\nexcept ImportError: print('ok')")
     assert (done.stdout, done.stderr) == ("ok\n", "")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("without", [FORBIDDEN, WITHOUT_UNIX])
 def test_rows_are_read_and_tabled_without_the_client(without: str, run: Path) -> None:
     done = python(
@@ -132,6 +136,7 @@ def test_rows_are_read_and_tabled_without_the_client(without: str, run: Path) ->
     assert done.stdout.startswith("1\n### Closed-loop results")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("without", [FORBIDDEN, WITHOUT_UNIX])
 def test_images_are_fused_without_the_client(without: str, tmp_path: Path) -> None:
     picture, out = tmp_path / "a.png", tmp_path / "fused.png"
@@ -144,6 +149,7 @@ def test_images_are_fused_without_the_client(without: str, tmp_path: Path) -> No
     assert fused.shape == (64, 80, 3)
 
 
+@pytest.mark.heavy
 def test_the_door_shows_its_commands_without_the_client() -> None:
     done = python(WITHOUT_UNIX, command("fusiondrive"), arguments=("--help",))
     assert done.returncode == 0, done.stderr

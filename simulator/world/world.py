@@ -38,7 +38,7 @@ class World:
         self.frame = 0
         self.time_s = 0.0  # simulated; goes on over all episodes
         self.state: list[bytes] = []  # the newest world state, as it goes over the wire
-        self._map_changed = _MAP_CHANGED_FRAMES
+        self._map_changed = 0  # frames that say so: to clients that saw another map before
         self._began = monotonic()
 
     def step(self) -> list[Contact]:
@@ -60,7 +60,7 @@ class World:
             is_map_changed=self._map_changed > 0,
             are_lights_changed=self.episode.street_lights.take_change(),
         )
-        self._map_changed -= 1
+        self._map_changed = max(self._map_changed - 1, 0)
         self.state = [header, world, self.episode.records()]
 
     def begin_episode(self, scene: Scene, map_name: str, *, reset_settings: bool) -> None:

@@ -67,6 +67,7 @@ def test_a_command_is_a_module_that_runs(module):
     assert any(isinstance(node, ast.If) for node in tree.body)
 
 
+@pytest.mark.heavy
 def test_the_door_runs_the_same_code_as_the_module():
     def shown(*command):
         done = subprocess.run(

@@ -73,6 +73,7 @@ def test_random_weights_are_the_same_every_time() -> None:
     assert Panel(TINY).card() == Panel(TINY).card()
 
 
+@pytest.mark.heavy
 def test_vgg_stops_behind_the_third_pool(tmp_path: Path) -> None:
     network = timm.create_model("vgg16", pretrained=False)
     path = tmp_path / "vgg.safetensors"

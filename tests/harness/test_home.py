@@ -25,6 +25,7 @@ def _own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         module.temporary_folder.cache_clear()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("module", ["sensors.rig", "scenarios.weather", "harness.run", "simulator"])
 def test_carla_can_be_loaded_without_home(module: str) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "HOME"}

@@ -62,6 +62,28 @@ def change_settings(session: Session, times: int) -> None:
         session._apply("change the settings", settings)
 
 
+class Limits:
+    """In place of a client: notes the time limits that it is given."""
+
+    def __init__(self) -> None:
+        self.given: list[float] = []
+
+    def set_timeout(self, limit_s: float) -> None:
+        self.given.append(limit_s)
+
+
+def test_the_client_waits_for_lamps_as_long_as_for_a_first_tick(session, monkeypatch):
+    """At night it asks for them from a thread of its own; a late answer aborts the process."""
+    session.expect_slow_tick()
+    limits = Limits()
+    monkeypatch.setattr(session, "client", limits)
+    session.tick()
+    longest, usual = session.timeouts.first_tick_s, session.timeouts.tick_s
+    assert limits.given == [longest, usual]
+    session.tick()
+    assert limits.given == [longest, usual]
+
+
 @pytest.mark.slow
 def test_a_call_that_the_manager_does_not_hear_is_freed(session, monkeypatch):
     """A change of settings with a live manager, which the harness never does, meets the race."""

@@ -84,22 +84,26 @@ def hang_once(folder: Path, pulse: Pulse) -> int:
     return 0
 
 
+@pytest.mark.heavy
 def test_a_new_child_goes_on_where_the_last_piece_ends(tmp_path, capfd):
     assert supervise(abort_after_each_piece, (tmp_path,), lambda: pieces(tmp_path)) == 0
     assert pieces(tmp_path) == 3
     assert capfd.readouterr().err.count("died (signal SIGABRT); a new one goes on") == 2
 
 
+@pytest.mark.heavy
 def test_children_that_do_not_get_on_are_given_up(tmp_path):
     with pytest.raises(SimulatorError, match=r"died 4 times in a row, last: signal SIGABRT"):
         supervise(abort_at_once, (tmp_path,), lambda: pieces(tmp_path))
 
 
+@pytest.mark.heavy
 def test_bad_input_is_not_tried_again(tmp_path):
     assert supervise(refuse, (tmp_path,), lambda: pieces(tmp_path)) == 2
     assert pieces(tmp_path) == 1
 
 
+@pytest.mark.heavy
 def test_a_silent_child_is_replaced(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(supervision, "SILENCE_S", 5.0)
     assert supervise(hang_once, (tmp_path,), lambda: pieces(tmp_path)) == 0
@@ -117,6 +121,7 @@ def test_time_in_which_all_was_stopped_is_no_silence(monkeypatch):
     assert silence.seconds <= 2.0
 
 
+@pytest.mark.heavy
 def test_a_call_that_never_returns_ends_the_process_with_one_line():
     done = subprocess.run(
         [sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=60, check=False

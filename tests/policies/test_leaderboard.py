@@ -265,6 +265,7 @@ def test_a_destroy_that_fails_without_a_drive_is_worth_a_warning(
         GuardedPolicy(policy).finish()
 
 
+@pytest.mark.heavy
 def test_an_agent_that_hangs_in_setup_is_interrupted(tmp_path: Path) -> None:
     text = AGENT_WITH.format(setup="import time; time.sleep(60)", sensor="")
     config = tmp_path / "run.yaml"

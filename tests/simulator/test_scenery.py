@@ -16,6 +16,7 @@ from simulator.scenery.plots import Plots
 from simulator.types import Mesh, Obstacle, Scenery, Tag, Town
 from tests.conftest import shared_path
 
+pytestmark = pytest.mark.heavy  # grows towns
 RANDOM = ("random:1", "random:5", "random:7")  # with and without boulevard, roundabout, hill
 TOWNS = (
     *(f"{origin} {name}" for origin in ("authored", "carla")

@@ -18,10 +18,15 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "results": ("fusiondrive",),
     "scenarios": ("fusiondrive",),
     "sensors": ("fusiondrive", "fusionproxy"),
-    "policies": ("fusiondrive", "fusionproxy", "scenarios"),
-    "harness": ("fusiondrive", "sensors", "scenarios", "policies", "results", "fusionproxy"),
+    "perceivers": ("fusiondrive", "fusionproxy"),
+    "policies": ("fusiondrive", "fusionproxy", "scenarios", "perceivers"),
+    "harness": (
+        *("fusiondrive", "sensors", "scenarios", "policies", "results", "fusionproxy"),
+        "perceivers",
+    ),
     "policies.training": (
         *("fusiondrive", "harness", "policies", "sensors", "scenarios", "results", "fusionproxy"),
+        "perceivers",
     ),
 }
 PACKAGES = tuple(sorted({layer.split(".")[0] for layer in ALLOWED}))

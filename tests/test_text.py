@@ -25,6 +25,7 @@ PACKAGES = (
     "fusionproxy",
     "results",
     "simulator",
+    "perceivers",
 )
 # Their bytes are part of the key of compiled kernels, and they print ASCII alone.
 ASCII_ALONE = ("simulator/benchmarks/", "simulator/render/")

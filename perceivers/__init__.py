@@ -1,0 +1,1 @@
+"""Frozen perception: labelled frames, a detector, a segmenter, and the brake that follows it."""

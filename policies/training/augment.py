@@ -1,6 +1,6 @@
 """How training changes its pictures: a little light, and houses of other places.
 
-No blur and no lifted blacks: the policy must not have seen anything like fog or night.
+No lifted blacks: the policy must not have seen anything like fog or night.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from policies.training.photometric import photometric
 
 # Left of the street, right of it, and above: x from, to, y from, to, as shares of the picture. What
 # drives in the own lane, and the street's edges nearby, are in none of them.
@@ -25,10 +27,17 @@ class Augmentation:
     tint: float = 0.05
     noise: float = 0.01
     scenery_swap: float = 0.0  # chance of each region's patch
+    transfuser: float = 0.0  # chance of each change of `photometric`
 
 
 def augment(images: Tensor, config: Augmentation, generator: torch.Generator) -> Tensor:
-    """Patches of scenery, brightness, contrast, tint, pixel noise; (B, 3, H, W) in [0, 1]."""
+    """Patches of scenery, the set of TransFuser++, brightness, contrast, tint, pixel noise.
+
+    Args:
+        images: (B, 3, H, W), 0 to 1; so is the answer.
+        config: reach of each change.
+        generator: of all that is drawn.
+    """
     count = len(images)
 
     def draw(channels: int, reach: float) -> Tensor:
@@ -37,6 +46,8 @@ def augment(images: Tensor, config: Augmentation, generator: torch.Generator) ->
 
     if config.scenery_swap > 0.0:
         images = swap_scenery(images, config.scenery_swap, generator)
+    if config.transfuser > 0.0:
+        images = photometric(images, config.transfuser, generator)
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
     images = (images - mean) * draw(1, config.contrast) + mean
     images = images * draw(1, config.brightness) * draw(3, config.tint)

@@ -47,6 +47,10 @@ class TrainConfig:
     scenery_swap: Annotated[float, Flag("change of pictures", at_least=0, at_most=1)] = (
         Augmentation.scenery_swap
     )
+    transfuser: Annotated[
+        float,
+        Flag("chance of each change of TransFuser++'s set; 0.5 there", at_least=0, at_most=1),
+    ] = Augmentation.transfuser
     path_weight: Annotated[
         float, Flag("of predicting the route ahead beside the actions", at_least=0)
     ] = 0.0

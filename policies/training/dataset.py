@@ -26,6 +26,7 @@ from fusiondrive.files import whole_file
 from fusiondrive.provenance import bytes_hash
 from fusiondrive.types import Command
 from policies.cilrs import BRANCHES
+from policies.corridor import HazardKind
 from policies.expert import PATH_M
 
 COLUMNS: dict[str, str] = {
@@ -46,6 +47,7 @@ CAMERA_YAW = "camera_yaw_deg"  # optional column: how far the camera was turned,
 PATH = tuple(  # optional columns: the route ahead in the car's frame, m
     f"path_{ahead_m:02.0f}_{axis}" for ahead_m in PATH_M for axis in ("forward", "right")
 )
+IN_THE_WAY = [kind.value for kind in (HazardKind.LEAD, HazardKind.CROSSING, HazardKind.WALKER)]
 STEP_S = 0.1  # of a drive
 LOOK = "look"  # optional column: version of the look that the images have
 
@@ -214,6 +216,7 @@ class Frames:
     steer: NDArray[np.float32]  # (F,) the expert's
     wanted: NDArray[np.float32]  # (F,) m/s, the speed that the expert was after
     path: NDArray[np.float32]  # (F, len(PATH)) m, NaN where it was not recorded
+    blocked: NDArray[np.bool_]  # (F,) somebody in the way is why the expert was slow
 
     def __len__(self) -> int:
         return len(self.owner)
@@ -246,23 +249,26 @@ def flatten(episodes: list[Episode], *, obey_lights: bool) -> Frames:
         steer=table["steer"].to_numpy(np.float32),
         wanted=table["wanted_mps" if obey_lights else "free_mps"].to_numpy(np.float32),
         path=table.reindex(columns=PATH).to_numpy(np.float32),
+        blocked=table["hazard"].isin(IN_THE_WAY).to_numpy(np.bool_),
     )
 
 
 def sampling_weights(frames: Frames) -> NDArray[np.float64]:
-    """Probability of each frame: commands equally often, rare steering and standing balanced.
+    """Probability of each frame: commands equally often, rare steering and stops balanced.
 
-    Within a command the frames are split into standing still, and moving by steering magnitude
-    (below 0.03, below 0.12, above); each group counts by the root of its size, standing frames by
-    a quarter of that: a policy that is fed mostly standing frames learns to stay (inertia).
+    Within a command the frames are split into standing still, slowing down for somebody in the way,
+    and other driving by steering magnitude (below 0.03, below 0.12, above). Each group counts by
+    the root of its size, standing frames by a quarter of that: a policy that is fed mostly standing
+    frames learns to stay (inertia).
     """
     steer = np.abs(frames.steer)
     standing = (frames.speeds < 0.3) & (frames.wanted < 0.3)
     group = np.where(standing, 3, np.digitize(steer, (0.03, 0.12)))
+    group[frames.blocked & ~standing & (frames.wanted < frames.speeds)] = 4
     weights = np.zeros(len(frames))
     for branch in range(len(Command)):
         mine = frames.branch == branch
-        for kind in range(4):
+        for kind in range(5):
             chosen = mine & (group == kind)
             if chosen.any():
                 share = 0.25 if kind == 3 else 1.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from statistics import fmean
 
-from results.cells import input_of, setting_of
+from results.cells import InputSetting, Setting, input_of, labels_of, setting_of
 from results.grid import Table
 from results.hazards import HazardRecord, HazardRow
 from results.row import EpisodeRow
@@ -24,23 +24,33 @@ NOTE = (
 def hazard_table(rows: Sequence[EpisodeRow], hazards: Sequence[HazardRow]) -> Table | None:
     """One line for each setting, input and kind of hazard; None where there was none."""
     by_identity = {row.identity: row for row in rows if row.is_driven}
-    groups: dict[tuple[str, ...], list[HazardRecord]] = {}
+    groups: dict[tuple[Setting, InputSetting, str], list[HazardRecord]] = {}
     for item in hazards:
         row = by_identity.get(item.identity)
         if row is not None:
-            setting, seen = setting_of(row), input_of(row)
-            where = (setting.town, setting.weather, setting.scene, setting.policy, seen.label)
-            groups.setdefault((*where, item.record.kind), []).append(item.record)
+            key = (setting_of(row), input_of(row), item.record.kind)
+            groups.setdefault(key, []).append(item.record)
     if not groups:
         return None
     header = (
         *("town", "weather", "traffic", "policy", "arm", "hazard", "n", "hit %", "seen, m"),
         *("braked, m", "speed, m/s", "stopping, m", "TTC, s", "transmission"),
     )
-    scenes = list(dict.fromkeys(key[:-1] for key in groups))
-    ordered = sorted(groups.items(), key=lambda item: (scenes.index(item[0][:-1]), item[0][-1]))
-    body = tuple((*key, *_numbers(records)) for key, records in ordered)
+    arms = list(dict.fromkeys(key[:2] for key in groups))
+    ordered = sorted(groups.items(), key=lambda item: (arms.index(item[0][:2]), item[0][2]))
+    names = labels_of(seen for _, seen in arms)
+    body = tuple(
+        (*_words(where, [other for other, _ in arms]), names[seen], kind, *_numbers(records))
+        for (where, seen, kind), records in ordered
+    )
     return Table("Hazards", header, body, (NOTE,))
+
+
+def _words(where: Setting, among: Sequence[Setting]) -> tuple[str, ...]:
+    """Town, weather, traffic and policy; policies of one name are told apart by their weights."""
+    weights = {other.policy_weights for other in among if other.policy == where.policy}
+    policy = f"{where.policy} ({where.policy_weights})" if len(weights) > 1 else where.policy
+    return where.town, where.weather, where.scene, policy
 
 
 def _numbers(records: Sequence[HazardRecord]) -> tuple[str, ...]:

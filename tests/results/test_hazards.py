@@ -73,6 +73,24 @@ def test_the_table_counts_hazards_that_acted() -> None:
     assert hazard_table([driven], ()) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "column", "shown"),
+    [
+        ("policy_weights", ("aa", "bb"), "policy", ["cilrs (aa)", "cilrs (bb)"]),
+        ("fuser_weights", ("aa", "bb"), "arm", ["oracle (aa)", "oracle (bb)"]),
+    ],
+)
+def test_weights_of_one_name_are_never_mixed(
+    name: str, values: tuple[str, str], column: str, shown: list[str]
+) -> None:
+    seen = row(input="fused", fuser="oracle", policy="cilrs")
+    driven = [replace(seen, identity=text, **{name: text}) for text in values]  # type: ignore[arg-type]
+    table = hazard_table(driven, [item for one in driven for item in rows(one.identity)])
+    assert table is not None
+    assert [line[table.header.index(column)] for line in table.body] == shown
+    assert [line[table.header.index("n")] for line in table.body] == ["2", "2"]
+
+
 def test_a_row_with_an_unknown_column_is_refused() -> None:
     with pytest.raises(ValueError, match="not a hazard's row"):
         HazardRow.from_dict({**rows()[0].to_dict(), "colour": "red"})

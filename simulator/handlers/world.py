@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 import carla
@@ -198,6 +199,7 @@ def copy_opendrive(context: Context, xodr: str, parameters: list[Any]) -> None:
 def street_lights(context: Context, client: str) -> list[Any]:
     """LightState of all street lamps."""
     del client
+    context.world.lamps_told_s = monotonic()
     episode = context.world.episode
     has_any = episode.layers.loaded & STREET_LIGHTS
     return episode.street_lights.states() if has_any else []

@@ -35,7 +35,9 @@ _BATCH_GAP_S = 0.003
 _BATCH_WINDOW_S = 0.01
 _SEEN_GAP_S = 0.01  # between a snapshot and the answers that wait for it: they come by two sockets
 _LONGEST_WAIT_S = 1.0  # of an answer for its snapshot; clients give up after five
+_LONGEST_END_S = 3.0
 _PACE_S = 0.005
+_ASKED_WITHIN_S = 1.0  # a client that is told of changed lamps asks for them, on busy cores
 
 DEFAULT_RECORDINGS = user_data("recordings")
 
@@ -67,6 +69,7 @@ class Server:
         self._expected: dict[int, float] = {}  # stream id -> when we stop to wait for it
         self._late = LateAnswers()
         self._has_new_settings = threading.Event()
+        self._is_closing = False
         self._promised = 0  # a frame that a client waits for while time passes by itself
         self._last_batch = 0.0
         self._streams = StreamServer(socks[1], self._on_subscribe, self._world.has_stream)
@@ -90,9 +93,17 @@ class Server:
         self._rpc.start()
 
     def close(self) -> None:
-        """Accept nobody any more."""
+        """Accept nobody any more, and answer what is asked already.
+
+        A client asks for the street lamps in a thread of its own when it is told that they have
+        changed, and its process aborts where no answer comes (LibCarla 0.9.16, `LightManager`).
+        """
+        self._is_closing = True
         self._rpc.close()
         self._streams.close()
+        until = monotonic() + _LONGEST_END_S
+        while monotonic() < min(self._world.lamps_told_s + _ASKED_WITHIN_S, until):
+            sleep(_PACE_S)
         with self._world.lock:
             self._recorder.end()
 
@@ -162,7 +173,7 @@ class Server:
         """Outside of synchronous mode, tick in real time."""
         world = self._world
         due = monotonic()
-        while True:
+        while not self._is_closing:
             if world.settings.synchronous_mode or self._maps.is_loading:
                 sleep(0.01)
                 due = monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ class World:
         self.frame = 0
         self.time_s = 0.0  # simulated; goes on over all episodes
         self.state: list[bytes] = []  # the newest world state, as it goes over the wire
+        self.lamps_told_s = -inf  # when clients were last told to ask for the lamps, or asked
         self._map_changed = 0  # frames that say so: to clients that saw another map before
         self._began = monotonic()
 
@@ -53,14 +55,18 @@ class World:
         header = wire.sensor_header(
             wire.SensorType.WORLD, self.frame, self.time_s, self.episode.spectator.pose
         )
+        is_map_changed = self._map_changed > 0
+        are_lights_changed = self.episode.street_lights.take_change()
         world = wire.world_header(
             self.episode.episode_id,
             monotonic() - self._began,
             self.settings.delta_s,
-            is_map_changed=self._map_changed > 0,
-            are_lights_changed=self.episode.street_lights.take_change(),
+            is_map_changed=is_map_changed,
+            are_lights_changed=are_lights_changed,
         )
         self._map_changed = max(self._map_changed - 1, 0)
+        if is_map_changed or are_lights_changed:
+            self.lamps_told_s = monotonic()
         self.state = [header, world, self.episode.records()]
 
     def begin_episode(self, scene: Scene, map_name: str, *, reset_settings: bool) -> None:

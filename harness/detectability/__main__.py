@@ -30,7 +30,7 @@ from harness.env_config import EnvConfig
 from harness.server import ServerSpec
 from harness.simulation import Simulation
 from harness.town import LoadedTown
-from harness.track.detection import CAMERA
+from perceivers.detection import CAMERA
 from scenarios.weather import preset, weather_name
 from sensors.config import ThermalConfig
 from sensors.thermal_settings import read_thermal, thermal_text

@@ -14,9 +14,10 @@ from harness.checks import check_docker, check_reachable, check_weathers
 from harness.config import BACKENDS
 from harness.file_names import safe_name
 from harness.probe import DEFAULT_PORT, check_version
-from harness.track.detection import Detector, make_detector
+from harness.track.detection import make_detector
 from harness.track.eyes import track_arm
 from harness.track.protocol import SPEEDS_KMH, TESTS, track_test
+from perceivers.detection import Detector
 from scenarios.route_weather import ROUTE_WEATHER
 from scenarios.weather import weather_name
 from sensors.arms import ArmFacts, Maker, check_distinct, make_image_maker, takes_weights

@@ -1,107 +1,25 @@
-"""What looks at the arm's image and says who is on the road ahead: the interface, and a stand-in.
-
-A detector of the user's own derives from `Detector` and answers boxes in the image; where it gives
-no places, they follow from the foot of each box on a level road.
-"""
+"""Detectors of the track tests: those of `perceivers.detectors`, and a stand-in with the truth."""
 
 from __future__ import annotations
 
-import importlib
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiondrive.errors import ConfigError, unknown_name
+from fusiondrive.errors import ConfigError
 from fusiondrive.geometry import to_heading
-from fusiondrive.types import ActorKind, ActorState, CameraSpec, Image
-
-PERSON, CYCLIST, CAR = "person", "cyclist", "car"
-# As emergency braking has it: behind the windscreen, level, 50 degrees wide.
-CAMERA = CameraSpec(width=640, height=480, fov_deg=50.0, x=1.0, z=1.45, pitch_deg=0.0)
+from fusiondrive.types import ActorKind, ActorState, CameraSpec
+from perceivers import detectors
+from perceivers.detection import Detection, Detector, Place, Sight, focal_px
+from perceivers.kinds import CAR, CYCLIST, PERSON
 
 F64 = NDArray[np.float64]
 _LEAST_SHARE = 1.0 / 3.0  # of the points of a body that must be in view
 _SLIM_M = 0.5  # vehicles with a smaller half width are two-wheelers
-
-
-class Place(NamedTuple):
-    """Where something is on the road."""
-
-    ahead_m: float  # of the front bumper, to its nearest point
-    right_m: float  # of the car's middle, to its own
-    half_width_m: float
-
-
-@dataclass(frozen=True)
-class Detection:
-    """One object in an image."""
-
-    kind: str  # person, cyclist or car
-    score: float  # 0 to 1
-    left: float  # px, as are the others
-    top: float
-    right: float
-    bottom: float
-    place: Place | None = None  # None: it follows from the box
-
-
-@dataclass(frozen=True)
-class Sight:
-    """What a detector may look at in one step."""
-
-    image: Image  # (480, 640, 3) uint8 RGB: the arm's; empty for a detector without eyes
-    ego_speed_mps: float
-    camera: CameraSpec = CAMERA
-    ego: ActorState | None = None  # this and the actors: for privileged detectors alone
-    actors: tuple[ActorState, ...] = field(default=())
-
-
-class Detector(ABC):
-    """Finds road users; the base class of detectors."""
-
-    name: str = ""
-    needs_image: bool = True
-    is_privileged: bool = False  # knows the actors; rows and tables say so
-
-    def reset(self, seed: int) -> None:  # noqa: B027  most have nothing to forget
-        """Start a run."""
-
-    def weights_hash(self) -> str:
-        """Of its weights, 12 hex digits; `none` without any."""
-        return "none"
-
-    @abstractmethod
-    def detect(self, sight: Sight) -> tuple[Detection, ...]:
-        """What is in the image."""
-
-
-def placed(found: Detection, camera: CameraSpec, front_m: float) -> Place:
-    """The place of a detection: its own, or that of its box's foot on a level road.
-
-    Args:
-        found: the detection.
-        camera: a level one.
-        front_m: from the car's origin, which the camera's place refers to, to its front bumper.
-    """
-    if found.place is not None:
-        return found.place
-    focal = focal_px(camera)
-    below = max(found.bottom - 0.5 * camera.height, 1e-3)  # px under the horizon
-    depth = camera.z * focal / below
-    middle = 0.5 * (found.left + found.right) - 0.5 * camera.width
-    half_width = 0.5 * (found.right - found.left) * depth / focal
-    return Place(depth + camera.x - front_m, middle * depth / focal + camera.y, half_width)
-
-
-def focal_px(camera: CameraSpec) -> float:
-    """Focal length in pixels."""
-    return 0.5 * camera.width / math.tan(math.radians(0.5 * camera.fov_deg))
 
 
 class PrivilegedDetector(Detector):
@@ -205,7 +123,10 @@ def _detection(body: _Body, eye: F64, camera: CameraSpec, front_m: float) -> Det
     return Detection(body.kind, 1.0, *box, place)
 
 
-DETECTORS: Mapping[str, type[Detector]] = {PrivilegedDetector.name: PrivilegedDetector}
+DETECTORS: Mapping[str, type[Detector]] = {
+    PrivilegedDetector.name: PrivilegedDetector,
+    **detectors.DETECTORS,
+}
 
 
 def make_detector(name: str, weights: Path | None = None) -> Detector:
@@ -218,27 +139,6 @@ def make_detector(name: str, weights: Path | None = None) -> Detector:
     Raises:
         ConfigError: there is none of that name, or it cannot be built.
     """
-    kind = DETECTORS.get(name) or _plug_in(name)
-    if weights is not None and kind is PrivilegedDetector:
+    if weights is not None and name == PrivilegedDetector.name:
         raise ConfigError(f"detector '{name}' takes no weights; leave detector_weights out")
-    try:
-        made = kind() if weights is None else kind(weights)  # type: ignore[call-arg]
-    except (TypeError, ValueError, OSError) as err:
-        raise ConfigError(f"detector '{name}' could not be built: {err}") from err
-    if not isinstance(made, Detector):
-        raise ConfigError(f"detector '{name}' is no harness.track.detection.Detector")
-    made.name = name
-    return made
-
-
-def _plug_in(name: str) -> type[Detector]:
-    module, colon, attribute = name.partition(":")
-    if not (module and colon and attribute):
-        raise unknown_name("detector", name, (*DETECTORS, "pkg.module:Class"))
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as err:
-        raise ConfigError(f"detector '{name}': {err}") from err
-    if not callable(found):
-        raise ConfigError(f"detector '{name}': {attribute} is no class")
-    return found  # type: ignore[no-any-return]
+    return detectors.make_detector(name, weights, DETECTORS)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from fusiondrive.types import Control
-from harness.track.protocol import BRAKE_MPS2, STEP_S
+from harness.track.protocol import STEP_S
+from perceivers.pedal import BrakePedal
 
 # Gains of our own, for a car of CARLA's kind.
 SPEED_GAIN, SPEED_SUM_GAIN, FIRST_THROTTLE = 0.6, 0.6, 0.2
-BRAKE_GAIN, FIRST_BRAKE = 0.5, 0.8
 LANE_GAIN, STEER_GAIN = 0.5, 0.5
 
 
@@ -19,7 +19,7 @@ class Driver:
     def __init__(self, speed_mps: float) -> None:
         self._wanted_mps = speed_mps
         self._throttle = FIRST_THROTTLE  # the part that learns
-        self._brake_from: float | None = None
+        self._pedal = BrakePedal(STEP_S)
 
     def control(
         self, speed_mps: float, right_m: float, turned_deg: float, *, brakes: bool
@@ -35,17 +35,8 @@ class Driver:
         heading = math.radians(turned_deg) + math.atan2(LANE_GAIN * right_m, speed_mps + 1.0)
         steer = min(max(-STEER_GAIN * heading, -0.3), 0.3)
         if brakes:
-            return Control(0.0, steer, self._brake(speed_mps))
+            return Control(0.0, steer, self._pedal.press(speed_mps))
         error = self._wanted_mps - speed_mps
         self._throttle = min(max(self._throttle + SPEED_SUM_GAIN * STEP_S * error, 0.0), 1.0)
         push = self._throttle + SPEED_GAIN * error
         return Control(min(max(push, 0.0), 1.0), steer, min(max(-0.2 * push, 0.0), 1.0))
-
-    def _brake(self, speed_mps: float) -> float:
-        """The pedal that follows a speed which falls by `BRAKE_MPS2`."""
-        if self._brake_from is None:
-            self._brake_from = speed_mps
-        else:
-            self._brake_from -= BRAKE_MPS2 * STEP_S
-        late = speed_mps - max(self._brake_from, 0.0)
-        return min(max(FIRST_BRAKE + BRAKE_GAIN * late, 0.0), 1.0)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from fusiondrive.arms import ENHANCED, FUSED, SWAPPED, THERMAL, Arm
-from fusiondrive.errors import AgentError, ConfigError
+from fusiondrive.errors import ConfigError
 from fusiondrive.types import ActorState, Image, WorldState
-from harness.track.brake import EmergencyBrake
-from harness.track.detection import CAMERA, Detection, Detector, Place, Sight, placed
 from harness.track.pictures import NO_IMAGE
+from harness.track.protocol import STEP_S
+from perceivers.brake import EmergencyBrake
+from perceivers.detection import CAMERA, Detector, Place, Sight, checked, placed
 from sensors.arms import Maker, arm_named
 from sensors.inputs import input_kind
 
@@ -55,7 +56,7 @@ class Eyes:
         """Start a run of a car of this size."""
         self.brake_step, self.seen_at_m = None, None
         self.detector.reset(seed)
-        self._brake = EmergencyBrake(ego.box_extent[1], 2.0 * ego.box_extent[0])
+        self._brake = EmergencyBrake(ego.box_extent[1], 2.0 * ego.box_extent[0], STEP_S)
 
     def look(
         self,
@@ -74,7 +75,7 @@ class Eyes:
             thermal: (H, W); empty where no arm needs it.
             target: its kind and where it truly is, to tell when it was detected first.
         """
-        found = self._detect(self._sight(state, rgb, thermal))
+        found = checked(self.detector, self._sight(state, rgb, thermal))
         front_m = state.ego.box_extent[0] + state.ego.box_center[0]
         places = [(item.kind, placed(item, CAMERA, front_m)) for item in found]
         if target is not None and self.seen_at_m is None and _has(places, target):
@@ -82,25 +83,6 @@ class Eyes:
         speed = state.ego.forward_speed_mps
         if self._brake.decide(state.time_s, speed, places) and self.brake_step is None:
             self.brake_step = step
-
-    def _detect(self, sight: Sight) -> tuple[Detection, ...]:
-        """What the detector, which may be the user's own, answers.
-
-        Raises:
-            AgentError: it raised, or gave something that cannot be used.
-        """
-        name = self.detector.name
-        try:
-            found = tuple(self.detector.detect(sight))
-        except Exception as err:
-            raise AgentError(f"detector '{name}' failed: {type(err).__name__}: {err}") from err
-        for item in found:
-            if not isinstance(item, Detection):
-                raise AgentError(f"detector '{name}': expected Detections, found {item!r:.80}")
-            numbers = (item.left, item.top, item.right, item.bottom, *(item.place or ()))
-            if not np.isfinite(numbers).all():
-                raise AgentError(f"detector '{name}': not all numbers are finite in {item!r:.200}")
-        return found
 
     def image(self, rgb: Image, thermal: Image) -> Image:
         """The arm's image, (H, W, 3)."""

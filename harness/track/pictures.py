@@ -6,7 +6,7 @@ import carla
 import numpy as np
 
 from fusiondrive.types import ActorState, Image, WorldState
-from harness.track.detection import CAMERA
+from perceivers.detection import CAMERA
 from scenarios.weather_preset import WeatherPreset
 from sensors.config import ThermalConfig
 from sensors.rig import SensorRig

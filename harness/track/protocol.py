@@ -19,8 +19,6 @@ from fusiondrive.errors import unknown_name
 
 SPEEDS_KMH: tuple[int, ...] = (20, 30, 40, 50, 60, 70, 80)
 VERSION = 1  # of these definitions; rows of another one are driven anew
-BRAKE_MPS2 = 7.0  # of the emergency brake
-BRAKE_DELAY_S = 0.2  # from the decision to the full deceleration
 STEP_S = 0.05  # camera, detector and control; 1.1 m at 80 km/h
 LEAD_S = 4.0  # from the target's start, or the first look at most, to the contact unbraked
 LOOK_SPARE_S = 1.75  # arms begin to look this long before braking to a stop would have to begin

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from harness.track.contact import Box, Motion
 from harness.track.protocol import (
-    BRAKE_MPS2,
     CCRB_BRAKE_MPS2,
     CCRB_GAP_M,
     HIDDEN_AHEAD_M,
@@ -21,6 +20,7 @@ from harness.track.protocol import (
     TrackTest,
 )
 from harness.track.road import Straight
+from perceivers.brake import BRAKE_MPS2
 
 EGO = ("vehicle.tesla.model3", "vehicle.lincoln.mkz_2017")
 BLUEPRINTS: dict[Target, tuple[str, ...]] = {

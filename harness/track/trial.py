@@ -18,16 +18,18 @@ from fusiondrive.types import Image, WorldState
 from harness.ego import apply_control
 from harness.session import Session
 from harness.track.contact import Contact, Motion, first_contact
-from harness.track.detection import CAR, CYCLIST, PERSON, Place
 from harness.track.driver import Driver
 from harness.track.eyes import Eyes
 from harness.track.pictures import Pictures
-from harness.track.protocol import BRAKE_DELAY_S, LEAD_S, RUN_IN_S, STEP_S, Target
+from harness.track.protocol import LEAD_S, RUN_IN_S, STEP_S, Target
 from harness.track.road import Straight
 from harness.track.scene import Scene
 from harness.track.situation import Situation, situation_of
 from harness.track.stage import Stage
 from harness.world import StopLines, WorldReader
+from perceivers.brake import BRAKE_DELAY_S
+from perceivers.detection import Place
+from perceivers.kinds import CAR, CYCLIST, PERSON
 from scenarios.weather import carla_weather
 from scenarios.weather_preset import WeatherPreset
 from sensors.rig import SensorRig

@@ -12,14 +12,15 @@ import pytest
 from fusiondrive import door
 from fusiondrive.errors import ConfigError, MapError
 from fusiondrive.types import ActorKind, ActorState, Pose
-from harness.track.brake import EmergencyBrake
 from harness.track.config import TrackOptions, check_options
 from harness.track.contact import Box, Motion, first_contact
-from harness.track.detection import CAMERA, Place, PrivilegedDetector, Sight, make_detector, placed
+from harness.track.detection import PrivilegedDetector, make_detector
 from harness.track.plot import draw_curves
 from harness.track.protocol import LEAD_S, SPEEDS_KMH, STEP_S, TESTS
 from harness.track.road import longest_straight
 from harness.track.scene import Scene, Script
+from perceivers.brake import EmergencyBrake
+from perceivers.detection import CAMERA, Place, Sight, placed
 from results.store import Store
 from results.track_row import IDENTITY, TrackRow, identity_of
 from results.track_table import curve_table, impact_table
@@ -131,7 +132,7 @@ def test_the_foot_of_a_box_gives_the_place_that_is_known() -> None:
 
 def braking_gap(speed_mps: float, right_m: float, right_mps: float = 0.0) -> float | None:
     """The gap at which the brake acts for an object ahead; None where it never does."""
-    brake = EmergencyBrake(1.08, 4.8)
+    brake = EmergencyBrake(1.08, 4.8, STEP_S)
     for step in range(400):
         time_s = step * STEP_S
         gap_m = 80.0 - speed_mps * time_s
@@ -160,7 +161,7 @@ def test_the_brake_leaves_those_alone_who_are_not_in_the_way() -> None:
 
 
 def test_what_is_seen_once_is_no_reason_to_brake() -> None:
-    brake = EmergencyBrake(1.08, 4.8)
+    brake = EmergencyBrake(1.08, 4.8, STEP_S)
     assert not brake.decide(0.0, 20.0, [("car", Place(10.0, 0.0, 1.0))])
     assert brake.decide(STEP_S, 20.0, [("car", Place(9.0, 0.0, 1.0))])
 
@@ -206,7 +207,7 @@ def test_a_detector_may_be_the_users_own() -> None:
         False,
         "none",
     )
-    with pytest.raises(ConfigError, match=r"is no harness\.track\.detection\.Detector"):
+    with pytest.raises(ConfigError, match=r"is no perceivers\.detection\.Detector"):
         make_detector(f"{__name__}:Stranger")
 
 

@@ -13,13 +13,15 @@ import pytest
 from fusiondrive.errors import AgentError, SimulatorError
 from harness.session import Address, Session
 from harness.track.config import TrackOptions, check_options
-from harness.track.detection import Detection, Detector, Place, PrivilegedDetector, Sight
+from harness.track.detection import PrivilegedDetector
 from harness.track.eyes import Eyes, track_arm
-from harness.track.protocol import BRAKE_MPS2, STEP_S, TESTS
+from harness.track.protocol import STEP_S, TESTS
 from harness.track.road import longest_straight
 from harness.track.runner import TrackRunner
 from harness.track.scene import Scene
 from harness.track.trial import Result, Track
+from perceivers.brake import BRAKE_MPS2
+from perceivers.detection import Detection, Detector, Place, Sight
 from results.store import Store
 from results.track_row import TrackRow
 from scenarios.weather import preset

@@ -1,0 +1,238 @@
+"""When to brake: objects are followed, and braking begins when waiting a step longer would hit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perceivers.detection import Place
+from perceivers.kinds import CAR
+
+BRAKE_MPS2 = 7.0  # of the emergency brake
+BRAKE_DELAY_S = 0.2  # from the decision to the full deceleration
+# Our own choices: the rule plans with less than the brake gives, and keeps this clear.
+PLAN_MPS2 = 6.0
+CLEAR_AHEAD_M, CLEAR_ASIDE_M = 1.0, 0.3
+HORIZON_S = 6.0
+GATE_M = 2.0  # an object is the one that was expected this close
+LEAST_SEEN = 2  # times, so that its speed is known
+FORGET_S = 0.5  # after it was seen last
+SPEED_OVER_S = 0.3  # speeds are slopes over this long
+BRAKING_OVER_S = 0.3  # a car ahead that brakes is known from this long on
+AXLE_SHARE = 0.8  # of the car's length: from the bumper back to the rear axle, which it turns about
+LEAST_MPS = 1.0  # slower than this, a yaw rate says nothing of the way
+FREE_AHEAD_M, FREE_OVER_S = 4.0, 1.0  # nobody is there, or will be, before a standing car goes on
+
+F64 = NDArray[np.float64]
+
+
+class Seen(NamedTuple):
+    """An object's nearest point at one time, on the ground as the car has driven over it."""
+
+    time_s: float
+    x: float  # m
+    y: float
+
+
+class Motion(NamedTuple):
+    """Where an object is as the car sees it now, and how it goes on."""
+
+    along_m: float  # ahead of the bumper
+    right_m: float
+    along_mps: float
+    right_mps: float
+    along_mps2: float  # of a car that brakes, never positive
+
+
+class Heading(NamedTuple):
+    """Where the car's rear axle has got to: metres, radians to the right of the start's heading."""
+
+    x: float = 0.0
+    y: float = 0.0
+    turned: float = 0.0
+
+    def moved(self, speed_mps: float, yaw_rate: float, seconds: float) -> Heading:
+        """After some seconds at a speed and a yaw rate, rad/s to the right."""
+        turned = self.turned + yaw_rate * seconds
+        way = speed_mps * seconds
+        return Heading(self.x + way * math.cos(turned), self.y + way * math.sin(turned), turned)
+
+    def ground(self, ahead_m: float, right_m: float) -> tuple[float, float]:
+        """A point of the car's own frame on the ground."""
+        cos, sin = math.cos(self.turned), math.sin(self.turned)
+        return (self.x + ahead_m * cos - right_m * sin, self.y + ahead_m * sin + right_m * cos)
+
+    def own(self, x: F64, y: F64) -> tuple[F64, F64]:
+        """Points on the ground in the car's own frame: ahead and to the right."""
+        cos, sin = math.cos(self.turned), math.sin(self.turned)
+        return (x - self.x) * cos + (y - self.y) * sin, (y - self.y) * cos - (x - self.x) * sin
+
+
+@dataclass
+class Track:
+    """One object over time."""
+
+    kind: str
+    half_width_m: float
+    seen: list[Seen] = field(default_factory=list)
+
+    def motion(self, now: Heading, axle_m: float) -> Motion:
+        """Its motion as the car sees it; what was seen once stands still.
+
+        Args:
+            now: where the car is.
+            axle_m: from its bumper back to its rear axle.
+        """
+        last = self.seen[-1]
+        recent = [s for s in self.seen if last.time_s - s.time_s <= SPEED_OVER_S + 1e-6]
+        times, x, y = np.array(recent).T
+        along, right = now.own(x, y)
+        along, times = along - axle_m, times - last.time_s
+        if len(recent) < 2:
+            return Motion(float(along[-1]), float(right[-1]), 0.0, 0.0, 0.0)
+        bend = 0.0
+        if self.kind == CAR and times[0] <= -BRAKING_OVER_S + 1e-6:
+            bend, slope, _ = np.polyfit(times, along, 2)
+        else:
+            slope = np.polyfit(times, along, 1)[0]
+        aside = np.polyfit(times, right, 1)[0]
+        change = min(2.0 * float(bend), 0.0)
+        return Motion(float(along[-1]), float(right[-1]), float(slope), float(aside), change)
+
+
+class EmergencyBrake:
+    """Decides, step by step, whether to brake; once it has, it keeps to it until it is released."""
+
+    def __init__(self, half_width_m: float, length_m: float, step_s: float) -> None:
+        """Take the car's size, and the time between two decisions."""
+        self._half_width_m = half_width_m
+        self._length_m = length_m
+        self._axle_m = AXLE_SHARE * length_m
+        self._step_s = step_s
+        self._tracks: list[Track] = []
+        self._now = Heading()
+        self._time_s: float | None = None
+        self.is_braking = False
+
+    def decide(
+        self,
+        time_s: float,
+        speed_mps: float,
+        found: Sequence[tuple[str, Place]],
+        yaw_rate: float = 0.0,
+    ) -> bool:
+        """Take the objects of a step, and say whether to brake from now on.
+
+        Args:
+            time_s: simulated time.
+            speed_mps: the car's own.
+            found: kind and place of each object.
+            yaw_rate: rad/s to the right; the car is expected to keep to this curve.
+        """
+        if self._time_s is not None:
+            self._now = self._now.moved(speed_mps, yaw_rate, time_s - self._time_s)
+        self._time_s = time_s
+        self._follow(time_s, found)
+        bend = yaw_rate / speed_mps if speed_mps >= LEAST_MPS else 0.0
+        if not self.is_braking:
+            self.is_braking = any(
+                self._asks_for_it(track, speed_mps, bend) for track in self._tracks
+            )
+        return self.is_braking
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a standing car may go on: nobody is close ahead, or about to be."""
+        times = np.arange(0.0, FREE_OVER_S + 1e-6, self._step_s)
+        for track in self._tracks:
+            motion = track.motion(self._now, self._axle_m)
+            along = motion.along_m + motion.along_mps * times
+            aside = np.abs(motion.right_m + motion.right_mps * times)
+            is_close = (along <= FREE_AHEAD_M) & (along >= -self._length_m)
+            if np.any(is_close & (aside <= self._reach_m(track))):
+                return False
+        return True
+
+    def release(self) -> None:
+        """Let go of the brake; the next decision may ask for it again."""
+        self.is_braking = False
+
+    def _reach_m(self, track: Track) -> float:
+        """Between the two middles, from side to side, when they touch."""
+        return self._half_width_m + track.half_width_m + CLEAR_ASIDE_M
+
+    def _follow(self, time_s: float, found: Sequence[tuple[str, Place]]) -> None:
+        self._tracks = [t for t in self._tracks if time_s - t.seen[-1].time_s <= FORGET_S]
+        free = list(self._tracks)
+        for kind, place in found:
+            here = Seen(time_s, *self._now.ground(place.ahead_m + self._axle_m, place.right_m))
+            gaps = [
+                (self._gap(track, place, time_s), number)
+                for number, track in enumerate(free)
+                if track.kind == kind
+            ]
+            gap, number = min(gaps, default=(math.inf, -1))
+            if gap <= GATE_M:
+                track = free.pop(number)
+            else:
+                track = Track(kind, place.half_width_m)
+                self._tracks.append(track)
+            track.half_width_m = place.half_width_m
+            track.seen = [*track.seen[-20:], here]
+
+    def _gap(self, track: Track, place: Place, time_s: float) -> float:
+        motion, ahead_s = track.motion(self._now, self._axle_m), time_s - track.seen[-1].time_s
+        along = motion.along_m + motion.along_mps * ahead_s
+        return math.hypot(place.ahead_m - along, place.right_m - motion.right_m)
+
+    def _asks_for_it(self, track: Track, speed_mps: float, bend: float) -> bool:
+        """Whether the object is hit both without braking and when braking begins a step later."""
+        if track.seen[-1].time_s != self._time_s or len(track.seen) < LEAST_SEEN:
+            return False
+        times = np.arange(0.0, HORIZON_S, self._step_s)
+        motion = track.motion(self._now, self._axle_m)
+        late, speeds = _braked(speed_mps, times - BRAKE_DELAY_S - self._step_s)
+        unbraked = self._hits(track, motion, (speed_mps * times, times), bend)
+        braked = self._hits(track, motion, (late, times), bend) & (speeds > 0.0)
+        return bool(unbraked.any() and braked.any())
+
+    def _hits(
+        self, track: Track, motion: Motion, way: tuple[F64, F64], bend: float
+    ) -> NDArray[np.bool_]:
+        """At which times the object is touched, on a way of metres driven and seconds."""
+        driven, times = way
+        lasting = times
+        if motion.along_mps2 < 0.0 < motion.along_mps:
+            lasting = np.minimum(times, -motion.along_mps / motion.along_mps2)
+        along = motion.along_m + motion.along_mps * lasting + 0.5 * motion.along_mps2 * lasting**2
+        right = motion.right_m + motion.right_mps * times
+        along, right = _on_the_way(along + self._axle_m, right, driven, bend)
+        along = along - self._axle_m
+        in_lane = np.abs(right) <= self._reach_m(track)
+        return np.asarray(
+            in_lane & (along <= CLEAR_AHEAD_M) & (along >= -self._length_m), dtype=np.bool_
+        )
+
+
+def _on_the_way(along: F64, right: F64, driven: F64, bend: float) -> tuple[F64, F64]:
+    """Points seen from an axle that has driven some metres on a curve of this bend, 1/m."""
+    if abs(bend) < 1e-6:
+        return along - driven, right
+    turned = bend * driven
+    ahead = along - np.sin(turned) / bend
+    aside = right - (1.0 - np.cos(turned)) / bend
+    cos, sin = np.cos(turned), np.sin(turned)
+    return ahead * cos + aside * sin, aside * cos - ahead * sin
+
+
+def _braked(speed_mps: float, since: F64) -> tuple[F64, F64]:
+    """Distance and speed of a car that brakes from `since` = 0 on; constant before."""
+    lasting = np.clip(since, 0.0, speed_mps / PLAN_MPS2)
+    speed = speed_mps - PLAN_MPS2 * lasting
+    driven = speed_mps * (np.minimum(since, 0.0) + lasting) - 0.5 * PLAN_MPS2 * lasting**2
+    return driven - speed_mps * since[0], speed

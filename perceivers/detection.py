@@ -1,0 +1,119 @@
+"""What looks at the arm's image and says who is on the road ahead: the interface.
+
+A detector of the user's own derives from `Detector` and answers boxes in the image; where it gives
+no places, they follow from the foot of each box on a level road.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from fusiondrive.errors import AgentError
+from fusiondrive.types import ActorState, CameraSpec, Image
+
+# As emergency braking has it: behind the windscreen, level, 50 degrees wide.
+CAMERA = CameraSpec(width=640, height=480, fov_deg=50.0, x=1.0, z=1.45, pitch_deg=0.0)
+
+
+class Place(NamedTuple):
+    """Where something is on the road."""
+
+    ahead_m: float  # of the front bumper, to its nearest point
+    right_m: float  # of the car's middle, to its own
+    half_width_m: float
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One object in an image."""
+
+    kind: str  # person, cyclist or car
+    score: float  # 0 to 1
+    left: float  # px, as are the others
+    top: float
+    right: float
+    bottom: float
+    place: Place | None = None  # None: it follows from the box
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a detector may look at in one step."""
+
+    image: Image  # (H, W, 3) uint8 RGB: the arm's; empty for a detector without eyes
+    ego_speed_mps: float
+    camera: CameraSpec = CAMERA
+    ego: ActorState | None = None  # this and the actors: for privileged detectors alone
+    actors: tuple[ActorState, ...] = field(default=())
+
+
+class Detector(ABC):
+    """Finds road users; the base class of detectors."""
+
+    name: str = ""
+    needs_image: bool = True
+    is_privileged: bool = False  # knows the actors; rows and tables say so
+    cameras: tuple[CameraSpec, ...] = ()  # whose images it knows; () takes any
+
+    def reset(self, seed: int) -> None:  # noqa: B027  most have nothing to forget
+        """Start a run."""
+
+    def weights_hash(self) -> str:
+        """Of its weights, 12 hex digits; `none` without any."""
+        return "none"
+
+    @abstractmethod
+    def detect(self, sight: Sight) -> tuple[Detection, ...]:
+        """What is in the image."""
+
+
+def placed(found: Detection, camera: CameraSpec, front_m: float) -> Place:
+    """The place of a detection: its own, or that of its box's foot on a level road.
+
+    Args:
+        found: the detection.
+        camera: looks ahead, maybe down, and is not rolled.
+        front_m: from the car's origin, which the camera's place refers to, to its front bumper.
+    """
+    if found.place is not None:
+        return found.place
+    focal = focal_px(camera)
+    pitch = math.radians(camera.pitch_deg)
+    below = (found.bottom - 0.5 * camera.height) / focal
+    # The ray through the foot, 1 long along the axis: how far it gets ahead and down.
+    ahead = math.cos(pitch) + below * math.sin(pitch)
+    down = max(below * math.cos(pitch) - math.sin(pitch), 1e-3 / focal)  # under the horizon
+    depth = camera.z / down  # along the axis
+    middle = 0.5 * (found.left + found.right) - 0.5 * camera.width
+    half_width = 0.5 * (found.right - found.left) * depth / focal
+    return Place(depth * ahead + camera.x - front_m, middle * depth / focal + camera.y, half_width)
+
+
+def focal_px(camera: CameraSpec) -> float:
+    """Focal length in pixels."""
+    return 0.5 * camera.width / math.tan(math.radians(0.5 * camera.fov_deg))
+
+
+def checked(detector: Detector, sight: Sight) -> tuple[Detection, ...]:
+    """What a detector, which may be the user's own, answers.
+
+    Raises:
+        AgentError: it raised, or gave something that cannot be used.
+    """
+    name = detector.name
+    try:
+        found = tuple(detector.detect(sight))
+    except Exception as err:
+        raise AgentError(f"detector '{name}' failed: {type(err).__name__}: {err}") from err
+    for item in found:
+        if not isinstance(item, Detection):
+            raise AgentError(f"detector '{name}': expected Detections, found {item!r:.80}")
+        numbers = (item.left, item.top, item.right, item.bottom, *(item.place or ()))
+        if not np.isfinite(numbers).all():
+            raise AgentError(f"detector '{name}': not all numbers are finite in {item!r:.200}")
+    return found

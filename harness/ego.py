@@ -27,13 +27,21 @@ def spawn_ego(world: carla.World, route: Route) -> carla.Vehicle:
         SimulatorError: the server has no fitting blueprint, or the place is taken.
     """
     start = start_pose(route)
-    transform = transform_of(replace(start, z=start.z + LIFT_M))
+    return spawn_at(world, replace(start, z=start.z + LIFT_M))
+
+
+def spawn_at(world: carla.World, place: Pose) -> carla.Vehicle:
+    """Place the ego at exactly a pose.
+
+    Raises:
+        SimulatorError: the server has no fitting blueprint, or the place is taken.
+    """
     blueprint = _blueprint(world)
     blueprint.set_attribute("role_name", ROLE_NAME)
     try:
-        ego = world.spawn_actor(blueprint, transform)
+        ego = world.spawn_actor(blueprint, transform_of(place))
     except RuntimeError as err:
-        where = f"({start.x:.1f}, {start.y:.1f}, {start.z:.1f})"
+        where = f"({place.x:.1f}, {place.y:.1f}, {place.z:.1f})"
         raise SimulatorError(f"could not place the ego at {where}: {err}") from err
     assert isinstance(ego, carla.Vehicle)  # its blueprint is a vehicle's
     return ego

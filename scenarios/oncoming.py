@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import carla
 import numpy as np
 
+from fusiondrive.carla_types import pose_of
 from fusiondrive.geometry import to_heading
-from fusiondrive.types import Closing
+from fusiondrive.types import Closing, Pose
 
 BLUEPRINTS = ("vehicle.audi.tt", "vehicle.tesla.model3", "vehicle.lincoln.mkz_2017")
 ROLE_NAME = "oncoming"
@@ -42,7 +43,14 @@ class OncomingCar(Closing):
     """Owns the car; `advance` before every tick."""
 
     def __init__(
-        self, world: carla.World, road: carla.Map, ego: carla.Actor, seed: int, step_s: float
+        self,
+        world: carla.World,
+        road: carla.Map,
+        ego: carla.Actor,
+        seed: int,
+        step_s: float,
+        *,
+        is_shown: bool = True,
     ) -> None:
         """The car appears with the first `advance` that finds a place for it.
 
@@ -52,7 +60,9 @@ class OncomingCar(Closing):
             ego: whom it comes towards.
             seed: of the distances at which it appears.
             step_s: simulated time of a tick.
+            is_shown: False only tells where it would be, and brings no car into the world.
         """
+        self._is_shown = is_shown
         self._world, self._road, self._ego = world, road, ego
         self._rng = np.random.default_rng((seed, _SALT))
         self._start_m = float(self._rng.uniform(*START_M))
@@ -60,6 +70,11 @@ class OncomingCar(Closing):
         self._car: carla.Vehicle | None = None
         self._place: carla.Waypoint | None = None
         self._others: list[int] = []  # that it may have to wait for
+
+    @property
+    def pose(self) -> Pose | None:
+        """Where the car is in the next tick; None while there is none."""
+        return None if self._place is None else pose_of(self._place.transform)
 
     def advance(self) -> None:
         """Place the car for the next tick."""
@@ -121,9 +136,9 @@ class OncomingCar(Closing):
             self.close()
             return
         self.look_around()
-        if self._car is None:
+        if self._is_shown and self._car is None:
             self._car = self._spawn(place)
-        if self._car is not None:
+        if self._car is not None or not self._is_shown:
             self._place = place
             self._show()
 
@@ -163,9 +178,9 @@ class OncomingCar(Closing):
         return car
 
     def _show(self) -> None:
-        assert self._car is not None  # callers have placed it
-        assert self._place is not None
-        self._car.set_transform(self._place.transform)
+        assert self._place is not None  # callers have found it
+        if self._car is not None:
+            self._car.set_transform(self._place.transform)
 
 
 def _spot_of(transform: carla.Transform) -> _Spot:

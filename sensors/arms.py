@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from fusiondrive.arms import (
     CLEAR,
     ENHANCED,
@@ -19,6 +21,7 @@ from fusiondrive.arms import (
     split_modifier,
 )
 from fusiondrive.errors import ConfigError, WeightsError, unknown_name
+from fusiondrive.types import Image
 from sensors.enhance.base import Enhancer
 from sensors.enhance.registry import ENHANCERS, make_enhancer
 from sensors.fusion import FUSERS, Fuser, fuser_names, make_fuser
@@ -123,6 +126,26 @@ def make_image_maker(arm: Arm, weights: Path | None = None) -> Maker:
     except WeightsError as err:
         raise WeightsError(f"arm '{arm.name}': {err}") from err
     return Maker()
+
+
+def image_of(arm: Arm, maker: Maker, rgb: Image, thermal: Image) -> Image:
+    """The policy's image of an arm, (H, W, 3), made of one pair of pictures.
+
+    Args:
+        arm: which.
+        maker: what `make_image_maker` built for it.
+        rgb: visible picture, (H, W, 3).
+        thermal: thermal picture, (H, W); it may be empty where the arm has no use for it.
+    """
+    if arm.input == THERMAL:
+        return np.repeat(thermal[:, :, None], 3, axis=2)
+    if arm.input == FUSED:
+        assert maker.fuser is not None  # as the arm says
+        return maker.fuser.fuse(rgb, thermal)
+    if arm.input == ENHANCED:
+        assert maker.enhancer is not None  # as the arm says
+        return maker.enhancer.enhance(rgb)
+    return rgb
 
 
 def check_distinct(arms: Sequence[Arm], facts: Sequence[ArmFacts]) -> None:

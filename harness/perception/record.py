@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -239,8 +239,13 @@ def work(options: RecordOptions, pulse: Pulse) -> int:
     return 0
 
 
-def join(options: RecordOptions, command: str) -> PoseSet:
-    """Put the parts together, write the card, and remove the parts."""
+def join(options: RecordOptions, about: Mapping[str, str]) -> PoseSet:
+    """Put the parts together, write the card, and remove the parts.
+
+    Args:
+        options: of the command.
+        about: what else the card says: command and commit.
+    """
     parts = [part_path(options.out, town) for town in options.all_towns]
     sets = [read_poses(path) for path in parts]
     maps = {town: identity for part in sets for town, identity in part.facts.maps.items()}
@@ -248,8 +253,7 @@ def join(options: RecordOptions, command: str) -> PoseSet:
     poses = tuple(pose for part in sets for pose in part.poses)
     made = write_poses(poses, facts, options.out)
     card = {
-        "command": command,
-        "commit": source_commit(),
+        **about,
         "hash": made.digest,
         "bytes": options.out.stat().st_size,
         "version": facts.version,
@@ -274,10 +278,12 @@ def run(options: RecordOptions, words: list[str]) -> str | int:
         words: the command line behind `record`, for the card.
     """
     check_file(options.out, "--out")
+    command = shlex.join(["python", "-m", "harness.perception", "record", *words])
+    about = {"command": command, "commit": source_commit()}
     code = supervise(work, (options,), lambda: _pieces(options))
     if code:
         return code
-    made = join(options, shlex.join(["python", "-m", "harness.perception", "record", *words]))
+    made = join(options, about)
     said = made.summary()
     percent = 100.0 * said["share_needed"]
     return (

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from fusiondrive.arms import ENHANCED, FUSED, SWAPPED, THERMAL, Arm
+from fusiondrive.arms import SWAPPED, Arm
 from fusiondrive.errors import ConfigError
 from fusiondrive.types import ActorState, Image, WorldState
 from harness.track.pictures import NO_IMAGE
 from harness.track.protocol import STEP_S
 from perceivers.brake import EmergencyBrake
 from perceivers.detection import CAMERA, Detector, Place, Sight, checked, placed
-from sensors.arms import Maker, arm_named
+from sensors.arms import Maker, arm_named, image_of
 from sensors.inputs import input_kind
 
 SAME_M = 2.0  # a detection this close to the target is one of it
@@ -86,15 +86,7 @@ class Eyes:
 
     def image(self, rgb: Image, thermal: Image) -> Image:
         """The arm's image, (H, W, 3)."""
-        if self.arm.input == THERMAL:
-            return np.repeat(thermal[:, :, None], 3, axis=2)
-        if self.arm.input == FUSED:
-            assert self._maker.fuser is not None  # as the arm says
-            return self._maker.fuser.fuse(rgb, thermal)
-        if self.arm.input == ENHANCED:
-            assert self._maker.enhancer is not None  # as the arm says
-            return self._maker.enhancer.enhance(rgb)
-        return rgb
+        return image_of(self.arm, self._maker, rgb, thermal)
 
     def _sight(self, state: WorldState, rgb: Image, thermal: Image) -> Sight:
         image = self.image(rgb, thermal) if self.detector.needs_image else NO_IMAGE

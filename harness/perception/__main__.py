@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from fusiondrive.cli import exit_code, parse
 from fusiondrive.errors import unknown_name
-from harness.perception import record
+from harness.perception import act, correlate, draw, record, sheet
 
 
 class Step(NamedTuple):
@@ -24,6 +24,12 @@ class Step(NamedTuple):
 
 STEPS: dict[str, Step] = {
     "record": Step(record.RecordOptions, record.run, "keep moments of the expert's drives"),
+    "draw": Step(draw.DrawOptions, draw.run, "labelled frames of them in any weather"),
+    "act": Step(act.ActOptions, act.run, "policies' answers to every arm's picture of them"),
+    "sheet": Step(sheet.SheetOptions, sheet.run, "the poses on which an arm leads astray most"),
+    "correlate": Step(
+        correlate.CorrelateOptions, correlate.run, "errors on poses against success in drives"
+    ),
 }
 
 

@@ -111,6 +111,25 @@ class PoseSet:
     facts: SetFacts
     digest: str = ""  # SHA-256 of the file, first 12 hex digits
 
+    def by_town(self, count: int | None = None) -> dict[str, list[FrozenPose]]:
+        """Poses of each town, in the order of the set.
+
+        Args:
+            count: of all that are taken, evenly over the set; None: all of them.
+
+        Raises:
+            ConfigError: there are fewer.
+        """
+        total = len(self.poses)
+        wanted = total if count is None else count
+        if wanted > total:
+            raise ConfigError(f"--count {wanted}: the pose set has {total} poses")
+        towns: dict[str, list[FrozenPose]] = {}
+        for number in range(wanted):
+            pose = self.poses[number * total // wanted]
+            towns.setdefault(pose.town, []).append(pose)
+        return towns
+
     def summary(self) -> dict[str, Any]:
         """Counts that a card tells."""
         total = max(len(self.poses), 1)

@@ -1,0 +1,127 @@
+"""One unit of work: what policies do on all poses of a town in one weather, arm by arm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fusiondrive.arms import RGB
+from fusiondrive.errors import ConfigError
+from fusiondrive.types import CameraSpec
+from harness.perception.acting import ReadyArm, ReadyPolicy
+from harness.perception.drawing import TOWN_LIMIT_S, Artist, Picture
+from harness.perception.poses import FrozenPose
+from harness.session import Session
+from scenarios.weather import weather_name
+from sensors.thermal_settings import ThermalSettings
+
+REFERENCE = "clear"  # the weather, and the file, of what every answer is compared with
+DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of whom: the same for all units of a run."""
+
+    arms: Sequence[ReadyArm]
+    policies: Sequence[ReadyPolicy]
+    settings: ThermalSettings
+
+    @property
+    def camera(self) -> CameraSpec:
+        """Through which all of them look."""
+        return self.policies[0].camera
+
+    def reference(self) -> Asked:
+        """The same for the clear-day picture alone."""
+        arms = [item for item in self.arms if item.arm.name == RGB]
+        return Asked(arms, self.policies, self.settings)
+
+
+def answers(
+    session: Session,
+    poses: Sequence[FrozenPose],
+    weather: str,
+    asked: Asked,
+    beat: Callable[[], None] = lambda: None,
+) -> list[dict[str, Any]]:
+    """Rows of one unit, in the order of poses, arms and policies.
+
+    Args:
+        session: of a fresh server of the poses' town.
+        poses: of one town.
+        weather: of the pictures.
+        asked: arms and policies.
+        beat: called after every picture.
+
+    Raises:
+        SimulatorError: the server failed.
+        AgentError: a policy failed.
+    """
+    with_thermal = any(item.needs_thermal for item in asked.arms)
+    rows: list[dict[str, Any]] = []
+    with (
+        session.watched(f"draw poses in {weather}", TOWN_LIMIT_S),
+        Artist(session, weather, asked.camera, asked.settings, with_thermal=with_thermal) as artist,
+    ):
+        for first, second in pairs_of(poses):
+            pictures = [artist.draw(first)]
+            beat()
+            if second is not first:
+                pictures.append(artist.draw(second))
+                beat()
+            others = pictures[::-1]
+            for picture, other in zip(pictures, others, strict=True):
+                rows += _rows(picture, other, weather, asked)
+    place = {pose.key: number for number, pose in enumerate(poses)}
+    return sorted(rows, key=lambda row: place[row["pose"]])
+
+
+def pairs_of(poses: Sequence[FrozenPose]) -> Iterator[tuple[FrozenPose, FrozenPose]]:
+    """Poses two by two, half a list apart, so that both are of other drives; one may be left."""
+    half = len(poses) // 2
+    for number in range(half):
+        yield poses[number], poses[number + half]
+    if len(poses) % 2:
+        yield poses[-1], poses[-1]
+
+
+def check_swaps(poses: Sequence[FrozenPose], arms: Sequence[ReadyArm]) -> None:
+    """Refuse the arms `:swapped` where a pose would be given a picture of its own drive.
+
+    Raises:
+        ConfigError: says in which town, and what to do.
+    """
+    if not any(item.is_swapped for item in arms):
+        return
+    for first, second in pairs_of(poses):
+        if first.cluster == second.cluster:
+            raise ConfigError(
+                f"{first.town}: ':swapped' gives a pose the thermal picture of another drive, and "
+                f"drive {first.cluster} has more than half of the poses or one is left over; use "
+                "an even number of poses from three drives or more a town"
+            )
+
+
+def _rows(picture: Picture, other: Picture, weather: str, asked: Asked) -> list[dict[str, Any]]:
+    rows = []
+    for ready in asked.arms:
+        thermal = other.thermal if ready.is_swapped else picture.thermal
+        image = ready.image(picture.frame.rgb, thermal)
+        for policy in asked.policies:
+            control = policy.act(picture.pose, image)
+            rows.append(
+                {
+                    "pose": picture.pose.key,
+                    "level": weather_name(weather),
+                    "arm": ready.arm.name,
+                    "arm_weights": ready.facts.weights,
+                    "policy": policy.name,
+                    "policy_weights": policy.weights,
+                    "steer": round(control.steer, DIGITS),
+                    "throttle": round(control.throttle, DIGITS),
+                    "brake": round(control.brake, DIGITS),
+                }
+            )
+    return rows

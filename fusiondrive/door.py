@@ -60,6 +60,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "fuse": Command("fusionproxy.fuse", "fuse pairs, images or videos with a student"),
     },
     "measure": {
+        "perception": Command("harness.perception", "policies and perception on recorded poses"),
         "detectability": Command("harness.detectability", "who is visible at what distance"),
         "fusion": Command("fusionproxy.evaluate", "fusion metrics and downstream tasks"),
         "ablation": Command("fusionproxy.evaluate_ablation", "Tables 4 and 7 of the paper"),

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from fusiondrive.cli import exit_code, parse
 from fusiondrive.errors import unknown_name
-from harness.perception import act, correlate, draw, record, sheet
+from harness.perception import act, act_options, correlate, draw, record, sheet, tables
 
 
 class Step(NamedTuple):
@@ -25,7 +25,8 @@ class Step(NamedTuple):
 STEPS: dict[str, Step] = {
     "record": Step(record.RecordOptions, record.run, "keep moments of the expert's drives"),
     "draw": Step(draw.DrawOptions, draw.run, "labelled frames of them in any weather"),
-    "act": Step(act.ActOptions, act.run, "policies' answers to every arm's picture of them"),
+    "act": Step(act_options.ActOptions, act.run, "policies' answers to every arm's picture"),
+    "table": Step(tables.TableOptions, tables.run, "tables and plot of such answers"),
     "sheet": Step(sheet.SheetOptions, sheet.run, "the poses on which an arm leads astray most"),
     "correlate": Step(
         correlate.CorrelateOptions, correlate.run, "errors on poses against success in drives"
@@ -52,7 +53,8 @@ def run(words: list[str]) -> str | int:
     if name not in STEPS:
         raise unknown_name("step", name, STEPS)
     step = STEPS[name]
-    options = parse(step.options, rest, f"harness.perception {name}", step.run.__doc__)
+    about = sys.modules[step.run.__module__].__doc__
+    options = parse(step.options, rest, f"harness.perception {name}", about)
     return step.run(options, rest)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fusiondrive.arms import RGB
@@ -37,6 +38,33 @@ class Asked:
         """The same for the clear-day picture alone."""
         arms = [item for item in self.arms if item.arm.name == RGB]
         return Asked(arms, self.policies, self.settings)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A town in one weather; its answers are a file."""
+
+    town: str
+    weather: str
+    is_reference: bool = False
+
+    def path(self, out: Path) -> Path:
+        """The file."""
+        level = REFERENCE if self.is_reference else f"level-{weather_name(self.weather)}"
+        name = f"{self.town}_{level}".replace(":", "-").replace("+", "-")
+        return out / "units" / f"{name}.parquet"
+
+
+def units_of(towns: Sequence[str], levels: Sequence[str]) -> list[Unit]:
+    """All units in the order in which they are worked off: a town's reference first."""
+    return [
+        unit
+        for town in towns
+        for unit in (
+            Unit(town, "clear", is_reference=True),
+            *(Unit(town, level) for level in levels),
+        )
+    ]
 
 
 def answers(

@@ -1,0 +1,141 @@
+"""Poses are set up again as they were driven: pictures, road users, lamps, labels, answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from fusiondrive.types import CameraSpec, Control, Image, Observation, WorldState
+from harness.env_config import EnvConfig
+from harness.perception.acting import ready_arms, ready_policies
+from harness.perception.draw import labelled
+from harness.perception.drawing import Artist, still_settings
+from harness.perception.labels import label
+from harness.perception.moment import MomentReader
+from harness.perception.poses import FrozenPose
+from harness.perception.record import WatchedExpert
+from harness.perception.sampling import Sampler
+from harness.perception.unit import Asked, answers
+from harness.rollout import Stopped, rollout
+from harness.server import ServerSpec
+from harness.session import Session
+from harness.simulation import Simulation
+from perceivers.kinds import KIND_TAGS
+from scenarios.spec import EpisodeSpec
+from tests.conftest import CarlaServer
+
+pytestmark = pytest.mark.heavy
+
+TOWN = "random:3"
+POSES = 14
+PLAIN = still_settings("fog_ratio=0.5")
+
+
+class Seeing(WatchedExpert):
+    """Keeps what the camera saw at each pose as well."""
+
+    def __init__(self, reader: MomentReader, sampler: Sampler) -> None:
+        super().__init__(reader, sampler, lambda: None)
+        self.pictures: list[Image] = []
+
+    def act(self, observation: Observation, state: WorldState | None) -> Control:
+        """Drive on."""
+        before = len(self.poses)
+        control = super().act(observation, state)
+        if len(self.poses) > before:
+            self.pictures.append(observation.image)
+        return control
+
+
+class Driven(NamedTuple):
+    """A drive that is over."""
+
+    session: Session
+    poses: list[FrozenPose]
+    pictures: list[Image]
+
+
+@pytest.fixture(scope="module")
+def driven(emptied: CarlaServer) -> Iterator[Driven]:
+    host, port = emptied(TOWN)
+    server = ServerSpec("external", host, port, TOWN)
+    with Simulation(EnvConfig(server=server, town=TOWN, traffic="regular", hazards="all")) as here:
+        route = here.routes(TOWN)[0].route_id
+        spec = EpisodeSpec(TOWN, route, "clear", "rgb", "none", "expert", seed=1,
+                           traffic="regular", hazards="all")  # fmt: skip
+        drive = here.begin(spec)
+        sampler = Sampler(1, POSES)
+        expert = Seeing(MomentReader(drive, 0), sampler)
+        with suppress(Stopped):
+            rollout(drive, expert, should_stop=lambda: sampler.is_full)
+        here.end_drive()
+        yield Driven(here.session, expert.poses, expert.pictures)
+
+
+def test_a_clear_day_picture_is_what_the_drive_has_seen(driven: Driven) -> None:
+    """But for the camera's noise, moving clouds, and the legs of people, who stand on a pose."""
+    assert len(driven.poses) == POSES
+    with Artist(driven.session, "clear", CameraSpec(), PLAIN, with_thermal=False) as artist:
+        for pose, seen in zip(driven.poses, driven.pictures, strict=True):
+            found = artist.draw(pose).frame.rgb
+            off = np.abs(found.astype(np.int16) - seen).max(axis=2)
+            assert off.mean() < 1.5, pose.key
+            assert (off > 30).mean() < 0.02, pose.key
+
+
+def test_a_picture_is_the_same_whatever_was_drawn_before(driven: Driven) -> None:
+    first, *_, last = driven.poses
+    found = []
+    for before in ((), driven.poses[3:6]):
+        with Artist(driven.session, "fog", CameraSpec(), PLAIN) as artist:
+            for pose in before:
+                artist.draw(pose)
+            artist.draw(first)
+            found.append(artist.draw(last))
+    assert (found[0].frame.tags == found[1].frame.tags).all()  # type: ignore[union-attr]
+    assert np.abs(found[0].thermal.astype(int) - found[1].thermal).max() <= 1
+    assert np.abs(found[0].frame.rgb.astype(int) - found[1].frame.rgb).mean() < 1.5  # noise
+
+
+def test_the_oncoming_car_stands_where_it_would_be(driven: Driven) -> None:
+    pose = next(pose for pose in driven.poses if pose.oncoming is not None)
+    means = {}
+    for weather in ("night:headlights", "night:glare"):
+        with Artist(driven.session, weather, CameraSpec(), PLAIN) as artist:
+            picture = artist.draw(pose)
+            means[weather] = float(picture.frame.rgb.mean())
+            cars = [actor for actor in picture.actors if actor.type_id.startswith("vehicle.")]
+            assert len(cars) == 1 + sum(item.kind != "person" for item in pose.actors) + (
+                weather == "night:glare"
+            )
+    assert means["night:glare"] > means["night:headlights"]
+
+
+def test_labels_hold_the_pixels_of_their_class(driven: Driven) -> None:
+    with Artist(driven.session, "clear", CameraSpec(), PLAIN) as artist:
+        pictures = [artist.draw(pose) for pose in driven.poses]
+        frame = labelled(pictures[0], "clear", CameraSpec(), "fog_ratio=0.5")
+    found = [(picture, user) for picture in pictures for user in label(picture)]
+    assert {user.kind for _, user in found} >= {"car", "person"}
+    for picture, user in found:
+        rows = slice(int(user.top), int(user.bottom))
+        columns = slice(int(user.left), int(user.right))
+        assert picture.frame.tags is not None
+        assert np.isin(picture.frame.tags[rows, columns], KIND_TAGS[user.kind]).any()
+        assert 0.0 <= user.visible <= 1.0
+        assert 0.0 < user.distance_m < 200.0
+    assert (frame.rgb_image().shape, frame.tag_image().shape) == ((300, 400, 3), (300, 400))
+    assert (frame.thermal_image() == pictures[0].thermal).all()
+
+
+def test_answers_repeat_and_clear_day_answers_are_near_their_own(driven: Driven) -> None:
+    asked = Asked(ready_arms(("rgb", "thermal"), None), ready_policies(("cilrs",)), PLAIN)
+    poses = driven.poses[:4]
+    first, again = (answers(driven.session, poses, "clear", asked) for _ in range(2))
+    assert first == again
+    assert [row["pose"] for row in first[::2]] == [pose.key for pose in poses]
+    assert {row["arm"] for row in first} == {"rgb", "thermal"}

@@ -11,7 +11,16 @@ from typing import Any, NamedTuple
 
 from fusiondrive.cli import exit_code, parse
 from fusiondrive.errors import unknown_name
-from harness.perception import act, act_options, correlate, draw, record, sheet, tables
+from harness.perception import (
+    act,
+    act_options,
+    correlate,
+    draw,
+    record,
+    record_options,
+    sheet,
+    tables,
+)
 
 
 class Step(NamedTuple):
@@ -23,7 +32,7 @@ class Step(NamedTuple):
 
 
 STEPS: dict[str, Step] = {
-    "record": Step(record.RecordOptions, record.run, "keep moments of the expert's drives"),
+    "record": Step(record_options.RecordOptions, record.run, "keep moments of the expert's drives"),
     "draw": Step(draw.DrawOptions, draw.run, "labelled frames of them in any weather"),
     "act": Step(act_options.ActOptions, act.run, "policies' answers to every arm's picture"),
     "table": Step(tables.TableOptions, tables.run, "tables and plot of such answers"),

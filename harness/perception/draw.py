@@ -23,7 +23,7 @@ from harness.checks import check_weathers
 from harness.perception.drawing import Artist, Picture, still_settings, town_session
 from harness.perception.labels import label
 from harness.perception.poses import FrozenPose, PoseSet, read_poses
-from harness.track.detection import CAMERA
+from perceivers.detection import CAMERA
 from perceivers.frames import CARD, FramesCard, FrameWriter
 from perceivers.labelled_frame import JPEG_QUALITY, LabelledFrame
 from scenarios.route_weather import ROUTE_WEATHER

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from fusiondrive.arms import SWAPPED, Arm
 from fusiondrive.errors import ConfigError
 from fusiondrive.types import ActorState, Image, WorldState

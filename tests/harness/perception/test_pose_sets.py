@@ -12,7 +12,7 @@ import pytest
 
 from fusiondrive.errors import ConfigError
 from harness.perception.poses import FrozenPose, PoseSet, SetFacts, read_poses, write_poses
-from harness.perception.record import RecordOptions
+from harness.perception.record_options import RecordOptions
 from harness.perception.sampling import FIRST_S, NEEDED_S, STANDING_S, USUAL_S, Sampler
 from scenarios.suite import route_set
 from tests.harness.perception.scenes import FACTS, POSE, poses

@@ -17,7 +17,7 @@ from harness.perception.drawing import Artist, still_settings
 from harness.perception.labels import label
 from harness.perception.moment import MomentReader
 from harness.perception.poses import FrozenPose
-from harness.perception.record import WatchedExpert
+from harness.perception.recorder import WatchedExpert
 from harness.perception.sampling import Sampler
 from harness.perception.unit import Asked, answers
 from harness.rollout import Stopped, rollout

@@ -13,6 +13,7 @@ from fusiondrive.files import check_folder, whole_file
 from fusiondrive.provenance import source_commit
 from harness.perception.act_options import ActOptions
 from harness.perception.acting import ReadyArm, check_looks
+from harness.perception.asking import work
 from harness.perception.crew import work_off
 from harness.perception.poses import FrozenPose, PoseSet, read_poses
 from harness.perception.tables import write_tables
@@ -39,7 +40,7 @@ def run(options: ActOptions, words: list[str]) -> str | int:
     _hold_settings(options, found, asked)
     commit, units = source_commit(), units_of(list(towns), options.level)
     total = sum(len(towns[unit.town]) for unit in units if not unit.path(options.out).is_file())
-    work_off(options, list(towns), total)
+    work_off(work, options, list(towns), options.workers, total)
     frame = collect(options, found, asked.arms, commit)
     write_rows(frame, options.out / "rows.parquet")
     write_tables(frame, options.out, options.cluster)

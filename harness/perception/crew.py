@@ -1,22 +1,14 @@
-"""Workers that ask about poses: a process for each share of the towns, begun anew where it dies."""
+"""Workers that draw poses: a process for each share of the towns, begun anew where it dies."""
 
 from __future__ import annotations
 
 import multiprocessing
 import sys
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import pandas as pd
-
-from fusiondrive.errors import AgentError, ConfigError, FusionDriveError, SimulatorError
-from fusiondrive.files import whole_file
-from harness.perception.act_options import ActOptions
-from harness.perception.drawing import town_session
-from harness.perception.poses import read_poses
-from harness.perception.unit import answers, units_of
+from fusiondrive.errors import ConfigError, FusionDriveError, SimulatorError
 from harness.supervision import (
     EXIT_BAD_INPUT,
     EXIT_SIMULATOR,
@@ -28,17 +20,29 @@ from harness.supervision import (
 
 POLL_S = 0.5
 
+Beat = Callable[[], None]
 
-def work_off(options: ActOptions, towns: Sequence[str], total: int) -> None:
-    """Let workers answer what is missing, with progress on one line.
+
+def work_off(
+    work: Callable[..., int], options: Any, towns: Sequence[str], workers: int, total: int
+) -> None:
+    """Let workers draw what is missing, with progress on one line.
+
+    Args:
+        work: a function of a module that gets options, its towns, a counter and a pulse, and
+            returns an exit code, as `guarded` does.
+        options: of the command.
+        towns: that have something to draw.
+        workers: processes, each with a server of its own.
+        total: pictures to draw.
 
     Raises:
-        ConfigError: a worker has said that it cannot be asked so.
+        ConfigError: a worker has said that it cannot be done.
         SimulatorError: workers die again and again.
     """
     if not total:
         return
-    workers = min(options.workers, len(towns))
+    workers = min(workers, len(towns))
     counter = multiprocessing.get_context("spawn").Value("q", 0)
     shares = [list(towns[number::workers]) for number in range(workers)]
     crew = [Child(work, (options, share, counter)) for share in shares]
@@ -49,7 +53,7 @@ def work_off(options: ActOptions, towns: Sequence[str], total: int) -> None:
             if progress.show(counter.value):
                 deaths = 0
             if EXIT_BAD_INPUT in codes:
-                raise ConfigError("these poses cannot be asked about as told")
+                raise ConfigError("these poses cannot be drawn as asked")
             for child, code in zip(crew, codes, strict=True):
                 if code:
                     deaths += 1
@@ -66,8 +70,33 @@ def work_off(options: ActOptions, towns: Sequence[str], total: int) -> None:
             child.end()
 
 
+def guarded(work: Callable[[Beat], None], counter: Any, pulse: Pulse) -> int:
+    """Do a worker's part; returns its exit code, after it has said what was wrong.
+
+    Args:
+        work: gets a function to call after every picture.
+        counter: of all workers' pictures.
+        pulse: of this worker.
+    """
+
+    def beat() -> None:
+        pulse.beat()
+        with counter.get_lock():
+            counter.value += 1
+
+    try:
+        work(beat)
+    except SimulatorError as err:
+        print(f"\n{err}", file=sys.stderr)
+        return EXIT_SIMULATOR
+    except (FusionDriveError, OSError) as err:
+        print(f"\nerror: {err}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    return 0
+
+
 class _Progress:
-    """One line of progress; its rate leaves the starts of servers out before the first picture."""
+    """One line of progress; its rate leaves the start of the first server out."""
 
     def __init__(self, total: int) -> None:
         self._total, self._done = total, 0
@@ -84,37 +113,3 @@ class _Progress:
         text = f"\r{done} of {self._total} pictures, {rate:.1f}/s "
         print(text, end="", file=sys.stderr, flush=True)
         return True
-
-
-def work(options: ActOptions, towns: Sequence[str], counter: Any, pulse: Pulse) -> int:
-    """A worker: answers the units of some towns, on a fresh server for each town."""
-
-    def beat() -> None:
-        pulse.beat()
-        with counter.get_lock():
-            counter.value += 1
-
-    try:
-        found, asked = read_poses(options.poses), options.asked()
-        for town in towns:
-            planned = units_of([town], options.level)
-            units = [item for item in planned if not item.path(options.out).is_file()]
-            if units:
-                poses = found.by_town(options.count)[town]
-                with town_session(town, found.facts) as session:
-                    for unit in units:
-                        one = asked.reference() if unit.is_reference else asked
-                        rows = answers(session, poses, unit.weather, one, beat)
-                        _write_unit(rows, unit.path(options.out))
-    except SimulatorError as err:
-        print(f"\n{err}", file=sys.stderr)
-        return EXIT_SIMULATOR
-    except (AgentError, FusionDriveError, OSError) as err:
-        print(f"\nerror: {err}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    return 0
-
-
-def _write_unit(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    with whole_file(path) as draft:
-        pd.DataFrame(list(rows)).to_parquet(draft, index=False, compression="zstd")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-import time
-from collections.abc import Iterator
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -20,11 +18,13 @@ from fusiondrive.files import check_folder
 from fusiondrive.provenance import source_commit
 from fusiondrive.types import CameraSpec
 from harness.checks import check_weathers
+from harness.perception.crew import Beat, guarded, work_off
 from harness.perception.drawing import Artist, Picture, still_settings, town_session
 from harness.perception.labels import label
-from harness.perception.poses import FrozenPose, PoseSet, read_poses
+from harness.perception.poses import PoseSet, read_poses
+from harness.supervision import Pulse
 from perceivers.detection import CAMERA
-from perceivers.frames import CARD, FramesCard, FrameWriter
+from perceivers.frames import CARD, FramesCard, FrameSet, FrameWriter
 from perceivers.labelled_frame import JPEG_QUALITY, LabelledFrame
 from scenarios.route_weather import ROUTE_WEATHER
 from scenarios.weather import weather_name
@@ -38,7 +38,7 @@ class DrawOptions:
     """Options of `draw`."""
 
     poses: Annotated[Path, Flag("a pose set of harness.perception record", "FILE")]
-    out: Annotated[Path, Flag("folder of labelled frames; it must not hold any", "DIR")]
+    out: Annotated[Path, Flag("folder; each town gets a set of labelled frames in it", "DIR")]
     level: Annotated[tuple[str, ...], Flag("weathers of the pictures", "NAME")] = ("clear",)
     camera: Annotated[
         str, Flag("driving: 400x300, 100 degrees; braking: 640x480, 50", choices=tuple(CAMERAS))
@@ -49,6 +49,7 @@ class DrawOptions:
     count: Annotated[
         int | None, Flag("poses to take of the set, evenly over it; default: all", at_least=1)
     ] = None
+    workers: Annotated[int, Flag("server and client pairs", at_least=1)] = 1
 
     def __post_init__(self) -> None:
         """Check the options.
@@ -64,45 +65,90 @@ class DrawOptions:
 
 
 def run(options: DrawOptions, words: list[str]) -> str:
-    """Draw the poses of a set in some weathers, with labels.
+    """Draw the poses of a set in some weathers, with labels; towns that are there stay.
 
     Args:
         options: of the command.
-        words: the command line behind `draw`, for the card.
+        words: not looked at.
+
+    Raises:
+        ConfigError: the folder has frames of another pose set or of other settings.
     """
     check_folder(options.out, flag="--out")
-    if (options.out / CARD).exists():
-        raise ConfigError(f"--out: {options.out} holds labelled frames already; give another")
     found = read_poses(options.poses)
     towns = found.by_town(options.count)
-    card = FramesCard(
-        made_by=shlex.join(["python", "-m", "harness.perception", "draw", *words]),
+    missing = [town for town in towns if not _is_done(options, found, town, len(towns[town]))]
+    each = len(options.level)
+    total = each * sum(len(towns[town]) for town in missing)
+    work_off(work, options, missing, options.workers, total)
+    frames = each * sum(map(len, towns.values()))
+    return f"{options.out}: {frames} labelled frames in {len(towns)} sets, one a town"
+
+
+def work(options: DrawOptions, towns: Sequence[str], counter: Any, pulse: Pulse) -> int:
+    """A worker: draws some towns, on a fresh server for each."""
+    return guarded(lambda beat: _draw(options, towns, beat), counter, pulse)
+
+
+def _draw(options: DrawOptions, towns: Sequence[str], beat: Beat) -> None:
+    found = read_poses(options.poses)
+    camera, settings = CAMERAS[options.camera], still_settings(options.thermal)
+    for town in towns:
+        poses, folder = found.by_town(options.count)[town], set_path(options.out, town)
+        if _is_done(options, found, town, len(poses)):
+            continue
+        if folder.is_dir():
+            shutil.rmtree(folder)  # a part of it, of the same settings
+        with (
+            FrameWriter(folder, _card(options, found)) as writer,
+            town_session(town, found.facts) as session,
+        ):
+            for level in options.level:
+                with Artist(session, level, camera, settings) as artist:
+                    for pose in poses:
+                        writer.add(labelled(artist.draw(pose), level, camera, options.thermal))
+                        beat()
+
+
+def set_path(out: Path, town: str) -> Path:
+    """The folder of a town's frames."""
+    return out / town.replace(":", "-")
+
+
+def _card(options: DrawOptions, found: PoseSet) -> FramesCard:
+    about = {
+        "pose_set": found.digest,
+        "levels": list(options.level),
+        "camera": options.camera,
+        "thermal": options.thermal,
+        "count": options.count,
+    }
+    return FramesCard(
+        made_by="python -m harness.perception draw",
         commit=source_commit(),
         look=found.facts.look,
         seed=0,
         thermal_look=THERMAL_LOOK,
-        about={"pose_set": found.digest, "levels": list(options.level)},
+        about=about,
     )
-    began_s, total = time.monotonic(), len(options.level) * sum(map(len, towns.values()))
-    with FrameWriter(options.out, card) as writer:
-        for count, frame in enumerate(_frames(options, found, towns), start=1):
-            writer.add(frame)
-            rate = count / (time.monotonic() - began_s)
-            print(f"\r{count} of {total} frames, {rate:.1f}/s ", end="", file=sys.stderr)
-    print(file=sys.stderr)
-    return f"{options.out}: {total} labelled frames of {len(towns)} towns"
 
 
-def _frames(
-    options: DrawOptions, found: PoseSet, towns: dict[str, list[FrozenPose]]
-) -> Iterator[LabelledFrame]:
-    camera, settings = CAMERAS[options.camera], still_settings(options.thermal)
-    for town, poses in towns.items():
-        with town_session(town, found.facts) as session:
-            for level in options.level:
-                with Artist(session, level, camera, settings) as artist:
-                    for pose in poses:
-                        yield labelled(artist.draw(pose), level, camera, options.thermal)
+def _is_done(options: DrawOptions, found: PoseSet, town: str, poses: int) -> bool:
+    """Whether a town's frames are all there.
+
+    Raises:
+        ConfigError: frames of other settings are there.
+    """
+    folder = set_path(options.out, town)
+    if not (folder / CARD).is_file():
+        return False
+    there, about = FrameSet(folder), _card(options, found).about
+    if there.card.about != about:
+        raise ConfigError(
+            f"{folder} has frames of other settings ({there.card.about}, now {about}); give "
+            "another --out"
+        )
+    return len(there) == poses * len(options.level)
 
 
 def labelled(picture: Picture, level: str, camera: CameraSpec, thermal: str) -> LabelledFrame:

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 
 from fusiondrive.errors import ConfigError
-from fusiondrive.types import Control, Observation, WorldState
+from fusiondrive.types import CameraSpec, Control, Observation, WorldState
 from harness.perception.__main__ import main
 from harness.perception.act_options import ActOptions
 from harness.perception.acting import check_looks, ready_arms, ready_policies
 from harness.perception.drawing import still_settings
 from harness.perception.poses import PoseSet, SetFacts, write_poses
 from harness.perception.unit import check_swaps, pairs_of, units_of
+from perceivers.frames import FramesCard, FrameWriter
+from perceivers.labelled_frame import LabelledFrame
 from policies.base import Policy
 from tests.harness.perception.scenes import FACTS, POSE, poses
 
@@ -141,6 +143,19 @@ def test_answers_of_other_settings_are_not_mixed(
     words = ["act", "--poses", str(tmp_path / "set.parquet"), "--out", str(out), "--arms", "rgb"]
     assert main(words) == 2
     assert "answers with other pose_set" in capsys.readouterr().err
+
+
+def test_frames_of_other_settings_are_not_mixed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_poses(poses(2, 2), FACTS, tmp_path / "set.parquet")
+    with FrameWriter(
+        tmp_path / "out" / "random-7", FramesCard("another", "unknown", 1, 0)
+    ) as there:
+        there.add(LabelledFrame("random:7", "a", "clear", CameraSpec(), b"", b"", ()))
+    words = ["draw", "--poses", str(tmp_path / "set.parquet"), "--out", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert "has frames of other settings" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

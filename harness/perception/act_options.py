@@ -21,7 +21,6 @@ from sensors.thermal_settings import thermal_text
 class ActOptions:
     """Options of `act`."""
 
-    poses: Annotated[Path, Flag("a pose set of harness.perception record", "FILE")]
     out: Annotated[Path, Flag("folder of rows, tables and plot", "DIR")]
     level: Annotated[tuple[str, ...], Flag("weathers, such as fog:40 night:glare", "NAME")] = (
         *("fog", "night:glare"),
@@ -43,6 +42,8 @@ class ActOptions:
     ] = None
     cluster: Annotated[str, Flag("what intervals resample", choices=CLUSTERS)] = "drive"
     workers: Annotated[int, Flag("server and client pairs", at_least=1)] = 1
+
+    poses: Annotated[Path | None, Flag("a pose set; default: the shipped one", "FILE")] = None
 
     def __post_init__(self) -> None:
         """Check the options.

@@ -37,7 +37,6 @@ CAMERAS = {"driving": CameraSpec(), "braking": CAMERA}
 class DrawOptions:
     """Options of `draw`."""
 
-    poses: Annotated[Path, Flag("a pose set of harness.perception record", "FILE")]
     out: Annotated[Path, Flag("folder; each town gets a set of labelled frames in it", "DIR")]
     level: Annotated[tuple[str, ...], Flag("weathers of the pictures", "NAME")] = ("clear",)
     camera: Annotated[
@@ -50,6 +49,8 @@ class DrawOptions:
         int | None, Flag("poses to take of the set, evenly over it; default: all", at_least=1)
     ] = None
     workers: Annotated[int, Flag("server and client pairs", at_least=1)] = 1
+
+    poses: Annotated[Path | None, Flag("a pose set; default: the shipped one", "FILE")] = None
 
     def __post_init__(self) -> None:
         """Check the options.

@@ -13,8 +13,10 @@ from fusiondrive.errors import ConfigError
 from fusiondrive.files import whole_file
 from fusiondrive.provenance import file_hash
 from fusiondrive.types import Pose
+from scenarios.route_files import DATA_DIR
 
 VERSION = 1  # of this layout
+SHIPPED = DATA_DIR / "poses_validation.parquet"  # of the towns of the route set `validation`
 MARK = "fusiondrive_poses"  # key of the file's own metadata
 ACTOR_CAUSES = ("lead", "crossing", "walker")  # road users, as opposed to lights and guesses
 BRAKES = 0.045  # of a pedal: coiltraine's least brake is 0.05, the expert's too
@@ -178,14 +180,15 @@ def write_poses(poses: Sequence[FrozenPose], facts: SetFacts, path: Path) -> Pos
     return PoseSet(tuple(poses), facts, file_hash(path))
 
 
-def read_poses(path: Path) -> PoseSet:
-    """Read a set.
+def read_poses(path: Path | None) -> PoseSet:
+    """Read a set; None stands for the shipped one.
 
     Raises:
         ConfigError: the file is missing, is no pose set, or one of another version.
     """
     import fastparquet
 
+    path = path or SHIPPED
     if not path.is_file():
         raise ConfigError(f"pose set {path}: no such file; record one: harness.perception record")
     try:

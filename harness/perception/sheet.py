@@ -36,7 +36,6 @@ class SheetOptions:
     """Options of `sheet`."""
 
     rows: Annotated[Path, Flag("folder or rows.parquet of harness.perception act", "PATH")]
-    poses: Annotated[Path, Flag("the pose set that was asked about", "FILE")]
     out: Annotated[Path, Flag("a picture, such as sheet.jpg", "FILE")]
     policy: Annotated[str, Flag("whose errors are shown, by name or NAME=WEIGHTS")] = "cilrs"
     arms: Annotated[tuple[str, ...], Flag("default: all of the rows", "ARM")] = ()
@@ -45,6 +44,8 @@ class SheetOptions:
     fuser_weights: Annotated[
         Path | None, Flag("of the arm `student` or a plug-in fuser", "FILE")
     ] = None
+
+    poses: Annotated[Path | None, Flag("a pose set; default: the shipped one", "FILE")] = None
 
     def __post_init__(self) -> None:
         """Check the options."""
@@ -72,8 +73,8 @@ def run(options: SheetOptions, words: list[str]) -> str:
     sets = set(rows["pose_set"])
     if sets != {found.digest}:
         raise ConfigError(
-            f"{options.rows}: its rows are of pose set {', '.join(sorted(sets))}, {options.poses} "
-            f"is {found.digest}"
+            f"{options.rows}: its rows are of pose set {', '.join(sorted(sets))}, --poses is "
+            f"{found.digest}; give theirs"
         )
     policy = ready_policies((options.policy,))[0]
     own = rows[(rows["policy"] == policy.name) & (rows["policy_weights"] == policy.weights)]

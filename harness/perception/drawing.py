@@ -56,7 +56,7 @@ def town_session(town: str, facts: SetFacts) -> Iterator[Session]:
     """A fresh server of a town of a pose set.
 
     Raises:
-        MapError: the town has another map than that in which the poses were recorded.
+        ConfigError: the town has another map or look than that in which the poses were recorded.
         SimulatorError: the server does not start or answer.
     """
     with ExitStack() as owned:
@@ -67,6 +67,11 @@ def town_session(town: str, facts: SetFacts) -> Iterator[Session]:
         if found != expected:
             raise MapError(
                 f"{town}: its map is {found}, the poses were recorded on {expected}; record anew"
+            )
+        if session.look != facts.look:
+            raise ConfigError(
+                f"the server draws look {session.look}, the poses were recorded in look "
+                f"{facts.look}: record them anew"
             )
         yield session
 

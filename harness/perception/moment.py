@@ -104,7 +104,7 @@ class MomentReader:
         name, hazard_m = self.hazard(state)
         cause = expert.hazard
         actors = [self._posed(item, ego) for item in (*state.vehicles, *state.walkers)
-                  if _may_show(item, ego.pose)]  # fmt: skip
+                  if may_show(item, ego.pose)]  # fmt: skip
         return FrozenPose(
             town=spec.town,
             drive=self._number,
@@ -186,7 +186,7 @@ class MomentReader:
         )
 
 
-def _may_show(actor: ActorState, ego: Pose) -> bool:
+def may_show(actor: ActorState, ego: Pose) -> bool:
     """Whether a picture from the ego may show an actor, its shadow or its lamps."""
     ahead, right = to_heading(actor.pose.x - ego.x, actor.pose.y - ego.y, ego.yaw)
     apart_m = math.hypot(ahead, right)

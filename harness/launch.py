@@ -20,7 +20,10 @@ from importlib.machinery import ModuleSpec, PathFinder  # noqa: E402
 from types import ModuleType  # noqa: E402
 
 ROOT = os.path.dirname(HERE)
-PACKAGES = ("fusiondrive", "fusionproxy", "harness", "policies", "results", "scenarios", "sensors")
+PACKAGES = (
+    *("fusiondrive", "fusionproxy", "harness", "perceivers", "policies", "results", "scenarios"),
+    "sensors",
+)
 
 
 def command(module: str, *arguments: str) -> list[str]:

@@ -90,18 +90,19 @@ class FrameWriter(Closing):
         Raises:
             OutputError: it cannot be written.
         """
-        if self._waiting:
-            path = self._folder / f"frames_{self._number:05d}.parquet"
-            with whole_file(path) as draft:
-                fastparquet.write(
-                    str(draft),
-                    pd.DataFrame([_to_record(item) for item in self._waiting]),
-                    compression=None,  # pictures are compressed
-                    write_index=False,
-                    object_encoding=_ENCODINGS,
-                )
-            self.count += len(self._waiting)
-            self._number, self._waiting = self._number + 1, []
+        if not self._waiting:
+            return
+        path = self._folder / f"frames_{self._number:05d}.parquet"
+        with whole_file(path) as draft:
+            fastparquet.write(
+                str(draft),
+                pd.DataFrame([_to_record(item) for item in self._waiting]),
+                compression=None,  # pictures are compressed
+                write_index=False,
+                object_encoding=_ENCODINGS,
+            )
+        self.count += len(self._waiting)
+        self._number, self._waiting = self._number + 1, []
         values = {**asdict(self._card), "frames": self.count}
         with whole_file(self._folder / CARD) as draft:
             draft.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
@@ -142,6 +143,14 @@ class FrameSet:
         """
         for path in self.files:
             yield from _read_file(path)
+
+    def last(self) -> LabelledFrame:
+        """The frame that was written last.
+
+        Raises:
+            ConfigError: its file is not readable.
+        """
+        return _read_file(self.files[-1])[-1]
 
     def digest(self) -> str:
         """SHA-256 over all files, first 12 hex digits."""

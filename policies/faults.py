@@ -16,7 +16,7 @@ from typing import SupportsFloat, cast
 from fusiondrive.errors import AgentError
 from fusiondrive.types import Control
 
-OURS = ("harness", "policies", "sensors", "scenarios", "results", "fusionproxy")
+OURS = ("harness", "policies", "perceivers", "sensors", "scenarios", "results", "fusionproxy")
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 
 

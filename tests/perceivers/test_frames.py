@@ -59,6 +59,12 @@ def test_a_set_goes_on_behind_its_last_file(tmp_path: Path) -> None:
     assert [item.pose for item in FrameSet(tmp_path)] == ["p0", "p1", "p2", "p3"]
 
 
+def test_a_writer_without_frames_leaves_nothing(tmp_path: Path) -> None:
+    with FrameWriter(tmp_path, CARD):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_frames_of_another_look_are_not_added(tmp_path: Path) -> None:
     written(tmp_path)
     other = FramesCard(made_by="a test", commit="unknown", look=25, seed=1)

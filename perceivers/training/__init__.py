@@ -1,0 +1,1 @@
+"""Training of detectors and segmenters: random scenes with labels, networks, export."""

@@ -38,7 +38,9 @@ class Detection:
     top: float
     right: float
     bottom: float
-    place: Place | None = None  # None: it follows from the box
+    place: Place | None = None  # None: it follows from box and distance
+    distance_m: float | None = None  # to its nearest point, along the camera's axis; None: from
+    # the box's foot on a level road
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Detector(ABC):
     needs_image: bool = True
     is_privileged: bool = False  # knows the actors; rows and tables say so
     cameras: tuple[CameraSpec, ...] = ()  # whose images it knows; () takes any
+    looks: tuple[int, ...] = ()  # versions of the pictures it was trained on; () is unknown
 
     def reset(self, seed: int) -> None:  # noqa: B027  most have nothing to forget
         """Start a run."""
@@ -73,7 +76,9 @@ class Detector(ABC):
 
 
 def placed(found: Detection, camera: CameraSpec, front_m: float) -> Place:
-    """The place of a detection: its own, or that of its box's foot on a level road.
+    """The place of a detection: its own, or that of its box at its distance.
+
+    Where it has no distance, it stands with the box's foot on a level road.
 
     Args:
         found: the detection.
@@ -84,11 +89,12 @@ def placed(found: Detection, camera: CameraSpec, front_m: float) -> Place:
         return found.place
     focal = focal_px(camera)
     pitch = math.radians(camera.pitch_deg)
-    below = (found.bottom - 0.5 * camera.height) / focal
-    # The ray through the foot, 1 long along the axis: how far it gets ahead and down.
+    row = found.bottom if found.distance_m is None else 0.5 * (found.top + found.bottom)
+    below = (row - 0.5 * camera.height) / focal
+    # The ray through that row, 1 long along the axis: how far it gets ahead and down.
     ahead = math.cos(pitch) + below * math.sin(pitch)
     down = max(below * math.cos(pitch) - math.sin(pitch), 1e-3 / focal)  # under the horizon
-    depth = camera.z / down  # along the axis
+    depth = camera.z / down if found.distance_m is None else found.distance_m  # along the axis
     middle = 0.5 * (found.left + found.right) - 0.5 * camera.width
     half_width = 0.5 * (found.right - found.left) * depth / focal
     return Place(depth * ahead + camera.x - front_m, middle * depth / focal + camera.y, half_width)
@@ -114,6 +120,7 @@ def checked(detector: Detector, sight: Sight) -> tuple[Detection, ...]:
         if not isinstance(item, Detection):
             raise AgentError(f"detector '{name}': expected Detections, found {item!r:.80}")
         numbers = (item.left, item.top, item.right, item.bottom, *(item.place or ()))
+        numbers += () if item.distance_m is None else (item.distance_m,)
         if not np.isfinite(numbers).all():
             raise AgentError(f"detector '{name}': not all numbers are finite in {item!r:.200}")
     return found

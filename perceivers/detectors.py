@@ -8,8 +8,9 @@ from pathlib import Path
 
 from fusiondrive.errors import ConfigError, unknown_name
 from perceivers.detection import Detector
+from perceivers.trained import TrainedDetector
 
-DETECTORS: Mapping[str, type[Detector]] = {}
+DETECTORS: Mapping[str, type[Detector]] = {TrainedDetector.name: TrainedDetector}
 
 
 def make_detector(

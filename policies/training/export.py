@@ -144,14 +144,14 @@ def _write_onnx(net: Cilrs, out: Path) -> None:
             verbose=False,
         )
         model = onnx.load(str(full))
-    _halve_initializers(model)
-    _forget_origin(model.graph)
+    halve_initializers(model)
+    forget_origin(model.graph)
     onnx.checker.check_model(model)
     with whole_file(out) as draft:
         onnx.save(model, str(draft))
 
 
-def _halve_initializers(model: onnx.ModelProto) -> None:
+def halve_initializers(model: onnx.ModelProto) -> None:
     """Store each float matrix as float16 behind a Cast, which runtimes fold when they load."""
     casts = []
     for tensor in model.graph.initializer:
@@ -166,7 +166,7 @@ def _halve_initializers(model: onnx.ModelProto) -> None:
     model.graph.node.extend(nodes)
 
 
-def _forget_origin(graph: onnx.GraphProto) -> None:
+def forget_origin(graph: onnx.GraphProto) -> None:
     """Leave out the exporter's notes: they hold paths of this machine, so that bytes differ."""
     for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         part.doc_string = ""

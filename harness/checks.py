@@ -21,7 +21,7 @@ from harness.arms import arms_of
 from harness.config import RunConfig
 from harness.guard import guarded, limited
 from harness.probe import DEFAULT_PORT, check_version, is_port_free
-from policies import LEADERBOARD, POLICIES, check_policy, make_policy
+from policies import AEB, LEADERBOARD, POLICIES, check_policy, make_policy
 from policies.base import Policy, close_policy
 from results.row import LETTERS
 from scenarios.hazards.kinds import HAZARDS, ROUTE, read_hazards
@@ -301,8 +301,13 @@ def check_weights(config: RunConfig) -> None:
     """Refuse weights that are not there; those of a plug-in may be a folder."""
     if config.policy_weights is not None and config.policy.startswith(LEADERBOARD):
         raise ConfigError("a Leaderboard agent takes --agent-config, not weights")
-    takes_folder = config.policy not in POLICIES
-    for label, path in (("policy", config.policy_weights), ("fuser", config.fuser_weights)):
+    takes_folder = config.policy.removeprefix(AEB) not in POLICIES
+    given = {
+        "policy": config.policy_weights,
+        "fuser": config.fuser_weights,
+        "detector": config.detector_weights,
+    }
+    for label, path in given.items():
         if path is None or path.is_file() or (label == "policy" and takes_folder and path.is_dir()):
             continue
         what = "a folder, not a file" if path.is_dir() else "no such file"
@@ -317,6 +322,7 @@ def build_policy(config: RunConfig) -> Policy:
         agent_config=config.agent_config,
         fused_camera=config.fused_camera,
         routes=config.route_file,
+        detector_weights=config.detector_weights,
     )
 
 

@@ -123,11 +123,18 @@ class RunConfig(_Frozen):
     policy: Annotated[
         str,
         BeforeValidator(_as_policy),
-        Flag("cilrs, expert, autopilot, constant, module:Class, leaderboard:AGENT.py", group=SIGHT),
+        Flag(
+            "cilrs, expert, autopilot, constant, module:Class, leaderboard:AGENT.py, aeb:POLICY",
+            group=SIGHT,
+        ),
     ] = "cilrs"
     policy_weights: Annotated[
         UserPath | None,
         Flag("default: the shipped ones", "FILE", ("--policy-weights", "--weights"), group=SIGHT),
+    ] = None
+    detector_weights: Annotated[
+        UserPath | None,
+        Flag("of the detector behind aeb:POLICY; default: the shipped ones", "FILE", group=SIGHT),
     ] = None
     agent_config: Annotated[
         str | None,

@@ -45,6 +45,7 @@ def _autopilot(weights: Path | None) -> Policy:
     return AutopilotPolicy()
 
 
+AEB = "aeb:"
 LEADERBOARD = "leaderboard:"
 POLICIES: dict[str, Callable[[Path | None], Policy]] = {
     "expert": _expert,
@@ -62,11 +63,24 @@ def check_policy(name: str) -> None:
         ConfigError: it is neither registered, nor announced by a package, nor `pkg.module:Class`.
     """
     announced = entry_points()
+    if name.startswith(AEB):
+        _check_inner(name)
+        return
     if name.startswith(LEADERBOARD):
         return
     if name not in POLICIES and name not in announced and not is_reference(name):
-        known = [*POLICIES, *announced, "pkg.module:Class", "leaderboard:AGENT.py"]
+        known = [*POLICIES, *announced, "pkg.module:Class", "leaderboard:AGENT.py", "aeb:POLICY"]
         raise unknown_name("policy", name, known)
+
+
+def _check_inner(name: str) -> None:
+    inner = name.removeprefix(AEB)
+    if inner.startswith((AEB, LEADERBOARD)):
+        raise ConfigError(
+            f"policy '{name}': {AEB} stands before a policy such as cilrs or pkg.module:Class, not "
+            f"before '{inner}'"
+        )
+    check_policy(inner)
 
 
 def make_policy(
@@ -76,18 +90,20 @@ def make_policy(
     agent_config: str | os.PathLike[str] | None = None,
     fused_camera: str | None = None,
     routes: Path | None = None,
+    detector_weights: Path | None = None,
 ) -> Policy:
     """Build a policy.
 
     Args:
-        name: one of `POLICIES`, an entry point of `fusiondrive.policies`, `pkg.module:Class`, or
-            `leaderboard:path/to/agent.py`.
+        name: one of `POLICIES`, an entry point of `fusiondrive.policies`, `pkg.module:Class`,
+            `leaderboard:path/to/agent.py`, or `aeb:` before any but the latter.
         weights: a file for policies that learn; None takes the shipped one.
         agent_config: the text for a Leaderboard agent's `setup`: a file, a folder, or such as
             `config.py+net.pth+name`.
         fused_camera: id of the Leaderboard agent's RGB camera whose image is replaced by the
             harness's; None is the first.
         routes: the file with the routes, for agents that ask for it.
+        detector_weights: of the detector behind `aeb:POLICY`; None takes the shipped ones.
 
     Raises:
         ConfigError: the name is unknown, or a plug-in is not a policy.
@@ -95,6 +111,13 @@ def make_policy(
     """
     check_policy(name)
     weights = None if weights is None else Path(weights)
+    if name.startswith(AEB):
+        from policies.aeb import make_aeb
+
+        inner = name.removeprefix(AEB)
+        return make_aeb(inner, detector_weights, lambda: make_policy(inner, weights))
+    if detector_weights is not None:
+        raise ConfigError(f"detector-weights are for {AEB}POLICY, not for '{name}'")
     if name.startswith(LEADERBOARD):
         from policies.leaderboard.policy import AgentOptions, make_leaderboard
 

@@ -18,6 +18,7 @@ OUTCOME_FIELDS: frozenset[str] = frozenset(
         "arm",
         "policy",
         "policy_weights",
+        "detector_weights",  # of a policy `aeb:`, whose policy_weights name both
         "agent_config",
         "fused_camera",
         "fuser",

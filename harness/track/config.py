@@ -17,7 +17,7 @@ from harness.probe import DEFAULT_PORT, check_version
 from harness.track.detection import make_detector
 from harness.track.eyes import track_arm
 from harness.track.protocol import SPEEDS_KMH, TESTS, track_test
-from perceivers.detection import Detector
+from perceivers.detection import CAMERA, Detector
 from scenarios.route_weather import ROUTE_WEATHER
 from scenarios.weather import weather_name
 from sensors.arms import ArmFacts, Maker, check_distinct, make_image_maker, takes_weights
@@ -55,11 +55,12 @@ class TrackOptions:
         str, Flag("of the thermal camera, such as fog_ratio=0.1,noise=4", group=SIGHT)
     ] = "fog_ratio=0.5"
     detector: Annotated[
-        str, Flag("privileged (knows the actors in view), or pkg.module:Class", group=SIGHT)
+        str,
+        Flag("privileged (knows the actors in view), perceiver, or pkg.module:Class", group=SIGHT),
     ] = "privileged"
-    detector_weights: Annotated[Path | None, Flag("handed to that class", "FILE", group=SIGHT)] = (
-        None
-    )
+    detector_weights: Annotated[
+        Path | None, Flag("of perceiver, or handed to that class", "FILE", group=SIGHT)
+    ] = None
     backend: Annotated[
         str, Flag("what stands behind the client", group=SERVER, choices=BACKENDS)
     ] = "embedded"
@@ -135,6 +136,12 @@ def _ready_arms(options: TrackOptions) -> list[ReadyArm]:
     facts = [maker.facts() for maker in makers]
     check_distinct(arms, facts)
     detectors = [make_detector(options.detector, options.detector_weights) for _ in arms]
+    for detector in detectors[:1]:
+        if detector.cameras and CAMERA not in detector.cameras:
+            raise ConfigError(
+                f"detector '{detector.name}' was trained on {'; '.join(map(str, detector.cameras))}"
+                f", and the track tests look through {CAMERA}; train one on frames of that camera"
+            )
     return [ReadyArm(*parts) for parts in zip(arms, makers, facts, detectors, strict=True)]
 
 

@@ -35,9 +35,6 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "track-sheet": Command(
             "harness.track.sheet", "all track tests and weathers on one picture"
         ),
-        "detector-sheet": Command(
-            "perceivers.training.sheet", "detections and segments beside their labels"
-        ),
         "contact-sheet": Command("harness.contact_sheet", "all towns and weathers on one picture"),
     },
     "simulate": {
@@ -47,9 +44,6 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
     "data": {
         "routes": Command("scenarios.generate", "ready-made routes of a map"),
         "collect": Command("policies.training.collect", "record the expert's drives"),
-        "collect-frames": Command(
-            "perceivers.training.collect", "random scenes with labels, for training a detector"
-        ),
         "capture": Command("harness.capture", "record visible, thermal, clear-day images"),
         "pairs": Command("fusionproxy.pairs", "look at a set of infrared/visible pairs"),
         "ensemble": Command("fusionproxy.ensemble", "samples of the diffusion teachers"),
@@ -58,8 +52,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
     "train": {
         "policy": Command("policies.training.train", "CILRS on recorded drives"),
         "export-policy": Command("policies.training.export", "ONNX and card of a policy"),
-        "detector": Command("perceivers.training.train", "a detector and segmenter on such frames"),
-        "export-detector": Command("perceivers.training.export", "ONNX and card of a detector"),
+        "detector": Command("perceivers.training", "the frozen detector: frames, weights, sheet"),
         "teacher": Command("fusionproxy.teachers.train", "a diffusion teacher on pairs"),
         "student": Command("fusionproxy.train", "a fusion student, distilled or oracle"),
         "export-student": Command("fusionproxy.export", "ONNX, OpenVINO, int8 and card"),

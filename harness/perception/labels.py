@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -48,19 +48,25 @@ class _View(NamedTuple):
 
 def label(picture: Picture) -> tuple[RoadUser, ...]:
     """Everybody of whom some pixels are visible, in the order of the pose."""
-    frame = picture.frame
+    kinds = {item.number: item.kind for item in picture.pose.actors}
+    others = [(actor, kinds.get(actor.actor_id, "car")) for actor in picture.actors[1:]]
+    return label_actors(picture.frame, others)
+
+
+def label_actors(frame: RigFrame, actors: Sequence[tuple[ActorState, str]]) -> tuple[RoadUser, ...]:
+    """Those of whom some pixels are visible, in the order given.
+
+    Args:
+        frame: with class ids and depth.
+        actors: of the same moment, with their kinds.
+    """
     assert frame.tags is not None  # labels need class ids and depth
     rows, columns = frame.tags.shape
     pose = frame.camera_pose
     view = _View(_place(pose), rotation_matrix(pose), focal_px(columns, frame.fov_deg),
                  rows, columns)  # fmt: skip
-    kinds = {item.number: item.kind for item in picture.pose.actors}
-    found = []
-    for actor in picture.actors[1:]:
-        made = _user(actor, kinds.get(actor.actor_id, "car"), frame, view)
-        if made is not None:
-            found.append(made)
-    return tuple(found)
+    found = [_user(actor, kind, frame, view) for actor, kind in actors]
+    return tuple(item for item in found if item is not None)
 
 
 def _user(actor: ActorState, kind: str, frame: RigFrame, view: _View) -> RoadUser | None:

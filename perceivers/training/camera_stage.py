@@ -13,12 +13,12 @@ import numpy as np
 
 from fusiondrive.carla_types import transform_of
 from fusiondrive.errors import SimulatorError
-from fusiondrive.types import ActorState, CameraSpec, Closing, Pose
+from fusiondrive.types import ActorKind, ActorState, CameraSpec, Closing, Pose
 from harness.ego import BLUEPRINTS, ROLE_NAME
 from harness.session import Session
 from harness.world import StopLines, WorldReader
 from perceivers.detection import CAMERA
-from perceivers.kinds import PERSON
+from perceivers.kinds import CAR, CYCLIST, PERSON
 from perceivers.training.scenes import Cast, Guest, RandomScene, draw_scene
 from scenarios.weather import carla_weather, preset
 from sensors.frame import RigFrame
@@ -30,6 +30,7 @@ CAMERAS = (CameraSpec(), CAMERA)  # of drives, and of track tests
 SPACING_M = 3.0  # between places at which the car may stand
 WALKER_LIFT_M = 1.0
 SETTLE_TICKS = 1
+SLIM_M = 0.5  # vehicles with a smaller half width are two-wheelers
 FIRST_WAIT_S = 120.0
 
 
@@ -38,7 +39,7 @@ class Shot(NamedTuple):
 
     camera: CameraSpec
     frame: RigFrame
-    actors: tuple[ActorState, ...]  # without the car
+    actors: tuple[tuple[ActorState, str], ...]  # with their kinds, without the car
 
 
 class CameraStage(Closing):
@@ -114,7 +115,7 @@ class CameraStage(Closing):
         frames = [rig.read(frame, wait_s) for rig in self._rigs]
         self._is_first = False
         state = self._reader.read(self._session.snapshot(frame))
-        actors = (*state.walkers, *state.vehicles)
+        actors = tuple((one, _kind_of(one)) for one in (*state.walkers, *state.vehicles))
         return [Shot(camera, seen, actors) for camera, seen in zip(CAMERAS, frames, strict=True)]
 
     @contextmanager
@@ -154,3 +155,9 @@ class CameraStage(Closing):
     @staticmethod
     def _on_ground(pose: Pose, lift_m: float) -> carla.Transform:
         return transform_of(replace(pose, z=pose.z + lift_m))
+
+
+def _kind_of(actor: ActorState) -> str:
+    if actor.kind is ActorKind.PEDESTRIAN:
+        return PERSON
+    return CYCLIST if actor.box_extent[1] < SLIM_M else CAR

@@ -1,6 +1,6 @@
 """Draw random scenes on a clear day with labels, through the cameras of drives and of track tests.
 
-    python -m perceivers.training.collect --frames 2000 --out DATA
+    python -m perceivers.training collect --frames 2000 --out DATA
 
 Everything that the detector is to know is drawn at random: people, cyclists and cars at 5 to 80 m,
 in the lane and beside it. Never in fog or at night: what a sensor adds there could not be told.
@@ -24,12 +24,12 @@ from fusiondrive.cli import Flag, check_values, exit_code, parse
 from fusiondrive.errors import ConfigError, SimulatorError
 from fusiondrive.files import check_folder
 from fusiondrive.provenance import source_commit
+from harness.perception.labels import label_actors
 from harness.server import RunningServer, ServerSpec
 from harness.session import Address, Session
 from perceivers.frames import CARD, FramesCard, FrameSet, FrameWriter
 from perceivers.labelled_frame import LabelledFrame, encode_grey, encode_rgb
 from perceivers.training.camera_stage import CAMERAS, CameraStage, Shot
-from perceivers.training.labels import label
 from policies.training.recording import WEATHER_SHARES
 from scenarios.route_xml import town_name
 
@@ -102,8 +102,8 @@ def run(options: CollectOptions, command: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    command = shlex.join(["python", "-m", "perceivers.training.collect", *words])
-    name = "perceivers.training.collect"
+    command = shlex.join(["python", "-m", "perceivers.training", "collect", *words])
+    name = "perceivers.training collect"
     return exit_code(
         lambda: run(parse(CollectOptions, words, name, __doc__), command),
         "stopped; the same command goes on",
@@ -153,7 +153,7 @@ def _labelled(shot: Shot, town: str, pose: str, weather: str) -> LabelledFrame:
         camera=shot.camera,
         rgb=encode_rgb(shot.frame.rgb),
         tags=encode_grey(shot.frame.tags),
-        objects=label(shot.frame, shot.actors),
+        objects=label_actors(shot.frame, shot.actors),
     )
 
 
@@ -174,7 +174,3 @@ def _show(done: int, first: int, wanted: int, began_s: float) -> None:
         f"\r{done} of {wanted} scenes, {rate * len(CAMERAS):.1f} frames/s, {left_min:.0f} min left "
     )
     print(text, end="", file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,12 +1,11 @@
 """Turn a training run into shipped files: ONNX for detector and segmenter, and a model card.
 
-python -m perceivers.training.export RUN --out perceivers/weights/perceiver_v1.onnx
+python -m perceivers.training export RUN --out perceivers/weights/perceiver_v1.onnx
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ SIZES = ((480, 640), (320, 416))  # rows and columns that are compared with torc
 class Options:
     """Options of this command."""
 
-    run: Annotated[Path, Flag("folder of perceivers.training.train", names=("run",))]
+    run: Annotated[Path, Flag("folder of perceivers.training train", names=("run",))]
     out: Annotated[Path, Flag("the .onnx file to write", "FILE")]
     least_score: Annotated[
         float, Flag("of a detection, kept in the card", more_than=0, at_most=1)
@@ -56,7 +55,7 @@ def run(options: Options) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    return exit_code(lambda: run(parse(Options, arguments, "perceivers.training.export", __doc__)))
+    return exit_code(lambda: run(parse(Options, arguments, "perceivers.training export", __doc__)))
 
 
 def export(checkpoint: Path, out: Path, least_score: float) -> float:
@@ -188,7 +187,3 @@ on; asked for: {asked} (6 px high at least, a fifth visible).
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{100.0 * value:.1f} %"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

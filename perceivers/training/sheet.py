@@ -1,11 +1,10 @@
 """Detections and segments beside the labels, on frames of towns that were not trained on.
 
-python -m perceivers.training.sheet --data DATA --weights FILE.onnx --out sheet.png
+python -m perceivers.training sheet --data DATA --weights FILE.onnx --out sheet.png
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +72,7 @@ def run(options: Options) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    return exit_code(lambda: run(parse(Options, arguments, "perceivers.training.sheet", __doc__)))
+    return exit_code(lambda: run(parse(Options, arguments, "perceivers.training sheet", __doc__)))
 
 
 def draw(perceiver: Perceiver, frame: LabelledFrame) -> Image:
@@ -95,7 +94,3 @@ def draw(perceiver: Perceiver, frame: LabelledFrame) -> Image:
     classes = enlarged(logits, *picture.shape[:2])
     below = cv2.resize(PALETTE[classes], CELL, interpolation=cv2.INTER_NEAREST)
     return np.vstack([canvas, below])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

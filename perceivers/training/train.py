@@ -1,14 +1,13 @@
 """Train detector and segmenter on labelled frames of clear days.
 
-    python -m perceivers.training.train --data DATA --out RUN --minutes 60
+    python -m perceivers.training train --data DATA --out RUN --minutes 60
 
-then `python -m perceivers.training.export`. The loop is in `perceivers.training.trainer`.
+then `python -m perceivers.training export`. The loop is in `perceivers.training.trainer`.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ class Options:
 
 def run(arguments: Sequence[str] | None) -> str:
     """Train as a command line says; gives what was found on held-out towns."""
-    parser = command_parser("perceivers.training.train", __doc__, Options, TrainConfig)
+    parser = command_parser("perceivers.training train", __doc__, Options, TrainConfig)
     found = parser.parse_args(arguments)
     options, config = configured(Options, found), configured(TrainConfig, found)
     check_folder(options.out, flag="--out")
@@ -39,7 +38,3 @@ def run(arguments: Sequence[str] | None) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     return exit_code(lambda: run(arguments), "stopped; go on with the same line and --resume")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """Trains detector and segmenter: what a run learns from and changes, step by step.
 
-The command line is `perceivers.training.train`.
+The command line is in `perceivers.training.train`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class TrainConfig:
     """Everything that changes what is learnt."""
 
     data: Annotated[
-        tuple[str, ...], Flag("sets of perceivers.training.collect", "DIR", read=path_text)
+        tuple[str, ...], Flag("sets of perceivers.training collect", "DIR", read=path_text)
     ]
     held_out: Annotated[tuple[str, ...], Flag("towns to judge by", "TOWN")] = (
         "random:501",
@@ -209,14 +209,14 @@ def read_run(path: Path) -> tuple[PerceiverNetwork, dict[str, Any]]:
         ConfigError: it is no checkpoint of such a run.
     """
     if not path.is_file():
-        raise ConfigError(f"{path}: no such file; expected a folder of perceivers.training.train")
+        raise ConfigError(f"{path}: no such file; expected a folder of perceivers.training train")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         network = PerceiverNetwork(NetworkConfig(**state["facts"]["network"]))
         network.load_state_dict(state["model"])
     except Exception as err:  # as above
         text = " ".join(str(err).split())[:160]
-        raise ConfigError(f"{path}: no checkpoint of perceivers.training.train ({text})") from err
+        raise ConfigError(f"{path}: no checkpoint of perceivers.training train ({text})") from err
     facts = {**state["facts"], "step": state["step"], "train": state["config"]}
     return network.eval(), facts
 

@@ -16,7 +16,16 @@ ROOT = Path(__file__).parents[2]
 def commands_of_the_project() -> set[str]:
     """Modules that can be run, apart from aliases of moved ones and parts of other commands."""
     found = set()
-    for package in ("harness", "policies", "fusionproxy", "scenarios", "results", "simulator"):
+    rooms = (
+        "harness",
+        "policies",
+        "perceivers",
+        "fusionproxy",
+        "scenarios",
+        "results",
+        "simulator",
+    )
+    for package in (*rooms, "simulator"):
         for path in (ROOT / package).rglob("*.py"):
             text = path.read_text(encoding="utf-8")
             if 'if __name__ == "__main__":' in text and not text.startswith('"""Moved: '):

@@ -8,12 +8,12 @@ import pytest
 
 from fusiondrive.errors import ConfigError
 from fusiondrive.types import Pose
+from harness.perception.labels import label_actors
 from harness.session import Address, Session
 from perceivers.frames import FrameSet
 from perceivers.kinds import CAR, CYCLIST, PERSON
 from perceivers.training.camera_stage import CAMERAS, CameraStage
 from perceivers.training.collect import STEP_S, TOWNS, CollectOptions, run
-from perceivers.training.labels import label
 from perceivers.training.scenes import Cast, Guest, RandomScene, draw_scene
 from policies.training.recording import WEATHER_SHARES
 from simulator.maps import load_town
@@ -61,7 +61,7 @@ def test_labels_enclose_who_is_seen(carla_server: CarlaServer) -> None:
         session.tick()
     assert [shot.camera for shot in shots] == list(CAMERAS)
     for shot in shots:
-        person, car = label(shot.frame, shot.actors)
+        person, car = label_actors(shot.frame, shot.actors)
         assert (person.kind, car.kind) == (PERSON, CAR)
         assert person.distance_m == pytest.approx(20.0 - shot.camera.x, abs=0.8)
         assert person.visible > 0.9 > car.visible

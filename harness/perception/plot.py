@@ -15,9 +15,9 @@ from harness.track.plot import COLOURS
 from results.counterfactuals import BINS_M, Setting, came_by_distance, pedal_errors, settings_of
 
 WIDTH, HEIGHT = 760, 460  # of a panel
-LEFT, RIGHT, TOP, BOTTOM = 70, 230, 50, 60
+LEFT, RIGHT, TOP, BOTTOM = 70, 230, 70, 76
 INK, GRID, PAPER = (40, 40, 40), (225, 225, 225), (255, 255, 255)
-LINE_PX, DOT_PX, DODGE_PX = 2, 5, 3
+LINE_PX, DOT_PX, DODGE_PX = 2, 5, 2
 
 Picture = NDArray[np.uint8]
 
@@ -49,8 +49,11 @@ def _panel(setting: Setting, part: pd.DataFrame) -> Picture:
         row = at(0, share)[1]
         cv2.line(picture, (LEFT, row), (WIDTH - RIGHT, row), GRID, 1, cv2.LINE_AA)
         _write(picture, f"{100.0 * share:.0f} %", (14, row + 5))
-    for number, (low, high) in enumerate(BINS_M):
-        _write(picture, f"{low:g}-{high:g} m", (at(number, 0.0)[0] - 32, HEIGHT - BOTTOM + 24))
+    counts = [item.n for item in came_by_distance(part[part["arm"] == part["arm"].iloc[0]])]
+    for number, ((low, high), n) in enumerate(zip(BINS_M, counts, strict=True)):
+        left = at(number, 0.0)[0] - 32
+        _write(picture, f"{low:g}-{high:g} m", (left, HEIGHT - BOTTOM + 24))
+        _write(picture, f"n = {n}", (left, HEIGHT - BOTTOM + 46))
     title = f"{setting.level}, {setting.policy}: needed brakings that come, by distance"
     _write(picture, title, (LEFT, 30), 0.6)
     _write(picture, "arm (mean pedal error)", (WIDTH - RIGHT + 20, TOP))

@@ -15,9 +15,13 @@ from harness.perception.poses import SHIPPED, PoseSet, SetFacts, read_poses, wri
 from harness.perception.record import card_path, join
 from harness.perception.record_options import RecordOptions, part_path
 from harness.perception.sheet import SheetOptions, worst
+from results.counterfactual_table import error_table
+from results.counterfactuals import read_rows
 from scenarios.suite import route_set
 from tests.harness.perception.scenes import FACTS, POSE, poses
 from tests.results.test_counterfactuals import frame, row
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_parts_become_one_set_with_a_card(tmp_path: Path) -> None:
@@ -77,3 +81,15 @@ def test_the_shipped_set_is_of_the_validation_towns_and_what_its_card_says() -> 
     assert {key: card[key] for key in found.summary()} == found.summary()
     assert card["share_needed"] >= 0.3
     assert SHIPPED.stat().st_size < 2 * 2**20
+
+
+def test_the_published_rows_are_of_the_shipped_set_and_what_the_page_says() -> None:
+    rows = read_rows(ROOT / "results" / "published" / "perception_300.parquet")
+    assert set(rows["pose_set"]) == {read_poses(None).digest}
+    page = (ROOT / "docs" / "perception.md").read_text(encoding="utf-8")
+    for line in error_table(rows).body:
+        level, _, arm, count, steer, _, pedal, _, came, _, false = line
+        said = (level, arm, steer, pedal, came.split(" (")[0], false.split(" (")[0])
+        assert count == "300"
+        shown = next(row for row in page.splitlines() if row.startswith(f"| {level} | {arm} |"))
+        assert all(text in shown for text in said), said

@@ -17,7 +17,7 @@ from harness.perception.drawing import Artist, still_settings
 from harness.perception.labels import label
 from harness.perception.moment import MomentReader
 from harness.perception.poses import FrozenPose
-from harness.perception.recorder import WatchedExpert
+from harness.perception.recorder import WatchedExpert, record_drive
 from harness.perception.sampling import Sampler
 from harness.perception.unit import Asked, answers
 from harness.rollout import Stopped, rollout
@@ -54,9 +54,15 @@ class Seeing(WatchedExpert):
 class Driven(NamedTuple):
     """A drive that is over."""
 
-    session: Session
+    simulation: Simulation
+    spec: EpisodeSpec
     poses: list[FrozenPose]
     pictures: list[Image]
+
+    @property
+    def session(self) -> Session:
+        """In which it was driven."""
+        return self.simulation.session
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +79,7 @@ def driven(emptied: CarlaServer) -> Iterator[Driven]:
         with suppress(Stopped):
             rollout(drive, expert, should_stop=lambda: sampler.is_full)
         here.end_drive()
-        yield Driven(here.session, expert.poses, expert.pictures)
+        yield Driven(here, spec, expert.poses, expert.pictures)
 
 
 def test_a_clear_day_picture_is_what_the_drive_has_seen(driven: Driven) -> None:
@@ -139,3 +145,9 @@ def test_answers_repeat_and_clear_day_answers_are_near_their_own(driven: Driven)
     assert first == again
     assert [row["pose"] for row in first[::2]] == [pose.key for pose in poses]
     assert {row["arm"] for row in first} == {"rgb", "thermal"}
+
+
+def test_the_same_drive_gives_the_same_poses(driven: Driven) -> None:
+    again = record_drive(driven.simulation, driven.spec, 0, 6, lambda: None)
+    driven.simulation.end_drive()
+    assert again == driven.poses[:6]

@@ -15,7 +15,9 @@ import numpy as np
 
 from fusiondrive.errors import AgentError
 from fusiondrive.types import ActorState, CameraSpec, Image
+from perceivers.kinds import CAR
 
+CAR_LENGTH_M, CAR_WIDTH_M = 4.5, 1.6  # of a usual one
 # As emergency braking has it: behind the windscreen, level, 50 degrees wide.
 CAMERA = CameraSpec(width=640, height=480, fov_deg=50.0, x=1.0, z=1.45, pitch_deg=0.0)
 
@@ -95,9 +97,32 @@ def placed(found: Detection, camera: CameraSpec, front_m: float) -> Place:
     ahead = math.cos(pitch) + below * math.sin(pitch)
     down = max(below * math.cos(pitch) - math.sin(pitch), 1e-3 / focal)  # under the horizon
     depth = camera.z / down if found.distance_m is None else found.distance_m  # along the axis
-    middle = 0.5 * (found.left + found.right) - 0.5 * camera.width
-    half_width = 0.5 * (found.right - found.left) * depth / focal
-    return Place(depth * ahead + camera.x - front_m, middle * depth / focal + camera.y, half_width)
+    edges = ((found.left - 0.5 * camera.width) / focal, (found.right - 0.5 * camera.width) / focal)
+    left, right = (
+        _sides(edges, depth) if found.kind == CAR else (depth * edges[0], depth * edges[1])
+    )
+    half_width = 0.5 * (right - left)
+    return Place(depth * ahead + camera.x - front_m, 0.5 * (left + right) + camera.y, half_width)
+
+
+def _sides(edges: tuple[float, float], depth_m: float) -> tuple[float, float]:
+    """Where a car's sides are, metres to the right of the camera.
+
+    A car beside the way shows its flank: the edge of its box that is nearer to the way is that of
+    its far end. Taken for the near end, a parked car would stand in the lane. Cars are taken to
+    stand along the way.
+
+    Args:
+        edges: of its box, over the focal length, to the right of the camera's axis.
+        depth_m: of its near end.
+    """
+    left, right = edges[0] * depth_m, edges[1] * depth_m
+    far_m = depth_m + CAR_LENGTH_M
+    if edges[0] > 0.0:
+        left = max(left, min(edges[0] * far_m, right - CAR_WIDTH_M))
+    elif edges[1] < 0.0:
+        right = min(right, max(edges[1] * far_m, left + CAR_WIDTH_M))
+    return left, right
 
 
 def focal_px(camera: CameraSpec) -> float:

@@ -130,6 +130,19 @@ def test_the_foot_of_a_box_gives_the_place_that_is_known() -> None:
     assert place.right_m == pytest.approx(found.place.right_m, abs=0.1)
 
 
+@pytest.mark.parametrize("right_m", [-3.0, 3.0])
+@pytest.mark.parametrize("ahead_m", [12.0, 25.0, 45.0])
+def test_a_parked_car_does_not_reach_into_the_lane(right_m: float, ahead_m: float) -> None:
+    parked = actor(ahead_m, right_m, ActorKind.VEHICLE, (2.3, 0.97))
+    sight = Sight(np.zeros((0, 0, 3), np.uint8), 10.0, CAMERA, EGO, (parked,))
+    (found,) = PrivilegedDetector().detect(sight)
+    near_m = ahead_m - 2.3 - CAMERA.x
+    place = placed(replace(found, place=None, distance_m=near_m), CAMERA, 2.4)
+    assert abs(place.right_m) - place.half_width_m == pytest.approx(3.0 - 0.97, abs=0.1)
+    assert place.half_width_m == pytest.approx(0.97, abs=0.15)
+    assert place.ahead_m == pytest.approx(ahead_m - 2.3 - 2.4)
+
+
 def braking_gap(speed_mps: float, right_m: float, right_mps: float = 0.0) -> float | None:
     """The gap at which the brake acts for an object ahead; None where it never does."""
     brake = EmergencyBrake(1.08, 4.8, STEP_S)

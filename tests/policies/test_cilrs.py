@@ -69,7 +69,7 @@ def test_torch_weights_without_torch_name_the_extra(
 
 
 def test_unknown_policy_lists_the_known() -> None:
-    with pytest.raises(Exception, match="unknown policy 'x'; known: autopilot, cilrs, cilrs-bgr"):
+    with pytest.raises(Exception, match="unknown policy 'x'; known: aeb:POLICY, autopilot, cilrs"):
         make_policy("x")
     assert {name: make_policy(name).is_privileged for name in ("expert", "constant")} == {
         "expert": True,

@@ -22,7 +22,7 @@ from harness.perception.sampling import Sampler
 from harness.perception.unit import Asked, answers
 from harness.rollout import Stopped, rollout
 from harness.server import ServerSpec
-from harness.session import Session
+from harness.session import Address, Session
 from harness.simulation import Simulation
 from perceivers.kinds import KIND_TAGS
 from scenarios.spec import EpisodeSpec
@@ -54,22 +54,19 @@ class Seeing(WatchedExpert):
 class Driven(NamedTuple):
     """A drive that is over."""
 
-    simulation: Simulation
+    config: EnvConfig
     spec: EpisodeSpec
     poses: list[FrozenPose]
     pictures: list[Image]
-
-    @property
-    def session(self) -> Session:
-        """In which it was driven."""
-        return self.simulation.session
+    session: Session  # for drawing: that of the drive has ended with its Traffic Manager
 
 
 @pytest.fixture(scope="module")
 def driven(emptied: CarlaServer) -> Iterator[Driven]:
     host, port = emptied(TOWN)
     server = ServerSpec("external", host, port, TOWN)
-    with Simulation(EnvConfig(server=server, town=TOWN, traffic="regular", hazards="all")) as here:
+    config = EnvConfig(server=server, town=TOWN, traffic="regular", hazards="all")
+    with Simulation(config) as here:
         route = here.routes(TOWN)[0].route_id
         spec = EpisodeSpec(TOWN, route, "clear", "rgb", "none", "expert", seed=1,
                            traffic="regular", hazards="all")  # fmt: skip
@@ -78,8 +75,9 @@ def driven(emptied: CarlaServer) -> Iterator[Driven]:
         expert = Seeing(MomentReader(drive, 0), sampler)
         with suppress(Stopped):
             rollout(drive, expert, should_stop=lambda: sampler.is_full)
-        here.end_drive()
-        yield Driven(here, spec, expert.poses, expert.pictures)
+    with Session(Address(host, port)) as session:
+        session.load(TOWN)
+        yield Driven(config, spec, expert.poses, expert.pictures, session)
 
 
 def test_a_clear_day_picture_is_what_the_drive_has_seen(driven: Driven) -> None:
@@ -148,6 +146,6 @@ def test_answers_repeat_and_clear_day_answers_are_near_their_own(driven: Driven)
 
 
 def test_the_same_drive_gives_the_same_poses(driven: Driven) -> None:
-    again = record_drive(driven.simulation, driven.spec, 0, 6, lambda: None)
-    driven.simulation.end_drive()
+    with Simulation(driven.config) as simulation:
+        again = record_drive(simulation, driven.spec, 0, 6, lambda: None)
     assert again == driven.poses[:6]

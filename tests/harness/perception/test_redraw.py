@@ -30,7 +30,7 @@ from tests.conftest import CarlaServer
 
 pytestmark = pytest.mark.heavy
 
-TOWN = "random:3"
+TOWN = "Town02"
 POSES = 14
 PLAIN = still_settings("fog_ratio=0.5")
 

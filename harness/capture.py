@@ -23,7 +23,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from fusiondrive.cli import Flag, check_values, command_parser, configured, exit_code
-from fusiondrive.errors import FusionDriveError, SimulatorError
+from fusiondrive.errors import SimulatorError
 from fusiondrive.files import check_folder
 from fusiondrive.types import Control
 from fusionproxy.data import PARTS, U8, Shard, read_about, read_index, write_shard
@@ -33,7 +33,7 @@ from harness.env_config import EnvConfig
 from harness.rollout import Stopped, rollout
 from harness.server import ServerSpec
 from harness.simulation import Simulation
-from harness.supervision import EXIT_BAD_INPUT, EXIT_SIMULATOR, Pulse, supervise
+from harness.supervision import Pulse, child_code, supervise
 from policies.expert import ExpertPolicy
 from scenarios.route_xml import town_name
 from scenarios.spec import EpisodeSpec
@@ -298,15 +298,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _drive(config: CaptureConfig, out: Path, pulse: Pulse) -> int:
     """The child: CARLA's client can abort or hang, and a new child goes on after the last shard."""
-    try:
-        capture(config, out, pulse.beat)
-    except SimulatorError as err:
-        print(f"\nerror: {err}", file=sys.stderr)
-        return EXIT_SIMULATOR
-    except (FusionDriveError, FusionError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    return 0
+    return child_code(lambda: capture(config, out, pulse.beat), died="\nerror: ", refused="error: ")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fusiondrive.errors import SimulatorError
+from fusiondrive.errors import FusionDriveError, SimulatorError
 from harness.config import Timeouts
 
 _WAITS = Timeouts()
@@ -59,6 +59,25 @@ class Silence:
         self.seconds = 0.0 if beats != self._beats else self.seconds + passed_s
         self._beats = beats
         return self.seconds > SILENCE_S
+
+
+def child_code(work: Callable[[], None], *, died: str, refused: str) -> int:
+    """Do a child's work; returns its exit code, after it has said what was wrong.
+
+    Args:
+        work: is done here.
+        died: what is said before the message where the simulator died.
+        refused: the same where it cannot be done, and another child would fare no better.
+    """
+    try:
+        work()
+    except SimulatorError as err:
+        print(f"{died}{err}", file=sys.stderr)
+        return EXIT_SIMULATOR
+    except (FusionDriveError, OSError) as err:
+        print(f"{refused}{err}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    return 0
 
 
 def how_it_died(code: int) -> str:

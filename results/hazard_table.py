@@ -38,9 +38,9 @@ def hazard_table(rows: Sequence[EpisodeRow], hazards: Sequence[HazardRow]) -> Ta
     )
     arms = list(dict.fromkeys(key[:2] for key in groups))
     ordered = sorted(groups.items(), key=lambda item: (arms.index(item[0][:2]), item[0][2]))
-    names = labels_of(seen for _, seen in arms)
+    names, settings = labels_of(seen for _, seen in arms), [where for where, _ in arms]
     body = tuple(
-        (*_words(where, [other for other, _ in arms]), names[seen], kind, *_numbers(records))
+        (*_words(where, settings), names[seen], kind, *_numbers(records))
         for (where, seen, kind), records in ordered
     )
     return Table("Hazards", header, body, (NOTE,))

@@ -6,19 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from fusiondrive.cli import Flag, check_values
-from fusiondrive.errors import ConfigError
-from harness.checks import check_weathers
+from fusiondrive.cli import Flag
 from harness.perception.acting import ready_arms, ready_policies
 from harness.perception.drawing import still_settings
+from harness.perception.pose_options import PoseOptions
 from harness.perception.unit import Asked
 from results.counterfactuals import CLUSTERS
-from scenarios.route_weather import ROUTE_WEATHER
-from sensors.thermal_settings import thermal_text
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActOptions:
+class ActOptions(PoseOptions):
     """Options of `act`."""
 
     out: Annotated[Path, Flag("folder of rows, tables and plot", "DIR")]
@@ -34,28 +31,7 @@ class ActOptions:
     fuser_weights: Annotated[
         Path | None, Flag("of the arm `student` or a plug-in fuser", "FILE")
     ] = None
-    thermal: Annotated[str, Flag("of the thermal camera, as in harness.run", read=thermal_text)] = (
-        "fog_ratio=0.5"
-    )
-    count: Annotated[
-        int | None, Flag("poses to take of the set, evenly over it; default: all", at_least=1)
-    ] = None
     cluster: Annotated[str, Flag("what intervals resample", choices=CLUSTERS)] = "drive"
-    workers: Annotated[int, Flag("server and client pairs", at_least=1)] = 1
-
-    poses: Annotated[Path | None, Flag("a pose set; default: the shipped one", "FILE")] = None
-
-    def __post_init__(self) -> None:
-        """Check the options.
-
-        Raises:
-            ConfigError: a name or value is unknown.
-        """
-        check_values(self)
-        check_weathers(self.level)
-        if ROUTE_WEATHER in self.level:
-            raise ConfigError(f"level '{ROUTE_WEATHER}' is a route file's weather; leave it out")
-        still_settings(self.thermal)
 
     def asked(self) -> Asked:
         """Arms and policies, built.

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fusiondrive.errors import ConfigError, FusionDriveError, SimulatorError
+from fusiondrive.errors import ConfigError, SimulatorError
 from harness.supervision import (
     EXIT_BAD_INPUT,
-    EXIT_SIMULATOR,
     MAX_DEATHS,
     Child,
     Pulse,
+    child_code,
     how_it_died,
 )
 
@@ -84,15 +84,7 @@ def guarded(work: Callable[[Beat], None], counter: Any, pulse: Pulse) -> int:
         with counter.get_lock():
             counter.value += 1
 
-    try:
-        work(beat)
-    except SimulatorError as err:
-        print(f"\n{err}", file=sys.stderr)
-        return EXIT_SIMULATOR
-    except (FusionDriveError, OSError) as err:
-        print(f"\nerror: {err}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    return 0
+    return child_code(lambda: work(beat), died="\n", refused="\nerror: ")
 
 
 class _Progress:

@@ -12,29 +12,28 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fusiondrive.cli import Flag, check_values
+from fusiondrive.cli import Flag
 from fusiondrive.errors import ConfigError
 from fusiondrive.files import check_folder
 from fusiondrive.provenance import source_commit
 from fusiondrive.types import CameraSpec
-from harness.checks import check_weathers
 from harness.perception.crew import Beat, guarded, work_off
 from harness.perception.drawing import Artist, Picture, still_settings, town_session
 from harness.perception.labels import label
+from harness.perception.pose_options import PoseOptions
 from harness.perception.poses import PoseSet, read_poses
 from harness.supervision import Pulse
 from perceivers.detection import CAMERA
 from perceivers.frames import CARD, FramesCard, FrameSet, FrameWriter
 from perceivers.labelled_frame import JPEG_QUALITY, LabelledFrame
-from scenarios.route_weather import ROUTE_WEATHER
 from scenarios.weather import weather_name
-from sensors.thermal_settings import THERMAL_LOOK, thermal_text
+from sensors.thermal_settings import THERMAL_LOOK
 
 CAMERAS = {"driving": CameraSpec(), "braking": CAMERA}
 
 
 @dataclass(frozen=True, kw_only=True)
-class DrawOptions:
+class DrawOptions(PoseOptions):
     """Options of `draw`."""
 
     out: Annotated[Path, Flag("folder; each town gets a set of labelled frames in it", "DIR")]
@@ -42,27 +41,6 @@ class DrawOptions:
     camera: Annotated[
         str, Flag("driving: 400x300, 100 degrees; braking: 640x480, 50", choices=tuple(CAMERAS))
     ] = "driving"
-    thermal: Annotated[str, Flag("of the thermal camera, as in harness.run", read=thermal_text)] = (
-        "fog_ratio=0.5"
-    )
-    count: Annotated[
-        int | None, Flag("poses to take of the set, evenly over it; default: all", at_least=1)
-    ] = None
-    workers: Annotated[int, Flag("server and client pairs", at_least=1)] = 1
-
-    poses: Annotated[Path | None, Flag("a pose set; default: the shipped one", "FILE")] = None
-
-    def __post_init__(self) -> None:
-        """Check the options.
-
-        Raises:
-            ConfigError: a name or value is unknown.
-        """
-        check_values(self)
-        check_weathers(self.level)
-        if ROUTE_WEATHER in self.level:
-            raise ConfigError(f"level '{ROUTE_WEATHER}' is a route file's weather; leave it out")
-        still_settings(self.thermal)
 
 
 def run(options: DrawOptions, words: list[str]) -> str:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from fusiondrive.errors import ConfigError, FusionDriveError, SimulatorError
+from fusiondrive.errors import ConfigError, SimulatorError
 from fusiondrive.types import CameraSpec, Control, EpisodeContext, Observation, WorldState
 from harness.env_config import EnvConfig
 from harness.perception.moment import MomentReader, brakes_for_somebody
@@ -18,7 +18,7 @@ from harness.perception.sampling import Sampler
 from harness.rollout import Stopped, rollout
 from harness.server import ServerSpec
 from harness.simulation import Simulation
-from harness.supervision import EXIT_BAD_INPUT, EXIT_SIMULATOR, Pulse
+from harness.supervision import Pulse, child_code
 from policies.base import Policy
 from policies.expert import ExpertPolicy
 from scenarios.route_files import map_identity
@@ -151,12 +151,5 @@ def _env(town: str, options: RecordOptions) -> EnvConfig:
 
 def work(options: RecordOptions, pulse: Pulse) -> int:
     """The child: CARLA's client can abort or hang, and a new child goes on after the last town."""
-    try:
-        _Recorder(options, pulse.beat).fill()
-    except SimulatorError as err:
-        print(f"\nerror: {err}", file=sys.stderr)
-        return EXIT_SIMULATOR
-    except (FusionDriveError, OSError) as err:
-        print(f"error: {err}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    return 0
+    recorder = _Recorder(options, pulse.beat)
+    return child_code(recorder.fill, died="\nerror: ", refused="error: ")

@@ -6,14 +6,12 @@ python -m perceivers.training export RUN --out perceivers/weights/perceiver_v1.o
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import onnx
 import torch
 
 from fusiondrive.cli import Flag, check_values, exit_code, parse
@@ -24,7 +22,7 @@ from perceivers.kinds import KINDS, SEGMENTS
 from perceivers.trained import FAMILY
 from perceivers.training.network import Exported, PerceiverNetwork
 from perceivers.training.trainer import LAST, read_run
-from policies.training.export import forget_origin, halve_initializers
+from policies.training.onnx_file import without_paths, write_onnx
 
 PARITY_LIMIT = 5e-3
 SIZES = ((480, 640), (320, 416))  # rows and columns that are compared with torch
@@ -74,7 +72,7 @@ def export(checkpoint: Path, out: Path, least_score: float) -> float:
     for value in network.state_dict().values():
         if value.dtype.is_floating_point and value.ndim >= 2:
             value.copy_(value.half().float())
-    facts = _without_paths(facts)
+    facts = without_paths(facts)
     _write_onnx(network, out)
     parity = measure_parity(network, out)
     if parity > PARITY_LIMIT:
@@ -110,38 +108,14 @@ def measure_parity(network: PerceiverNetwork, path: Path) -> float:
 
 def _write_onnx(network: PerceiverNetwork, out: Path) -> None:
     rows, columns = torch.export.Dim("rows"), torch.export.Dim("columns")
-    with tempfile.TemporaryDirectory() as folder:
-        full = Path(folder) / "full.onnx"
-        torch.onnx.export(
-            Exported(network).eval(),
-            (torch.zeros(1, 3, *SIZES[0]),),
-            str(full),
-            input_names=["picture"],
-            output_names=["found", "segments"],
-            dynamic_shapes=({2: 32 * rows, 3: 32 * columns},),
-            opset_version=18,
-            dynamo=True,
-            optimize=False,  # would fold the norms into the matrices before they are rounded
-            external_data=False,
-            verbose=False,
-        )
-        model = onnx.load(str(full))
-    halve_initializers(model)
-    forget_origin(model.graph)
-    onnx.checker.check_model(model)
-    with whole_file(out) as draft:
-        onnx.save(model, str(draft))
-
-
-def _without_paths(facts: Any) -> Any:
-    """Folders by their last name: where data lay on one machine says nothing to others."""
-    if isinstance(facts, dict):
-        return {key: _without_paths(value) for key, value in facts.items()}
-    if isinstance(facts, list):
-        return [_without_paths(value) for value in facts]
-    if isinstance(facts, str):
-        return " ".join(Path(word).name if "/" in word else word for word in facts.split(" "))
-    return facts
+    write_onnx(
+        Exported(network).eval(),
+        (torch.zeros(1, 3, *SIZES[0]),),
+        out,
+        names=["picture"],
+        answers=["found", "segments"],
+        dynamic_shapes=({2: 32 * rows, 3: 32 * columns},),
+    )
 
 
 def describe(card: dict[str, Any], name: str) -> str:

@@ -27,14 +27,14 @@ from fusiondrive.cli import (
     configured,
     exit_code,
 )
-from fusiondrive.errors import ConfigError, FusionDriveError, OutputError, SimulatorError
+from fusiondrive.errors import ConfigError, OutputError, SimulatorError
 from fusiondrive.files import check_folder, output
 from harness.supervision import (
     EXIT_BAD_INPUT,
-    EXIT_SIMULATOR,
     MAX_DEATHS,
     Child,
     Pulse,
+    child_code,
     how_it_died,
 )
 from policies.base import camera_of
@@ -201,15 +201,9 @@ def _revive(crew: list[Child], deaths: int, out: Path) -> int:
 
 def _work(config: CollectConfig, out: Path, share: tuple[int, int], stop: Any, pulse: Pulse) -> int:
     """A worker's process, told to stop by its parent."""
-    try:
-        _record(config, out, share, _Orders(stop, pulse))
-    except SimulatorError as err:
-        print(f"\nworker {share[0]}: {err}", file=sys.stderr)
-        return EXIT_SIMULATOR
-    except (FusionDriveError, OSError) as err:
-        print(f"\nworker {share[0]}: {err}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    return 0
+    said = f"\nworker {share[0]}: "
+    orders = _Orders(stop, pulse)
+    return child_code(lambda: _record(config, out, share, orders), died=said, refused=said)
 
 
 @dataclass(frozen=True)

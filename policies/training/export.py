@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
@@ -26,6 +23,7 @@ from fusionproxy.runtime import OnnxModel
 from policies.checkpoints import read_checkpoint
 from policies.cilrs import FAMILY
 from policies.cilrs_network import Cilrs, network_config
+from policies.training.onnx_file import without_paths, write_onnx
 
 PARITY_LIMIT = 1e-3
 PARITY_SAMPLES = 16
@@ -68,12 +66,13 @@ def export(checkpoint: Path, out: Path, *, resumes: bool = False) -> float:
     state = read_checkpoint(checkpoint)
     if "fusiondrive_cilrs" not in state:
         raise WeightsError(f"{checkpoint}: not a checkpoint of policies.training.train")
-    facts: dict[str, Any] = _without_paths(json.loads(state["fusiondrive_cilrs"]))
+    facts: dict[str, Any] = without_paths(json.loads(state["fusiondrive_cilrs"]))
     net = Cilrs(network_config(facts["network"]))
     halved = {name: _halve(value) for name, value in state["model"].items()}
     net.load_state_dict({name: _whole(value) for name, value in halved.items()})
     net.eval()
-    _write_onnx(net, out)
+    inputs = (torch.zeros(1, 3, net.config.height, net.config.width), torch.zeros(1, 1))
+    write_onnx(net, inputs, out, names=["image", "speed"], answers=["actions", "seen_speed"])
     parity = measure_parity(net, out)
     if parity > PARITY_LIMIT:
         raise WeightsError(f"{out}: differs from torch by {parity:.2e}; limit {PARITY_LIMIT}")
@@ -86,17 +85,6 @@ def export(checkpoint: Path, out: Path, *, resumes: bool = False) -> float:
     with whole_file(out.with_suffix(".md")) as draft:
         draft.write_text(_describe(card, out.stem), encoding="utf-8")
     return parity
-
-
-def _without_paths(facts: Any) -> Any:
-    """Folders by their last name: where data lay on one machine says nothing to others."""
-    if isinstance(facts, dict):
-        return {key: _without_paths(value) for key, value in facts.items()}
-    if isinstance(facts, list):
-        return [_without_paths(value) for value in facts]
-    if isinstance(facts, str):
-        return " ".join(Path(word).name if "/" in word else word for word in facts.split(" "))
-    return facts
 
 
 def measure_parity(net: Cilrs, path: Path) -> float:
@@ -122,57 +110,6 @@ def _halve(value: torch.Tensor) -> torch.Tensor:
 
 def _whole(value: torch.Tensor) -> torch.Tensor:
     return value.float() if value.dtype == torch.float16 else value
-
-
-def _write_onnx(net: Cilrs, out: Path) -> None:
-    inputs = (
-        torch.zeros(1, 3, net.config.height, net.config.width),
-        torch.zeros(1, 1),
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        full = Path(folder) / "full.onnx"
-        torch.onnx.export(
-            net,
-            inputs,
-            str(full),
-            input_names=["image", "speed"],
-            output_names=["actions", "seen_speed"],
-            opset_version=18,
-            dynamo=True,
-            optimize=False,  # would fold the norms into the matrices before they are rounded
-            external_data=False,
-            verbose=False,
-        )
-        model = onnx.load(str(full))
-    halve_initializers(model)
-    forget_origin(model.graph)
-    onnx.checker.check_model(model)
-    with whole_file(out) as draft:
-        onnx.save(model, str(draft))
-
-
-def halve_initializers(model: onnx.ModelProto) -> None:
-    """Store each float matrix as float16 behind a Cast, which runtimes fold when they load."""
-    casts = []
-    for tensor in model.graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT or len(tensor.dims) < 2:
-            continue
-        name = tensor.name
-        values = numpy_helper.to_array(tensor).astype(np.float16)
-        tensor.CopyFrom(numpy_helper.from_array(values, f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-
-
-def forget_origin(graph: onnx.GraphProto) -> None:
-    """Leave out the exporter's notes: they hold paths of this machine, so that bytes differ."""
-    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
-        part.doc_string = ""
-        del part.metadata_props[:]
-    graph.doc_string = ""
-    del graph.metadata_props[:]
 
 
 def _amount(card: dict[str, Any]) -> str:

@@ -62,7 +62,7 @@ def text_hash(text: str) -> str:
     return bytes_hash([text.encode()])
 
 
-def bytes_hash(parts: Iterable[bytes]) -> str:
+def bytes_hash(parts: Iterable[bytes | memoryview]) -> str:
     """SHA-256 over parts, one after the other; first 12 hex digits."""
     digest = hashlib.sha256()
     for part in parts:

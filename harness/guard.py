@@ -21,7 +21,7 @@ from fusiondrive.errors import AgentError, SimulatorError
 from fusiondrive.types import Control, EpisodeContext, Observation, WorldState
 from harness.config import Timeouts
 from policies.base import Policy
-from policies.faults import checked, place_of_frame, reason, variable_hint
+from policies.faults import checked, checked_speed, place_of_frame, reason, variable_hint
 
 T = TypeVar("T")
 
@@ -129,6 +129,11 @@ class GuardedPolicy(Policy):
             lambda: self._policy.act(observation, state), self._timeouts.agent_step_s
         )
         return checked(control, self._policy.act)
+
+    def perceived_mps(self) -> float | None:
+        """The speed that it read from its last image."""
+        speed_mps = self._call(self._policy.perceived_mps, self._timeouts.agent_step_s)
+        return checked_speed(speed_mps, self._policy.perceived_mps)
 
     def finish(self) -> None:
         """The episode has ended."""

@@ -23,6 +23,7 @@ class DriveTask:
 
     spec: EpisodeSpec
     name: str
+    identity: str = ""  # of the episode, as rows have it
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from harness.scoring import NOTHING_DRIVEN, Outcome
 from harness.slot import Assignment, Slot
 from results.hazards import HazardRow
 from results.identity import Identity
-from results.row import EpisodeRow
+from results.row import LETTERS, EpisodeRow
 from results.store import RowStore
 from scenarios.generate import FRESH_SEED
 from scenarios.hazards.kinds import ROUTE, design_speed_mps, read_hazards
@@ -76,6 +76,11 @@ class PlannedEpisode:
         # A plug-in's name may hold a path, and a file's name no more than 255 bytes.
         policy = safe_name(re.sub(r"[^\w.-]+", "-", spec.policy)[-POLICY_CHARACTERS:])
         return "_".join((*parts, policy, f"s{spec.seed}", self.digest[: self.hash_digits]))
+
+    @property
+    def task(self) -> DriveTask:
+        """What a worker is asked for."""
+        return DriveTask(self.spec, self.name, f"{LETTERS['identity']}{self.digest}")
 
 
 class Runner(Closing):
@@ -204,7 +209,7 @@ class Runner(Closing):
             spec = assignment.task.spec
             progress.finish(f"{spec.route_id} {spec.arm}: {row.outcome}")
 
-        assignments = [Assignment(DriveTask(episode.spec, episode.name)) for episode in episodes]
+        assignments = [Assignment(episode.task) for episode in episodes]
         self._work_off(assignments, keep, progress, self._slots)
 
     def _row(

@@ -43,6 +43,7 @@ from harness.simulation import Simulation
 from harness.trace import TraceRecorder
 from policies.base import Policy, close_policy
 from policies.faults import reason
+from results.trace import TRACES
 
 logger = logging.getLogger(__name__)
 
@@ -174,7 +175,7 @@ class _Worker:
         policy = GuardedPolicy(self._built(), self._watch, config.timeouts)
         began_s = time.monotonic()
         drive = simulation.begin(task.spec)
-        with Records(config, task.name) as records:
+        with Records(config, task, policy) as records:
             self._under_way = attempt = Attempt(drive, records, began_s)
             observers = (_LifeSign(self._connection, attempt), *records.observers)
             try:
@@ -206,10 +207,10 @@ class _Worker:
 class Records(Closing):
     """What is kept of a drive beside its row, and shown of it."""
 
-    def __init__(self, config: RunConfig, name: str) -> None:
-        self._trace_file = config.directory / "traces" / f"{name}.parquet"
-        self._trace = TraceRecorder() if config.trace else None
-        self._video = VideoRecorder(config.directory / "videos" / f"{name}.mp4")
+    def __init__(self, config: RunConfig, task: DriveTask, policy: Policy | None = None) -> None:
+        self._trace_file = config.directory / TRACES / f"{task.name}.parquet"
+        self._trace = TraceRecorder(task.identity, policy) if config.trace else None
+        self._video = VideoRecorder(config.directory / "videos" / f"{task.name}.mp4")
         window = Window() if config.show else None
         video = self._video if config.video else None
         wanted: tuple[Observer | None, ...] = (self._trace, video, window)

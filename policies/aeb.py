@@ -75,6 +75,10 @@ class AebPolicy(Policy):
             return control
         return Control(steer=control.steer, brake=self._pedal.press(speed))
 
+    def perceived_mps(self) -> float | None:
+        """What the policy behind the brake says."""
+        return self._inner.perceived_mps()
+
     def finish(self) -> None:
         """The episode has ended."""
         self._inner.finish()

@@ -66,6 +66,13 @@ class Policy(ABC):
             Throttle and brake in [0, 1] and steer in [-1, 1]; values beyond are clipped.
         """
 
+    def perceived_mps(self) -> float | None:
+        """The speed that the last `act` read from its image, m/s; for records alone.
+
+        None where the policy reads none, as by default.
+        """
+        return None
+
     def finish(self) -> None:
         """The episode has ended, however it did."""
         return

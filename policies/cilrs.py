@@ -61,6 +61,7 @@ class CilrsPolicy(Policy):
         self._loaded = loaded
         self.camera = loaded.framing.camera
         self.looks = loaded.looks
+        self._seen_mps: float | None = None
 
     def act(self, observation: Observation, state: WorldState | None) -> Control:
         """One forward pass."""
@@ -69,9 +70,15 @@ class CilrsPolicy(Policy):
         speed = observation.forward_speed_mps
         predicted = self._loaded.network(image, prepare.speed_input(speed))
         control = to_control(predicted.actions[self._loaded.branches[observation.command]])
-        if self._loaded.resumes and predicted.seen_speed is not None:
-            return resume(control, speed, predicted.seen_speed * prepare.speed_scale_mps)
+        seen = predicted.seen_speed
+        self._seen_mps = None if seen is None else seen * prepare.speed_scale_mps
+        if self._loaded.resumes and self._seen_mps is not None:
+            return resume(control, speed, self._seen_mps)
         return control
+
+    def perceived_mps(self) -> float | None:
+        """What the speed head read from the image; None of networks that have none."""
+        return self._seen_mps
 
     def weights_hash(self) -> str:
         """SHA-256 of the file, first 12 hex digits."""

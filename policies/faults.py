@@ -79,6 +79,24 @@ def checked(control: object, function: object) -> Control:
     )
 
 
+def checked_speed(speed_mps: object, function: object) -> float | None:
+    """A policy's word on the speed that it perceives, if it is a number or None.
+
+    Args:
+        speed_mps: what was answered.
+        function: of whom, for the message.
+
+    Raises:
+        AgentError: it is something else, NaN or infinite.
+    """
+    if speed_mps is not None and not _is_finite(speed_mps):
+        raise AgentError(
+            f"perceived_mps answered {_one_line(repr(speed_mps))[:60]}, expected metres per second "
+            f"or None ({place_of(function)})"
+        )
+    return None if speed_mps is None else float(cast(SupportsFloat, speed_mps))
+
+
 def finite(found: dict[str, object], function: object) -> tuple[float, float, float]:
     """Throttle, steer and brake as numbers.
 

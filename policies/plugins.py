@@ -21,7 +21,7 @@ from fusiondrive.types import (
     WorldState,
 )
 from policies.base import Policy
-from policies.faults import checked
+from policies.faults import checked, checked_speed
 
 T = TypeVar("T")
 
@@ -67,6 +67,14 @@ class PluginPolicy(Policy):
             AgentError: it answers no `Control` with finite values.
         """
         return checked(self._policy.act(observation, state), self._policy.act)
+
+    def perceived_mps(self) -> float | None:
+        """Ask the plug-in, where it says so.
+
+        Raises:
+            AgentError: it is no finite number.
+        """
+        return checked_speed(self._tell("perceived_mps"), self._policy.act)
 
     def finish(self) -> None:
         """Hand on, where the plug-in wants to know."""

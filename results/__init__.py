@@ -1,4 +1,4 @@
-"""Rows, their store, statistics and tables; `results.load` reads rows into pandas."""
+"""Rows, their store, statistics and tables; `results.load` and `load_traces` read into pandas."""
 
 from __future__ import annotations
 
@@ -27,3 +27,21 @@ def load(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> pd
     from results.frame import load_frame  # pandas takes its time, and not every command needs it
 
     return load_frame(paths)
+
+
+def load_traces(run: str | os.PathLike[str]) -> pd.DataFrame:
+    """The steps of all drives of a run whose traces are there.
+
+    Args:
+        run: its folder.
+
+    Returns:
+        One line a step, with the columns of `results.trace.TraceRow`; `identity` says of which
+        episode, as in the rows. It is missing in traces of versions that did not write it.
+
+    Raises:
+        ConfigError: there are no traces, or one is cut off.
+    """
+    from results.trace import load_traces as load_all  # pandas takes its time, as above
+
+    return load_all(os.fspath(run))

@@ -141,7 +141,9 @@ def test_what_breaks_after_the_goal_breaks_no_success(
     try:
         env.reset(options={"spec": SPEC})
         policy.reset(env.drive.context())
-        attempt = Attempt(env.drive, Records(RunConfig(out=tmp_path), "x"), time.monotonic())
+        attempt = Attempt(
+            env.drive, Records(RunConfig(out=tmp_path), DriveTask(SPEC, "x")), time.monotonic()
+        )
         early = attempt.failed(AgentError("no plan left"), "")
         while env.score().outcome.value != "success":
             env.drive.step(policy.act(env.observation(), env.state))

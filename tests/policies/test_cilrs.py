@@ -53,6 +53,16 @@ def test_each_command_drives_by_its_own_branch(command: Command) -> None:
     assert sorted(BRANCHES.values()) == [0, 1, 2, 3]
 
 
+def test_the_speed_that_the_image_shows_is_kept_in_metres_per_second() -> None:
+    def network(image: object, speed: object) -> Prediction:
+        return Prediction(np.zeros((4, 3), np.float32), 0.5)
+
+    policy = CilrsPolicy(LoadedNetwork(network, Framing(), BRANCHES, "none"))
+    assert policy.perceived_mps() is None
+    policy.act(Observation(np.zeros((300, 400, 3), np.uint8), 3.0, Command.LEFT, (5.0, 0.0)), None)
+    assert policy.perceived_mps() == pytest.approx(0.5 * Framing().preprocessing.speed_scale_mps)
+
+
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"gone\.onnx: no such file"):
         make_policy("cilrs", tmp_path / "gone.onnx")

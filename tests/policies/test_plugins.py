@@ -121,9 +121,19 @@ def test_what_a_foreign_class_lacks_is_as_the_base_class_has_it() -> None:
     assert (policy.is_privileged, policy.uses_image, policy.uses_traffic_manager) == (
         Policy.is_privileged, Policy.uses_image, Policy.uses_traffic_manager,
     )  # fmt: skip
-    assert (policy.sensors, policy.looks) == ((), ())
+    assert (policy.sensors, policy.looks, policy.perceived_mps()) == ((), (), None)
     for call in (lambda: policy.reset(None), policy.finish, policy.close):  # type: ignore[arg-type]
         assert call() is None
+
+
+@pytest.mark.parametrize("said", [float("nan"), "fast", (1.0, 2.0)])
+def test_a_perceived_speed_must_be_a_number(said: object) -> None:
+    foreign = Weighted()
+    foreign.perceived_mps = lambda: 4  # type: ignore[attr-defined]
+    assert as_policy(foreign).perceived_mps() == 4.0
+    foreign.perceived_mps = lambda: said  # type: ignore[attr-defined]
+    with pytest.raises(AgentError, match="expected metres per second or None"):
+        as_policy(foreign).perceived_mps()
 
 
 def test_a_policy_is_wrapped_once() -> None:

@@ -25,6 +25,7 @@ class Command(NamedTuple):
 GROUPS: Mapping[str, Mapping[str, Command]] = {
     "drive": {
         "run": Command("harness.run", "drive routes, judge them, print the table"),
+        "replay": Command("harness.replay", "drive an episode of a run again, and prove it equal"),
     },
     "report": {
         "table": Command("results", "tables of the rows of one or several runs"),

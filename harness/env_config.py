@@ -11,10 +11,11 @@ from fusiondrive.arms import FUSED, Arm
 from fusiondrive.errors import ConfigError, unknown_name
 from fusiondrive.types import CameraSpec, SensorSpec
 from harness.checks import check_names, check_weathers, ready_made_towns
-from harness.config import Timeouts
+from harness.config import RunConfig, Timeouts
 from harness.reward import RewardConfig
 from harness.server import ServerSpec
 from harness.settings import checked
+from policies.base import Policy
 from scenarios.hazards.kinds import check_speed, read_hazards
 from scenarios.route_files import is_random_town, read_route_xml
 from scenarios.route_xml import town_name
@@ -77,6 +78,19 @@ class EnvConfig:
         if (self.input, self.fuser) != (EnvConfig.input, EnvConfig.fuser):
             raise ConfigError(f"arm '{self.arm}' names input and fuser itself; leave them out")
         return arm_named(self.arm)
+
+
+def env_of_run(config: RunConfig, policy: Policy, server: ServerSpec) -> EnvConfig:
+    """Where a run's episodes take place, with the cameras and sensors of its policy."""
+    return EnvConfig(
+        server=server,
+        camera=policy.camera,
+        sensors=policy.sensors,
+        fuser_weights=config.fuser_weights,
+        thermal=config.thermal,
+        route_file=config.route_file,
+        timeouts=config.timeouts,
+    )
 
 
 def make_config(config: EnvConfig | Mapping[str, Any] | None, changes: dict[str, Any]) -> EnvConfig:

@@ -15,6 +15,7 @@ from fusiondrive.cli import Parser, add_flags, exit_code, given_values
 from fusiondrive.paths import user_path
 from harness.checks import check_run, with_route_hazards, with_route_weather
 from harness.config import RunConfig, load_config
+from harness.kept_config import keep_config
 from harness.runner import Runner
 from results.store import RowStore
 from results.table import make_tables, write_tables
@@ -49,6 +50,7 @@ def evaluate(config: RunConfig) -> None:
     config = with_route_hazards(with_route_weather(config))
     models = check_run(config)
     with RowStore(config.directory) as store:
+        keep_config(config)
         with Runner(config, models, store) as runner, logging_redirect_tqdm():
             runner.run()
         rows = store.rows()

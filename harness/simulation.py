@@ -13,6 +13,8 @@ from fusiondrive.types import Closing, Route
 from harness.checks import pick_route
 from harness.drive import Drive, DriveSetup
 from harness.env_config import EnvConfig
+from harness.messages import TownFacts
+from harness.route_facts import route_facts
 from harness.server import RunningServer, find_free_port
 from harness.session import Address, Session
 from harness.town import LoadedTown
@@ -94,6 +96,24 @@ class Simulation(Closing):
             MapError: there are none, or no such town.
         """
         return self.town(town).route_specs(self.config.route_file)
+
+    def describe(self, name: str) -> TownFacts:
+        """What the server says of a town, which it loads, and of the routes there.
+
+        Raises:
+            MapError: it does not have the town, or there are no routes.
+            SimulatorError: the simulator died or did not answer.
+        """
+        town, session = self.town(name), self.session
+        specs = town.route_specs(self.config.route_file)
+        return TownFacts(
+            town=town.name,
+            map=town.identity,
+            engine=session.engine.value,
+            look=session.look,
+            version=session.version,
+            routes=tuple(route_facts(spec, town.route(spec)) for spec in specs),
+        )
 
     def begin(self, spec: EpisodeSpec) -> Drive:
         """Set an episode up: map if changed, weather, ego, traffic, sensors, settling.

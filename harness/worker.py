@@ -22,7 +22,7 @@ from fusiondrive.types import Closing, Control
 from harness.checks import build_policy
 from harness.config import RunConfig, anchored
 from harness.drive import Drive
-from harness.env_config import EnvConfig
+from harness.env_config import env_of_run
 from harness.guard import AgentClock, GuardedPolicy, TurnWatch, guarded
 from harness.messages import (
     Describe,
@@ -36,7 +36,6 @@ from harness.messages import (
 from harness.probe import check_version
 from harness.recorder import VideoRecorder, Window
 from harness.rollout import Observer, Stopped, rollout
-from harness.route_facts import route_facts
 from harness.scoring import Outcome
 from harness.server import ExternalServer, ServerSpec, await_ready, process_rss_mb
 from harness.simulation import Simulation
@@ -111,7 +110,9 @@ class _Worker:
         close_policy(self._policy)
 
     def _answer(self, task: Describe | DriveTask) -> TownFacts | Driven | Failed:
-        return self._describe(task) if isinstance(task, Describe) else self._drive(task)
+        if isinstance(task, Describe):
+            return self._connected().describe(task.town)
+        return self._drive(task)
 
     def _give_up(self, error: AgentError, trace: str) -> None:
         """Answer in place of the thread that hangs in the agent's code, and end the process."""
@@ -133,17 +134,7 @@ class _Worker:
             await_ready(ExternalServer(spec), setup.start_timeout_s)
             self._connection.send(Ready())
             policy = self._built()
-            self._simulation = Simulation(
-                EnvConfig(
-                    server=spec,
-                    camera=policy.camera,
-                    sensors=policy.sensors,
-                    fuser_weights=config.fuser_weights,
-                    thermal=config.thermal,
-                    route_file=config.route_file,
-                    timeouts=config.timeouts,
-                )
-            )
+            self._simulation = Simulation(env_of_run(config, policy, spec))
         return self._simulation
 
     def _built(self) -> Policy:
@@ -156,19 +147,6 @@ class _Worker:
             except FusionDriveError as err:
                 raise AgentError(str(err)) from err
         return self._policy
-
-    def _describe(self, task: Describe) -> TownFacts:
-        simulation = self._connected()
-        town = simulation.town(task.town)
-        specs = town.route_specs(self._setup.config.route_file)
-        return TownFacts(
-            town=town.name,
-            map=town.identity,
-            engine=simulation.session.engine.value,
-            look=simulation.session.look,
-            version=simulation.session.version,
-            routes=tuple(route_facts(spec, town.route(spec)) for spec in specs),
-        )
 
     def _drive(self, task: DriveTask) -> Driven:
         simulation, config = self._connected(), self._setup.config

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from fusiondrive.errors import SimulatorError
 from fusiondrive.provenance import source_commit
 from fusiondrive.types import Closing
+from harness.planning import package_version
 from harness.progress import Progress
-from harness.runner import package_version
 from harness.server import RunningServer, ServerSpec
 from harness.session import Address, Session
 from harness.track.clips import Clip

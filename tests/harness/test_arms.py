@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from fusiondrive.errors import ConfigError
+from harness import planning
 from harness.arms import arms_of
 from harness.checks import ModelFacts, check_towns
 from harness.config import RunConfig
 from harness.env_config import EnvConfig, make_config, read_options
 from harness.messages import TownFacts
+from harness.planning import PlannedEpisode
 from harness.route_facts import RouteFacts
-from harness.runner import PlannedEpisode, Runner
 from results.frame import load_frame, to_rows
 from results.identity import Identity
-from results.store import RowStore
 from sensors.arms import make_image_maker
 
 PUBLISHED = Path(__file__).parents[2] / "results/published/fog_controls.parquet"
@@ -26,16 +26,15 @@ ONE_ROUTE = """<routes><route id="0" town="Town02">
 <waypoint x="177" y="-2" yaw="-180"/><waypoint x="120" y="-2" yaw="-180"/></route></routes>"""
 
 
-def plan(folder: Path, *arms: str, routes: int = 3) -> list[PlannedEpisode]:
+def plan(*arms: str, routes: int = 3) -> list[PlannedEpisode]:
     config = RunConfig(town=("Town02",), weather=("fog",), arms=arms, routes=routes)
     makers = {arm.name: make_image_maker(arm).facts() for arm in arms_of(config)}
     facts = TownFacts("Town02", "authored:x", "embedded", 1, "0.9.16", ROUTES)
-    with RowStore(folder) as store, Runner(config, ModelFacts("beef", (), makers), store) as runner:
-        return runner.plan(facts)
+    return planning.plan(config, ModelFacts("beef", (), makers), facts)
 
 
-def test_arms_are_innermost_and_have_their_own_weights(tmp_path: Path) -> None:
-    episodes = plan(tmp_path, "rgb", "dehaze", "average:blanked", "clear", routes=2)
+def test_arms_are_innermost_and_have_their_own_weights() -> None:
+    episodes = plan("rgb", "dehaze", "average:blanked", "clear", routes=2)
     assert [(e.spec.route_id, e.spec.arm) for e in episodes[:5]] == [
         ("00", "rgb"), ("00", "dehaze"), ("00", "average:blanked"), ("00", "clear"), ("01", "rgb"),
     ]  # fmt: skip
@@ -48,21 +47,20 @@ def test_arms_are_innermost_and_have_their_own_weights(tmp_path: Path) -> None:
     assert episodes[2].name.startswith("Town02_r00_fog_empty_average-blanked_cilrs_s0_")
 
 
-def test_the_swapped_route_is_the_next_of_the_town_whatever_is_driven(tmp_path: Path) -> None:
-    alone, *_ = plan(tmp_path / "one", "max:swapped", routes=1)
-    both = plan(tmp_path / "all", "max:swapped")
+def test_the_swapped_route_is_the_next_of_the_town_whatever_is_driven() -> None:
+    alone, *_ = plan("max:swapped", routes=1)
+    both = plan("max:swapped")
     assert alone.identity.infrared_route == "01 digest1"
     assert [episode.identity.infrared_route[:2] for episode in both] == ["01", "02", "00"]
     assert alone.digest == both[0].digest
-    assert plan(tmp_path / "plain", "max")[0].identity.infrared_route == ""
+    assert plan("max")[0].identity.infrared_route == ""
 
 
-def test_a_ceiling_is_the_same_episode_as_rgb_on_a_clear_day(tmp_path: Path) -> None:
-    (ceiling,) = plan(tmp_path / "a", "clear", routes=1)
+def test_a_ceiling_is_the_same_episode_as_rgb_on_a_clear_day() -> None:
+    (ceiling,) = plan("clear", routes=1)
     config = RunConfig(town=("Town02",), weather=("clear",), routes=1)
     facts = TownFacts("Town02", "authored:x", "embedded", 1, "0.9.16", ROUTES)
-    with RowStore(tmp_path / "b") as store, Runner(config, ModelFacts("beef"), store) as runner:
-        (plain,) = runner.plan(facts)
+    (plain,) = planning.plan(config, ModelFacts("beef"), facts)
     assert ceiling.digest == plain.digest
 
 

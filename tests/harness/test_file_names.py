@@ -7,8 +7,8 @@ import pytest
 
 from harness.config import RunConfig
 from harness.file_names import safe_name
+from harness.planning import PlannedEpisode, distinct
 from harness.route_facts import RouteFacts
-from harness.runner import PlannedEpisode, distinct
 from results.identity import Identity
 from scenarios.spec import EpisodeSpec
 

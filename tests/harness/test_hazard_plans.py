@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from fusiondrive.errors import ConfigError
+from harness import planning
 from harness.checks import ModelFacts, check_route_hazards, with_route_hazards
 from harness.config import RunConfig
 from harness.messages import TownFacts
+from harness.planning import PlannedEpisode
 from harness.route_facts import RouteFacts, about_routes
-from harness.runner import PlannedEpisode, Runner
-from results.store import RowStore
 from scenarios.hazards.kinds import HAZARDS
 from scenarios.route_files import read_route_xml
 
@@ -22,35 +22,34 @@ FILE = """<routes><route id="0" town="Town02">
 </scenarios></route></routes>"""
 
 
-def plan(folder: Path, route: RouteFacts = LONG, **settings: object) -> PlannedEpisode:
+def plan(route: RouteFacts = LONG, **settings: object) -> PlannedEpisode:
     config = RunConfig.model_validate({"town": "Town02", "routes": 1, **settings})
     facts = TownFacts("Town02", "authored:x", "embedded", 1, "0.9.16", (route,))
-    with RowStore(folder) as store, Runner(config, ModelFacts("beef"), store) as runner:
-        (found,) = runner.plan(facts)
+    (found,) = planning.plan(config, ModelFacts("beef"), facts)
     return found
 
 
-def test_hazards_and_speed_are_part_of_the_identity_and_none_are_as_before(tmp_path: Path) -> None:
-    plain = plan(tmp_path)
-    assert plan(tmp_path, hazards="none").digest == plain.digest
-    found = plan(tmp_path, hazards="all", speed_kmh=50)
+def test_hazards_and_speed_are_part_of_the_identity_and_none_are_as_before() -> None:
+    plain = plan()
+    assert plan(hazards="none").digest == plain.digest
+    found = plan(hazards="all", speed_kmh=50)
     assert found.spec.hazards == found.identity.hazards == ",".join(HAZARDS)
     assert found.spec.speed_kmh == 50
-    digests = {plain.digest, found.digest, plan(tmp_path, hazards="all").digest}
+    digests = {plain.digest, found.digest, plan(hazards="all").digest}
     digests |= {
-        plan(tmp_path, speed_kmh=50).digest,
-        plan(tmp_path, hazards="ParkedObstacle").digest,
+        plan(speed_kmh=50).digest,
+        plan(hazards="ParkedObstacle").digest,
     }
     assert len(digests) == 5
-    listed = plan(tmp_path, hazards=["HardBreakRoute", "ParkedObstacle"])
+    listed = plan(hazards=["HardBreakRoute", "ParkedObstacle"])
     assert listed.identity.hazards == "ParkedObstacle,HardBreakRoute"
 
 
-def test_a_route_that_is_too_short_ends_the_run_before_a_drive(tmp_path: Path) -> None:
+def test_a_route_that_is_too_short_ends_the_run_before_a_drive() -> None:
     short = replace(LONG, length_m=60.0)
     with pytest.raises(ConfigError, match="route '00' is 60 m long, too short for hazards at 35"):
-        plan(tmp_path, short, hazards="all")
-    assert plan(tmp_path, short).spec.hazards == ""
+        plan(short, hazards="all")
+    assert plan(short).spec.hazards == ""
 
 
 def test_a_files_own_hazards_are_driven_unless_others_are_asked_for(tmp_path: Path) -> None:
@@ -67,7 +66,7 @@ def test_a_files_own_hazards_are_driven_unless_others_are_asked_for(tmp_path: Pa
         in about_routes([given], with_route_hazards(config))[0]
     )
     assert "--hazards route drives them" in about_routes([given], asked)[0]
-    found = plan(tmp_path / "run", given, hazards="route", route_file=path)
+    found = plan(given, hazards="route", route_file=path)
     assert (found.identity.hazards, found.identity.hazards_digest) == ("route", "12ab")
     assert len(spec.hazards) == 1
 

@@ -1,0 +1,157 @@
+"""Episodes of a run in order, each with its identity; nothing is driven here."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+
+from fusiondrive.arms import SWAPPED, arm_name
+from harness.arms import arms_of
+from harness.checks import ModelFacts, pick_route
+from harness.config import RunConfig
+from harness.file_names import safe_name
+from harness.messages import DriveTask, TownFacts
+from harness.route_facts import RouteFacts, digest_of
+from results.identity import Identity
+from results.row import LETTERS
+from scenarios.hazards.kinds import ROUTE, design_speed_mps, read_hazards
+from scenarios.hazards.placement import check_length
+from scenarios.spec import EpisodeSpec, next_route
+from scenarios.suite import Factors, expand
+from scenarios.weather import weather_name
+from sensors.arms import ArmFacts
+from sensors.inputs import input_kind
+from sensors.thermal_settings import THERMAL_LOOK
+
+POLICY_CHARACTERS = 100  # of its name in the names of records
+
+
+@dataclass(frozen=True)
+class PlannedEpisode:
+    """A planned episode with its identity."""
+
+    spec: EpisodeSpec
+    identity: Identity
+    digest: str
+    route: RouteFacts
+    fuser_label: str
+    hash_digits: int = 6  # of the name
+
+    @property
+    def name(self) -> str:
+        """File name for its records; plain ids stay as they are."""
+        spec = self.spec
+        parts = (
+            safe_name(spec.town.replace(":", "-")),
+            f"r{safe_name(spec.route_id)}",
+            safe_name(weather_name(spec.weather).replace(":", "-")),
+            spec.traffic,
+            safe_name(spec.arm.replace(":", "-")),
+        )
+        # A plug-in's name may hold a path, and a file's name no more than 255 bytes.
+        policy = safe_name(re.sub(r"[^\w.-]+", "-", spec.policy)[-POLICY_CHARACTERS:])
+        return "_".join((*parts, policy, f"s{spec.seed}", self.digest[: self.hash_digits]))
+
+    @property
+    def task(self) -> DriveTask:
+        """What a worker is asked for."""
+        return DriveTask(self.spec, self.name, f"{LETTERS['identity']}{self.digest}")
+
+
+def plan(config: RunConfig, models: ModelFacts, facts: TownFacts) -> list[PlannedEpisode]:
+    """The episodes of one town, in order."""
+    routes = choose_routes(facts.routes, config)
+    hazards = read_hazards(config.hazards)
+    for route in routes if hazards not in ("", ROUTE) else ():
+        check_length(route.route_id, route.length_m, design_speed_mps(config.speed_kmh))
+    specs = expand(
+        Factors(
+            routes={facts.town: [route.route_id for route in routes]},
+            weathers=config.weather,
+            arms=arms_of(config),
+            seeds=config.seed_list,
+            policy=config.policy,
+            traffic=config.traffic,
+            collision_mode=config.collision_mode,
+            hazards=hazards,
+            speed_kmh=config.speed_kmh,
+        )
+    )
+    by_id = {route.route_id: route for route in routes}
+    planned = _Planner(config, models, facts)
+    return distinct([planned.episode(spec, by_id[spec.route_id]) for spec in specs])
+
+
+class _Planner:
+    """Knows what the identities of one town's episodes are made of."""
+
+    def __init__(self, config: RunConfig, models: ModelFacts, facts: TownFacts) -> None:
+        self._config, self._models, self._facts = config, models, facts
+
+    def episode(self, spec: EpisodeSpec, route: RouteFacts) -> PlannedEpisode:
+        """An episode of one route."""
+        facts = self._facts
+        arm = self._models.arms.get(arm_name(spec.input, spec.fuser), ArmFacts())
+        has_thermal = input_kind(spec.input).needs_thermal
+        identity = Identity(
+            package_version=package_version(),
+            backend=facts.engine,
+            look=facts.look,
+            simulator_version=facts.version,
+            map=facts.map,
+            town=facts.town,
+            route_id=spec.route_id,
+            route_digest=route.digest,
+            weather=weather_name(spec.weather),
+            weather_digest=digest_of(spec.weather, route),
+            thermal=self._config.thermal if has_thermal else "",
+            thermal_look=THERMAL_LOOK if has_thermal else None,
+            input=spec.input,
+            fuser=spec.fuser,
+            fuser_weights=arm.weights,
+            policy=spec.policy,
+            policy_weights=self._models.policy_weights,
+            traffic=spec.traffic,
+            collision_mode=spec.collision_mode,
+            seed=spec.seed,
+            infrared_route=_infrared_route(spec, facts),
+            hazards=spec.hazards,
+            hazards_digest=route.hazards_digest if spec.hazards == ROUTE else "",
+            speed_kmh=spec.speed_kmh,
+        )
+        return PlannedEpisode(spec, identity, identity.digest(), route, arm.label)
+
+
+def distinct(episodes: Sequence[PlannedEpisode]) -> list[PlannedEpisode]:
+    """Episodes whose names differ, also where the file system ignores letter case."""
+    taken = Counter(episode.name.casefold() for episode in episodes)
+    return [
+        replace(episode, hash_digits=16) if taken[episode.name.casefold()] > 1 else episode
+        for episode in episodes
+    ]
+
+
+def choose_routes(routes: Sequence[RouteFacts], config: RunConfig) -> Sequence[RouteFacts]:
+    """The routes that a configuration asks for."""
+    if config.route is None:
+        return routes[: config.routes]
+    return [pick_route(routes, config.route)]
+
+
+def _infrared_route(spec: EpisodeSpec, facts: TownFacts) -> str:
+    """Id and digest of the route whose infrared image an episode fuses; empty for its own."""
+    if not spec.fuser.endswith(SWAPPED):
+        return ""
+    other = next_route(facts.routes, spec.route_id)
+    return f"{other.route_id} {other.digest}"
+
+
+def package_version() -> str:
+    """Version of this package; `unknown` in a checkout that was never installed."""
+    try:
+        return version("fusiondrive")
+    except PackageNotFoundError:
+        return "unknown"

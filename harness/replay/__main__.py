@@ -1,0 +1,138 @@
+"""Drive an episode of a run again: for a video, or to prove that it goes as it went.
+
+python -m harness.replay RUN EPISODE
+python -m harness.replay RUN EPISODE --verify
+
+Without --verify a video and a trace are written. With it every step is compared with the kept
+trace, in every column but wall-clock ones; the exit code is 1 at the first difference.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tqdm import tqdm
+
+from fusiondrive.cli import Flag, check_values, exit_code, parse
+from fusiondrive.errors import ConfigError
+from fusiondrive.files import check_folder
+from fusiondrive.types import Control
+from harness.drive import Drive
+from harness.messages import Driven
+from harness.replay.kept import KeptEpisode, find_episode
+from harness.replay.redrive import Redrive, Where
+from harness.replay.verify import Verifier, row_difference, row_numbers
+from harness.trace import TraceRecorder
+from results.trace import load_trace
+
+DIFFERENT = 1  # exit code
+REPLAYS = "replays"  # folder in a run's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of this command."""
+
+    run: Annotated[Path, Flag("folder of a run, or a file with its rows", "RUN", ("run",))]
+    episode: Annotated[
+        str, Flag("identity in its rows, or the name of a trace", "EPISODE", ("episode",))
+    ]
+    verify: Annotated[bool, Flag("compare every step with the kept trace")] = False
+    video: Annotated[bool, Flag("write an mp4")] = True
+    out: Annotated[
+        Path | None,
+        Flag("for trace and video; default: RUN/replays, with --verify none", "DIR"),
+    ] = None
+    host: Annotated[str | None, Flag("of a server that runs, in place of one of its own")] = None
+    port: Annotated[int, Flag("of that server", at_least=1, at_most=65000)] = 2000
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            ConfigError: one cannot be.
+        """
+        check_values(self)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code: 1 where a drive differs."""
+    return exit_code(lambda: run(parse(Options, arguments, "harness.replay", __doc__)))
+
+
+def run(options: Options) -> int:
+    """Drive the episode again; returns the exit code.
+
+    Raises:
+        ConfigError: there is no such episode, or it cannot be driven as it was.
+        SimulatorError: the simulator died or did not answer.
+    """
+    kept = find_episode(options.run, options.episode)
+    out = options.out
+    if out is None and not options.verify:
+        out = kept.folder / REPLAYS
+    if out is not None:
+        check_folder(out, flag="--out")
+    trace = load_trace(kept.trace) if options.verify and kept.trace is not None else None
+    with Redrive(kept, Where(options.host, options.port)) as redrive:
+        if redrive.changes and options.verify:
+            raise ConfigError(f"episode {kept.name} cannot be driven as it was: {redrive.changes}")
+        if redrive.changes:
+            print(f"warning: not the same drive: {redrive.changes}", file=sys.stderr)
+        recorder = TraceRecorder(redrive.planned.task.identity, redrive.policy)
+        verifier = None if trace is None else Verifier(trace, recorder)
+        with _Bar(kept) as bar:
+            driven = redrive.drive(
+                (bar, *(() if verifier is None else (verifier,))),
+                lambda: verifier is not None and verifier.difference is not None,
+                out=out,
+                has_video=options.video,
+            )
+        name = redrive.planned.name
+    print(f"{kept.name}: {driven.score.outcome.value} after {driven.steps} steps")
+    if out is not None:
+        print(f"trace and video: {out}/*/{name}.*", file=sys.stderr)
+    return _verdict(kept, verifier, driven) if options.verify else 0
+
+
+def _verdict(kept: KeptEpisode, verifier: Verifier | None, driven: Driven) -> int:
+    """Say what is equal, or the first difference."""
+    if verifier is not None:
+        verifier.finish()
+        if verifier.difference is not None:
+            print(f"different at {verifier.difference}; {verifier.steps} steps before are equal")
+            return DIFFERENT
+        print(f"{verifier.steps} steps equal in {len(verifier.columns)} columns")
+    else:
+        print("no trace was kept of it, so that only its row is compared")
+    found = row_difference(kept.row, driven)
+    if found is not None:
+        print(f"different at {found}")
+        return DIFFERENT
+    print(f"row equal in {len(row_numbers(driven)) + 1} columns")
+    return 0
+
+
+class _Bar:
+    """Progress on stderr; the row knows how many steps there are to be."""
+
+    def __init__(self, kept: KeptEpisode) -> None:
+        self._bar = tqdm(total=kept.row.steps, unit="step", leave=False, disable=None)
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._bar.close()
+
+    def on_step(self, drive: Drive, control: Control) -> None:
+        """Move on by a step."""
+        self._bar.update(drive.steps - self._bar.n)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

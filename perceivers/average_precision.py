@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,44 @@ from perceivers.labelled_frame import RoadUser
 
 MATCH = 0.5  # IoU
 BINS_M = ((0.0, 20.0), (20.0, 40.0), (40.0, 60.0), (60.0, 80.0))
+
+
+class Answer(NamedTuple):
+    """A detection that counts."""
+
+    kind: str
+    score: float
+    distance_m: float  # of whom it matches, or else its own; infinite where it says none
+    is_right: bool
+
+
+def answers_of(
+    found: Sequence[Detection], objects: Sequence[RoadUser], asked: Sequence[bool]
+) -> list[Answer]:
+    """Match one picture's detections with who is there, the surest first.
+
+    Args:
+        found: detections with their distances.
+        objects: who is there.
+        asked: of each of them, whether it must be found; one who need not be is no answer.
+    """
+    free = set(range(len(objects)))
+    answers = []
+    for one in sorted(found, key=lambda item: -item.score):
+        overlap, match = max(
+            ((_overlap(one, objects[n]), n) for n in free if objects[n].kind == one.kind),
+            default=(0.0, -1),
+        )
+        is_right = overlap >= MATCH
+        if is_right:
+            free.discard(match)
+            if not asked[match]:
+                continue
+        distance = objects[match].distance_m if is_right else one.distance_m
+        answers.append(
+            Answer(one.kind, one.score, np.inf if distance is None else distance, is_right)
+        )
+    return answers
 
 
 @dataclass
@@ -47,25 +86,14 @@ class DetectionScores:
             objects: who is there.
             asked: of each of them, whether it must be found.
         """
-        free = set(range(len(objects)))
         for item, is_asked in zip(objects, asked, strict=True):
             if is_asked:
                 for span in self._spans(item.distance_m):
                     self._answers[item.kind, span].wanted += 1
-        for one in sorted(found, key=lambda item: -item.score):
-            overlap, match = max(
-                ((_overlap(one, objects[n]), n) for n in free if objects[n].kind == one.kind),
-                default=(0.0, -1),
-            )
-            is_right = overlap >= MATCH
-            if is_right:
-                free.discard(match)
-                if not asked[match]:
-                    continue
-            distance = objects[match].distance_m if is_right else one.distance_m
-            for span in self._spans(distance if distance is not None else np.inf):
-                self._answers[one.kind, span].scores.append(one.score)
-                self._answers[one.kind, span].right.append(is_right)
+        for answer in answers_of(found, objects, asked):
+            for span in self._spans(answer.distance_m):
+                self._answers[answer.kind, span].scores.append(answer.score)
+                self._answers[answer.kind, span].right.append(answer.is_right)
 
     def table(self) -> Mapping[str, float | None]:
         """AP by `kind` and `kind 20-40 m`, 0 to 1; None where nobody was asked for."""
@@ -89,15 +117,47 @@ def _overlap(one: Detection, item: RoadUser) -> float:
 
 
 def _average(answers: _Answers) -> float | None:
-    """Area under the precision that is reached at each recall or a higher one (COCO, VOC 2010)."""
-    if not answers.wanted:
-        return None
     order = np.argsort(-np.array(answers.scores), kind="stable")
     right = np.array(answers.right, bool)[order]
-    hits = np.cumsum(right)
-    precision = hits / np.arange(1, len(right) + 1)
+    return average_precision(right, np.ones(len(right)), answers.wanted)
+
+
+def average_precision(
+    right: NDArray[np.bool_], weights: NDArray[np.float64], wanted: float
+) -> float | None:
+    """Area under the precision that is reached at each recall or a higher one (COCO, VOC 2010).
+
+    Args:
+        right: (n,) of each answer, the surest first.
+        weights: (n,) how often each counts, as in a bootstrap; 0 or more.
+        wanted: how many were asked for, with the same weights.
+
+    Returns:
+        0 to 1; None where nobody was asked for.
+    """
+    if not wanted:
+        return None
+    taken = weights > 0.0
+    right, weights = right[taken], weights[taken]
+    if not len(right):
+        return 0.0
+    precision = np.cumsum(right * weights) / np.cumsum(weights)
     best = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(best[right].sum() / answers.wanted) if len(right) else 0.0
+    return float((best * weights)[right].sum() / wanted)
+
+
+def pixel_counts(found: NDArray[np.uint8], wanted: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Pixels by wanted and found class, (classes, classes), of one picture's, (H, W) each."""
+    n = len(SEGMENTS)
+    pairs = wanted.astype(np.int64).ravel() * n + found.ravel()
+    return np.bincount(pairs, minlength=n * n).reshape(n, n)
+
+
+def intersections_over_unions(counts: NDArray[np.floating] | NDArray[np.int64]) -> list[float]:
+    """IoU of each class, 0 to 1, of counted pixels, (classes, classes); NaN where none has it."""
+    shared = np.diag(counts)
+    joined = counts.sum(0) + counts.sum(1) - shared
+    return [float(a / b) if b else float("nan") for a, b in zip(shared, joined, strict=True)]
 
 
 class SegmentScores:
@@ -108,14 +168,12 @@ class SegmentScores:
 
     def add(self, found: NDArray[np.uint8], wanted: NDArray[np.uint8]) -> None:
         """Take one picture's classes, (H, W) each."""
-        pairs = wanted.astype(np.int64).ravel() * len(SEGMENTS) + found.ravel()
-        self._counts += np.bincount(pairs, minlength=self._counts.size).reshape(self._counts.shape)
+        self._counts += pixel_counts(found, wanted)
 
     def table(self) -> Mapping[str, float | None]:
         """IoU by class, 0 to 1; None where neither has it."""
-        shared = np.diag(self._counts)
-        joined = self._counts.sum(0) + self._counts.sum(1) - shared
+        values = intersections_over_unions(self._counts)
         return {
-            name: float(shared[n] / joined[n]) if joined[n] else None
-            for n, name in enumerate(SEGMENTS)
+            name: None if np.isnan(value) else value
+            for name, value in zip(SEGMENTS, values, strict=True)
         }

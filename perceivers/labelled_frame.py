@@ -14,6 +14,7 @@ from fusiondrive.types import CameraSpec, Image
 from perceivers.kinds import KINDS
 
 JPEG_QUALITY = 95
+LEAST_HEIGHT_PX, LEAST_VISIBLE = 6.0, 0.2  # of whom detectors are asked for
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class RoadUser:
     def height_px(self) -> float:
         """Of the rectangle."""
         return self.bottom - self.top
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether they are large and visible enough that a detector must find them."""
+        return self.height_px >= LEAST_HEIGHT_PX and self.visible >= LEAST_VISIBLE
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ def paired_bootstrap(
     if len(differences) == 0 or len(differences) != len(clusters):
         raise ValueError(f"{len(differences)} pairs with {len(clusters)} clusters")
     sums, sizes = _by_cluster(list(differences), clusters)
-    times = _resamples(len(sums), seed)
+    times = resamples(len(sums), seed)
     means = (times @ sums) / (times @ sizes)  # (draws,)
     tail = (1.0 - confidence) / 2.0
     low, high = np.quantile(means, [tail, 1.0 - tail])
@@ -186,7 +186,7 @@ def paired_bootstrap(
 
 
 @lru_cache(maxsize=4)  # tables compare many arms on the same routes
-def _resamples(count: int, seed: int) -> NDArray[np.float64]:
+def resamples(count: int, seed: int) -> NDArray[np.float64]:
     """How often each of so many clusters is in each of the bootstrap's draws, (draws, count)."""
     rng = np.random.default_rng(seed)
     drawn = rng.integers(count, size=(BOOTSTRAP_DRAWS, count))

@@ -16,6 +16,8 @@ from harness.perception import (
     act_options,
     correlate,
     draw,
+    perceive,
+    perceive_options,
     record,
     record_options,
     sheet,
@@ -35,6 +37,9 @@ STEPS: dict[str, Step] = {
     "record": Step(record_options.RecordOptions, record.run, "keep moments of the expert's drives"),
     "draw": Step(draw.DrawOptions, draw.run, "labelled frames of them in any weather"),
     "act": Step(act_options.ActOptions, act.run, "policies' answers to every arm's picture"),
+    "perceive": Step(
+        perceive_options.PerceiveOptions, perceive.run, "frozen perception in every arm's picture"
+    ),
     "table": Step(tables.TableOptions, tables.run, "tables and plot of such answers"),
     "sheet": Step(sheet.SheetOptions, sheet.run, "the poses on which an arm leads astray most"),
     "correlate": Step(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from fusiondrive.arms import CLEAR, RGB, SWAPPED, Arm
 from fusiondrive.errors import ConfigError
 from fusiondrive.types import CameraSpec, Command, Control, Image, Observation
 from harness.guard import GuardedPolicy
+from harness.perception.drawing import Picture
 from harness.perception.poses import FrozenPose, PoseSet
 from policies import LEADERBOARD, check_policy, make_policy
 from policies.plugins import as_policy
@@ -47,6 +48,11 @@ class ReadyArm(NamedTuple):
     def image(self, rgb: Image, thermal: Image) -> Image:
         """The policy's image, (H, W, 3)."""
         return image_of(self.arm, self.maker, rgb, thermal)
+
+    def image_of(self, picture: Picture, other: Picture) -> Image:
+        """The policy's image of a pose, (H, W, 3); `:swapped` takes the thermal one of `other`."""
+        thermal = (other if self.is_swapped else picture).thermal
+        return self.image(picture.frame.rgb, thermal)
 
 
 class ReadyPolicy(NamedTuple):
@@ -122,15 +128,21 @@ def ready_policies(names: Sequence[str]) -> list[ReadyPolicy]:
     return made
 
 
-def check_looks(policies: Sequence[ReadyPolicy], arms: Sequence[ReadyArm], poses: PoseSet) -> None:
+def check_looks(
+    asked: Iterable[tuple[str, tuple[int, ...]]], arms: Sequence[ReadyArm], poses: PoseSet
+) -> None:
     """Refuse what was trained on pictures of another look than that of the poses' towns.
+
+    Args:
+        asked: policies or detectors, such as "policy 'cilrs'", with their looks.
+        arms: of the run.
+        poses: to be drawn.
 
     Raises:
         ConfigError: names it with both looks.
     """
     look = poses.facts.look
-    trained = [(f"policy '{item.name}'", item.looks) for item in policies]
-    trained += [(f"arm '{item.arm.name}'", item.facts.looks) for item in arms]
+    trained = [*asked, *((f"arm '{item.arm.name}'", item.facts.looks) for item in arms)]
     for name, looks in trained:
         if looks and look is not None and look not in looks:
             known = ", ".join(map(str, looks))

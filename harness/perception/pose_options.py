@@ -16,7 +16,7 @@ from sensors.thermal_settings import thermal_text
 
 @dataclass(frozen=True, kw_only=True)
 class PoseOptions:
-    """Options that `act` and `draw` have in common."""
+    """Options that all steps which draw poses have in common."""
 
     level: Annotated[tuple[str, ...], Flag("weathers, such as fog:40 night:glare", "NAME")]
     thermal: Annotated[str, Flag("of the thermal camera, as in harness.run", read=thermal_text)] = (

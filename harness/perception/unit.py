@@ -1,9 +1,10 @@
-"""One unit of work: what policies do on all poses of a town in one weather, arm by arm."""
+"""One unit of work: what is asked about all poses of a town in one weather, arm by arm."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +23,80 @@ DIGITS = 6
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is asked of whom: the same for all units of a run."""
+class Asked(ABC):
+    """What is asked about every picture, of every arm: the same for all units of a run."""
 
     arms: Sequence[ReadyArm]
-    policies: Sequence[ReadyPolicy]
     settings: ThermalSettings
+
+    @property
+    @abstractmethod
+    def camera(self) -> CameraSpec:
+        """Through which pictures are drawn."""
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether class ids and depth are read of every picture."""
+        return any(item.needs_thermal for item in self.arms)
+
+    @abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """What of it decides the answers, as JSON holds it."""
+
+    @abstractmethod
+    def rows(self, picture: Picture, other: Picture, weather: str) -> list[dict[str, Any]]:
+        """Answers to one picture, arm by arm.
+
+        Args:
+            picture: of the pose.
+            other: of a pose of another drive, whose thermal picture `:swapped` takes.
+            weather: of both.
+        """
+
+    def reference(self) -> Asked:
+        """The same for the clear-day picture alone."""
+        return replace(self, arms=[item for item in self.arms if item.arm.name == RGB])
+
+
+@dataclass(frozen=True)
+class AskedPolicies(Asked):
+    """What frozen policies would do."""
+
+    policies: Sequence[ReadyPolicy]
 
     @property
     def camera(self) -> CameraSpec:
         """Through which all of them look."""
         return self.policies[0].camera
 
-    def reference(self) -> Asked:
-        """The same for the clear-day picture alone."""
-        arms = [item for item in self.arms if item.arm.name == RGB]
-        return Asked(arms, self.policies, self.settings)
+    def identity(self) -> dict[str, Any]:
+        """Names and hashes of the weights."""
+        return {
+            "arms": [[item.arm.name, item.facts.weights] for item in self.arms],
+            "policies": [[item.name, item.weights] for item in self.policies],
+        }
+
+    def rows(self, picture: Picture, other: Picture, weather: str) -> list[dict[str, Any]]:
+        """Steering and pedals of each policy."""
+        rows = []
+        for ready in self.arms:
+            image = ready.image_of(picture, other)
+            for policy in self.policies:
+                control = policy.act(picture.pose, image)
+                rows.append(
+                    {
+                        "pose": picture.pose.key,
+                        "level": weather_name(weather),
+                        "arm": ready.arm.name,
+                        "arm_weights": ready.facts.weights,
+                        "policy": policy.name,
+                        "policy_weights": policy.weights,
+                        "steer": round(control.steer, DIGITS),
+                        "throttle": round(control.throttle, DIGITS),
+                        "brake": round(control.brake, DIGITS),
+                    }
+                )
+        return rows
 
 
 @dataclass(frozen=True)
@@ -80,18 +139,19 @@ def answers(
         session: of a fresh server of the poses' town.
         poses: of one town.
         weather: of the pictures.
-        asked: arms and policies.
+        asked: arms, and who is asked about their images.
         beat: called after every picture.
 
     Raises:
         SimulatorError: the server failed.
         AgentError: a policy failed.
     """
-    with_thermal = any(item.needs_thermal for item in asked.arms)
     rows: list[dict[str, Any]] = []
     with (
         session.watched(f"draw poses in {weather}", TOWN_LIMIT_S),
-        Artist(session, weather, asked.camera, asked.settings, with_thermal=with_thermal) as artist,
+        Artist(
+            session, weather, asked.camera, asked.settings, with_thermal=asked.needs_labels
+        ) as artist,
     ):
         for first, second in pairs_of(poses):
             pictures = [artist.draw(first)]
@@ -101,7 +161,7 @@ def answers(
                 beat()
             others = pictures[::-1]
             for picture, other in zip(pictures, others, strict=True):
-                rows += _rows(picture, other, weather, asked)
+                rows += asked.rows(picture, other, weather)
     place = {pose.key: number for number, pose in enumerate(poses)}
     return sorted(rows, key=lambda row: place[row["pose"]])
 
@@ -130,26 +190,3 @@ def check_swaps(poses: Sequence[FrozenPose], arms: Sequence[ReadyArm]) -> None:
                 f"drive {first.cluster} has more than half of the poses or one is left over; use "
                 "an even number of poses from three drives or more a town"
             )
-
-
-def _rows(picture: Picture, other: Picture, weather: str, asked: Asked) -> list[dict[str, Any]]:
-    rows = []
-    for ready in asked.arms:
-        thermal = other.thermal if ready.is_swapped else picture.thermal
-        image = ready.image(picture.frame.rgb, thermal)
-        for policy in asked.policies:
-            control = policy.act(picture.pose, image)
-            rows.append(
-                {
-                    "pose": picture.pose.key,
-                    "level": weather_name(weather),
-                    "arm": ready.arm.name,
-                    "arm_weights": ready.facts.weights,
-                    "policy": policy.name,
-                    "policy_weights": policy.weights,
-                    "steer": round(control.steer, DIGITS),
-                    "throttle": round(control.throttle, DIGITS),
-                    "brake": round(control.brake, DIGITS),
-                }
-            )
-    return rows

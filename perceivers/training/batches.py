@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fusiondrive.errors import ConfigError
+from perceivers.decoding import STRIDE
 from perceivers.detection import focal_px
 from perceivers.frames import FramesCard, FrameSet
 from perceivers.kinds import segments_of
 from perceivers.labelled_frame import LabelledFrame, RoadUser
-from perceivers.training.targets import STRIDE, Targets, make_targets
+from perceivers.training.targets import Targets, make_targets
 
 PATCH = (320, 256)  # width and height, px
 SCALES = (0.75, 1.35)  # of the picture before a patch is cut out

@@ -17,7 +17,6 @@ from perceivers.kinds import segments_of
 from perceivers.labelled_frame import LabelledFrame, RoadUser
 from perceivers.picture import enlarged, padded
 from perceivers.training.network import Exported, PerceiverNetwork
-from perceivers.training.targets import is_asked_for
 
 LEAST_SCORE = 0.05  # low, since average precision looks at all recalls
 SURE = 0.4
@@ -39,7 +38,7 @@ def judge(network: PerceiverNetwork, frames: Sequence[LabelledFrame]) -> dict[st
         picture = frame.rgb_image()
         maps, logits = (item[0].numpy() for item in shipped(_tensor(picture)))
         seen = detections(maps, focal_px(frame.camera), LEAST_SCORE)
-        asked = [is_asked_for(item) for item in frame.objects]
+        asked = [item.is_asked_for for item in frame.objects]
         found.add(seen, frame.objects, asked)
         classes = enlarged(logits, picture.shape[0], picture.shape[1])
         segments.add(classes, segments_of(frame.tag_image()))

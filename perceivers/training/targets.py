@@ -8,14 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from perceivers.decoding import STRIDE
 from perceivers.kinds import KIND_TAGS, KINDS
 from perceivers.labelled_frame import RoadUser
 
 F32 = NDArray[np.float32]
 
-STRIDE = 4
 SPREAD = 0.54  # TTFNet's alpha: the bell covers this share of the box
-LEAST_HEIGHT_PX, LEAST_VISIBLE = 6.0, 0.2  # of whom the detector is asked for
 PARTLY = 0.4  # bells are learnt as boxes above this height
 
 
@@ -47,7 +46,7 @@ def make_targets(objects: Sequence[RoadUser], tags: NDArray[np.uint8], focal_px:
     # Larger ones first, so that the small keep the cells where both are.
     for item in sorted(objects, key=lambda one: -_area(one)):
         kind = KINDS.index(item.kind)
-        if not is_asked_for(item):
+        if not item.is_asked_for:
             asked[(kind, *_cells(item))] = 0.0
             continue
         bell = _bell(item, rows, columns)
@@ -63,11 +62,6 @@ def make_targets(objects: Sequence[RoadUser], tags: NDArray[np.uint8], focal_px:
         weight[0, ys, xs] = bell[ys, xs] / bell[ys, xs].sum()
     asked = np.maximum(asked, centres)
     return Targets(centres, asked, sides, distance, weight)
-
-
-def is_asked_for(item: RoadUser) -> bool:
-    """Whether somebody is large and visible enough to be asked for."""
-    return item.height_px >= LEAST_HEIGHT_PX and item.visible >= LEAST_VISIBLE
 
 
 def _bell(item: RoadUser, rows: int, columns: int) -> F32:

@@ -81,7 +81,7 @@ def test_a_policy_of_another_look_than_the_poses_is_refused() -> None:
     arms, policies = ready_arms(("rgb",), None), ready_policies(("cilrs",))
     found = PoseSet((POSE,), SetFacts(999, {}))
     with pytest.raises(ConfigError, match=r"trained on pictures of look .*, the poses are of look"):
-        check_looks(policies, arms, found)
+        check_looks([("policy 'cilrs'", policies[0].looks)], arms, found)
 
 
 def test_a_policy_answers_a_picture_with_the_poses_own_speed() -> None:

@@ -19,7 +19,7 @@ from harness.perception.moment import MomentReader
 from harness.perception.poses import FrozenPose
 from harness.perception.recorder import WatchedExpert, record_drive
 from harness.perception.sampling import Sampler
-from harness.perception.unit import Asked, answers
+from harness.perception.unit import AskedPolicies, answers
 from harness.rollout import Stopped, rollout
 from harness.server import ServerSpec
 from harness.session import Address, Session
@@ -137,7 +137,7 @@ def test_labels_hold_the_pixels_of_their_class(driven: Driven) -> None:
 
 
 def test_answers_repeat_and_clear_day_answers_are_near_their_own(driven: Driven) -> None:
-    asked = Asked(ready_arms(("rgb", "thermal"), None), ready_policies(("cilrs",)), PLAIN)
+    asked = AskedPolicies(ready_arms(("rgb", "thermal"), None), PLAIN, ready_policies(("cilrs",)))
     poses = driven.poses[:4]
     first, again = (answers(driven.session, poses, "clear", asked) for _ in range(2))
     assert first == again

@@ -15,8 +15,8 @@ from results.grid import Table
 NOTE = (
     "Detector and segmenter saw clear-day pictures alone and are frozen. Average precision at IoU "
     f"{MATCH:g} in percent; mIoU: mean over all classes but `other`. [...]: 95 % by bootstrap over "
-    "{cluster}s; against rgb: points on the same pictures. Who is less than 6 px high, or of whom less "
-    "than a fifth is in sight, is not asked for; whom only fog or darkness hides is."
+    "{cluster}s; against rgb: points on the same pictures. Who is less than 6 px high, or of "
+    "whom less than a fifth is in sight, is not asked for; whom only fog or darkness hides is."
 )
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fusiondrive.files import whole_file
+from fusiondrive.parquet import write_frame
 from fusiondrive.provenance import bytes_hash, text_hash
 from fusiondrive.timing import StageClock
 from fusiondrive.types import (
@@ -103,7 +104,7 @@ class TraceRecorder:
         if not self.rows:
             return
         with whole_file(Path(path)) as draft:
-            to_frame([asdict(row) for row in self.rows]).to_parquet(draft, index=False)
+            write_frame(to_frame([asdict(row) for row in self.rows]), draft)
 
     def _perceived_mps(self) -> float | None:
         """Nothing before the first control: what the policy may say is of an earlier drive."""

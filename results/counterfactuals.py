@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fusiondrive.arms import RGB
 from fusiondrive.errors import ConfigError
 from fusiondrive.files import whole_file
+from fusiondrive.parquet import read_frame, write_frame
 from results.stats import Interval, PairedDifference, paired_bootstrap, paired_points
 
 F64 = NDArray[np.float64]
@@ -77,7 +78,7 @@ def write_rows(frame: pd.DataFrame, path: Path) -> None:
         OutputError: the file cannot be written.
     """
     with whole_file(path) as draft:
-        frame[list(TYPES)].astype(TYPES).to_parquet(draft, index=False, compression="zstd")
+        write_frame(frame[list(TYPES)].astype(TYPES), draft, compression="ZSTD")
 
 
 def read_rows(path: Path) -> pd.DataFrame:
@@ -90,7 +91,7 @@ def read_rows(path: Path) -> pd.DataFrame:
     if not file.is_file():
         raise ConfigError(f"{file}: no such file; expected rows of harness.perception act")
     try:
-        frame = pd.read_parquet(file)
+        frame = read_frame(file)
     except Exception as err:  # the reader raises whatever the bytes lead it to
         raise ConfigError(f"{file}: not readable as parquet: {type(err).__name__}: {err}") from err
     missing = sorted(set(TYPES) - set(frame.columns))

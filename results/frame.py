@@ -13,6 +13,7 @@ import pandas as pd
 from fusiondrive.arms import arm_name
 from fusiondrive.errors import ConfigError
 from fusiondrive.files import whole_file
+from fusiondrive.parquet import read_frame, write_frame
 from results.reading import FILE_NAME, PARQUET_NAME, StoredRow, read_rows, unique
 from results.row import EpisodeRow
 
@@ -61,7 +62,7 @@ def to_rows(frame: pd.DataFrame) -> list[EpisodeRow]:
 def write_parquet(rows: Iterable[StoredRow], path: Path) -> None:
     """Write the rows whole or not at all."""
     with whole_file(path) as draft:
-        to_frame(rows).to_parquet(draft, index=False)
+        write_frame(to_frame(rows), draft)
 
 
 def load_frame(paths: PathLike | Iterable[PathLike]) -> pd.DataFrame:
@@ -110,7 +111,7 @@ def _read_jsonl(path: Path) -> pd.DataFrame:
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
-        frame = pd.read_parquet(path)
+        frame = read_frame(path)
     except Exception as err:  # the reader raises whatever the bytes lead it to
         raise ConfigError(f"{path}: not readable as parquet: {type(err).__name__}: {err}") from err
     types = column_types()

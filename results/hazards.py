@@ -136,9 +136,9 @@ def hazards_beside(path: Path) -> list[HazardRow]:
 
 def read_parquet(path: Path) -> list[HazardRow]:
     """Rows of the copy in parquet."""
-    import pandas as pd  # takes its time
+    from fusiondrive.parquet import read_frame  # pandas takes its time
 
-    frame = pd.read_parquet(path).astype(object)
+    frame = read_frame(path).astype(object)
     records = frame.where(frame.notna(), None).to_dict("records")
     return [HazardRow.from_dict({str(name): v for name, v in row.items()}) for row in records]
 
@@ -148,6 +148,7 @@ def write_parquet(rows: Sequence[HazardRow], path: Path) -> None:
     import pandas as pd  # takes its time
 
     from fusiondrive.files import whole_file
+    from fusiondrive.parquet import write_frame
 
     frame = pd.DataFrame([row.to_dict() for row in rows]).astype(
         {
@@ -157,4 +158,4 @@ def write_parquet(rows: Sequence[HazardRow], path: Path) -> None:
         }
     )
     with whole_file(path) as draft:
-        frame.to_parquet(draft, index=False)
+        write_frame(frame, draft)

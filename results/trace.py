@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from fusiondrive.errors import ConfigError
+from fusiondrive.parquet import read_frame
 from results.frame import column_types
 
 TRACES = "traces"  # the folder in a run's
@@ -112,7 +113,7 @@ def load_trace(path: Path | str) -> pd.DataFrame:
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; expected the trace of a drive")
     try:
-        frame = pd.read_parquet(path)
+        frame = read_frame(path)
     except Exception as err:  # the reader raises whatever the bytes lead it to
         raise ConfigError(
             f"{path}: expected the steps of a drive, found no whole parquet file "

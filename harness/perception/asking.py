@@ -11,6 +11,7 @@ import pandas as pd
 
 from fusiondrive.errors import ConfigError
 from fusiondrive.files import whole_file
+from fusiondrive.parquet import read_frame, write_frame
 from harness.perception.asking_options import AskingOptions
 from harness.perception.crew import Beat, guarded, work_off
 from harness.perception.drawing import town_session
@@ -54,7 +55,7 @@ def answered(
     towns = found.by_town(options.count)
     about = pd.DataFrame([_about(pose) for poses in towns.values() for pose in poses])
     units = units_of(list(towns), options.level)
-    frames = {unit: pd.read_parquet(unit.path(options.out)) for unit in units}
+    frames = {unit: read_frame(unit.path(options.out)) for unit in units}
     parts = [
         frames[unit]
         for level in options.level
@@ -96,7 +97,7 @@ def _ask(options: AskingOptions, towns: Sequence[str], beat: Beat) -> None:
 
 def _write(rows: Sequence[dict[str, Any]], path: Path) -> None:
     with whole_file(path) as draft:
-        pd.DataFrame(list(rows)).to_parquet(draft, index=False, compression="zstd")
+        write_frame(pd.DataFrame(list(rows)), draft, compression="ZSTD")
 
 
 def _about(pose: FrozenPose) -> dict[str, Any]:

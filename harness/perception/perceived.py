@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from fusiondrive.arms import RGB
 from fusiondrive.errors import ConfigError
 from fusiondrive.files import whole_file
+from fusiondrive.parquet import write_frame
 from fusiondrive.types import CameraSpec, Image
 from perceivers.average_precision import (
     BINS_M,
@@ -118,7 +119,7 @@ def write_rows(frame: pd.DataFrame, path: Path) -> None:
         OutputError: the file cannot be written.
     """
     with whole_file(path) as draft:
-        frame[list(TYPES)].astype(TYPES).to_parquet(draft, index=False, compression="zstd")
+        write_frame(frame[list(TYPES)].astype(TYPES), draft, compression="ZSTD")
 
 
 def settings_of(frame: pd.DataFrame) -> Iterator[tuple[Setting, pd.DataFrame]]:

@@ -7,9 +7,9 @@ import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
+from fusiondrive.parquet import read_frame
 from fusiondrive.types import ActorKind
 from harness.criteria import EventKind
 from harness.messages import Driven
@@ -62,7 +62,7 @@ def test_a_declared_column_is_in_row_parquet_csv_and_table(tmp_path: Path) -> No
     assert list(rows[0].to_dict())[:-1] == list(row_of(EpisodeRow, SCORE).to_dict())
     assert Extended.from_dict(rows[0].to_dict()) == rows[0]
     write_parquet(rows, tmp_path / "rows.parquet")
-    column = pd.read_parquet(tmp_path / "rows.parquet")["stands"]
+    column = read_frame(tmp_path / "rows.parquet")["stands"]
     assert (str(column.dtype), column.tolist()) == ("Int64", [1, 0])
     (line,) = csv.DictReader(io.StringIO(cells_csv(rows)))
     assert float(line["stands_per_km"]) == pytest.approx(1.0)

@@ -48,14 +48,17 @@ def read_rows_of(kind: type[Row], path: Path | str) -> list[Row]:
     path = Path(path)
     if not path.exists():
         return []
-    rows = []
+    rows, faults = [], []
     for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
         if not line.strip():
             continue
         try:
             rows.append(kind.from_dict(json.loads(line)))
         except (ValueError, AttributeError, TypeError) as err:
-            logger.warning("%s:%d is not a row and is left out: %s", path, number, err)
+            faults.append(f"{path}:{number} is not a row and is left out: {err}")
+    if faults:  # of a file of another version it is every line
+        more = f" ({len(faults) - 1} more lines are none)" if len(faults) > 1 else ""
+        logger.warning("%s%s", faults[0], more)
     return rows
 
 

@@ -1,0 +1,85 @@
+"""A page that lists the runs of a folder, with what was driven in each and its report."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from fusiondrive.errors import ConfigError
+from harness.report.page import render
+from harness.report.palette import Style, in_order, style_of
+from harness.report.runs import rows_of
+from results.cells import labels_of, make_cells
+from results.reading import FILE_NAME
+
+logger = logging.getLogger(__name__)
+
+REPORT = "report.html"
+
+
+class NamedArm(NamedTuple):
+    """An arm that was driven."""
+
+    label: str
+    style: Style
+
+
+class Entry(NamedTuple):
+    """One run of the list."""
+
+    name: str
+    report: str  # address of its report, relative to the list; empty where there is none
+    command: str  # that makes one
+    day: str
+    drives: int
+    errors: int
+    places: str
+    arms: tuple[NamedArm, ...]
+
+
+def make_index(folder: Path, file: Path) -> str:
+    """The list as HTML, newest runs first.
+
+    A run whose rows cannot be read is left out with a warning, and the page names it.
+
+    Args:
+        folder: holds folders of runs, at any depth.
+        file: where the page is going to be, for its links.
+
+    Raises:
+        ConfigError: there is no run.
+    """
+    entries, unread = [], []
+    for path in sorted(folder.rglob(FILE_NAME)):
+        try:
+            entries.append(_entry(path.parent, folder, file))
+        except ConfigError as err:
+            logger.warning("left out: %s", err)
+            unread.append(f"{path.parent.relative_to(folder)}: its rows cannot be read")
+    if not entries:
+        raise ConfigError(f"{folder}: expected folders of runs with {FILE_NAME}, found none")
+    entries.sort(key=lambda entry: entry.day, reverse=True)
+    return render(
+        "index.html", {"folder": folder.resolve().name, "entries": entries, "unread": unread}
+    )
+
+
+def _entry(run: Path, folder: Path, file: Path) -> Entry:
+    rows = rows_of(run)
+    cells = make_cells(rows)
+    names = labels_of(cell.input_setting for cell in cells)
+    report = run / REPORT
+    relative = os.path.relpath(report, file.parent).replace(os.sep, "/")
+    return Entry(
+        name=str(run.relative_to(folder)),
+        report=quote(relative) if report.is_file() else "",
+        command=f"fusiondrive report {run}",
+        day=max((row.wall_finished[:16].replace("T", " ") for row in rows), default=""),
+        drives=sum(row.is_driven for row in rows),
+        errors=sum(not row.is_driven for row in rows),
+        places=", ".join(dict.fromkeys(f"{row.town} {row.weather}" for row in rows)),
+        arms=tuple(NamedArm(names[seen], style_of(seen)) for seen in in_order(names)),
+    )

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import socket
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 
-from fusiondrive.arms import RGB, SWAPPED, Arm
+from fusiondrive.arms import SWAPPED
 from fusiondrive.errors import ConfigError, MapError, unknown_name
 from harness.arms import arms_of
 from harness.config import RunConfig
-from harness.guard import guarded, limited
 from harness.probe import DEFAULT_PORT, check_version, is_port_free
-from policies import AEB, LEADERBOARD, POLICIES, check_policy, make_policy
-from policies.base import Policy, close_policy
+from policies import check_policy
 from results.row import LETTERS
 from scenarios.hazards.kinds import HAZARDS, ROUTE, read_hazards
 from scenarios.route_files import is_random_town, read_route_xml
@@ -31,43 +25,35 @@ from scenarios.route_xml import town_name
 from scenarios.spec import COLLISION_MODES, AnyRoute, RouteSpec, check_traffic, next_route
 from scenarios.weather import WEATHERS, preset, weather_name
 from scenarios.weather_files import is_weather_file
-from sensors.arms import ArmFacts, check_distinct, make_image_maker
-from sensors.thermal_settings import THERMAL_LOOK
-
-logger = logging.getLogger(__name__)
-
 
 PORT_STRIDE = 4  # a server takes P, P+1 and, on Unreal, P+2
 
 
-@dataclass(frozen=True)
-class ModelFacts:
-    """What was learnt of policy and arms while checking them."""
-
-    policy_weights: str
-    # Versions of the pictures that it was trained on; empty where unknown or nothing was.
-    policy_looks: tuple[int, ...] = ()
-    arms: Mapping[str, ArmFacts] = field(default_factory=dict)  # by their names
-
-
-def check_run(config: RunConfig) -> ModelFacts:
-    """Check names, files, weights, ports and the display.
+def check_settings(config: RunConfig) -> None:
+    """Check names and files of a configuration; no network is loaded, no port looked at.
 
     Raises:
         ConfigError: with the first problem found.
     """
     check_weathers(config.weather)
-    arms = arms_of(config)
+    arms_of(config)
     check_policy(config.policy)
     check_traffic(config.traffic)
     read_hazards(config.hazards)
     check_names("collision mode", [config.collision_mode], COLLISION_MODES)
     check_towns(config)
+
+
+def check_machine(config: RunConfig) -> None:
+    """Check that a run can take place here: its backend, the display, and ports.
+
+    Raises:
+        ConfigError: with the first problem found.
+    """
     check_combination(config)
     if config.show:
         check_display()
     check_ports(config)
-    return load_models(config, arms)
 
 
 def check_names(kind: str, names: Sequence[str], known: object) -> None:
@@ -277,88 +263,6 @@ def check_reachable(host: str, port: int, timeout_s: float) -> None:
             f"no server at {host}:{port} ({reason}); start CARLA 0.9.16 there, or use "
             "--backend embedded"
         ) from err
-
-
-def load_models(config: RunConfig, arms: Sequence[Arm]) -> ModelFacts:
-    """Load policy and fusers once, so that bad weights stop the run here; keep their hashes."""
-    check_weights(config)
-    facts = [make_image_maker(arm, config.fuser_weights).facts() for arm in arms]
-    check_distinct(arms, facts)
-    # What an agent prints is no part of the table.
-    wait_s, label = config.timeouts.agent_setup_s, f"policy {config.policy}"
-    with redirect_stdout(sys.stderr), limited(wait_s, label):
-        policy = build_policy(config)
-        try:
-            check_sight(config, policy, arms)
-            policy_hash = guarded(policy.weights_hash, None, wait_s)
-        finally:
-            close_policy(policy)
-    by_name = {arm.name: made for arm, made in zip(arms, facts, strict=True)}
-    return ModelFacts(policy_hash, policy.looks, by_name)
-
-
-def check_weights(config: RunConfig) -> None:
-    """Refuse weights that are not there; those of a plug-in may be a folder."""
-    if config.policy_weights is not None and config.policy.startswith(LEADERBOARD):
-        raise ConfigError("a Leaderboard agent takes --agent-config, not weights")
-    takes_folder = config.policy.removeprefix(AEB) not in POLICIES
-    given = {
-        "policy": config.policy_weights,
-        "fuser": config.fuser_weights,
-        "detector": config.detector_weights,
-    }
-    for label, path in given.items():
-        if path is None or path.is_file() or (label == "policy" and takes_folder and path.is_dir()):
-            continue
-        what = "a folder, not a file" if path.is_dir() else "no such file"
-        raise ConfigError(f"{label} weights {path}: {what}")
-
-
-def build_policy(config: RunConfig) -> Policy:
-    """Build the policy that a configuration names."""
-    return make_policy(
-        config.policy,
-        config.policy_weights,
-        agent_config=config.agent_config,
-        fused_camera=config.fused_camera,
-        routes=config.route_file,
-        detector_weights=config.detector_weights,
-    )
-
-
-def check_sight(config: RunConfig, policy: Policy, arms: Sequence[Arm]) -> None:
-    """Refuse to compare arms with an agent that has no camera whose image they could replace."""
-    others = [arm.name for arm in arms if arm.input != RGB]
-    if others and config.policy.startswith(LEADERBOARD) and not policy.uses_image:
-        raise ConfigError(
-            f"arm '{others[0]}' would replace the image of the agent's RGB camera, and "
-            f"{config.policy} has none"
-        )
-
-
-def warn_of_look(models: ModelFacts, look: int | None) -> None:
-    """Warn of weights that were trained on pictures of another look than the server draws."""
-    trained = {"policy": models.policy_looks}
-    trained |= {f"arm '{name}'": made.looks for name, made in models.arms.items()}
-    for name, looks in trained.items():
-        if looks and look is not None and look not in looks:
-            known = ", ".join(str(known) for known in looks)
-            logger.warning(
-                "the %s was trained on pictures of look %s, the server draws look %d: expect it "
-                "to do worse, or train it anew",
-                name, known, look,
-            )  # fmt: skip
-
-
-def warn_of_thermal_look(models: ModelFacts) -> None:
-    """Warn of arms that were trained on thermal pictures of another version than today's."""
-    for name, made in models.arms.items():
-        if made.thermal_looks and THERMAL_LOOK not in made.thermal_looks:
-            logger.warning(
-                "arm '%s' was trained on thermal pictures of look %s, the camera now makes look "
-                "%d: expect it to do worse, or train it anew",
-                name, ", ".join(map(str, made.thermal_looks)), THERMAL_LOOK,
-            )  # fmt: skip
 
 
 def _routes_of_file(path: Path | None) -> tuple[RouteSpec, ...] | None:

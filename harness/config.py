@@ -165,8 +165,17 @@ class RunConfig(_Frozen):
         Flag("of the thermal camera: fog_ratio, or faults such as shift=5px,noise=4", group=SIGHT),
     ] = "fog_ratio=0.5"
     suite: Annotated[
-        str | None, Flag("appendix_b: the paper's matrix, printed beside its numbers", group=SCENE)
+        str | None,
+        Flag(
+            "a named matrix of drives: quick, appendix_b, dose_response, hazards, stress, nocrash, "
+            "or a file of your own",
+            "NAME",
+            group=SCENE,
+        ),
     ] = None
+    dry_run: Annotated[
+        bool, Flag("print the plan and how long it will take; drive nothing", group=RECORDS)
+    ] = False
     routes: Annotated[
         Positive,
         Flag("how many of the town's routes; Town02 and Town03 have 75, others 25", group=SCENE),
@@ -239,18 +248,22 @@ class RunConfig(_Frozen):
         policy = re.sub(r"[^\w.-]+", "-", self.policy)  # a plug-in's name may hold a path
         hazards = [] if self.hazards == "none" else ["hazards"]
         name = "_".join([*parts, policy, *hazards]).replace(":", "-")  # as in random:7
-        return Path("runs") / safe_name(self.suite or name, MAX_NAME_BYTES)
+        suite = "" if self.suite is None else Path(self.suite).stem
+        return Path("runs") / safe_name(suite or name, MAX_NAME_BYTES)
+
+
+FILES = ("maps", "route_file", "policy_weights", "detector_weights", "fuser_weights")
 
 
 def anchored(config: RunConfig) -> RunConfig:
     """A configuration with absolute paths, for a process whose folder foreign code may change."""
-    named = {name: getattr(config, name) for name in ("maps", "route_file", "fuser_weights")}
+    named = {name: getattr(config, name) for name in FILES}
     paths = {name: path.absolute() for name, path in named.items() if path is not None}
     return config.model_copy(update={**paths, "out": config.directory.absolute()})
 
 
 def load_config(file: Path | None, flags: Mapping[str, Any]) -> RunConfig:
-    """Merge the YAML file and the flags over the defaults.
+    """Merge the YAML file and the flags over the defaults; suites are for `harness.suites`.
 
     Args:
         file: a YAML mapping with the keys of `RunConfig`, or None.
@@ -259,34 +272,35 @@ def load_config(file: Path | None, flags: Mapping[str, Any]) -> RunConfig:
     Raises:
         ConfigError: a key is unknown, or a value cannot be; names the full path.
     """
-    values = {**({} if file is None else read_yaml(file)), **flags}
-    conflicts = _expand_suite(values)
-    if conflicts:
-        name = values["suite"]
-        raise ConfigError(
-            f"suite '{name}' sets {', '.join(conflicts)} itself; leave {'/'.join(conflicts)} out"
-        )
+    return validated(config_values(file, flags), file)
+
+
+def config_values(file: Path | None, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """What a user has given, as it was written.
+
+    Raises:
+        ConfigError: the file is missing or no YAML mapping.
+    """
+    return {**({} if file is None else read_yaml(file)), **flags}
+
+
+def validated(values: Mapping[str, Any], file: Path | None, source: str = "") -> RunConfig:
+    """The configuration of these values.
+
+    Args:
+        values: by the keys of `RunConfig`.
+        file: where some of them stood; for the message.
+        source: another place where some stood; for the message.
+
+    Raises:
+        ConfigError: a key is unknown, or a value cannot be; names the full path.
+    """
+    values = dict(values)
     _expand_route_set(values)
     try:
         return RunConfig.model_validate(values)
     except ValidationError as err:
-        raise ConfigError(_message(err, file)) from err
-
-
-def _expand_suite(values: dict[str, Any]) -> list[str]:
-    """Put the suite's part into `values`; returns the keys that the user set against it."""
-    from scenarios.suite import suite
-
-    if not isinstance(values.get("suite"), str):
-        return []
-    chosen = suite(values["suite"])
-    part = {"town": chosen.towns, "weather": chosen.weathers}
-    if "arms" not in values:
-        part["input"] = chosen.inputs
-    conflicts = [key for key in part if key in values]
-    values.update(part)
-    values.setdefault("traffic", chosen.traffic)
-    return conflicts
+        raise ConfigError(_message(err, source or ("" if file is None else str(file)))) from err
 
 
 def _expand_route_set(values: dict[str, Any]) -> None:
@@ -297,18 +311,18 @@ def _expand_route_set(values: dict[str, Any]) -> None:
         return
     name = values["route_set"]
     chosen = route_set(name)
-    for key in ("suite", "town", "route_file", "route"):
+    for key in ("town", "route_file", "route"):
         if key in values:
             raise ConfigError(f"route set '{name}' says which towns and routes; leave {key} out")
     values["town"] = chosen.towns
     values.setdefault("routes", chosen.routes)
 
 
-def _message(err: ValidationError, file: Path | None) -> str:
+def _message(err: ValidationError, place: str) -> str:
     """The first problem in one line, with its path and what would be accepted."""
     problem = err.errors()[0]
     path = ".".join(str(part) for part in problem["loc"])
-    source = f" (in {file})" if file is not None else ""
+    source = f" (in {place})" if place else ""
     if problem["type"] == "extra_forbidden":
         model: type[BaseModel] = RunConfig if len(problem["loc"]) == 1 else Timeouts
         known = ", ".join(sorted(model.model_fields))

@@ -15,6 +15,7 @@ class Describe:
     """Ask: load a town and say what can be driven there."""
 
     town: str
+    part: int = 0  # of the run, whose route file is asked for
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class DriveTask:
     spec: EpisodeSpec
     name: str
     identity: str = ""  # of the episode, as rows have it
+    part: int = 0  # of the run, whose settings it is driven with
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
 from fusiondrive.arms import SWAPPED, arm_name
 from harness.arms import arms_of
-from harness.checks import ModelFacts, pick_route
+from harness.checks import pick_route
 from harness.config import RunConfig
 from harness.file_names import safe_name
 from harness.messages import DriveTask, TownFacts
+from harness.models import ModelFacts, Part
 from harness.route_facts import RouteFacts, digest_of
 from results.identity import Identity
 from results.row import LETTERS
@@ -38,6 +39,7 @@ class PlannedEpisode:
     digest: str
     route: RouteFacts
     fuser_label: str
+    part: int = 0  # of the run, whose configuration it is driven with
     hash_digits: int = 6  # of the name
 
     @property
@@ -58,31 +60,60 @@ class PlannedEpisode:
     @property
     def task(self) -> DriveTask:
         """What a worker is asked for."""
-        return DriveTask(self.spec, self.name, f"{LETTERS['identity']}{self.digest}")
+        identity = f"{LETTERS['identity']}{self.digest}"
+        return DriveTask(self.spec, self.name, identity, self.part)
+
+
+def plan_town(parts: Sequence[Part], facts: Mapping[int, TownFacts]) -> list[PlannedEpisode]:
+    """The episodes of one town, part by part; what two parts have in common is driven once.
+
+    Args:
+        parts: those that drive in the town.
+        facts: of the town as each part sees it, by the part's number.
+    """
+    found: dict[str, PlannedEpisode] = {}
+    for part in parts:
+        for episode in plan(part.config, part.models, facts[part.number]):
+            found.setdefault(episode.digest, replace(episode, part=part.number))
+    return distinct(list(found.values()))
 
 
 def plan(config: RunConfig, models: ModelFacts, facts: TownFacts) -> list[PlannedEpisode]:
-    """The episodes of one town, in order."""
+    """The episodes of one configuration in one town, in order.
+
+    Raises:
+        ConfigError: a route is too short for the hazards that are asked for.
+    """
     routes = choose_routes(facts.routes, config)
     hazards = read_hazards(config.hazards)
     for route in routes if hazards not in ("", ROUTE) else ():
         check_length(route.route_id, route.length_m, design_speed_mps(config.speed_kmh))
-    specs = expand(
+    by_id = {route.route_id: route for route in routes}
+    planned = _Planner(config, models, facts)
+    specs = specs_of(config, facts.town, list(by_id))
+    return distinct([planned.episode(spec, by_id[spec.route_id]) for spec in specs])
+
+
+def specs_of(config: RunConfig, town: str, route_ids: Sequence[str]) -> tuple[EpisodeSpec, ...]:
+    """What a configuration drives on these routes of a town."""
+    return expand(
         Factors(
-            routes={facts.town: [route.route_id for route in routes]},
+            routes={town: route_ids},
             weathers=config.weather,
             arms=arms_of(config),
             seeds=config.seed_list,
             policy=config.policy,
             traffic=config.traffic,
             collision_mode=config.collision_mode,
-            hazards=hazards,
+            hazards=read_hazards(config.hazards),
             speed_kmh=config.speed_kmh,
         )
     )
-    by_id = {route.route_id: route for route in routes}
-    planned = _Planner(config, models, facts)
-    return distinct([planned.episode(spec, by_id[spec.route_id]) for spec in specs])
+
+
+def thermal_of(config: RunConfig, spec: EpisodeSpec) -> str:
+    """Settings of the thermal camera, where the episode uses it; else empty."""
+    return config.thermal if input_kind(spec.input).needs_thermal else ""
 
 
 class _Planner:
@@ -95,7 +126,7 @@ class _Planner:
         """An episode of one route."""
         facts = self._facts
         arm = self._models.arms.get(arm_name(spec.input, spec.fuser), ArmFacts())
-        has_thermal = input_kind(spec.input).needs_thermal
+        thermal = thermal_of(self._config, spec)
         identity = Identity(
             package_version=package_version(),
             backend=facts.engine,
@@ -107,8 +138,8 @@ class _Planner:
             route_digest=route.digest,
             weather=weather_name(spec.weather),
             weather_digest=digest_of(spec.weather, route),
-            thermal=self._config.thermal if has_thermal else "",
-            thermal_look=THERMAL_LOOK if has_thermal else None,
+            thermal=thermal,
+            thermal_look=THERMAL_LOOK if thermal else None,
             input=spec.input,
             fuser=spec.fuser,
             fuser_weights=arm.weights,

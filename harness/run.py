@@ -13,13 +13,18 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from fusiondrive.cli import Parser, add_flags, exit_code, given_values
 from fusiondrive.paths import user_path
-from harness.checks import check_run, with_route_hazards, with_route_weather
-from harness.config import RunConfig, load_config
+from harness.checks import check_settings, with_route_hazards, with_route_weather
+from harness.config import RunConfig
+from harness.dry_run import plan_table
 from harness.kept_config import keep_config
+from harness.models import check_arms_there, check_parts
 from harness.runner import Runner
+from harness.suite_folder import check_folder_of, mark_folder
+from harness.suites import load_parts
 from results.store import RowStore
 from results.table import make_tables, write_tables
 from results.terminal import show
+from scenarios.suite import suite
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,42 +37,70 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _drive(arguments: Sequence[str] | None) -> int:
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        config = parse(arguments)
-        logging.basicConfig(level=config.log_level.upper(), format="%(levelname)s: %(message)s")
-        evaluate(config)
+        configs = parse(arguments)
+        logging.basicConfig(level=configs[0].log_level.upper(), format="%(levelname)s: %(message)s")
+        if configs[0].dry_run:
+            show_plan(configs)
+        else:
+            evaluate(configs)
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
     return 0
 
 
-def evaluate(config: RunConfig) -> None:
-    """Drive a configuration and print its tables.
+def evaluate(configs: Sequence[RunConfig]) -> None:
+    """Drive a run and print its tables.
+
+    Args:
+        configs: its parts, from `parse`; the first says where and how all of them are driven.
 
     Raises:
         ConfigError: something cannot be run as asked.
         SimulatorError: no simulator came up.
     """
-    config = with_route_hazards(with_route_weather(config))
-    models = check_run(config)
-    with RowStore(config.directory) as store:
-        keep_config(config)
-        with Runner(config, models, store) as runner, logging_redirect_tqdm():
+    configs = [with_route_hazards(with_route_weather(config)) for config in configs]
+    first = configs[0]
+    chosen = None if first.suite is None else suite(first.suite)
+    if chosen is not None:
+        check_folder_of(chosen, first.directory)
+    parts = check_parts(configs)
+    with RowStore(first.directory) as store:
+        if chosen is not None:
+            mark_folder(chosen, first.directory)
+        for config in configs:
+            keep_config(config)
+        with Runner(parts, store) as runner, logging_redirect_tqdm():
             runner.run()
         rows = store.rows()
-        tables = make_tables(rows, config.suite, store.hazards())
-        write_tables(rows, config.directory, tables)
+        tables = make_tables(rows, first.suite, store.hazards())
+        write_tables(rows, first.directory, tables)
     show(tables)
-    print(f"rows, tables and records: {config.directory}", file=sys.stderr)
+    print(f"rows, tables and records: {first.directory}", file=sys.stderr)
 
 
-def parse(arguments: Sequence[str] | None = None) -> RunConfig:
-    """Flags and the file they name, as a configuration.
+def show_plan(configs: Sequence[RunConfig]) -> None:
+    """Print what would be driven, and then what stands against it.
+
+    Raises:
+        ConfigError: a name, a file or an arm's weights cannot be had.
+    """
+    configs = [with_route_hazards(with_route_weather(config)) for config in configs]
+    for config in configs:
+        check_settings(config)
+    show([plan_table(configs)])
+    if configs[0].suite is not None:
+        check_folder_of(suite(configs[0].suite), configs[0].directory)
+    check_arms_there(configs)
+
+
+def parse(arguments: Sequence[str] | None = None) -> tuple[RunConfig, ...]:
+    """Flags and the file they name, as configurations: one, or the parts of a suite.
 
     Raises:
         ConfigError: a flag, key or value is unknown.
     """
     options = _parser().parse_args(arguments)
-    return load_config(options.config, given_values(RunConfig, options))
+    return load_parts(options.config, given_values(RunConfig, options))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from multiprocessing.connection import wait
+from pathlib import Path
 
 from fusiondrive.errors import AgentError, ConfigError, FusionDriveError, SimulatorError
 from fusiondrive.provenance import source_commit
 from fusiondrive.types import Closing
-from harness.arms import arms_of
-from harness.checks import ModelFacts, warn_of_look, warn_of_thermal_look
-from harness.config import RunConfig
 from harness.messages import Describe, Driven, DriveTask, Failed, TownFacts
-from harness.planning import PlannedEpisode, choose_routes, plan
+from harness.models import Part, warn_of_look, warn_of_thermal_look
+from harness.outline import outline
+from harness.planning import PlannedEpisode, choose_routes, plan_town
 from harness.progress import Progress
 from harness.route_facts import about_routes, range_in
 from harness.rows import driven_row, error_row
@@ -39,16 +39,23 @@ SLOW_START_S = 6.0
 
 
 class Runner(Closing):
-    """Drives a configuration to its end; a context manager that leaves no process behind."""
+    """Drives a run to its end; a context manager that leaves no process behind."""
 
-    def __init__(self, config: RunConfig, models: ModelFacts, store: RowStore) -> None:
-        self._config = config
-        self._models = models
+    def __init__(self, parts: Sequence[Part], store: RowStore) -> None:
+        """Nothing is started yet.
+
+        Args:
+            parts: configurations of the run, of which the first says where and how it is driven.
+            store: where its rows go.
+        """
+        configs = [part.config for part in parts]
+        self._parts = tuple(parts)
+        self._config = configs[0]
         self._store = store
-        self._arms = arms_of(config)
         self._commit = source_commit()
-        self._slots = [Slot(config, number) for number in range(config.workers)]
+        self._slots = [Slot(configs, number) for number in range(self._config.workers)]
         self._has_explained = False
+        self._has_warned = False
 
     def run(self) -> None:
         """Drive what is not done yet.
@@ -57,27 +64,38 @@ class Runner(Closing):
             ConfigError: the server refused a name or a map.
             SimulatorError: no server could be brought to answer.
         """
-        config = self._config
-        per_town = config.routes if config.route is None else 1
-        factor = len(config.weather) * len(self._arms) * config.seeds
-        total = len(config.town) * per_town * factor
-        with Progress(total) as progress:
-            for town in config.town:
-                facts = self._describe(town_name(town), progress)
-                if town == config.town[0]:
-                    warn_of_look(self._models, facts.look)
-                    warn_of_thermal_look(self._models)
-                if is_random_town(town) and config.route_file is None:
-                    progress.write(f"{town}: its routes were made with seed {FRESH_SEED}")
-                for line in about_routes(choose_routes(facts.routes, config), config):
-                    progress.write(line)
-                episodes = plan(config, self._models, facts)
-                total += len(episodes) - per_town * factor
-                progress.total = total
+        lines = outline([part.config for part in self._parts])
+        expected = Counter({line.town: 0 for line in lines})
+        for line in lines:
+            expected[line.town] += len(line.drives)
+        with Progress(expected.total()) as progress:
+            for town, count in expected.items():
+                episodes = self._plan(town, progress)
+                progress.total += len(episodes) - count
                 done = self._store.done()
                 todo = [episode for episode in episodes if episode.digest not in done]
                 progress.skip(len(episodes) - len(todo))
                 self._drive(todo, progress)
+
+    def _plan(self, town: str, progress: Progress) -> list[PlannedEpisode]:
+        """Ask a server for a town, once for each route file, and plan what is driven there."""
+        parts = [part for part in self._parts if town in map(town_name, part.config.town)]
+        by_file: dict[Path | None, TownFacts] = {}
+        for part in parts:
+            config = part.config
+            if config.route_file not in by_file:
+                facts = by_file[config.route_file] = self._describe(town, part.number, progress)
+                for line in about_routes(choose_routes(facts.routes, config), config):
+                    progress.write(line)
+        facts = next(iter(by_file.values()))
+        if not self._has_warned:
+            self._has_warned = True
+            for models in {id(part.models): part.models for part in self._parts}.values():
+                warn_of_look(models, facts.look)
+                warn_of_thermal_look(models)
+        if is_random_town(town) and None in by_file:
+            progress.write(f"{town}: its routes were made with seed {FRESH_SEED}")
+        return plan_town(parts, {part.number: by_file[part.config.route_file] for part in parts})
 
     def close(self) -> None:
         """End all slots; a second Ctrl-C does not disturb it."""
@@ -85,7 +103,7 @@ class Runner(Closing):
             for slot in self._slots:
                 slot.shut_down()
 
-    def _describe(self, town: str, progress: Progress) -> TownFacts:
+    def _describe(self, town: str, part: int, progress: Progress) -> TownFacts:
         found: list[TownFacts] = []
 
         def keep(assignment: Assignment, answer: object, slot: Slot) -> None:
@@ -94,7 +112,7 @@ class Runner(Closing):
             else:
                 raise _as_error(answer)
 
-        self._work_off([Assignment(Describe(town))], keep, progress, self._slots[:1])
+        self._work_off([Assignment(Describe(town, part))], keep, progress, self._slots[:1])
         return found[0]
 
     def _drive(self, episodes: Sequence[PlannedEpisode], progress: Progress) -> None:

@@ -59,6 +59,22 @@ class Simulation(Closing):
         self._settings = read_thermal(config.thermal)
         self._has_told_of_weather = False
 
+    def change(self, config: EnvConfig) -> None:
+        """Take other cameras, thermal settings or routes for the drives to come; all else stays.
+
+        Raises:
+            ConfigError: another server is asked for.
+        """
+        if config == self.config:
+            return
+        if config.server != self.config.server:
+            raise ConfigError("a simulation keeps its server; make another one")
+        self.end_drive()
+        if config.fuser_weights != self.config.fuser_weights:
+            self._makers = {}
+        self.config = config
+        self._thermal, self._settings = None, read_thermal(config.thermal)
+
     @property
     def session(self) -> Session:
         """The connection; made at first use.

@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -55,13 +56,14 @@ class Assignment:
 class Slot:
     """Starts server and worker for its first assignment, and anew after every `shut_down`."""
 
-    def __init__(self, config: RunConfig, number: int) -> None:
+    def __init__(self, configs: Sequence[RunConfig], number: int) -> None:
         self.number = number
         self.assignment: Assignment | None = None
         self.server: Server | None = None
         self.is_ready = False
         self.so_far: Driven | None = None  # of the assignment, by the last sign of life
-        self._config = config
+        self._configs = tuple(configs)
+        self._config = configs[0]
         self._starts = 0  # of servers
         self._workers = 0
         self._clock = AgentClock()
@@ -154,7 +156,7 @@ class Slot:
         is_first_contact = config.backend == "external" and self._workers == 1
         self._clock = AgentClock()  # a killed process leaves its turn open
         setup = WorkerSetup(
-            config=config,
+            configs=self._configs,
             host=self.server.host,
             port=self.server.port,
             start_timeout_s=timeouts.connect_s if is_first_contact else timeouts.server_start_s,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from fusiondrive.types import Route
+from fusiondrive.types import Pose, Route
 from harness.criteria.lane import CarlaLaneQuery
 from harness.session import Session
 from harness.world import StopLines
@@ -27,7 +27,7 @@ class LoadedTown:
         self.planner = RoutePlanner(self.map)
         self.lanes = CarlaLaneQuery(self.map)
         self.stop_lines = StopLines(session.world)
-        self._routes: dict[str, Route] = {}
+        self._routes: dict[tuple[str, tuple[Pose, ...]], Route] = {}
         self._fresh: tuple[RouteSpec, ...] | None = None
         self._of_files: dict[Path | None, tuple[RouteSpec, ...]] = {}
 
@@ -56,8 +56,9 @@ class LoadedTown:
         Raises:
             MapError: the keypoints do not fit the map.
         """
-        if spec.route_id not in self._routes:
-            route = self._routes[spec.route_id] = self.planner.plan(spec.keypoints, spec.route_id)
+        key = spec.route_id, spec.keypoints  # two files may have one id
+        if key not in self._routes:
+            route = self._routes[key] = self.planner.plan(spec.keypoints, spec.route_id)
             for note in route.notes if any(self._of_files) else ():
                 logger.warning("route '%s': %s", spec.route_id, note)
-        return self._routes[spec.route_id]
+        return self._routes[key]

@@ -19,7 +19,6 @@ from pathlib import Path
 from fusiondrive.errors import AgentError, FusionDriveError
 from fusiondrive.files import of_disk, unwritable
 from fusiondrive.types import Closing, Control
-from harness.checks import build_policy
 from harness.config import RunConfig, anchored
 from harness.drive import Drive
 from harness.env_config import env_of_run
@@ -33,6 +32,7 @@ from harness.messages import (
     StillDriving,
     TownFacts,
 )
+from harness.models import build_policy, policy_key
 from harness.probe import check_version
 from harness.recorder import VideoRecorder, Window
 from harness.rollout import Observer, Stopped, rollout
@@ -53,12 +53,17 @@ REPORT_EVERY = 10  # steps
 class WorkerSetup:
     """What a worker knows from its start."""
 
-    config: RunConfig
+    configs: tuple[RunConfig, ...]  # the parts of the run
     host: str
     port: int
     start_timeout_s: float
     log_file: Path
     clock: AgentClock
+
+    @property
+    def config(self) -> RunConfig:
+        """What is the same for all parts: where and how the run is driven."""
+        return self.configs[0]
 
 
 def work(setup: WorkerSetup, connection: Connection) -> None:
@@ -69,7 +74,7 @@ def work(setup: WorkerSetup, connection: Connection) -> None:
     except OSError as err:
         connection.send(Failed(unwritable(setup.log_file, err), traceback.format_exc()))
         return
-    worker = _Worker(replace(setup, config=anchored(setup.config)), connection)
+    worker = _Worker(replace(setup, configs=tuple(map(anchored, setup.configs))), connection)
     try:
         worker.serve()
     except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -84,6 +89,8 @@ class _Worker:
         self._connection = connection
         self._simulation: Simulation | None = None
         self._policy: Policy | None = None
+        self._policy_of: RunConfig | None = None
+        self._folder = Path.cwd()
         self._under_way: Attempt | None = None
         self._watch = TurnWatch(setup.clock, self._give_up)
 
@@ -111,7 +118,7 @@ class _Worker:
 
     def _answer(self, task: Describe | DriveTask) -> TownFacts | Driven | Failed:
         if isinstance(task, Describe):
-            return self._connected().describe(task.town)
+            return self._connected(self._setup.configs[task.part]).describe(task.town)
         return self._drive(task)
 
     def _give_up(self, error: AgentError, trace: str) -> None:
@@ -127,30 +134,40 @@ class _Worker:
         finally:
             os._exit(code)
 
-    def _connected(self) -> Simulation:
+    def _connected(self, config: RunConfig) -> Simulation:
+        """The simulation with the cameras and settings of a part."""
+        setup = self._setup
+        spec = ServerSpec(backend="external", host=setup.host, port=setup.port)
         if self._simulation is None:
-            setup, config = self._setup, self._setup.config
-            spec = ServerSpec(backend="external", host=setup.host, port=setup.port)
             await_ready(ExternalServer(spec), setup.start_timeout_s)
             self._connection.send(Ready())
-            policy = self._built()
-            self._simulation = Simulation(env_of_run(config, policy, spec))
+        policy = self._built(config)
+        settings = env_of_run(config, policy, spec)
+        if self._simulation is None:
+            self._simulation = Simulation(settings)
+        self._simulation.change(settings)
         return self._simulation
 
-    def _built(self) -> Policy:
+    def _built(self, config: RunConfig) -> Policy:
         """The policy; it was built once before the run began, so that its failure is its own."""
-        if self._policy is None:
-            config = self._setup.config
-            try:
-                limit_s = config.timeouts.agent_setup_s
-                self._policy = guarded(lambda: build_policy(config), self._watch, limit_s)
-            except FusionDriveError as err:
-                raise AgentError(str(err)) from err
+        if self._policy is not None and self._policy_of is not None:
+            if policy_key(config) == policy_key(self._policy_of):
+                return self._policy
+            policy, self._policy = self._policy, None
+            close_policy(policy)
+            os.chdir(self._folder)  # where relative paths of the next one begin
+        try:
+            limit_s = config.timeouts.agent_setup_s
+            self._policy = guarded(lambda: build_policy(config), self._watch, limit_s)
+        except FusionDriveError as err:
+            raise AgentError(str(err)) from err
+        self._policy_of = config
         return self._policy
 
     def _drive(self, task: DriveTask) -> Driven:
-        simulation, config = self._connected(), self._setup.config
-        policy = GuardedPolicy(self._built(), self._watch, config.timeouts)
+        config = self._setup.configs[task.part]
+        simulation = self._connected(config)
+        policy = GuardedPolicy(self._built(config), self._watch, config.timeouts)
         began_s = time.monotonic()
         drive = simulation.begin(task.spec)
         with Records(config, task, policy) as records:

@@ -33,12 +33,17 @@ class Setting(NamedTuple):
     @property
     def scene(self) -> str:
         """Who is on the road beside the ego, and the speed that was asked for."""
-        names = self.hazards.split(",") if self.hazards else []
-        hazards = f"hazards of {len(names)} kinds" if len(names) > 2 else " and ".join(names)
-        if names == ["route"]:
-            hazards = "the file's hazards"
-        speed = "" if self.speed_kmh is None else f"{self.speed_kmh} km/h"
-        return ", ".join(part for part in (self.traffic, hazards, speed) if part)
+        return scene_text(self.traffic, self.hazards, self.speed_kmh)
+
+
+def scene_text(traffic: str, hazards: str, speed_kmh: int | None) -> str:
+    """What tables say of traffic, hazards and speed."""
+    names = hazards.split(",") if hazards else []
+    text = f"hazards of {len(names)} kinds" if len(names) > 2 else " and ".join(names)
+    if names == ["route"]:
+        text = "the file's hazards"
+    speed = "" if speed_kmh is None else f"{speed_kmh} km/h"
+    return ", ".join(part for part in (traffic, text, speed) if part)
 
 
 class InputSetting(NamedTuple):

@@ -38,6 +38,7 @@ OUTCOME_FIELDS: frozenset[str] = frozenset(
 RUNTIME_FIELDS: frozenset[str] = frozenset(
     {
         "suite",  # a name for values of the fields above
+        "dry_run",
         "route_set",  # so is this
         "routes",  # how many of them, not how one goes
         "route",

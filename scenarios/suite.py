@@ -1,38 +1,71 @@
-"""Suites: named combinations, expanded to an ordered list of episodes."""
+"""Suites: named matrices of drives in YAML; and their expansion to an ordered list of episodes."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from fusiondrive.arms import Arm
 from fusiondrive.errors import ConfigError, unknown_name
+from fusiondrive.provenance import text_hash
+from fusiondrive.yaml_files import read_yaml
 from scenarios.spec import EpisodeSpec
+
+SUITES_DIR = Path(__file__).parent / "suites"
+SUFFIXES = (".yaml", ".yml")
+ABOUT, DEFAULTS, BLOCKS = "about", "defaults", "blocks"  # a suite's own keys
 
 
 @dataclass(frozen=True)
 class Suite:
-    """A named part of a run's configuration; the rest stays the user's choice."""
+    """A named matrix of drives, as its file has it; `harness.suites` makes configurations of it."""
 
-    towns: tuple[str, ...]
-    weathers: tuple[str, ...]
-    inputs: tuple[str, ...]
-    traffic: str = "regular"
+    name: str
+    about: str  # what it is for, in a sentence or two
+    defaults: Mapping[str, Any]  # what a user's flags may change
+    blocks: tuple[Mapping[str, Any], ...]  # factors by their names, each crossed on its own
+    digest: str  # of all of it, 12 hex digits; comments and order of keys are no part of it
 
 
-SUITES: dict[str, Suite] = {
-    # Paper, Appendix B: success, collision and lane infractions of fused against RGB input.
-    "appendix_b": Suite(
-        towns=("Town02", "Town03"), weathers=("fog", "night"), inputs=("rgb", "fused")
-    ),
-}
+def suite_names() -> tuple[str, ...]:
+    """The suites that ship with the package."""
+    return tuple(sorted(path.stem for path in SUITES_DIR.glob("*.yaml")))
 
 
 def suite(name: str) -> Suite:
-    """Look a suite up; an unknown name is a ConfigError that lists the known ones."""
-    if name not in SUITES:
-        raise unknown_name("suite", name, SUITES)
-    return SUITES[name]
+    """Read a suite that ships with the package, or a user's own file.
+
+    Args:
+        name: one of `suite_names()`, or the path of a YAML file.
+
+    Raises:
+        ConfigError: there is no such suite, or its file is broken; names file and key.
+    """
+    if name.endswith(SUFFIXES):
+        return _read_suite(Path(name).stem, Path(name))
+    if name not in suite_names():
+        raise unknown_name("suite", name, (*suite_names(), "FILE.yaml"))
+    return _read_suite(name, SUITES_DIR / f"{name}.yaml")
+
+
+def _read_suite(name: str, path: Path) -> Suite:
+    values = read_yaml(path, "suite")
+    own = {key: values.pop(key) for key in (ABOUT, DEFAULTS, BLOCKS) if key in values}
+    blocks = own.get(BLOCKS, [{}])
+    if not isinstance(blocks, list) or not all(isinstance(item, dict) for item in blocks):
+        raise ConfigError(f"suite {path}: {BLOCKS}: expected a list of mappings of factors")
+    if not blocks:
+        raise ConfigError(f"suite {path}: {BLOCKS}: expected one block or more, found none")
+    defaults = own.get(DEFAULTS) or {}
+    if not isinstance(defaults, dict):
+        raise ConfigError(f"suite {path}: {DEFAULTS}: expected a mapping of keys")
+    merged = tuple({**values, **{str(key): item[key] for key in item}} for item in blocks)
+    text = json.dumps([defaults, merged], sort_keys=True)
+    about = " ".join(str(own.get(ABOUT, "")).split())
+    return Suite(name, about, defaults, merged, text_hash(text))
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,8 @@ from typing import Any, NoReturn
 import pytest
 
 from fusiondrive import door
-from harness.arms import arms_of
-from harness.checks import check_towns, check_weathers
-from harness.config import load_config
-from policies import check_policy
-from scenarios.spec import check_traffic
+from harness.checks import check_settings
+from harness.suites import load_parts
 from tests.snippets import (
     MARKS,
     RECIPES,
@@ -209,12 +206,8 @@ def check_names_of_a_run(flags: dict[str, Any]) -> None:
     file = flags.pop("config", None)
     flags.pop("route_file", None)  # a file of the reader's own
     is_ours = file is not None and len(file.parts) > 1  # run.yaml would be the reader's own
-    config = load_config(ROOT / file if is_ours else None, flags)
-    check_weathers(config.weather)
-    arms_of(config)
-    check_policy(config.policy)
-    check_traffic(config.traffic)
-    check_towns(config)
+    for config in load_parts(ROOT / file if is_ours else None, flags):
+        check_settings(config)
 
 
 def check_pip(words: list[str]) -> None:

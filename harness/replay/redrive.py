@@ -12,11 +12,11 @@ from pathlib import Path
 
 from fusiondrive.errors import AgentError, ConfigError
 from fusiondrive.types import Closing
-from harness.checks import ModelFacts, build_policy, check_run
 from harness.config import RunConfig
 from harness.env_config import env_of_run
 from harness.guard import GuardedPolicy
 from harness.messages import Driven
+from harness.models import ModelFacts, build_policy, check_run
 from harness.planning import PlannedEpisode, plan
 from harness.probe import Engine
 from harness.replay.kept import KeptEpisode

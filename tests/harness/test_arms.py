@@ -10,10 +10,11 @@ import pytest
 from fusiondrive.errors import ConfigError
 from harness import planning
 from harness.arms import arms_of
-from harness.checks import ModelFacts, check_towns
+from harness.checks import check_towns
 from harness.config import RunConfig
 from harness.env_config import EnvConfig, make_config, read_options
 from harness.messages import TownFacts
+from harness.models import ModelFacts
 from harness.planning import PlannedEpisode
 from harness.route_facts import RouteFacts
 from results.frame import load_frame, to_rows

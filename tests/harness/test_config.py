@@ -10,11 +10,18 @@ import pytest
 
 from fusiondrive.errors import ConfigError
 from harness.arms import arms_of
-from harness.checks import check_run, with_route_weather
+from harness.checks import with_route_weather
 from harness.config import RunConfig, Timeouts, load_config
-from harness.run import main, parse
+from harness.models import check_run
+from harness.run import main
+from harness.run import parse as parse_parts
 from results.identity import OUTCOME_FIELDS, RUNTIME_FIELDS
 from scenarios.spec import EpisodeSpec
+
+
+def parse(flags: list[str]) -> RunConfig:
+    (config,) = parse_parts(flags)
+    return config
 
 
 def test_every_field_is_classified_exactly_once() -> None:
@@ -71,25 +78,12 @@ def test_arms_of_a_file_or_of_flags_name_the_run(tmp_path: Path) -> None:
         arms_of(load_config(file, {"input": ["rgb"]}))
 
 
-def test_arms_take_the_place_of_a_suites_inputs() -> None:
-    config = load_config(None, {"suite": "appendix_b", "arms": ["rgb", "dehaze"]})
-    assert [arm.name for arm in arms_of(config)] == ["rgb", "dehaze"]
-
-
 def test_inputs_and_a_fuser_are_arms_as_well() -> None:
     config = parse(["--input", "rgb", "thermal", "fused", "--fuser", "max:swapped"])
     assert [arm.name for arm in arms_of(config)] == ["rgb", "thermal", "max:swapped"]
     assert [arm.name for arm in arms_of(parse(["--input", "enhanced", "--fuser", "clahe"]))] == [
         "clahe"
     ]
-
-
-def test_suite_sets_its_part_and_refuses_another() -> None:
-    config = load_config(None, {"suite": "appendix_b", "traffic": "empty"})
-    assert (config.town, config.input) == (("Town02", "Town03"), ("rgb", "fused"))
-    assert config.traffic == "empty"
-    with pytest.raises(ConfigError, match="sets weather itself"):
-        load_config(None, {"suite": "appendix_b", "weather": "fog"})
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import pytest
 
 from fusiondrive.errors import ConfigError
 from harness import planning
-from harness.checks import ModelFacts, check_route_hazards, with_route_hazards
+from harness.checks import check_route_hazards, with_route_hazards
 from harness.config import RunConfig
 from harness.messages import TownFacts
+from harness.models import ModelFacts
 from harness.planning import PlannedEpisode
 from harness.route_facts import RouteFacts, about_routes
 from scenarios.hazards.kinds import HAZARDS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks import ModelFacts, warn_of_look
+from harness.models import ModelFacts, warn_of_look
 from sensors.arms import ArmFacts
 from sensors.fusion import StudentFuser
 

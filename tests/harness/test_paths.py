@@ -41,7 +41,7 @@ def test_no_command_takes_a_path_as_it_stands() -> None:
 
 
 def test_flags_of_a_run(home: Path) -> None:
-    config = parse(["--out=~/runs/demo", "--maps=~/maps", "--policy", "leaderboard:~/agent.py"])
+    (config,) = parse(["--out=~/runs/demo", "--maps=~/maps", "--policy", "leaderboard:~/agent.py"])
     assert (config.out, config.maps) == (home / "runs/demo", home / "maps")
     assert config.policy == f"leaderboard:{home}/agent.py"
 

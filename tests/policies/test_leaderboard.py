@@ -13,10 +13,10 @@ import pytest
 from fusiondrive.errors import AgentError, ConfigError
 from fusiondrive.types import Command, Observation, Pose
 from harness.arms import arms_of
-from harness.checks import check_sight, load_models
 from harness.config import RunConfig
 from harness.env import CarlaDrivingEnv, EnvConfig
 from harness.guard import GuardedPolicy
+from harness.models import check_sight, load_models
 from harness.rollout import Stopped, rollout
 from harness.server import ServerSpec
 from policies import make_policy

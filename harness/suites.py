@@ -48,10 +48,11 @@ def load_parts(file: Path | None, flags: Mapping[str, Any]) -> tuple[RunConfig, 
 
 def factor_keys() -> tuple[str, ...]:
     """Keys that a block may have: what is driven, what drives, and what it sees."""
-    return tuple(name for name, flag in _flags() if flag.group in (SCENE, SIGHT))
+    return tuple(name for name, flag in config_flags() if flag.group in (SCENE, SIGHT))
 
 
-def _flags() -> Iterator[tuple[str, Flag]]:
+def config_flags() -> Iterator[tuple[str, Flag]]:
+    """The keys of a run that have a flag, each with it."""
     for name, hint in get_type_hints(RunConfig, include_extras=True).items():
         for item in getattr(hint, "__metadata__", ()):
             if isinstance(item, Flag):
@@ -60,16 +61,14 @@ def _flags() -> Iterator[tuple[str, Flag]]:
 
 def _check(chosen: Suite, given: Mapping[str, Any]) -> None:
     """Refuse unknown keys of a suite, and a user's that stand against it."""
-    known = [key for key in factor_keys() if key != "suite"]
-    for block in chosen.blocks:
-        for key in block:
+    factors = {*factor_keys()} - {"suite"}
+    settings = {*RunConfig.model_fields} - {"suite", "dry_run"}
+    places = [("default", chosen.defaults, settings)]
+    places += [("key", block, factors) for block in chosen.blocks]
+    for what, keys, known in places:
+        for key in keys:
             if key not in known:
-                raise unknown_name(f"key of suite '{chosen.name}'", str(key), known)
-    for key in chosen.defaults:
-        if key not in RunConfig.model_fields or key == "suite":
-            raise unknown_name(
-                f"default of suite '{chosen.name}'", str(key), {*RunConfig.model_fields} - {"suite"}
-            )
+                raise unknown_name(f"{what} of suite '{chosen.name}'", str(key), known)
     set_here = {key for block in chosen.blocks for key in block} - {ARMS}
     conflicts = [key for key in given if key in set_here and not (key == "input" and ARMS in given)]
     if conflicts:

@@ -15,6 +15,7 @@ import pytest
 from fusiondrive import door
 from harness.checks import check_settings
 from harness.suites import load_parts
+from scenarios.suite import SUFFIXES
 from tests.snippets import (
     MARKS,
     RECIPES,
@@ -205,6 +206,8 @@ def check_module(
 def check_names_of_a_run(flags: dict[str, Any]) -> None:
     file = flags.pop("config", None)
     flags.pop("route_file", None)  # a file of the reader's own
+    if str(flags.get("suite", "")).endswith(SUFFIXES):  # likewise
+        flags.pop("suite")
     is_ours = file is not None and len(file.parts) > 1  # run.yaml would be the reader's own
     for config in load_parts(ROOT / file if is_ours else None, flags):
         check_settings(config)

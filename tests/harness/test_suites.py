@@ -20,10 +20,11 @@ from harness.planning import plan_town
 from harness.route_facts import RouteFacts
 from harness.run import main, show_plan
 from harness.suite_folder import MARK, check_folder_of, mark_folder
-from harness.suites import load_parts
+from harness.suites import config_flags, load_parts
 from results.frame import load_frame, to_rows
 from results.store import RowStore
 from scenarios.suite import suite, suite_names
+from tests.snippets import snippets
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "results/published/fog_controls.parquet"
@@ -122,6 +123,27 @@ def test_a_wrong_key_of_a_suite_is_one_line(tmp_path: Path, text: str, message: 
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
         show_plan(load_parts(None, {"suite": str(path)}))
+
+
+def test_the_example_of_the_page_is_a_suite(tmp_path: Path) -> None:
+    (block,) = [
+        item
+        for item in snippets()
+        if item.place.startswith("suites.md:") and item.language == "yaml"
+    ]
+    (tmp_path / "mine.yaml").write_text(block.text, encoding="utf-8")
+    parts = load_parts(None, {"suite": str(tmp_path / "mine.yaml")})
+    assert len(parts) == 2 * 2 + 2
+    assert {part.workers for part in parts} == {2}
+    for part in parts:
+        check_settings(part)
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_every_suite_that_ships_is_in_the_help_and_on_its_page(name: str) -> None:
+    helped = next(flag.help for key, flag in config_flags() if key == "suite")
+    assert name in helped
+    assert f"| `{name}` |" in (ROOT / "docs/suites.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", suite_names())

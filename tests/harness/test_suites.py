@@ -214,7 +214,7 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(
 ) -> None:
     out = tmp_path / "run"
     assert main(["--suite", "quick", "--dry-run", "--out", str(out)]) == 0
-    assert "40 drives" in capfd.readouterr().out
+    assert "45 drives" in capfd.readouterr().out
     assert not out.exists()
     assert main(["--suite", "stress", "--dry-run", "--out", str(out)]) == 2
     told = capfd.readouterr()

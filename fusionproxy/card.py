@@ -8,23 +8,32 @@ from pathlib import Path
 from typing import Any
 
 from fusiondrive.provenance import UNKNOWN
+from fusionproxy.config import TWINS
 from fusionproxy.distillation import TERMS
 from fusionproxy.errors import FusionError
 from fusionproxy.fidelity import TERMS as FIDELITY_TERMS
 from fusionproxy.formats import EXPORTS, INT8, IR, TENSORS, TORCHSCRIPT
 
+TWIN = (
+    "with a grey plane in place of the infrared image. It has to be fed one, as the harness does."
+)
 NOTES = {
     "oracle": "oracle: trained on clear-day renderings of the same pose, which no real camera has; "
     "an upper bound, not a deployable sensor. Its thermal input is derived from semantic "
     "segmentation and depth (privileged).",
     "distilled": "distilled: trained on the mean and the features of an ensemble of diffusion "
     "teachers, which its card names.",
+    "oracle_rgb": "oracle_rgb: the oracle's twin without infrared, a control: trained as it is on "
+    f"clear-day renderings of the same pose, {TWIN}",
+    "restored": "restored: the distilled student's twin without infrared, a control: trained as it "
+    f"is on an ensemble of diffusion teachers, {TWIN}",
 }
 MEASURED = {
     "oracle": "Distance to the clear-day picture of the same pose (SSIM: Gaussian 11, range 1, "
     "RGB); `validation`: other routes of the training towns.",
     "distilled": "Losses of Eq. 12 against the ensemble; `validation`: held-out sequences.",
 }
+MEASURED |= {twin: MEASURED[label] for label, twin in TWINS.items()}
 # What each format of the same weights is for, by suffix.
 PURPOSES: Mapping[str, str] = {
     ".onnx": "what `FusionProxy` and the harness run, on OpenVINO or ONNX Runtime, without torch",
@@ -82,6 +91,7 @@ def command_of(settings: dict[str, Any]) -> str:
     source = "--data" if settings["target"] == "oracle" else "--ensemble"
     length = f"--steps {settings['steps']}" if minutes is None else f"--minutes {minutes:g}"
     more = "" if settings["target"] == "oracle" else _distillation_flags(settings)
+    more += " --blank-infrared" if settings.get("blank_infrared") else ""
     return (
         f"python -m fusionproxy.train {source} {settings['data']} --out RUN --student "
         f"{settings['student']} {length} --batch {settings['batch']} --seed {settings['seed']}"

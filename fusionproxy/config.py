@@ -8,6 +8,8 @@ from fusionproxy.errors import FusionError
 
 NETWORKS = ("cpu", "paper", "ultralight")
 OUTPUTS = ("luma", "rgb")
+TWINS = {"oracle": "oracle_rgb", "distilled": "restored"}  # the same training without infrared
+BLANK = 128  # grey level of the plane that stands in place of an infrared image
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ try:
 
     from fusionproxy.ensemble.cache import CachedEnsemble, Member
     from fusionproxy.losses import DistillationLoss, LossConfig, Targets
-    from fusionproxy.student import Padded, luma_of
+    from fusionproxy.student import luma_of
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
@@ -181,7 +181,7 @@ class DistillationTask:
         return found
 
     @torch.no_grad()
-    def validate(self, student: Padded, most: int) -> dict[str, dict[str, float]]:
+    def validate(self, student: nn.Module, most: int) -> dict[str, dict[str, float]]:
         """Mean losses of the student and of `average` fusion on held-out sequences.
 
         The infrared images are not displaced here.
@@ -203,7 +203,7 @@ class DistillationTask:
         return {"held-out": {"n": count, **means}}
 
     @torch.no_grad()
-    def samples(self, student: Padded, rows: int = 4) -> U8:
+    def samples(self, student: nn.Module, rows: int = 4) -> U8:
         """RGB picture with a row for each pair: infrared, visible, ensemble's mean, fused."""
         device = next(student.parameters()).device
         lines = []

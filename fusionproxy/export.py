@@ -19,6 +19,7 @@ from typing import Annotated, Any
 
 from fusiondrive.cli import Flag, exit_code, parse
 from fusiondrive.files import whole_folder
+from fusionproxy.config import TWINS
 from fusionproxy.data import Pairs, data_hash, read_index
 from fusionproxy.errors import FusionError, exit_without, first_line
 from fusionproxy.formats import EXPORTS, INT8, IR, TENSORS, beside, weights_hash
@@ -26,9 +27,11 @@ from fusionproxy.pairs import PairOptions, parse_size
 from fusionproxy.quantize import Calibration, import_nncf, quantize
 
 try:
+    from torch import nn
+
     from fusionproxy.card import card_of, describe, label_of
     from fusionproxy.oracle import validate
-    from fusionproxy.student import Padded, facts_of, load
+    from fusionproxy.student import Blanked, Padded, facts_of, load
     from fusionproxy.writers import (
         RUNNERS,
         parity,
@@ -56,7 +59,7 @@ class Options(PairOptions):
     calibrate_size: Annotated[str, Flag("of them", metavar="WIDTHxHEIGHT")] = "640x480"
 
 
-def measure(student: Padded, folder: Path) -> dict[str, dict[str, float]]:
+def measure(student: nn.Module, folder: Path) -> dict[str, dict[str, float]]:
     """Metrics by weather on all sequences of a data set that was not trained on."""
     shards = read_index(folder)
     if not shards:
@@ -143,14 +146,17 @@ def export(
         out = SHIPPED / f"student_{label}.onnx"
     if out.suffix != ".onnx":
         raise FusionError(f"--out: expected a name that ends in .onnx, found {out}")
-    if unseen is not None and label != "oracle":
+    if unseen is not None and label not in ("oracle", TWINS["oracle"]):
         raise FusionError("--unseen measures an oracle; use `python -m fusionproxy.evaluate`")
+    if calibration is not None and label in TWINS.values():
+        raise FusionError(f"'{label}' is a control without infrared; int8 is of students with it")
     card = card_of(facts, source, out.stem)
     with whole_folder(out.parent, written(out, formats)) as partial:
         card |= write_formats(student, partial / out.name, formats, calibration)
         if unseen is not None:
             card["unseen_data_sha256_12"] = data_hash(unseen)
-            card["unseen_by_weather"] = measure(student, unseen)
+            fed = Blanked(student) if label in TWINS.values() else student
+            card["unseen_by_weather"] = measure(fed, unseen)
         shutil.copyfile(source, beside(partial / out.name, TENSORS))
         text = json.dumps(card, indent=1)
         beside(partial / out.name, ".json").write_text(text + "\n", encoding="utf-8")

@@ -21,7 +21,7 @@ try:
     from torch import Tensor, nn
 
     from fusionproxy import metrics
-    from fusionproxy.student import Padded, luma_of
+    from fusionproxy.student import luma_of
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
@@ -79,12 +79,12 @@ class OracleTask:
         weighted = self.config.gradient_weight * (dx + dy) + self.config.ssim_weight * structure
         return {"total": pixel + weighted, "pixel": pixel, "structure": structure}
 
-    def validate(self, student: Padded, most: int) -> dict[str, dict[str, float]]:
+    def validate(self, student: nn.Module, most: int) -> dict[str, dict[str, float]]:
         """Measure the distances on held-out sequences, by weather; see `validate` below."""
         return validate(student, self.validation, most)
 
     @torch.no_grad()
-    def samples(self, student: Padded, rows: int = 6) -> U8:
+    def samples(self, student: nn.Module, rows: int = 6) -> U8:
         """RGB picture with a row for each sample: degraded, thermal, fused, clear."""
         lines = []
         for index in np.linspace(0, len(self.validation) - 1, rows).astype(int):
@@ -119,7 +119,7 @@ def to_tensors(thermal: U8, degraded: U8, clear: U8) -> Batch:
 
 
 @torch.no_grad()
-def validate(student: Padded, pairs: Pairs, most: int = 80) -> dict[str, dict[str, float]]:
+def validate(student: nn.Module, pairs: Pairs, most: int = 80) -> dict[str, dict[str, float]]:
     """Mean L1, PSNR (dB) and SSIM to the clear picture, by weather.
 
     They are measured for the student, for its visible input and for average fusion.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fusiondrive.files import whole_file
-from fusionproxy.config import StudentConfig
+from fusionproxy.config import BLANK, StudentConfig
 from fusionproxy.errors import FusionError, first_line, missing_extra
 
 try:
@@ -299,6 +299,22 @@ def build(config: StudentConfig) -> Padded:
     networks: dict[str, type[CpuStudent] | type[PaperStudent] | type[UltralightStudent]]
     networks = {"cpu": CpuStudent, "paper": PaperStudent, "ultralight": UltralightStudent}
     return Padded(networks[config.preset](config))
+
+
+class Blanked(nn.Module):
+    """A student that is fed a grey plane in place of the infrared image: its twin without infrared.
+
+    Wherever it is used it has to be fed one: what it would make of an infrared image is anything.
+    """
+
+    def __init__(self, student: nn.Module) -> None:
+        super().__init__()
+        self.student = student
+
+    def forward(self, infrared: Tensor, visible: Tensor) -> Tensor:
+        """Fuse as the student does; of `infrared`, (B, 1, H, W), the size alone is used."""
+        fused: Tensor = self.student(torch.full_like(infrared, BLANK / 255), visible)
+        return fused
 
 
 def save(student: Padded, path: Path, metadata: dict[str, str]) -> None:

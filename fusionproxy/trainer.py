@@ -15,7 +15,7 @@ import numpy as np
 
 from fusiondrive.cli import Flag, check_values
 from fusiondrive.provenance import UNKNOWN, source_commit
-from fusionproxy.config import PRESETS, preset
+from fusionproxy.config import PRESETS, TWINS, preset
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, missing_extra
 from fusionproxy.fuse import write_image
@@ -31,7 +31,7 @@ try:
     from fusionproxy.ensemble.cache import open_ensemble
     from fusionproxy.oracle import OracleConfig, OracleTask
     from fusionproxy.place import Place
-    from fusionproxy.student import Padded, build, save
+    from fusionproxy.student import Blanked, Padded, build, save
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
@@ -59,6 +59,9 @@ class TrainConfig:
     ema: float = 0.998
     seed: Annotated[int, Flag("of weights and batches", at_least=0)] = 0
     check_every: Annotated[int, Flag("steps between checks", more_than=0)] = 500
+    blank_infrared: Annotated[
+        bool, Flag("train the twin without infrared: it is fed a grey plane in its place")
+    ] = False
     oracle: OracleConfig = field(default_factory=OracleConfig)
     distillation: DistillationConfig = field(default_factory=DistillationConfig)
 
@@ -83,11 +86,11 @@ class Task(Protocol):
         """`total`, and its parts to log."""
         ...
 
-    def validate(self, student: Padded, most: int) -> dict[str, dict[str, float]]:
+    def validate(self, student: nn.Module, most: int) -> dict[str, dict[str, float]]:
         """Means over held-out sequences, by group."""
         ...
 
-    def samples(self, student: Padded) -> U8:
+    def samples(self, student: nn.Module) -> U8:
         """A picture of held-out pairs, RGB."""
         ...
 
@@ -116,6 +119,7 @@ class Trainer(training.Descent[TrainConfig]):
         self.model: nn.Module = self.student
         if self.place.world > 1:
             self.model = DistributedDataParallel(self.student)
+        self.model = self.as_fed(self.model)
         seed = config.seed if self.place.world == 1 else (config.seed, self.place.rank)
         self.rng = np.random.default_rng(seed)
         self.commit = source_commit()
@@ -124,6 +128,15 @@ class Trainer(training.Descent[TrainConfig]):
     def average(self) -> Padded:
         """The student of averaged weights."""
         return cast(Padded, self.ema.module)
+
+    def as_fed(self, student: nn.Module) -> nn.Module:
+        """A student as the run feeds it: with the infrared image, or a twin without."""
+        return Blanked(student) if self.config.blank_infrared else student
+
+    @property
+    def label(self) -> str:
+        """What the weights are called."""
+        return TWINS[self.task.label] if self.config.blank_infrared else self.task.label
 
     @property
     def state_path(self) -> Path:
@@ -228,14 +241,15 @@ def check(trainer: Trainer, smooth: float, board: SummaryWriter) -> None:
     trainer.save_state()
     if not trainer.place.first:
         return
-    result = trainer.task.validate(trainer.average, 80)
+    shown = trainer.as_fed(trainer.average)
+    result = trainer.task.validate(shown, 80)
     line = {"step": trainer.step, "loss": smooth, "seconds": trainer.seconds, "validation": result}
     with (trainer.run / "log.jsonl").open("a", encoding="utf-8") as log:
         log.write(json.dumps(line) + "\n")
     for group, row in result.items():
         for name, value in row.items():
             board.add_scalar(f"{group}/{name}", value, trainer.step)
-    picture = trainer.task.samples(trainer.average)
+    picture = trainer.task.samples(shown)
     write_image(trainer.run / "samples.png", picture)
 
 
@@ -245,11 +259,11 @@ def finish(trainer: Trainer) -> Path:
     if not trainer.place.first:
         return path
     facts = {
-        "label": trainer.task.label,
+        "label": trainer.label,
         "commit": trainer.commit,
         "train_config": json.dumps(asdict(trainer.config)),
         "seconds": f"{trainer.seconds:.0f}",
-        "validation": json.dumps(trainer.task.validate(trainer.average, 400)),
+        "validation": json.dumps(trainer.task.validate(trainer.as_fed(trainer.average), 400)),
         **trainer.task.facts(),
     }
     save(trainer.average, path, facts)

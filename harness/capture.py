@@ -2,10 +2,11 @@
 
     python -m harness.capture --town Town02 random:7 --frames 1500 --out DIR
 
-Towns take turns: a route of one in every weather, then the next. The expert drives; every few steps
-all actors and traffic lights are frozen and the same pose is seen in the weather of the drive and
-on a clear day. A standing car gives few samples. Thermal images are derived from semantic
-segmentation and depth (privileged).
+Towns take turns: a route of one in every weather, then the next; settings of the thermal camera and
+speeds take turns from drive to drive. The expert drives; every few steps all actors and traffic
+lights are frozen and the same pose is seen in the weather of the drive and on a clear day. A
+standing car gives few samples. Thermal images are derived from semantic segmentation and depth
+(privileged).
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
 from fusiondrive.cli import Flag, check_values, command_parser, configured, exit_code
-from fusiondrive.errors import SimulatorError
+from fusiondrive.errors import ConfigError, SimulatorError
 from fusiondrive.files import check_folder
 from fusiondrive.types import Control
 from fusionproxy.data import PARTS, U8, Shard, read_about, read_index, write_shard
@@ -35,6 +36,7 @@ from harness.server import ServerSpec
 from harness.simulation import Simulation
 from harness.supervision import Pulse, child_code, supervise
 from policies.expert import ExpertPolicy
+from scenarios.hazards.kinds import ROUTE, check_speed, read_hazards
 from scenarios.route_xml import town_name
 from scenarios.spec import EpisodeSpec
 from scenarios.weather import carla_weather, preset
@@ -43,6 +45,16 @@ from sensors.thermal_settings import THERMAL_LOOK, thermal_text
 
 MOST_EMPTY = 20  # drives in a row
 POSE_TOLERANCE = 1e-3  # m and degrees: the same scene in two weathers
+
+
+class Planned(NamedTuple):
+    """One drive."""
+
+    town: str
+    route: int  # its number among the town's
+    weather: str
+    thermal: str  # settings of the thermal camera
+    speed_kmh: int | None
 
 
 @dataclass(frozen=True)
@@ -67,21 +79,40 @@ class CaptureConfig:
     standing_steps: int = 50  # ... unless so many steps have passed
     per_drive: int = 60
     maps: Annotated[Path | None, Flag("folder with official .xodr files", metavar="DIR")] = None
-    thermal: Annotated[str, Flag("of the thermal camera, as in harness.run", read=thermal_text)] = (
-        "fog_ratio=0.5"
-    )
+    thermal: Annotated[
+        tuple[str, ...], Flag("of the thermal camera, as in harness.run", read=thermal_text)
+    ] = ("fog_ratio=0.5",)
+    hazards: Annotated[
+        str, Flag("that the expert meets: none, all, or NAME,NAME", read=read_hazards)
+    ] = ""
+    speed_kmh: Annotated[
+        tuple[int, ...], Flag("that the expert drives at where the road allows it; default 35")
+    ] = ()
 
     def __post_init__(self) -> None:
         """Check the settings."""
         check_values(self)
         for name in self.weathers:
             preset(name)
+        for speed in self.speed_kmh:
+            check_speed(speed)
+        if self.hazards == ROUTE:
+            raise ConfigError("hazards 'route': the routes are the town's, no file gives any")
 
-    def plan(self, drive: int) -> tuple[str, int, str]:
-        """Town, number of its route and weather of a drive."""
+    def plan(self, drive: int) -> Planned:
+        """What one of the drives is, counted from 0."""
         turn, weather = divmod(drive, len(self.weathers))
         route, town = divmod(turn, len(self.towns))
-        return self.towns[town], route, self.weathers[weather]
+        # Not in step with towns and weathers, so that each of these meets them all.
+        changing = turn + route + weather
+        speeds = self.speed_kmh or (None,)
+        return Planned(
+            self.towns[town],
+            route,
+            self.weathers[weather],
+            self.thermal[changing % len(self.thermal)],
+            speeds[(turn + route) % len(speeds)],
+        )
 
 
 @dataclass
@@ -161,7 +192,8 @@ def _check_still(degraded: RigFrame, clear: RigFrame, actors: list[tuple[Any, An
 def about_of(config: CaptureConfig) -> dict[str, Any]:
     """What decides the recorded images; kept in the index, without paths of this machine."""
     about = {key: value for key, value in asdict(config).items() if key not in ("frames", "maps")}
-    about["towns"], about["weathers"] = list(config.towns), list(config.weathers)
+    for name in ("towns", "weathers", "thermal", "speed_kmh"):
+        about[name] = list(about[name])
     about["thermal_look"] = THERMAL_LOOK
     about["map"] = "authored" if config.maps is None else "from --maps"
     return about
@@ -186,9 +218,7 @@ def capture(config: CaptureConfig, out: Path, beat: Callable[[], None] = lambda:
         return
     first = config.towns[0]
     server = ServerSpec(town=first, maps=config.maps)
-    simulation = Simulation(
-        EnvConfig(server=server, town=first, input="thermal", thermal=config.thermal)
-    )
+    simulation = Simulation(EnvConfig(server=server, town=first, input="thermal"))
     try:
         for town in config.towns:
             simulation.session.check_has(town)
@@ -213,11 +243,13 @@ def _fill(
         total = sum(have.values())
         if total >= config.frames:
             return
-        town, _, weather = config.plan(drive)
+        planned = config.plan(drive)
+        town, weather = planned.town, planned.weather
         name = f"{_place(town)}_{drive:04d}_{weather.replace(':', '-')}"
         if name in have:
             continue
         spec = _spec(simulation, config, drive)
+        simulation.use_thermal(planned.thermal)
         samples = drive_once(simulation.begin(spec), Capture(config, weather, beat))
         have[name] = len(samples)
         empty = 0 if samples else empty + 1
@@ -238,17 +270,19 @@ def _place(town: str) -> str:
 
 
 def _spec(simulation: Simulation, config: CaptureConfig, drive: int) -> EpisodeSpec:
-    town, number, weather = config.plan(drive)
-    routes = simulation.routes(town)
+    planned = config.plan(drive)
+    routes = simulation.routes(planned.town)
     return EpisodeSpec(
-        town=town,
-        route_id=routes[number % len(routes)].route_id,
-        weather=weather,
+        town=planned.town,
+        route_id=routes[planned.route % len(routes)].route_id,
+        weather=planned.weather,
         input="thermal",
         fuser="none",
         policy="expert",
         seed=config.seed + drive + 1,
         traffic="regular",
+        hazards=config.hazards,
+        speed_kmh=planned.speed_kmh,
     )
 
 

@@ -169,6 +169,14 @@ class Simulation(Closing):
         self.drive = _set_up(setup)
         return self.drive
 
+    def use_thermal(self, settings: str) -> None:
+        """Take other settings of the thermal camera for drives that begin from now on.
+
+        Raises:
+            ConfigError: they cannot be read.
+        """
+        self._settings, self._thermal = read_thermal(settings), None
+
     def end_drive(self) -> None:
         """Remove what the drive under way has spawned, if there is one."""
         drive, self.drive = self.drive, None

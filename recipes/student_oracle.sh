@@ -1,9 +1,22 @@
 #!/usr/bin/env bash
-# The oracle student: fog and night as input, the clear-day rendering of the same pose as target. An upper bound, not a method.
+# The oracle student and its twin without infrared: fog and night as input, the clear-day rendering of the same pose as target. An upper bound
+# and its control, not methods. Both learn from the same pairs, of all levels of fog and night, three ratios of fog in the infrared and all hazards.
 set -euo pipefail
-[ $# -eq 1 ] || { echo "usage: recipes/student_oracle.sh WORK" >&2; exit 2; }
+[ $# -eq 1 ] || { echo "usage: [SEEDS='0 1 2'] [FRAMES=3000] [MINUTES=25] recipes/student_oracle.sh WORK" >&2; exit 2; }
 mkdir -p "$1"; cd "$1"
 python=${PYTHON:-python}
-[ -e pairs ] || "$python" -m harness.capture --town Town02 $(seq -f 'random:%g' 401 409) --frames 1400 --seed 7 --out pairs
-[ -e run ] || "$python" -m fusionproxy.train --data pairs --out run --student cpu --minutes 25 --batch 12 --seed 0
-"$python" -m fusionproxy.export run --out student_oracle.onnx
+levels=(fog:100 fog fog:40 fog:25 night night:headlights night:glare night+fog:60 night+fog:40)
+"$python" -m harness.capture --town Town02 $(seq -f 'random:%g' 401 419) --weather "${levels[@]}" --hazards all --speed-kmh 35 50 \
+  --thermal fog_ratio=0.1 fog_ratio=0.5 fog_ratio=1 --frames "${FRAMES:-3000}" --seed 7 --out pairs
+# train NAME ARGUMENTS: one training, exported as student_NAME.onnx with its card
+train() {
+  local name=$1; shift
+  [ -e "student_$name.onnx" ] && return
+  "$python" -m fusionproxy.train --data pairs --out "run_$name" --student cpu --minutes "${MINUTES:-25}" --batch 12 --resume "$@"
+  "$python" -m fusionproxy.export "run_$name" --out "student_$name.onnx"
+}
+for seed in ${SEEDS:-0}; do
+  train "oracle_s$seed" --seed "$seed"
+  train "oracle_rgb_s$seed" --seed "$seed" --blank-infrared
+done
+echo "the exports and their cards are in $PWD; choose among seeds by poses (harness.perception act --arms student student:blanked --fuser-weights FILE)"

@@ -16,6 +16,7 @@ from fusiondrive.arms import BLANKED, SWAPPED
 from fusiondrive.errors import ConfigError, FusionDriveError, WeightsError, unknown_name
 from fusiondrive.provenance import source_hash
 from fusionproxy.classical import RULES, Rule, fuse_luma
+from fusionproxy.config import BLANK
 from fusionproxy.errors import FusionError
 from fusionproxy.formats import IR, beside
 
@@ -23,7 +24,6 @@ U8 = NDArray[np.uint8]
 
 ENTRY_POINTS = "fusiondrive.fusers"
 WEIGHTS = (".onnx", IR)  # files that drive; the others need torch
-BLANK = 128  # grey level of the plane
 
 
 class Fuser(ABC):

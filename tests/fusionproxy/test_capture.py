@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fusiondrive.errors import MapError
+from fusiondrive.errors import ConfigError, MapError
 from fusionproxy.data import Shard, read_index, write_shard
 from fusionproxy.errors import FusionError
 from harness.capture import CaptureConfig, about_of, capture
@@ -40,13 +40,34 @@ def test_more_frames_is_the_same_data_set() -> None:
 
 def test_towns_take_turns_after_a_route_in_every_weather() -> None:
     plan = replace(CONFIG, towns=("Town02", "random:7")).plan
-    assert [plan(drive) for drive in range(5)] == [
+    assert [plan(drive)[:3] for drive in range(5)] == [
         ("Town02", 0, "fog"),
         ("Town02", 0, "night"),
         ("random:7", 0, "fog"),
         ("random:7", 0, "night"),
         ("Town02", 1, "fog"),
     ]
+
+
+def test_thermal_settings_and_speeds_meet_every_weather_and_town() -> None:
+    config = replace(
+        CONFIG,
+        towns=("Town02", "random:7"),
+        thermal=("fog_ratio=0.1", "fog_ratio=1"),
+        speed_kmh=(35, 50),
+    )
+    drives = [config.plan(drive) for drive in range(16)]
+    assert len({(d.town, d.weather, d.thermal) for d in drives}) == 8
+    assert len({(d.town, d.weather, d.speed_kmh) for d in drives}) == 8
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [({"hazards": "route"}, "no file gives any"), ({"speed_kmh": (500,)}, "10 to 120 km/h")],
+)
+def test_what_cannot_be_driven_is_refused(changes: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        replace(CONFIG, **changes)
 
 
 @pytest.mark.server

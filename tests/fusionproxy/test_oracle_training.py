@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
+from safetensors.torch import load_file
 
 from fusionproxy.data import PARTS, Shard, open_split, read_index, split, write_shard
 from fusionproxy.errors import FusionError
@@ -55,6 +57,24 @@ def test_loss_falls_and_the_run_exports(pairs: Path, tmp_path: Path) -> None:
     assert card["label"] == "oracle"
     assert set(card["validation_by_weather"]) == {"fog"}
     assert "| validation | fog | 2 | average |" in (tmp_path / "weights/student.md").read_text()
+
+
+def test_a_twin_learns_without_the_infrared_image_and_its_card_says_so(
+    pairs: Path, tmp_path: Path
+) -> None:
+    twin = dataclasses.replace(config(pairs, 3), blank_infrared=True)
+    with_infrared = train(config(pairs, 3), tmp_path / "oracle", resume=False).read_bytes()
+    before = train(twin, tmp_path / "run", resume=False).read_bytes()
+    for shard in read_index(pairs):  # another infrared image changes the oracle, and not the twin
+        path = pairs / f"{shard.name}.thermal.npy"
+        np.save(path, 255 - np.load(path))
+    as_before = load_file(train(twin, tmp_path / "again", resume=False))
+    other = load_file(train(config(pairs, 3), tmp_path / "other", resume=False))
+    first, oracle = safetensors.torch.load(before), safetensors.torch.load(with_infrared)
+    assert all(torch.equal(as_before[key], first[key]) for key in first)
+    assert not all(torch.equal(other[key], oracle[key]) for key in oracle)
+    card = export(tmp_path / "run", tmp_path / "twin.onnx")
+    assert (card["label"], "--blank-infrared" in card["command"]) == ("oracle_rgb", True)
 
 
 def test_minutes_end_the_run_and_the_cosine(pairs: Path, tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from fusiondrive.errors import ConfigError
+from harness.report.answer import make_answer
 from harness.report.page import render
 from harness.report.palette import Style, in_order, style_of
 from harness.report.runs import rows_of
 from results.cells import labels_of, make_cells
+from results.gains import compare
 from results.reading import FILE_NAME
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,8 @@ class Entry(NamedTuple):
     errors: int
     places: str
     arms: tuple[NamedArm, ...]
+    verdict: str  # the first sentence of its report
+    evidence: str
 
 
 def make_index(folder: Path, file: Path) -> str:
@@ -58,7 +62,9 @@ def make_index(folder: Path, file: Path) -> str:
             entries.append(_entry(path.parent, folder, file))
         except ConfigError as err:
             logger.warning("left out: %s", err)
-            unread.append(f"{path.parent.relative_to(folder)}: its rows cannot be read")
+            unread.append(
+                f"{path.parent.relative_to(folder)}: it has no row of a drive that can be read"
+            )
     if not entries:
         raise ConfigError(f"{folder}: expected folders of runs with {FILE_NAME}, found none")
     entries.sort(key=lambda entry: entry.day, reverse=True)
@@ -69,8 +75,11 @@ def make_index(folder: Path, file: Path) -> str:
 
 def _entry(run: Path, folder: Path, file: Path) -> Entry:
     rows = rows_of(run)
+    if not any(row.is_driven for row in rows):
+        raise ConfigError(f"{run}: no drive came to its end")
     cells = make_cells(rows)
     names = labels_of(cell.input_setting for cell in cells)
+    answer = make_answer(rows, cells, compare(rows), names)
     report = run / REPORT
     relative = os.path.relpath(report, file.parent).replace(os.sep, "/")
     return Entry(
@@ -82,4 +91,6 @@ def _entry(run: Path, folder: Path, file: Path) -> Entry:
         errors=sum(not row.is_driven for row in rows),
         places=", ".join(dict.fromkeys(f"{row.town} {row.weather}" for row in rows)),
         arms=tuple(NamedArm(names[seen], style_of(seen)) for seen in in_order(names)),
+        verdict=answer.verdict,
+        evidence=answer.evidence,
     )

@@ -22,6 +22,7 @@ from harness.report.palette import in_order, style_of
 from harness.report.plots import Names
 from harness.report.runs import Material, gather
 from harness.report.tables import NOTE, make_tables
+from harness.report.visibility import success_by_range
 from results.cells import Setting, labels_of, make_cells
 from results.gains import compare
 from results.row import EpisodeRow
@@ -39,6 +40,8 @@ LIMITS = (
     "The list of failures shows what differed. How many pairs are alike is said by the tables.",
     "Where two drives first differ is not yet why one of them failed.",
 )
+NAMED = ("town", "weather", "traffic", "hazards", "speed_kmh")  # stand in every cell's name
+FEW_CELLS = 3  # with more of them, what is long is folded
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ class _Report:
             "figures": self._figures(),
             "legend": [(names.arms[seen], style_of(seen)) for seen in in_order(names.arms)],
             "cells": [(self._ids[setting], name) for setting, name in names.settings.items()],
+            "is_long": len(names.settings) > FEW_CELLS,
             "maps": maps,
             "strips": [
                 {
@@ -135,8 +139,10 @@ class _Report:
 
     def _figures(self) -> list[plots.Figure]:
         material, cells, names = self._material, self._cells, self._names
+        curves = success_by_range(material, cells, names)
         found = [
             plots.success(cells, names),
+            *(() if curves is None else (curves,)),
             plots.gains(self._found, names),
             plots.infractions(material, cells, names),
             plots.time_to_collision(material, cells, names),
@@ -181,11 +187,10 @@ class _Report:
 
 def setting_names(settings: Sequence[Setting]) -> dict[Setting, str]:
     """How a report calls each setting: town, weather, scene, and what else tells them apart."""
-    found = dict.fromkeys(settings)
-    names = {item: f"{item.town}, {item.weather}, {scene_text(item)}" for item in found}
-    for field in ("policy", "policy_weights", "backend", "look", "map", "package_version"):
-        values = {getattr(item, field) for item in found}
-        if len(values) > 1 and len(set(names.values())) < len(names):
+    names = {item: f"{item.town}, {item.weather}, {scene_text(item)}" for item in settings}
+    for field in Setting._fields:
+        values = {getattr(item, field) for item in names}
+        if len(values) > 1 and field not in NAMED and len(set(names.values())) < len(names):
             names = {item: f"{name}, {getattr(item, field)}" for item, name in names.items()}
     return names
 

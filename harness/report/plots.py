@@ -164,7 +164,8 @@ def time_to_collision(material: Material, cells: Sequence[Cell], names: Names) -
             panels.append(Panel("", names.settings[setting], tuple(lines), svg.axis(scale, " s")))
     note = (
         "Each mark is a hazard that acted, at the least time to collision at present speeds, "
-        f"longer ones at {TTC_LIMIT_S:.0f} s; filled: the car hit it. The long line is the median."
+        f"longer ones at {TTC_LIMIT_S:.0f} s; filled marks are hits here. The upright line is the "
+        "median."
         if panels
         else "No hazard acted in these drives: fusiondrive run --hazards puts some on the routes."
     )

@@ -34,6 +34,7 @@ class PageTable(NamedTuple):
     title: str
     header: tuple[str, ...]
     lines: tuple[TableLine, ...]
+    is_of_pairs: bool = False
 
 
 def make_tables(
@@ -92,7 +93,7 @@ def gain_table(title: str, found: Sequence[Comparison], names: Names) -> PageTab
         )
         for item in sorted(found, key=lambda x: (kinds.index(x.kind), order.index(x.arm)))
     )
-    return PageTable(title, header, lines)
+    return PageTable(title, header, lines, is_of_pairs=True)
 
 
 def _points(item: Comparison) -> str:

@@ -10,6 +10,7 @@
     ["steer", "steering", null, null], ["pedal", "throttle − brake", -1, 1],
     ["speed_kmh", "speed, km/h", 0, null], ["deviation_m", "off the route's line, m", 0, null],
   ];
+  const hasCells = new Set(data.cases.map((item) => item.cell)).size > 1;
   let chosen = null;
   let film = null; // the address of the film that is shown
 
@@ -59,7 +60,7 @@
       const [first, second] = sides(item);
       const link = make("a", { href: `#case/${item.id}`, "data-id": item.id },
         `route ${first.route}, seed ${first.seed}: ${first.arm} `, outcome(first), `, ${second.arm} `, outcome(second));
-      link.append(make("small", {}, item.where));
+        if (hasCells) link.append(make("small", {}, item.where));
       if (item.id === chosen) link.setAttribute("aria-current", "true");
       return make("li", {}, link);
     }));
@@ -186,7 +187,7 @@
       const y = (value) => 20 + inner * (top - value) / (top - bottom);
       const svg = draw("svg", { class: "chart", width, height, role: "img", "aria-label": `${title} along the route` });
       svg.append(draw("text", { class: "name", x: left, y: 13 }, title), draw("rect", { class: "frame", x: left, y: 20, width: width - left - 6, height: inner }));
-      for (const value of [bottom, top]) svg.append(draw("text", { x: left - 5, y: y(value) + 4, "text-anchor": "end" }, (Math.round(value * 10) / 10).toString().replace("-", "−")));
+      for (const value of [bottom, top]) svg.append(draw("text", { x: left - 5, y: y(value) + 4, "text-anchor": "end" }, (Math.round(value * 100) / 100).toString().replace("-", "−")));
       if (bottom < 0) svg.append(draw("line", { class: "rule", x1: left, x2: width - 6, y1: y(0), y2: y(0) }));
       for (const [word, m] of [["actions", parted.actions], ["apart", parted.paths], ["end", parted.end]]) {
         if (m === null || m < low || m > high) continue;

@@ -170,6 +170,18 @@ def test_rows_of_two_versions_stand_in_cells_of_their_own(tmp_path: Path) -> Non
     assert "Town03, fog, empty roads, 2" in found
 
 
+def test_three_fogs_make_a_curve_of_success_by_visibility_and_two_do_not(tmp_path: Path) -> None:
+    rows = [
+        replace(row, identity=f"{number}{row.identity[1:]}")
+        for number, metres in enumerate((25, 60, 200))
+        for row in made_rows(weather=f"fog:{metres}", range_m=float(metres))
+    ]
+    found = report(write_rows(tmp_path / "three", rows))
+    assert "Success by visibility in fog" in found
+    assert "oracle at 200 m: 75 % of 4" in found
+    assert "Success by visibility" not in report(write_rows(tmp_path / "two", rows[:32]))
+
+
 def test_names_in_rows_cannot_end_the_script(tmp_path: Path) -> None:
     evil = "</script><b>&"
     rows = [replace(row, error=evil) for row in made_rows()]
@@ -270,12 +282,16 @@ def test_the_index_lists_runs_with_their_reports(tmp_path: Path) -> None:
     broken = tmp_path / "runs" / "broken"
     broken.mkdir()
     (broken / "rows.jsonl").write_text("no row", encoding="utf-8")
+    (tmp_path / "runs" / "empty").mkdir()
+    (tmp_path / "runs" / "empty" / "rows.jsonl").touch()
     assert main([str(tmp_path / "runs" / "with")]) == 0
     assert main(["--index", str(tmp_path / "runs")]) == 0
     found = (tmp_path / "runs" / "index.html").read_text(encoding="utf-8")
     assert '<a href="with/report.html">with</a>' in found
+    assert found.count("no difference is shown between oracle and dehaze") == 2
+    assert "empty: it has no row of a drive that can be read" in found
     assert f"fusiondrive report {tmp_path / 'runs' / 'without'}" in found
-    assert "broken: its rows cannot be read" in found
+    assert "broken: it has no row of a drive that can be read" in found
 
 
 def test_an_index_of_a_folder_without_runs_is_one_line(

@@ -6,7 +6,7 @@ The total gain of a fused arm over rgb has two parts: what a control without inf
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -20,7 +20,8 @@ from results.cells import (
     is_alone,
 )
 from results.controls import Episodes, Pair, Scene, controls_of, fused_arms, paired, scenes_of
-from results.row import EpisodeRow
+from results.power import Reach, reach
+from results.row import LETTERS, EpisodeRow
 from results.stats import (
     PairedDifference,
     discordant_needed,
@@ -39,11 +40,21 @@ class Claim(NamedTuple):
     """A yes/no result, compared over the pairs of two arms."""
 
     points: PairedDifference
-    only_arm: int  # routes on which the arm has it (more often), and the other does not
-    only_other: int
+    arm_routes: tuple[str, ...]  # ids on which the arm has it (more often), and the other does not
+    other_routes: tuple[str, ...]
     mcnemar: float  # exact, over distinct drives as if routes were never repeated
     p: float  # exact, by route; equals McNemar's where each was driven once
     holm: float = 1.0  # p after Holm's adjustment over the table
+
+    @property
+    def only_arm(self) -> int:
+        """Number of routes on which the arm alone has it."""
+        return len(self.arm_routes)
+
+    @property
+    def only_other(self) -> int:
+        """Number of routes on which the other alone has it."""
+        return len(self.other_routes)
 
 
 @dataclass(frozen=True)
@@ -55,10 +66,25 @@ class Comparison:
     arm: InputSetting
     minus: InputSetting
     pairs: int  # distinct drives
-    routes: int
+    route_ids: tuple[str, ...]  # with the letter that rows have before them
     success: Claim
     collision: Claim
     lane: PairedDifference  # infractions per route
+
+    @property
+    def routes(self) -> int:
+        """Number of distinct routes."""
+        return len(self.route_ids)
+
+    @property
+    def unchanged_routes(self) -> tuple[str, ...]:
+        """Ids of routes on which neither arm succeeds more often."""
+        differ = {*self.success.arm_routes, *self.success.other_routes}
+        return tuple(name for name in self.route_ids if name not in differ)
+
+    def reach(self, claim: Claim) -> Reach:
+        """What so many routes can show of a claim, and how many would be needed."""
+        return reach(self.routes, claim.only_arm, claim.only_other)
 
 
 def compare(rows: Sequence[EpisodeRow]) -> list[Comparison]:
@@ -131,7 +157,7 @@ def _compared(
         arm=arm,
         minus=minus,
         pairs=len(distinct),
-        routes=len(set(routes)),
+        route_ids=_ids(dict.fromkeys(routes)),
         success=_claimed(pairs, distinct, "success"),
         collision=_claimed(pairs, distinct, "collision"),
         lane=lane,
@@ -147,11 +173,16 @@ def _claimed(pairs: list[Pair], distinct: list[Pair], what: str) -> Claim:
         ahead[route] = ahead.get(route, 0) + our - their
     return Claim(
         points=paired_points(theirs, ours, routes),
-        only_arm=sum(count > 0 for count in ahead.values()),
-        only_other=sum(count < 0 for count in ahead.values()),
+        arm_routes=_ids(route for route, count in ahead.items() if count > 0),
+        other_routes=_ids(route for route, count in ahead.items() if count < 0),
         mcnemar=mcnemar([claim(row) for _, row in distinct], [claim(row) for row, _ in distinct]),
         p=sign_flip(theirs, ours, routes),
     )
+
+
+def _ids(routes: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Ids of routes in order, with the letter that rows have before them."""
+    return tuple(sorted(f"{LETTERS['route_id']}{route_id}" for route_id, _ in routes))
 
 
 def _distinct(pairs: list[Pair]) -> list[Pair]:

@@ -140,7 +140,7 @@ def test_seeds_in_traffic_are_drives_that_have_their_route_in_common() -> None:
     assert (cell.n, cell.routes, round(cell.success.effective)) == (36, 12, 12)
     assert found.success.mcnemar == 2 / 2**30
     assert found.success.p == 2 / 2**10  # ten routes differ
-    table, gains, _ = (item.markdown() for item in make_tables(rows))
+    table, gains, *_ = (item.markdown() for item in make_tables(rows))
     assert "36 (12 routes)" in table
     assert "p by route" in gains
     assert "p by route" not in make_tables([*arm("rgb", []), *arm("dehaze", ALL)])[1].markdown()
@@ -162,7 +162,35 @@ def test_the_comparisons_as_plain_numbers() -> None:
     assert float(line["success_points"]) == pytest.approx(100 * 2 / 12)
     assert (line["success_only_arm"], line["success_only_minus"]) == ("2", "0")
     assert float(line["success_p_by_route"]) == 0.5
+    assert (line["success_only_arm_routes"], line["success_only_minus_routes"]) == ("r10 r11", "")
+    assert int(line["success_routes_needed"]) > 12
     assert gains_csv(arm("rgb", [])) == ""
+
+
+def test_saved_harmed_and_unchanged_routes_are_named() -> None:
+    rows = [*arm("rgb", [3, 4]), *arm("oracle", range(4))]
+    table = make_tables(rows)[3]
+    (line,) = (dict(zip(table.header, row, strict=True)) for row in table.body)
+    assert (line["saved"], line["harmed"], line["unchanged"]) == ("3", "1", "8")
+    assert (line["which saved"], line["which harmed"]) == ("r00 r01 r02", "r04")
+    assert line["routes"] == "12"
+    table = make_tables([*arm("rgb", [3]), *arm("oracle", range(11))])[3]
+    assert table.body[0][-2] == "all but r03 r11"
+
+
+def test_a_difference_that_is_none_has_no_number_of_routes() -> None:
+    table = make_tables([*arm("rgb", [1]), *arm("oracle", [2])])[3]
+    (line,) = (dict(zip(table.header, row, strict=True)) for row in table.body)
+    assert line["more routes"] == "no difference"
+    few = make_tables([*arm("rgb", [], routes=4), *arm("oracle", range(4), routes=4)])[3]
+    (line,) = (dict(zip(few.header, row, strict=True)) for row in few.body)
+    assert (line["detectable"], line["more routes"]) == ("none", "2")
+
+
+def test_a_ceiling_has_routes_and_no_power() -> None:
+    table = make_tables([*arm("rgb", [0]), *arm("rgb", ALL, weather="clear", arm="clear")])[3]
+    (line,) = (dict(zip(table.header, row, strict=True)) for row in table.body)
+    assert (line["saved"], line["detectable"], line["more routes"]) == ("11", "", "")
 
 
 def test_thermal_settings_are_told_apart_and_have_their_own_controls() -> None:

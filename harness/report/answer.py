@@ -122,11 +122,11 @@ def sentence_of(
     ours, theirs = percents
     if is_shown(item):
         more = "more" if points > 0.0 else "less"
-        verdict = f"{where}, {policy} reaches its goal {more} often with {arm} than with {minus}:"
+        verdict = f"{where}, {policy} succeeds {more} often with {arm} than with {minus}:"
         rates = f"in {ours:.0f} % against {theirs:.0f} % of the drives"
     else:
         verdict = f"{where}, no difference is shown between {arm} and {minus}:"
-        rates = f"{policy} reaches its goal in {ours:.0f} % and {theirs:.0f} % of the drives"
+        rates = f"{policy} succeeds in {ours:.0f} % and {theirs:.0f} % of the drives"
     evidence = (
         f"{rates}, {signed(points)} points (95 % interval {signed(low)} to {signed(high)}, "
         f"n = {item.pairs} pairs, exact McNemar p = {p_text(item.success.mcnemar)})"
@@ -215,7 +215,7 @@ def _alone(cells: Sequence[Cell], names: Mapping[InputSetting, str]) -> Answer:
     low, high = (100.0 * bound for bound in cell.success.interval)
     verdict = f"{place_of(cell.setting)}, nothing is compared:"
     evidence = (
-        f"no two arms drove the same episodes. {cell.setting.policy} reaches its goal in "
+        f"no two arms drove the same episodes. {cell.setting.policy} succeeds in "
         f"{cell.success.hits} of {cell.success.n} drives with {names[cell.input_setting]} "
         f"(95 % interval {low:.0f} to {high:.0f} %)"
     )

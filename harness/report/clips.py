@@ -63,7 +63,7 @@ def make_clips(case: Case) -> Iterator[Clip]:
     for name, moment in moments(case):
         try:
             data = film((case.first.video, case.second.video), moment.steps)
-        except (av.FFmpegError, OSError, ValueError) as err:
+        except (av.FFmpegError, OSError, ValueError, IndexError) as err:
             logger.warning("no film of %s and %s: %s", case.first.video, case.second.video, err)
             return
         yield Clip(case.id, name, data)

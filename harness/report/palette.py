@@ -8,8 +8,8 @@ from typing import NamedTuple
 from fusiondrive.arms import split_modifier
 from results.cells import InputSetting
 
-# In this order, whatever the rows begin with. Colours are those of Okabe and Ito (2008), darkened
-# or lightened for contrast by the style sheet, one for each family; marks tell within a family.
+# In this order, whatever the rows begin with. Each family has a colour of the style sheet; any two
+# are told apart without red, green or blue cones as well. Marks tell within a family.
 FAMILIES: dict[str, str] = {
     "rgb": "rgb",
     "dehaze": "hand",

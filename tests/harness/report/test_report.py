@@ -13,15 +13,12 @@ import av
 import pytest
 
 from fusiondrive import door
-from fusiondrive.arms import TWINS
 from harness.recorder import FPS
 from harness.report import make, page
 from harness.report.__main__ import main
 from harness.report.clips import AROUND_S
 from harness.report.make import Wish, make_report
-from harness.report.palette import FAMILIES, in_order, style_of
 from harness.report.runs import gather
-from results.cells import input_of
 from results.frame import write_parquet
 from tests.harness.report.made_up import (
     digest,
@@ -31,7 +28,6 @@ from tests.harness.report.made_up import (
     write_trace,
     write_video,
 )
-from tests.results.test_gains import arm
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
 
@@ -300,19 +296,11 @@ def test_an_index_of_a_folder_without_runs_is_one_line(
     assert "expected folders of runs" in one_line(capsys, "--index", tmp_path)
 
 
-def test_arms_keep_one_order_and_colours_whatever_the_rows_begin_with() -> None:
-    rows = [row for name in ("oracle", "rgb", "oracle:blanked") for row in arm(name, (), 1)]
-    ordered = [seen.arm for seen in in_order(input_of(row) for row in rows)]
-    assert ordered == ["rgb", "oracle", "oracle:blanked"]
-    plain, blanked = style_of(input_of(rows[0])), style_of(input_of(rows[2]))
-    assert plain.family == blanked.family == "oracle"
-    assert (plain.is_hollow, blanked.is_hollow) == (False, True)
-
-
-def test_every_family_has_a_colour_in_both_modes() -> None:
-    style = (Path(page.__file__).parent / "page" / "report.css").read_text(encoding="utf-8")
-    for family in {*FAMILIES.values(), "other"}:
-        assert f".fam-{family} {{" in style
-        name = "rule-arm" if family == "rule" else family
-        assert len(re.findall(rf"--{name}: #", style)) == 2
-    assert set(TWINS) <= set(FAMILIES)
+def test_a_broken_video_leaves_its_films_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_run(tmp_path / "fog", with_videos=True)
+    for video in (folder / "videos").iterdir():
+        video.write_bytes(b"no video")
+    assert data_of(report(folder))["clips"] == {}
+    assert "no film of" in caplog.text

@@ -42,13 +42,9 @@ def plan_table(configs: Sequence[RunConfig]) -> Table:
         *([] if first.suite is None else [suite(first.suite).about]),
         f"{count} drives, {count - len(left)} of them in {first.directory} already; "
         f"{len(left)} left: {_minutes(total)} minutes with {first.workers} "
-        f"{'worker' if first.workers == 1 else 'workers'}, from {times.source}.",
+        f"{'worker' if first.workers == 1 else 'workers'}.",
         RANGE_NOTE,
-        *(
-            [f"Rough: no such row is alike in all of this to {total.unlike} drives."]
-            if total.unlike
-            else []
-        ),
+        _sources(total),
     )
     return Table(f"Plan of {first.directory}", HEADER, tuple(body), tuple(filter(None, notes)))
 
@@ -69,6 +65,13 @@ def _row(line: Line, left: Sequence[Drive], time: Estimate) -> tuple[str, ...]:
         str(len(left)),
         _minutes(time),
     )
+
+
+def _sources(time: Estimate) -> str:
+    """Which rows the minutes are from, and for how many drives they are a poor guide."""
+    named = [f"{count} drives by {name}" for name, count in time.sources.items()]
+    rough = f", {time.unlike} of them by rows that are not alike in all of this" * (time.unlike > 0)
+    return f"Times: {'; '.join(named)}{rough}." if named else ""
 
 
 def _minutes(time: Estimate) -> str:

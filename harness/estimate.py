@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, quantiles
@@ -21,7 +22,7 @@ KEYS = ("arm", "policy", "town", "traffic", "hazards")
 
 
 class Times(NamedTuple):
-    """Wall-clock seconds of drives, and where they are from."""
+    """Rows of drives with their wall-clock seconds, and where they are from."""
 
     rows: tuple[EpisodeRow, ...]
     source: str
@@ -42,20 +43,21 @@ class Estimate(NamedTuple):
     mean: float
     high: float
     unlike: int  # drives to which no row is alike in all of `KEYS`
+    sources: Counter[str]  # how many drives each source gave the time of
 
 
-def past_times(folder: Path) -> Times:
-    """Rows to estimate by: those of the run itself, else of runs beside it, else the published."""
+def past_times(folder: Path) -> list[Times]:
+    """Rows to estimate by, the best first: of the run itself, of runs beside it, the published."""
     own = _driven(_rows_in(folder))
-    if own:
-        return Times(own, f"{len(own)} rows of this run")
-    beside = sorted(path.parent for path in folder.parent.glob(f"*/{FILE_NAME}"))
-    others = _driven([row for path in beside for row in _rows_in(path)])
-    if others:
-        return Times(others, f"{len(others)} rows of runs beside it in {folder.parent}")
-    shipped = [PUBLISHED / name for name in PUBLISHED_FILES]
-    rows = _driven(to_rows(load_frame(shipped)))
-    return Times(rows, f"{len(rows)} published rows (two workers on two cores, another machine)")
+    beside = {path.parent for path in folder.parent.glob(f"*/{FILE_NAME}")} - {folder}
+    others = _driven([row for path in sorted(beside) for row in _rows_in(path)])
+    published = _driven(to_rows(load_frame([PUBLISHED / name for name in PUBLISHED_FILES])))
+    found = [
+        Times(own, "this run"),
+        Times(others, f"runs beside it in {folder.parent}"),
+        Times(published, "published rows (two workers on two cores, another machine)"),
+    ]
+    return [times for times in found if times.rows]
 
 
 def rows_of_run(folder: Path) -> list[EpisodeRow]:
@@ -64,13 +66,13 @@ def rows_of_run(folder: Path) -> list[EpisodeRow]:
     Raises:
         ConfigError: only a copy in parquet is there, and it cannot be read.
     """
-    if (folder / FILE_NAME).is_file():
-        return read_rows(folder / FILE_NAME)
-    copy = folder / PARQUET_NAME
+    rows, copy = folder / FILE_NAME, folder / PARQUET_NAME
+    if rows.is_file() and rows.stat().st_size:
+        return read_rows(rows)
     return to_rows(load_frame(copy)) if copy.is_file() else []
 
 
-def estimate(drives: Sequence[Drive], times: Times, workers: int) -> Estimate:
+def estimate(drives: Sequence[Drive], times: Sequence[Times], workers: int) -> Estimate:
     """How many minutes so many drives take.
 
     Args:
@@ -78,31 +80,39 @@ def estimate(drives: Sequence[Drive], times: Times, workers: int) -> Estimate:
         times: from `past_times`.
         workers: servers that drive side by side.
     """
-    known: dict[tuple[str, ...], tuple[Seconds, bool]] = {}
-    total, unlike = [0.0, 0.0, 0.0], 0
+    known: dict[tuple[str, ...], _Found] = {}
+    total, unlike, sources = [0.0, 0.0, 0.0], 0, Counter[str]()
     for drive in drives:
         values = tuple(str(getattr(drive.spec, key)) for key in KEYS)
         if values not in known:
-            known[values] = _like(values, times.rows)
-        seconds, is_alike = known[values]
-        total = [a + b for a, b in zip(total, seconds, strict=True)]
-        unlike += not is_alike
+            known[values] = _like(values, times)
+        found = known[values]
+        total = [a + b for a, b in zip(total, found.seconds, strict=True)]
+        unlike += found.alike < len(KEYS)
+        sources[found.source] += 1
     low, mean, high = (seconds / workers / 60.0 for seconds in total)
-    return Estimate(low, mean, high, unlike)
+    return Estimate(low, mean, high, unlike, sources)
 
 
-def _like(values: tuple[str, ...], rows: Sequence[EpisodeRow]) -> tuple[Seconds, bool]:
-    """Of the rows that are alike in most, arm first; and whether they are in all."""
+class _Found(NamedTuple):
+    seconds: Seconds
+    alike: int  # in how many of `KEYS`
+    source: str
+
+
+def _like(values: tuple[str, ...], times: Sequence[Times]) -> _Found:
+    """Of the rows that are alike in most, arm first; of equal ones the best source."""
     for count in range(len(KEYS), -1, -1):
-        alike = [
-            row.wall_seconds
-            for row in rows
-            if row.wall_seconds is not None
-            and tuple(str(getattr(row, key)) for key in KEYS[:count]) == values[:count]
-        ]
-        if alike:
-            return _summary(alike), count == len(KEYS)
-    raise ValueError("no rows to estimate by")  # `past_times` gives some
+        for rows, source in times:
+            alike = [
+                row.wall_seconds
+                for row in rows
+                if row.wall_seconds is not None
+                and tuple(str(getattr(row, key)) for key in KEYS[:count]) == values[:count]
+            ]
+            if alike:
+                return _Found(_summary(alike), count, source)
+    raise ValueError("no rows to estimate by")  # `past_times` gives the published ones at least
 
 
 def _summary(seconds: Sequence[float]) -> Seconds:

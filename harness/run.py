@@ -6,8 +6,11 @@ import argparse
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
+from typing import NamedTuple
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -21,6 +24,8 @@ from harness.models import check_arms_there, check_parts
 from harness.runner import Runner
 from harness.suite_folder import check_folder_of, mark_folder
 from harness.suites import load_parts
+from results.grid import Table
+from results.row import EpisodeRow
 from results.store import RowStore
 from results.table import make_tables, write_tables
 from results.terminal import show
@@ -30,22 +35,37 @@ from scenarios.suite import suite
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     return exit_code(
-        lambda: _drive(arguments), "stopped; rows so far are kept, the same command goes on"
+        lambda: _run(arguments), "stopped; rows so far are kept, the same command goes on"
     )
 
 
-def _drive(arguments: Sequence[str] | None) -> int:
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
+def _run(arguments: Sequence[str] | None) -> int:
+    with interruptible():
         configs = parse(arguments)
         logging.basicConfig(level=configs[0].log_level.upper(), format="%(levelname)s: %(message)s")
         if configs[0].dry_run:
             show_plan(configs)
         else:
             evaluate(configs)
+    return 0
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does: in order, with its servers stopped."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
-    return 0
+
+
+class Results(NamedTuple):
+    """What a run's folder has after it was driven."""
+
+    rows: list[EpisodeRow]
+    tables: list[Table]
+    directory: Path
 
 
 def evaluate(configs: Sequence[RunConfig]) -> None:
@@ -58,6 +78,13 @@ def evaluate(configs: Sequence[RunConfig]) -> None:
         ConfigError: something cannot be run as asked.
         SimulatorError: no simulator came up.
     """
+    found = drive(configs)
+    show(found.tables)
+    print(f"rows, tables and records: {found.directory}", file=sys.stderr)
+
+
+def drive(configs: Sequence[RunConfig]) -> Results:
+    """Drive what is not driven yet, and write rows and tables; see `evaluate`."""
     configs = [with_route_hazards(with_route_weather(config)) for config in configs]
     first = configs[0]
     chosen = None if first.suite is None else suite(first.suite)
@@ -74,8 +101,7 @@ def evaluate(configs: Sequence[RunConfig]) -> None:
         rows = store.rows()
         tables = make_tables(rows, first.suite, store.hazards())
         write_tables(rows, first.directory, tables)
-    show(tables)
-    print(f"rows, tables and records: {first.directory}", file=sys.stderr)
+    return Results(rows, tables, first.directory)
 
 
 def show_plan(configs: Sequence[RunConfig]) -> None:

@@ -14,6 +14,7 @@ from fusiondrive.arms import arm_name
 from fusiondrive.errors import ConfigError
 from fusiondrive.files import whole_file
 from fusiondrive.parquet import read_frame, write_frame
+from results.hazards import unreadable
 from results.reading import FILE_NAME, PARQUET_NAME, StoredRow, read_rows, unique
 from results.row import EpisodeRow
 
@@ -113,7 +114,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         frame = read_frame(path)
     except Exception as err:  # the reader raises whatever the bytes lead it to
-        raise ConfigError(f"{path}: not readable as parquet: {type(err).__name__}: {err}") from err
+        raise unreadable(path, err) from err
     types = column_types()
     missing = sorted({"identity", "route_id", "seed", "outcome"} - set(frame.columns))
     if missing:

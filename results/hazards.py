@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from fusiondrive.errors import ConfigError
 from fusiondrive.files import output, sync
 from results.columns import ROW_DIGITS
 
@@ -135,12 +136,28 @@ def hazards_beside(path: Path) -> list[HazardRow]:
 
 
 def read_parquet(path: Path) -> list[HazardRow]:
-    """Rows of the copy in parquet."""
+    """Rows of the copy in parquet.
+
+    Raises:
+        ConfigError: it cannot be read, as where it was cut off.
+    """
     from fusiondrive.parquet import read_frame  # pandas takes its time
 
-    frame = read_frame(path).astype(object)
+    try:
+        frame = read_frame(path).astype(object)
+    except Exception as err:  # the reader raises whatever the bytes lead it to
+        raise unreadable(path, err) from err
     records = frame.where(frame.notna(), None).to_dict("records")
     return [HazardRow.from_dict({str(name): v for name, v in row.items()}) for row in records]
+
+
+def unreadable(path: Path, err: Exception) -> ConfigError:
+    """The one line that a user reads of a broken parquet file."""
+    return ConfigError(
+        f"{path}: not readable as parquet, perhaps cut off ({type(err).__name__}: "
+        f"{' '.join(str(err).split())}); it stays as it is: put a whole copy in its place, or "
+        "move it away"
+    )
 
 
 def write_parquet(rows: Sequence[HazardRow], path: Path) -> None:

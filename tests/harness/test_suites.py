@@ -12,7 +12,7 @@ from harness.arms import arms_of
 from harness.checks import check_settings
 from harness.config import RunConfig
 from harness.dry_run import plan_table
-from harness.estimate import estimate, past_times
+from harness.estimate import Times, estimate, past_times
 from harness.messages import TownFacts
 from harness.models import ModelFacts, Part, check_arms_there
 from harness.outline import outline
@@ -164,8 +164,8 @@ def test_dry_run_counts_what_is_there_and_says_where_its_times_are_from(tmp_path
             store.append(row)
     notes = " ".join(plan_table(load_parts(None, flags)).notes)
     assert "125 drives, 50 of them" in notes  # rgb and dehaze; fused rows have no thermal settings
-    assert "175 rows of this run" in notes
-    assert "rows of runs beside it" in " ".join(
+    assert "75 drives by this run" in notes
+    assert "by runs beside it" in " ".join(
         plan_table(load_parts(None, {**flags, "out": tmp_path / "other"})).notes
     )
 
@@ -175,11 +175,25 @@ def test_the_estimate_is_the_mean_of_drives_that_are_alike() -> None:
     configs = load_parts(None, {"suite": "quick", "arms": ["rgb"], "routes": 4})
     drives = [drive for line in outline(configs) for drive in line.drives]
     seconds = [row.wall_seconds or 0.0 for row in rows if row.arm == "rgb"]
-    times = past_times(PUBLISHED.parent / "absent")
-    found = estimate(drives, times._replace(rows=tuple(rows)), workers=2)
+    found = estimate(drives, [Times(tuple(rows), "here")], workers=2)
     assert found.mean == pytest.approx(4 * sum(seconds) / len(seconds) / 60 / 2)
     assert found.low < found.mean
-    assert found.unlike == 0
+    assert (found.unlike, found.sources) == (0, {"here": 4})
+
+
+def test_rows_that_are_alike_in_more_come_before_those_of_a_nearer_run() -> None:
+    rows = to_rows(load_frame(PUBLISHED))
+    near = Times(tuple(row for row in rows if row.arm == "oracle"), "near")
+    far = Times(tuple(row for row in rows if row.arm == "rgb"), "far")
+    configs = load_parts(None, {"suite": "quick", "arms": ["rgb", "oracle", "max"], "routes": 1})
+    drives = [drive for line in outline(configs) for drive in line.drives]
+    found = estimate(drives, [near, far], workers=1)
+    assert (found.sources, found.unlike) == ({"near": 2, "far": 1}, 1)
+
+
+def test_without_rows_of_ones_own_the_published_give_the_times(tmp_path: Path) -> None:
+    (times,) = past_times(tmp_path / "runs" / "new")
+    assert times.source.startswith("published rows")
 
 
 def test_arms_without_weights_are_named_in_one_line_with_those_that_can_drive() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fusiondrive.errors import ConfigError
 from results.hazard_table import hazard_table
 from results.hazards import (
     HAZARDS_NAME,
@@ -94,3 +95,13 @@ def test_weights_of_one_name_are_never_mixed(
 def test_a_row_with_an_unknown_column_is_refused() -> None:
     with pytest.raises(ValueError, match="not a hazard's row"):
         HazardRow.from_dict({**rows()[0].to_dict(), "colour": "red"})
+
+
+def test_a_copy_that_was_cut_off_is_one_line_and_stays(tmp_path: Path) -> None:
+    write_parquet(rows(), tmp_path / HAZARDS_PARQUET)
+    whole = (tmp_path / HAZARDS_PARQUET).read_bytes()
+    (tmp_path / HAZARDS_PARQUET).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ConfigError, match="not readable as parquet, perhaps cut off") as caught:
+        read_parquet(tmp_path / HAZARDS_PARQUET)
+    assert "\n" not in str(caught.value)
+    assert (tmp_path / HAZARDS_PARQUET).read_bytes() == whole[: len(whole) // 2]

@@ -30,6 +30,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
     "report": {
         "table": Command("results", "tables of the rows of one or several runs"),
         "report": Command("harness.report", "one HTML file with plots and a browser of failures"),
+        "export": Command("harness.export", "an episode of a run as .rrd (Rerun) or .mcap"),
         "track-tests": Command("harness.track", "emergency braking after Euro NCAP and FMVSS 127"),
         "hazard-sheet": Command(
             "harness.hazard_sheet", "every hazard at its moments on one picture"

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tqdm import tqdm
-
 from fusiondrive.cli import Flag, check_values, exit_code, parse
 from fusiondrive.errors import ConfigError
 from fusiondrive.files import check_folder
@@ -24,7 +22,7 @@ from fusiondrive.types import Control
 from harness.drive import Drive
 from harness.messages import Driven
 from harness.replay.kept import KeptEpisode, find_episode
-from harness.replay.redrive import Redrive, Where
+from harness.replay.redrive import Redrive, StepBar, Where
 from harness.replay.verify import Verifier, row_difference, row_numbers
 from harness.trace import TraceRecorder
 from results.trace import load_trace
@@ -83,11 +81,11 @@ def run(options: Options) -> int:
             raise ConfigError(f"episode {kept.name} cannot be driven as it was: {redrive.changes}")
         if redrive.changes:
             print(f"warning: not the same drive: {redrive.changes}", file=sys.stderr)
+        verifier = None if trace is None else Verifier(trace)
         recorder = TraceRecorder(redrive.planned.task.identity, redrive.policy)
-        verifier = None if trace is None else Verifier(trace, recorder)
-        with _Bar(kept) as bar:
+        with StepBar(kept) as bar:
             driven = redrive.drive(
-                (bar, *(() if verifier is None else (verifier,))),
+                (bar, *(() if verifier is None else (_Compared(recorder, verifier),))),
                 lambda: verifier is not None and verifier.difference is not None,
                 out=out,
                 has_video=options.video,
@@ -117,21 +115,16 @@ def _verdict(kept: KeptEpisode, verifier: Verifier | None, driven: Driven) -> in
     return 0
 
 
-class _Bar:
-    """Progress on stderr; the row knows how many steps there are to be."""
+class _Compared:
+    """Hands the steps of a drive on to a verifier."""
 
-    def __init__(self, kept: KeptEpisode) -> None:
-        self._bar = tqdm(total=kept.row.steps, unit="step", leave=False, disable=None)
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self._bar.close()
+    def __init__(self, recorder: TraceRecorder, verifier: Verifier) -> None:
+        self._recorder, self._verifier = recorder, verifier
 
     def on_step(self, drive: Drive, control: Control) -> None:
-        """Move on by a step."""
-        self._bar.update(drive.steps - self._bar.n)
+        """Record and compare a step."""
+        self._recorder.on_step(drive, control)
+        self._verifier.compare(self._recorder.rows[-1])
 
 
 if __name__ == "__main__":

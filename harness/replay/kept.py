@@ -36,6 +36,11 @@ class KeptEpisode:
         row = self.row
         return f"{LETTERS['identity']}{row.identity} ({row.town} {row.route_id}, {row.arm})"
 
+    @property
+    def file_name(self) -> str:
+        """Of a file made of it: that of its trace, else its identity."""
+        return self.trace.stem if self.trace else f"{LETTERS['identity']}{self.row.identity}"
+
 
 def find_episode(run: Path, wanted: str) -> KeptEpisode:
     """Look an episode up.

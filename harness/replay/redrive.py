@@ -10,9 +10,12 @@ from contextlib import ExitStack, redirect_stdout, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
 from fusiondrive.errors import AgentError, ConfigError
-from fusiondrive.types import Closing
+from fusiondrive.types import Closing, Control
 from harness.config import RunConfig
+from harness.drive import Drive
 from harness.env_config import env_of_run
 from harness.guard import GuardedPolicy
 from harness.messages import Driven
@@ -116,6 +119,21 @@ class Redrive(Closing):
     def close(self) -> None:
         """Stop the server; may be called twice."""
         self._owned.close()
+
+
+class StepBar(Closing):
+    """Progress of a drive on stderr; the row knows how many steps there are to be."""
+
+    def __init__(self, kept: KeptEpisode) -> None:
+        self._bar = tqdm(total=kept.row.steps, unit="step", leave=False, disable=None)
+
+    def on_step(self, drive: Drive, control: Control) -> None:
+        """Move on by a step."""
+        self._bar.update(drive.steps - self._bar.n)
+
+    def close(self) -> None:
+        """End the line."""
+        self._bar.close()
 
 
 def _first_that_runs(kept: KeptEpisode, where: Where) -> tuple[RunConfig, ModelFacts]:

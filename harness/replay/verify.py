@@ -8,10 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from fusiondrive.types import Control
-from harness.drive import Drive
 from harness.messages import Driven
-from harness.trace import TraceRecorder
 from results.columns import measured
 from results.row import EpisodeRow
 from results.trace import WALL, TraceRow
@@ -45,42 +42,35 @@ def compared_columns(kept: pd.DataFrame) -> tuple[str, ...]:
 
 
 class Verifier:
-    """Watches a drive beside its kept trace; `difference` is the first one."""
+    """Takes the steps of a drive beside its kept trace; `difference` is the first one.
 
-    def __init__(self, kept: pd.DataFrame, recorder: TraceRecorder) -> None:
-        """Take the kept steps in.
+    `steps` counts those that were equal.
+    """
 
-        Args:
-            kept: as `results.trace.load_trace` gives them.
-            recorder: makes the steps to compare; it is told of every step by this object.
-        """
+    def __init__(self, kept: pd.DataFrame) -> None:
+        """Take in the kept steps, as `results.trace.load_trace` gives them."""
         self.columns = compared_columns(kept)
         self.difference: Difference | None = None
+        self.steps = 0
         plain = kept[list(self.columns)].astype(object)
         self._kept = plain.where(plain.notna(), None).to_dict("records")
-        self._recorder = recorder
 
-    @property
-    def steps(self) -> int:
-        """How many steps of the drive were equal."""
-        return len(self._recorder.rows) - (self.difference is not None)
-
-    def on_step(self, drive: Drive, control: Control) -> None:
-        """Compare a step, unless there was a difference before."""
-        if self.difference is None:
-            self._recorder.on_step(drive, control)
-            self.difference = self._compared(asdict(self._recorder.rows[-1]))
+    def compare(self, step: TraceRow) -> None:
+        """Compare the next step, unless there was a difference before."""
+        if self.difference is not None:
+            return
+        if step.step >= len(self._kept):
+            found = f"{step.step + 1} or more"
+            self.difference = Difference("the end", "steps", len(self._kept), found)
+            return
+        kept = self._kept[step.step]
+        self.difference = _first(f"step {step.step}", kept, asdict(step), self.columns)
+        self.steps += self.difference is None
 
     def finish(self) -> None:
         """The drive is over: nothing may be left of the kept one."""
         if self.difference is None and self.steps < len(self._kept):
             self.difference = Difference("the end", "steps", len(self._kept), self.steps)
-
-    def _compared(self, found: Mapping[str, Any]) -> Difference | None:
-        number = int(found["step"])
-        if number >= len(self._kept):
-            return Difference("the end", "steps", len(self._kept), f"{number + 1} or more")
-        return _first(f"step {number}", self._kept[number], found, self.columns)
 
 
 def row_difference(row: EpisodeRow, driven: Driven) -> Difference | None:

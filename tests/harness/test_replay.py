@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from fusiondrive.errors import ConfigError
-from fusiondrive.types import Control
 from harness.config import RunConfig, load_config
 from harness.kept_config import FOLDER, config_text, keep_config, kept_configs
 from harness.messages import Driven
@@ -126,22 +125,10 @@ def test_a_row_of_a_file_that_nothing_names_is_refused() -> None:
         config_of(row(weather="mine", weather_digest="0123456789ab"))
 
 
-class Told:
-    """In place of a recorder: its steps are given."""
-
-    def __init__(self, steps: Sequence[TraceRow]) -> None:
-        self.rows: list[TraceRow] = []
-        self._steps = iter(steps)
-
-    def on_step(self, drive: object, control: Control) -> None:
-        self.rows.append(next(self._steps))
-
-
 def verified(kept: pd.DataFrame, steps: Sequence[TraceRow]) -> Verifier:
-    told: Any = Told(steps)
-    verifier = Verifier(kept, told)
-    for _ in steps:
-        verifier.on_step(None, Control())  # type: ignore[arg-type]
+    verifier = Verifier(kept)
+    for step in steps:
+        verifier.compare(step)
     verifier.finish()
     return verifier
 

@@ -25,6 +25,7 @@ class Command(NamedTuple):
 GROUPS: Mapping[str, Mapping[str, Command]] = {
     "drive": {
         "run": Command("harness.run", "drive routes, judge them, print the table"),
+        "doctor": Command("harness.doctor", "what this machine or a server lacks, and what to do"),
         "replay": Command("harness.replay", "drive an episode of a run again, and prove it equal"),
     },
     "report": {

@@ -2,6 +2,7 @@
 
 numba asks only whether the file of a function has changed. Kernels call kernels of other files, so
 after an update its own cache can answer with code that is partly of the earlier version.
+`python -m simulator.system.kernel_cache` says which folder it is now, and what is in it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -19,6 +21,7 @@ import numba
 import platformdirs
 from numba.core.caching import FunctionCache
 
+from simulator.system.commands import lenient_output
 from simulator.system.home import NAME as PROJECT
 from simulator.system.home import is_writable, temporary_folder
 
@@ -94,3 +97,17 @@ def is_kept(kernel: Callable[..., object]) -> bool:
     """Whether a kernel's machine code is on disk, so that it need not be compiled."""
     folder = Path(kernel.stats.cache_path)  # type: ignore[attr-defined]
     return any(folder.glob(f"*.{kernel.__name__}-*.nbi"))
+
+
+def main() -> int:
+    """Say where kernels are kept, and how many are there."""
+    lenient_output()
+    folder = cache_folder()
+    count = sum(1 for _ in folder.rglob("*.nbi"))
+    hint = "" if count else ", the next start compiles them in about a minute"
+    print(f"{count} compiled kernels in {folder}{hint}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -42,6 +42,7 @@ INNER = {
     "simulator.benchmarks.reference",
     "simulator.system.launch",
     "simulator.startup.compiling",
+    "simulator.system.kernel_cache",
 }
 
 

@@ -66,6 +66,7 @@ def make_answer(
     remarks = (
         KIND_REMARKS[item.kind].format(minus=names[item.minus]),
         *_doubts(item),
+        "" if is_shown(item) else _power(item),
         *_missing(item, rows),
         ORACLE if item.arm.arm == "oracle" else "",
         RULE if wanted is None else ASKED,
@@ -178,6 +179,22 @@ def _doubts(item: Comparison) -> list[str]:
             f"{p_text(item.success.holm)}, and no difference is shown."
         )
     return found
+
+
+def _power(item: Comparison) -> str:
+    """What so many routes could have shown, and how many the observed difference takes."""
+    found = item.reach(item.success)
+    if found.detectable is None:
+        said = f"{item.routes} routes are too few to show any difference in four of five studies"
+    else:
+        said = (
+            f"{item.routes} routes show a true difference of {100.0 * found.detectable:.0f} points "
+            "in four of five studies"
+        )
+    if found.needed is None or found.needed <= item.routes:
+        return f"{said}."
+    points = abs(item.success.points.mean)
+    return f"{said}; one of {points:.0f} points takes {found.needed} routes."
 
 
 def _missing(item: Comparison, rows: Sequence[EpisodeRow]) -> list[str]:

@@ -24,7 +24,7 @@ class Case:
     key: Key
     first: Drive  # of the comparison's arm
     second: Drive  # of the arm that it is compared with
-    differs: tuple[str, ...]  # success, collision, hazard
+    differs: tuple[str, ...]  # saved or harmed by the arm; collision, hazard: they differ in these
     parting: Parting | None  # None where a trace is missing
 
     @property
@@ -69,8 +69,10 @@ def _discordant(scene: Scene, item: Comparison) -> Iterator[tuple[EpisodeRow, Ep
 
 
 def _differences(first: EpisodeRow, second: EpisodeRow) -> tuple[str, ...]:
+    ours, theirs = has_succeeded(first), has_succeeded(second)
     claims = {
-        "success": has_succeeded(first) != has_succeeded(second),
+        "saved": ours and not theirs,
+        "harmed": theirs and not ours,
         "collision": has_collided(first) != has_collided(second),
         "hazard": (first.hazards_hit or 0) != (second.hazards_hit or 0),
     }

@@ -16,7 +16,9 @@ from results.row import EpisodeRow
 NOTE = (
     "Success and collision: percent of driven episodes with Wilson's 95 % interval. In pairs: the "
     "arm minus the other on the same episodes, in points, with a bootstrap interval by route; "
-    "only: routes on which one alone succeeds; p: exact, by route, and after Holm over this report."
+    "saved, harmed: routes on which the arm, or the other, alone succeeds; p: exact, by route, and "
+    "after Holm over this report; detectable: the points that so many routes show in four of five "
+    "studies."
 )
 
 
@@ -76,7 +78,10 @@ def arm_table(title: str, cells: Sequence[Cell], names: Names) -> PageTable:
 
 def gain_table(title: str, found: Sequence[Comparison], names: Names) -> PageTable:
     """What was compared in one setting, infrared's gains first."""
-    header = ("arm − other", "gain", "pairs", "points", "only arm : other", "p", "p (Holm)")
+    header = (
+        *("arm − other", "gain", "pairs", "points", "saved : harmed", "p", "p (Holm)"),
+        "detectable",
+    )
     order, kinds = in_order(item.arm for item in found), (*KINDS, CEILING)
     lines = tuple(
         TableLine(
@@ -87,13 +92,18 @@ def gain_table(title: str, found: Sequence[Comparison], names: Names) -> PageTab
                 str(item.pairs),
                 _points(item),
                 f"{item.success.only_arm} : {item.success.only_other}",
-                "" if item.kind == CEILING else p_text(item.success.p),
-                "" if item.kind == CEILING else p_text(item.success.holm),
+                *(("", "", "") if item.kind == CEILING else _tested(item)),
             ),
         )
         for item in sorted(found, key=lambda x: (kinds.index(x.kind), order.index(x.arm)))
     )
     return PageTable(title, header, lines, is_of_pairs=True)
+
+
+def _tested(item: Comparison) -> tuple[str, str, str]:
+    found = item.reach(item.success).detectable
+    detectable = "none" if found is None else f"{100.0 * found:.0f}"
+    return p_text(item.success.p), p_text(item.success.holm), detectable
 
 
 def _points(item: Comparison) -> str:

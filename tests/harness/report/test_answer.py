@@ -74,6 +74,15 @@ def test_holm_over_the_report_is_said_where_it_takes_the_difference_away() -> No
     assert "no difference is shown" in remark
 
 
+def test_what_so_many_routes_could_have_shown_is_said_where_nothing_is() -> None:
+    remark = next(text for text in answer(STUDY).remarks if text.startswith("12 routes show"))
+    assert "in four of five studies; one of 17 points takes" in remark
+    shown = answer([*arm("rgb", ()), *arm("dehaze", range(1)), *arm("oracle", ALL)])
+    assert not any("of five studies" in text for text in shown.remarks)
+    few = answer([*arm("rgb", (), 4), *arm("dehaze", (), 4), *arm("oracle", range(1), 4)])
+    assert any(text.startswith("4 routes are too few") for text in few.remarks)
+
+
 def test_thermal_is_said_to_be_privileged_in_the_sentence_itself() -> None:
     assert "privileged" in answer(STUDY).evidence
     plain = answer([*arm("rgb", ()), *arm("dehaze", ALL)])

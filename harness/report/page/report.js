@@ -72,10 +72,17 @@
     const item = byId.get(id);
     if (!item) return;
     chosen = id;
-    if (!matching().includes(item)) for (const box of filters) box.value = "";
-    fill();
-    const link = list.querySelector(`[data-id="${CSS.escape(id)}"]`);
+    const find = () => list.querySelector(`[data-id="${CSS.escape(id)}"]`);
+    // A link may lead to one that the filters hide, or that stands too far down the list.
+    for (const narrowed of [[], ["cell", "pair"]]) {
+      if (find()) break;
+      for (const box of filters) box.value = narrowed.includes(box.dataset.filter) ? values[box.dataset.filter](item)[0] : "";
+      fill();
+    }
+    for (const other of list.querySelectorAll("[aria-current]")) other.removeAttribute("aria-current");
+    const link = find();
     if (link) {
+      link.setAttribute("aria-current", "true");
       const top = link.offsetTop - list.offsetTop;
       if (top < list.scrollTop || top + link.offsetHeight > list.scrollTop + list.clientHeight) list.scrollTop = top - 60;
     }

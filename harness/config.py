@@ -16,6 +16,7 @@ from fusiondrive.paths import file_path
 from fusiondrive.yaml_files import read_yaml
 from harness.file_names import safe_name
 from scenarios.hazards.kinds import SPEED_RANGE_KMH
+from scenarios.latency import read_latency
 from scenarios.weather import weather_name
 from scenarios.weather_files import is_weather_file
 from sensors.thermal_settings import thermal_text
@@ -64,6 +65,11 @@ def _as_weathers(value: object) -> object:
         str(file_path(name).absolute()) if isinstance(name, str) and is_weather_file(name) else name
         for name in names
     ]
+
+
+def _as_latency(value: object) -> object:
+    text = str(value) if isinstance(value, int | float) else value
+    return read_latency(text) if isinstance(text, str) else value
 
 
 def _as_policy(value: object) -> object:
@@ -206,6 +212,15 @@ class RunConfig(_Frozen):
         Field(ge=SPEED_RANGE_KMH[0], le=SPEED_RANGE_KMH[1]),
         Flag("that the routes are to be driven at, by those who can choose", group=SCENE),
     ] = None
+    latency: Annotated[
+        str,
+        BeforeValidator(_as_latency),
+        Flag(
+            "until a control acts: real (what fuser and policy take), or milliseconds",
+            "real|MS",
+            group=SIGHT,
+        ),
+    ] = ""
     backend: Annotated[BackendName, Flag("what stands behind the client", group=SERVER)] = (
         "embedded"
     )

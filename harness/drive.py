@@ -27,6 +27,7 @@ from harness.config import Timeouts
 from harness.criteria import Event
 from harness.ego import apply_control, lights_for, remove_ego, spawn_ego, start_pose
 from harness.hazard_watch import HazardWatch
+from harness.latency import ControlDelay
 from harness.scoring import Judge, Score
 from harness.session import DELTA_S, Session
 from harness.town import LoadedTown
@@ -74,8 +75,8 @@ class Drive(Closing):
 
     After every step these say what there is to see and how it goes: `observation` (a policy's),
     `state` (the world's, with the progress along the route), `views` (all images), `last_events`
-    (of the criteria in this step). `steps` counts the control steps, and `start_time_s` is the
-    simulated time of the first observation.
+    (of the criteria in this step), `control` (what acted in this step). `steps` counts the control
+    steps, and `start_time_s` is the simulated time of the first observation.
     """
 
     observation: Observation
@@ -93,6 +94,8 @@ class Drive(Closing):
         self.setup = setup
         self.spec, self.route = setup.spec, setup.route
         self.judge = Judge(setup.route, setup.town.lanes, collision_mode=setup.spec.collision_mode)
+        self.delay = ControlDelay(setup.spec.latency, setup.clock)
+        self.control = Control()
         self.is_autopilot = False
         self.steps = 0
         self.start_time_s = math.inf
@@ -116,7 +119,8 @@ class Drive(Closing):
         """Drive for 0.1 s of simulated time.
 
         Args:
-            control: of the ego; the Traffic Manager's own replaces it after `use_autopilot`.
+            control: of the ego; with a latency it acts later (`self.control` is what acts now),
+                and the Traffic Manager's own replaces it after `use_autopilot`.
 
         Returns:
             What the criteria reported.
@@ -125,7 +129,8 @@ class Drive(Closing):
             SimulatorError: the simulator died or did not answer, or an image did not come.
         """
         self._play()
-        self._apply(control)
+        self.control = self.delay.acting(control)
+        self._apply(self.control)
         self._observe()
         self.steps += 1
         return self.last_events
@@ -142,8 +147,8 @@ class Drive(Closing):
 
     def score(self) -> Score:
         """The episode's numbers so far."""
-        score = self.judge.score()
-        return score if self.watch is None else replace(score, hazards=self.watch.records)
+        hazards = None if self.watch is None else self.watch.records
+        return replace(self.judge.score(), hazards=hazards, latency_ms=self.delay.mean_ms)
 
     def context(self) -> EpisodeContext:
         """What a policy may prepare for, with the map and the server's address as extras."""

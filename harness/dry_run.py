@@ -55,7 +55,7 @@ def _row(line: Line, left: Sequence[Drive], time: Estimate) -> tuple[str, ...]:
     return (
         line.town,
         " ".join(dict.fromkeys(weather_name(spec.weather) for spec in specs)),
-        scene_text(specs[0].traffic, specs[0].hazards, config.speed_kmh),
+        scene_text(specs[0].traffic, specs[0].hazards, config.speed_kmh, config.latency),
         config.policy,
         "; ".join(sorted(thermal)),
         " ".join(dict.fromkeys(spec.arm for spec in specs)),
@@ -83,6 +83,7 @@ def _drive_key(drive: Drive) -> tuple[object, ...]:
     return (
         spec.town, spec.route_id, weather_name(spec.weather), spec.input, spec.fuser, spec.policy,
         spec.seed, spec.traffic, spec.collision_mode, spec.hazards, spec.speed_kmh, drive.thermal,
+        spec.latency,
     )  # fmt: skip
 
 
@@ -91,4 +92,5 @@ def _done_key(row: EpisodeRow) -> tuple[object, ...]:
     return (
         row.town, row.route_id, row.weather, row.input, row.fuser, row.policy,
         row.seed, row.traffic, row.collision_mode, row.hazards, row.speed_kmh, row.thermal,
+        row.latency,
     )  # fmt: skip

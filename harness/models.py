@@ -118,6 +118,7 @@ def load_models(config: RunConfig, arms: Sequence[Arm]) -> ModelFacts:
         policy = build_policy(config)
         try:
             check_sight(config, policy, arms)
+            check_latency(config, policy)
             policy_hash = guarded(policy.weights_hash, None, wait_s)
         finally:
             close_policy(policy)
@@ -161,6 +162,15 @@ def check_sight(config: RunConfig, policy: Policy, arms: Sequence[Arm]) -> None:
         raise ConfigError(
             f"arm '{others[0]}' would replace the image of the agent's RGB camera, and "
             f"{config.policy} has none"
+        )
+
+
+def check_latency(config: RunConfig, policy: Policy) -> None:
+    """Refuse to hold controls back that never pass through here."""
+    if config.latency and policy.uses_traffic_manager:
+        raise ConfigError(
+            f"latency {config.latency}: {config.policy} lets the Traffic Manager drive within the "
+            "client, and its controls cannot be held back; leave latency out"
         )
 
 

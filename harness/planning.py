@@ -107,6 +107,7 @@ def specs_of(config: RunConfig, town: str, route_ids: Sequence[str]) -> tuple[Ep
             collision_mode=config.collision_mode,
             hazards=read_hazards(config.hazards),
             speed_kmh=config.speed_kmh,
+            latency=config.latency,
         )
     )
 
@@ -152,6 +153,7 @@ class _Planner:
             hazards=spec.hazards,
             hazards_digest=route.hazards_digest if spec.hazards == ROUTE else "",
             speed_kmh=spec.speed_kmh,
+            latency=spec.latency,
         )
         return PlannedEpisode(spec, identity, identity.digest(), route, arm.label)
 

@@ -21,7 +21,7 @@ class Observer(Protocol):
     """Watches the steps of an episode; changes nothing."""
 
     def on_step(self, drive: Drive, control: Control) -> None:
-        """Called after every step, and once before the first with a neutral control."""
+        """Called after every step with what acted in it, and once before with a neutral control."""
 
 
 def rollout(
@@ -49,15 +49,14 @@ def rollout(
     policy.reset(drive.context())
     if policy.uses_traffic_manager:
         drive.use_autopilot()
-    control = Control()
     while True:
         for observer in observers:
-            observer.on_step(drive, control)
+            observer.on_step(drive, drive.control)
         if drive.is_over:
             return drive.score()
         if should_stop():
             raise Stopped
         with drive.setup.clock.stage("policy"):
             state = drive.state if policy.is_privileged else None
-            control = policy.act(drive.observation, state)
-        drive.step(control)
+            chosen = policy.act(drive.observation, state)
+        drive.step(chosen)

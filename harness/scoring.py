@@ -65,6 +65,7 @@ class Score:
     lane_crossings: int = 0
     outside_m: float = 0.0
     hazards: tuple[HazardRecord, ...] | None = None  # None where there were to be none
+    latency_ms: float | None = None  # mean delay of a control; None where none was charged
 
     @property
     def lane_infractions(self) -> int:

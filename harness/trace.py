@@ -89,6 +89,7 @@ class TraceRecorder:
                 identity=self._identity,
                 forward_speed_mps=ego.forward_speed_mps,
                 perceived_mps=self._perceived_mps(),
+                delay_ms=drive.delay.last_ms,
                 hash_world=_world_hash(state),
                 **_image_hashes(drive.views),
                 **start.times.take(),

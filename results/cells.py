@@ -12,6 +12,8 @@ from results.columns import aggregated
 from results.row import OUTCOMES, EpisodeRow
 from results.stats import Interval, wilson_clustered
 
+REAL_LATENCY = "real"  # in place of milliseconds: what fuser and policy took
+
 
 class Setting(NamedTuple):
     """Everything that rows of one comparison share; numbers of two settings are never mixed."""
@@ -28,22 +30,24 @@ class Setting(NamedTuple):
     collision_mode: str
     hazards: str
     speed_kmh: int | None
+    latency: str
     package_version: str
 
     @property
     def scene(self) -> str:
-        """Who is on the road beside the ego, and the speed that was asked for."""
-        return scene_text(self.traffic, self.hazards, self.speed_kmh)
+        """Who is on the road beside the ego, the speed that was asked for, and the latency."""
+        return scene_text(self.traffic, self.hazards, self.speed_kmh, self.latency)
 
 
-def scene_text(traffic: str, hazards: str, speed_kmh: int | None) -> str:
-    """What tables say of traffic, hazards and speed."""
+def scene_text(traffic: str, hazards: str, speed_kmh: int | None, latency: str = "") -> str:
+    """What tables say of traffic, hazards, speed, and the latency of controls."""
     names = hazards.split(",") if hazards else []
     text = f"hazards of {len(names)} kinds" if len(names) > 2 else " and ".join(names)
     if names == ["route"]:
         text = "the file's hazards"
     speed = "" if speed_kmh is None else f"{speed_kmh} km/h"
-    return ", ".join(part for part in (traffic, text, speed) if part)
+    late = f"latency {latency}" + " ms" * (latency != REAL_LATENCY) if latency else ""
+    return ", ".join(part for part in (traffic, text, speed, late) if part)
 
 
 class InputSetting(NamedTuple):

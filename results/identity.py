@@ -33,6 +33,7 @@ OUTCOME_FIELDS: frozenset[str] = frozenset(
         "collision_mode",
         "hazards",
         "speed_kmh",
+        "latency",
     }
 )
 RUNTIME_FIELDS: frozenset[str] = frozenset(
@@ -58,7 +59,7 @@ RUNTIME_FIELDS: frozenset[str] = frozenset(
 
 ADDED_FIELDS: frozenset[str] = frozenset(
     {"weather_digest", "infrared_route", "thermal", "thermal_look"}
-    | {"hazards", "hazards_digest", "speed_kmh"}
+    | {"hazards", "hazards_digest", "speed_kmh", "latency"}
 )
 
 
@@ -90,6 +91,7 @@ class Identity:
     hazards: str = ""  # the names of those that were to be met, or `route`: the file's
     hazards_digest: str = ""  # of the file's
     speed_kmh: int | None = None  # that the route asks for
+    latency: str = ""  # of the controls: `real`, or milliseconds
 
     def digest(self) -> str:
         """SHA-256 over the sorted fields, first 16 hex digits.

@@ -184,6 +184,9 @@ class EpisodeRow(FlatRow):
         counted_hazards("was_hit"),
         Aggregate("hazards_hit_per_route", Over.ROUTES, rank=3),
     )
+    # With `real`, wall-clock time decides the drive, and no number of the row repeats.
+    latency: str = ""  # of the controls: `real`, or milliseconds; empty: none
+    latency_ms: float | None = metric("mean delay that was charged to a control, ms")
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:

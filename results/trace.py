@@ -79,6 +79,10 @@ class TraceRow:
     hash_visible: str = column("of the bytes of the camera's RGB image")
     hash_thermal: str | None = column("likewise of the thermal image, where one is made")
     hash_policy: str = column("likewise of the image that the policy is shown")
+    delay_ms: float | None = column(
+        "delay charged to the control that was chosen for the image of the step before; missing "
+        "without --latency"
+    )
     wall_step_ms: float | None = column("since the step before, all in all")
     wall_policy_ms: float | None = column("in which the policy chose the control")
     wall_tick_ms: float | None = column("in which the server simulated the step")

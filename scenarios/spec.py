@@ -12,6 +12,7 @@ from fusiondrive.errors import ConfigError, unknown_name
 from fusiondrive.types import Pose
 from scenarios.hazards.kinds import check_speed, read_hazards
 from scenarios.hazards.route_file import FileHazard
+from scenarios.latency import read_latency
 from scenarios.route_weather import RouteWeather
 
 TRAFFICS: tuple[str, ...] = ("empty", "regular", "dense")
@@ -47,8 +48,10 @@ class EpisodeSpec:
     arm: str = field(default="", compare=False)  # a name for the input; empty: as `arm_name` says
     hazards: str = ""  # as `scenarios.hazards.kinds.read_hazards` gives them
     speed_kmh: int | None = None  # of the route's design; None: the policy's own
+    latency: str = ""  # as `scenarios.latency.read_latency` gives it
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "latency", read_latency(self.latency))
         object.__setattr__(self, "hazards", read_hazards(self.hazards))
         check_speed(self.speed_kmh)
         check_traffic(self.traffic)

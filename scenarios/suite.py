@@ -103,6 +103,7 @@ class Factors:
     collision_mode: str = "stop"
     hazards: str = ""
     speed_kmh: int | None = None
+    latency: str = ""
 
 
 def expand(factors: Factors) -> tuple[EpisodeSpec, ...]:
@@ -132,6 +133,7 @@ def expand(factors: Factors) -> tuple[EpisodeSpec, ...]:
             arm="" if arm.weather in factors.weathers else arm.name,
             hazards=factors.hazards,
             speed_kmh=factors.speed_kmh,
+            latency=factors.latency,
         )
         for town, route_ids in factors.routes.items()
         for weather in factors.weathers

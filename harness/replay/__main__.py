@@ -26,6 +26,7 @@ from harness.replay.redrive import Redrive, StepBar, Where
 from harness.replay.verify import Verifier, row_difference, row_numbers
 from harness.trace import TraceRecorder
 from results.trace import load_trace
+from scenarios.latency import REAL
 
 DIFFERENT = 1  # exit code
 REPLAYS = "replays"  # folder in a run's
@@ -70,6 +71,11 @@ def run(options: Options) -> int:
         SimulatorError: the simulator died or did not answer.
     """
     kept = find_episode(options.run, options.episode)
+    if options.verify and kept.row.latency == REAL:
+        raise ConfigError(
+            f"episode {kept.name} was driven with latency real: what fuser and policy took on the "
+            "wall clock decided it, and no drive repeats that; leave --verify out"
+        )
     out = options.out
     if out is None and not options.verify:
         out = kept.folder / REPLAYS

@@ -85,6 +85,7 @@ def narrowed(config: RunConfig, row: EpisodeRow) -> RunConfig | None:
         not (is_same and towns and arm and (weathers or own))
         or row.seed not in config.seed_list
         or read_hazards(config.hazards) != row.hazards
+        or config.latency != row.latency
         or (row.thermal and config.thermal != row.thermal)
     ):
         return None
@@ -118,6 +119,7 @@ def config_of(row: EpisodeRow) -> RunConfig:
         "route": row.route_id, "seed": row.seed, "traffic": row.traffic,
         "collision_mode": row.collision_mode, "hazards": row.hazards or "none",
         "speed_kmh": row.speed_kmh, "thermal": row.thermal or None,
+        "latency": row.latency or None,
     }  # fmt: skip
     return load_config(None, {name: value for name, value in values.items() if value is not None})
 

@@ -85,9 +85,9 @@ def test_each_column_takes_its_number_from_the_score() -> None:
     assert (found["completion"], found["distance_m"], found["reached_2m"]) == (1.0, 500.0, False)
 
 
-def test_nothing_driven_is_zero_in_every_column_but_those_of_hazards() -> None:
+def test_nothing_driven_is_zero_in_every_column_but_those_of_hazards_and_latency() -> None:
     found = measured(EpisodeRow, NOTHING_DRIVEN)
-    assert (found.pop("hazards_met"), found.pop("hazards_hit")) == (None, None)
+    assert [found.pop(name) for name in ("hazards_met", "hazards_hit", "latency_ms")] == [None] * 3
     assert set(found.values()) == {0}
 
 

@@ -28,7 +28,6 @@ from harness.server import ServerSpec
 from harness.simulation import Simulation
 from harness.worker import Attempt, Records
 from policies.base import close_policy
-from policies.plugins import as_policy
 from scenarios.route_xml import town_name
 
 
@@ -64,7 +63,7 @@ class Redrive(Closing):
         self.config, models = _first_that_runs(kept, where or Where())
         # What an agent prints is no part of what this command prints.
         with redirect_stdout(sys.stderr):
-            policy = as_policy(build_policy(self.config))
+            policy = build_policy(self.config)
         self._owned.callback(close_policy, policy)
         self.policy = GuardedPolicy(policy, None, self.config.timeouts)
         try:

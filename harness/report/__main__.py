@@ -33,7 +33,7 @@ class Options:
     compare: Annotated[
         tuple[str, str] | None, Flag("arms that the first sentence is on", ("ARM", "MINUS"))
     ] = None
-    clips: Annotated[int, Flag("failures with films, at most", at_least=0, at_most=100)] = 20
+    clips: Annotated[int, Flag("failures with clips, at most", at_least=0, at_most=100)] = 20
     index: Annotated[bool, Flag("list the runs of a folder in place of a report")] = False
 
     def __post_init__(self) -> None:
@@ -64,13 +64,13 @@ def run(options: Options) -> str:
     if importlib.util.find_spec("jinja2") is None:
         raise ConfigError(MISSING)
     from harness.report.index import make_index
-    from harness.report.make import Wish, make_report
+    from harness.report.make import ReportConfig, make_report
 
     check_file(options.file)
     if options.index:
         text = make_index(options.runs[0], options.file)
     else:
-        text = make_report(Wish(options.runs, options.clips, options.compare))
+        text = make_report(ReportConfig(options.runs, options.clips, options.compare))
     with whole_file(options.file) as draft:
         draft.write_text(text, encoding="utf-8")
     return f"{options.file}: {len(text.encode()) / 1e6:.1f} MB"

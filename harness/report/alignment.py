@@ -1,4 +1,4 @@
-"""Two drives of one route laid side by side in route position, and where they first part."""
+"""Two drives of one route laid side by side in route position, and where they first diverge."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ F64 = NDArray[np.float64]
 GRID_M = 0.5
 HELD_M = 1.0  # a difference shorter than this is none
 # Steering is -1 to 1; the pedal is the throttle minus the brake, -1 to 1.
-ACTIONS_PART: Mapping[str, float] = {"steer": 0.1, "pedal": 0.3}
+ACTIONS_DIVERGE: Mapping[str, float] = {"steer": 0.1, "pedal": 0.3}
 PLAIN = ("steer", "deviation_m", "time_s", "x", "y")  # columns that are taken as they are
-PATHS_PART_M = 0.5  # between the cars at the same route position
+PATHS_DIVERGE_M = 0.5  # between the cars at the same route position
 
 
 class Along(NamedTuple):
@@ -40,7 +40,7 @@ class Moment(NamedTuple):
     steps: tuple[int, int]
 
 
-class Parting(NamedTuple):
+class Divergence(NamedTuple):
     """Where two drives of a route differ; a difference that never comes is None."""
 
     actions: Moment | None
@@ -64,7 +64,7 @@ def along(trace: pd.DataFrame) -> Along:
     )
 
 
-def parting(first: Along, second: Along) -> Parting:
+def divergence(first: Along, second: Along) -> Divergence:
     """Where actions and paths of two drives first differ for `HELD_M` or more."""
     start_m = max(first.position_m[0], second.position_m[0])
     end_m = min(first.position_m[-1], second.position_m[-1])
@@ -72,18 +72,18 @@ def parting(first: Along, second: Along) -> Parting:
     sides = first.at(grid), second.at(grid)
     found = [
         (index, name)
-        for name, limit in ACTIONS_PART.items()
+        for name, limit in ACTIONS_DIVERGE.items()
         if (index := _held(np.abs(sides[0][name] - sides[1][name]) > limit)) is not None
     ]
     index, by = min(found) if found else (None, "")
     gaps = np.hypot(sides[0]["x"] - sides[1]["x"], sides[0]["y"] - sides[1]["y"])
-    apart = _held(gaps > PATHS_PART_M)
+    apart = _held(gaps > PATHS_DIVERGE_M)
 
     def moment(index: int) -> Moment:
         steps = [round(float(side["step"][index])) for side in sides]
         return Moment(float(grid[index]), (steps[0], steps[1]))
 
-    return Parting(
+    return Divergence(
         None if index is None else moment(index),
         by,
         None if apart is None else moment(apart),

@@ -49,14 +49,14 @@ def page_data(
         cases: in the order of the list.
         kinds: the comparison of each case's key.
         aligned: traces by route position, by identity.
-        clips: films of cases.
+        clips: of cases.
         names: how the report calls cells and arms.
         cells: the id of each setting in the page.
     """
     drives = {side.row.identity: side for case in cases for side in (case.first, case.second)}
-    films: dict[str, dict[str, str]] = {}
+    texts: dict[str, dict[str, str]] = {}
     for clip in clips:
-        films.setdefault(clip.case, {})[clip.moment] = clip.text()
+        texts.setdefault(clip.case, {})[clip.moment] = clip.text()
     return {
         "scale": dict(TRACE_COLUMNS),
         "drives": {
@@ -64,7 +64,7 @@ def page_data(
             for identity, drive in drives.items()
         },
         "cases": [_case(case, kinds[case.key], names, cells) for case in cases],
-        "clips": films,
+        "clips": texts,
     }
 
 
@@ -95,7 +95,7 @@ def _case(
     case: Case, item: Comparison, names: Names, cells: Mapping[Setting, str]
 ) -> dict[str, Any]:
     first, second = case.first, case.second
-    parted = case.parting
+    diverged = case.divergence
     kinds = sorted({item.kind for side in (first, second) for item in side.hazards if item.is_met})
     return {
         "id": case.id,
@@ -106,13 +106,13 @@ def _case(
         "sides": [first.row.identity, second.row.identity],
         "differs": list(case.differs),
         "hazards": kinds,
-        "parting": None
-        if parted is None
+        "divergence": None
+        if diverged is None
         else {
-            "actions": _moment(parted.actions),
-            "by": parted.by,
-            "paths": _moment(parted.paths),
-            "end": _moment(parted.end),
+            "actions": _moment(diverged.actions),
+            "by": diverged.by,
+            "paths": _moment(diverged.paths),
+            "end": _moment(diverged.end),
         },
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.report.alignment import Along, Parting, parting
+from harness.report.alignment import Along, Divergence, divergence
 from harness.report.runs import Drive, Material
 from results.cells import InputSetting, Setting, has_collided, has_succeeded
 from results.controls import Scene, scenes_of
@@ -24,8 +24,8 @@ class Case:
     key: Key
     first: Drive  # of the comparison's arm
     second: Drive  # of the arm that it is compared with
-    differs: tuple[str, ...]  # saved or harmed by the arm; collision, hazard: they differ in these
-    parting: Parting | None  # None where a trace is missing
+    differs: tuple[str, ...]  # saved or harmed by the arm; collision, hazard: one alone has them
+    divergence: Divergence | None  # None where a trace is missing
 
     @property
     def id(self) -> str:
@@ -87,6 +87,6 @@ def _case(
     aligned: dict[str, Along],
 ) -> Case:
     sides = [aligned[row.identity] for row in (first, second) if row.identity in aligned]
-    parted = parting(*sides) if len(sides) == 2 else None
+    diverged = divergence(*sides) if len(sides) == 2 else None
     drives = [material.drives[row.identity] for row in (first, second)]
-    return Case(key_of(item), drives[0], drives[1], _differences(first, second), parted)
+    return Case(key_of(item), drives[0], drives[1], _differences(first, second), diverged)

@@ -1,4 +1,4 @@
-"""Short films of two drives side by side, cut out of the videos that a run kept."""
+"""Short clips of two drives side by side, cut out of the videos that a run kept."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ U8 = NDArray[np.uint8]
 AROUND_S = 4.0  # before and after the moment
 VIEW_SIZE, MAP_SIZE = (320, 240), (320, 160)  # width, height of one drive's pictures
 ENCODER = {"crf": "31", "preset": "medium", "threads": "1", "g": "40"}
-APART_S = 2.0  # moments of a case that are nearer than this share a film
+APART_S = 2.0  # moments of a case that are nearer than this share a clip
 
 
 class Clip(NamedTuple):
-    """A film around a moment of a case, MP4 (H.264)."""
+    """A clip around a moment of a case, MP4 (H.264)."""
 
     case: str  # its id
     moment: str  # paths, actions or end
     data: bytes
 
     def text(self) -> str:
-        """The film as base64."""
+        """The clip as base64."""
         return base64.b64encode(self.data).decode("ascii")
 
 
 def chosen(cases: Sequence[Case], count: int, first: Key | None = None) -> list[Case]:
-    """The cases that get films: of each comparison in turn, those of `first` before all others."""
+    """The cases that get clips: of each comparison in turn, those of `first` before all others."""
     groups: dict[Key, list[Case]] = {} if first is None else {first: []}
     for case in cases:
-        if case.parting is not None and case.first.video and case.second.video:
+        if case.divergence is not None and case.first.video and case.second.video:
             groups.setdefault(case.key, []).append(case)
     found = list(groups.pop(first, ())) if first is not None else []
     waiting = [list(reversed(group)) for group in groups.values()]
@@ -54,35 +54,35 @@ def chosen(cases: Sequence[Case], count: int, first: Key | None = None) -> list[
 
 
 def make_clips(case: Case) -> Iterator[Clip]:
-    """The films of one case: where the drives part, and where the shorter one ends.
+    """The clips of one case: where the drives diverge, and where the shorter one ends.
 
-    A video that cannot be read leaves its film out with a warning.
+    A video that cannot be read leaves its clip out with a warning.
     """
-    if case.parting is None or case.first.video is None or case.second.video is None:
+    if case.divergence is None or case.first.video is None or case.second.video is None:
         return
     for name, moment in moments(case):
         try:
-            data = film((case.first.video, case.second.video), moment.steps)
+            data = side_by_side((case.first.video, case.second.video), moment.steps)
         except (av.FFmpegError, OSError, ValueError, IndexError) as err:
-            logger.warning("no film of %s and %s: %s", case.first.video, case.second.video, err)
+            logger.warning("no clip of %s and %s: %s", case.first.video, case.second.video, err)
             return
         yield Clip(case.id, name, data)
 
 
 def moments(case: Case) -> list[tuple[str, Moment]]:
-    """What of a case is worth a film, by name."""
-    assert case.parting is not None  # callers have asked
-    parted = case.parting
-    name, first = ("paths", parted.paths) if parted.paths else ("actions", parted.actions)
-    end = ("end", parted.end)
+    """What of a case is worth a clip, by name."""
+    assert case.divergence is not None  # callers have asked
+    diverged = case.divergence
+    name, first = ("paths", diverged.paths) if diverged.paths else ("actions", diverged.actions)
+    end = ("end", diverged.end)
     if first is None or all(
-        abs(a - b) < APART_S * FPS for a, b in zip(first.steps, parted.end.steps, strict=True)
+        abs(a - b) < APART_S * FPS for a, b in zip(first.steps, diverged.end.steps, strict=True)
     ):
         return [end]
     return [(name, first), end]
 
 
-def film(videos: tuple[Path, Path], steps: tuple[int, int]) -> bytes:
+def side_by_side(videos: tuple[Path, Path], steps: tuple[int, int]) -> bytes:
     """Both drives around their steps: the policy's image above, the map below.
 
     Args:

@@ -45,29 +45,29 @@ FEW_CELLS = 3  # with more of them, what is long is folded
 
 
 @dataclass(frozen=True)
-class Wish:
+class ReportConfig:
     """What a report is asked to be."""
 
     runs: tuple[Path, ...]
-    clips: int = 20  # failures with films, at most
+    clips: int = 20  # failures with clips, at most
     compare: tuple[str, str] | None = None  # arms that the first sentence is on
 
 
-def make_report(wish: Wish) -> str:
+def make_report(config: ReportConfig) -> str:
     """The report as HTML.
 
     Raises:
         ConfigError: a run cannot be read, nothing was driven, or the page is too large.
     """
-    material = gather(wish.runs)
-    return _Report(material, wish).html()
+    material = gather(config.runs)
+    return _Report(material, config).html()
 
 
 class _Report:
     """The parts of a report that others are made of."""
 
-    def __init__(self, material: Material, wish: Wish) -> None:
-        self._material, self._wish = material, wish
+    def __init__(self, material: Material, config: ReportConfig) -> None:
+        self._material, self._config = material, config
         self._cells = make_cells(material.rows)
         self._found = compare(material.rows)
         self._names = Names(
@@ -81,7 +81,7 @@ class _Report:
             if drive.trace is not None
         }
         self._answer = make_answer(
-            material.rows, self._cells, self._found, self._names.arms, wish.compare
+            material.rows, self._cells, self._found, self._names.arms, config.compare
         )
         item = self._answer.comparison
         self._first = None if item is None else key_of(item)
@@ -89,7 +89,7 @@ class _Report:
         self._cases = sorted(cases, key=lambda case: case.key != self._first)
 
     def html(self) -> str:
-        """The page, with as many films as fit."""
+        """The page, with as many clips as fit."""
         values, clips = self._values(), self._clips()
         while True:
             text = render("report.html", {**values, "data": json_text(self._data(clips))})
@@ -98,12 +98,12 @@ class _Report:
                 return text
             if not clips:
                 raise ConfigError(
-                    f"the report would have {(excess + LIMIT_BYTES) / 1e6:.0f} MB without a film, "
+                    f"the report would have {(excess + LIMIT_BYTES) / 1e6:.0f} MB without a clip, "
                     f"{LIMIT_BYTES / 1e6:.0f} are allowed; report on fewer runs at once"
                 )
             while clips and excess > 0:
                 excess -= len(clips.pop().text())
-            logger.warning("films that do not fit into the report are left out")
+            logger.warning("clips that do not fit into the report are left out")
 
     def _values(self) -> dict[str, Any]:
         material, names = self._material, self._names
@@ -113,8 +113,8 @@ class _Report:
         strips, strip_axis = places.strips(*args)
         maps = places.town_maps(material, self._aligned, ends, cases, self._ids)
         return {
-            "title": f"Report: {', '.join(_run_names(self._wish.runs))}",
-            "runs": _run_names(self._wish.runs),
+            "title": f"Report: {', '.join(_run_names(self._config.runs))}",
+            "runs": _run_names(self._config.runs),
             "answer": self._answer,
             "facts": self._facts(),
             "tables": make_tables(self._cells, self._found, names),
@@ -175,9 +175,9 @@ class _Report:
         return found
 
     def _clips(self) -> list[Clip]:
-        picked = chosen(self._cases, self._wish.clips, self._first)
-        films = tqdm(picked, unit="failure", desc="films", disable=None)
-        return [clip for case in films for clip in make_clips(case)]
+        picked = chosen(self._cases, self._config.clips, self._first)
+        cases = tqdm(picked, unit="failure", desc="clips", disable=None)
+        return [clip for case in cases for clip in make_clips(case)]
 
     def _data(self, clips: Sequence[Clip]) -> dict[str, Any]:
         kinds = {key_of(item): item for item in self._found}

@@ -17,7 +17,6 @@ from results.cells import InputSetting, Setting, input_of, setting_of
 
 MARGIN = 0.04  # of the map's width, around the streets
 STREET_STEP_M = 4.0
-HAZARD = "hazard"
 
 
 class End(NamedTuple):
@@ -137,7 +136,10 @@ def strips(
         lengths.items(), key=lambda item: (list(cells).index(item[0][0]), item[0][1])
     ):
         group = by_route.get((setting, route_id), [])
-        marks = [_linked(_strip_mark(end, scale), end, cases, cells) for end in group]
+        marks = [
+            _linked(svg.mark(style_of(end.arm), scale.at(end.route_m), end.text), end, cases, cells)
+            for end in group
+        ]
         road = Markup(f'<line class="road" x1="0" x2="{scale.at(length_m)}%" y1="13" y2="13"/>')
         label = f"route {route_id}: {len(group)} drives ended before the goal"
         found.append(Strip(setting, route_id, svg.row(road, *marks, label=label)))
@@ -159,7 +161,7 @@ def _map(
     roads = "".join(f'<polyline class="street" points="{_text(_street(path))}"/>' for path in paths)
     kinds = "".join(
         f'<g transform="translate({x:.1f} {y:.1f}) scale({size:.3f})"><title>{escape(kind)}</title>'
-        f'<path class="{HAZARD}" d="M0-7L7 0 0 7-7 0z"/></g>'
+        f'<path class="hazard" d="M0-7L7 0 0 7-7 0z"/></g>'
         for (x, y), kind in hazards.items()
     )
     marks = Markup("").join(
@@ -190,10 +192,6 @@ def _map_mark(end: End, size: float) -> Markup:
         f'<g transform="translate({x:.1f} {y:.1f}) scale({1.6 * size:.3f})">'
         f"<title>{escape(end.text)}</title>{svg.shape(style_of(end.arm))}</g>"
     )
-
-
-def _strip_mark(end: End, scale: Scale) -> Markup:
-    return svg.mark(style_of(end.arm), scale.at(end.route_m), end.text)
 
 
 def _route(drive: Drive) -> tuple[str, str, str, str]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from fusiondrive.errors import ConfigError
 from results.frame import load_frame, to_rows
-from results.hazards import HazardRecord, HazardRow, hazards_beside
+from results.hazards import HazardRecord, hazards_beside
 from results.row import EpisodeRow
 from results.trace import TRACES, load_trace
 
@@ -61,7 +61,7 @@ def gather(runs: Sequence[Path]) -> Material:
             known = found.get(row.identity)
             if known is None or row.is_driven or not known[0].is_driven:
                 found[row.identity] = (row, run)
-        for item in _hazards(run):
+        for item in hazards_beside(run):
             hazards.setdefault(item.identity, {})[item.record.number] = item.record
     if not any(row.is_driven for row, _ in found.values()):
         raise ConfigError(_nothing(runs, len(found)))
@@ -98,17 +98,6 @@ def _nothing(runs: Sequence[Path], errors: int) -> str:
             "with fusiondrive run and the same --out"
         )
     return f"{named}: no rows to report; drive some with fusiondrive run"
-
-
-def _hazards(run: Path) -> list[HazardRow]:
-    try:
-        return hazards_beside(run)
-    except Exception as err:  # the reader of parquet raises whatever the bytes lead it to
-        reason = str(err).splitlines()[:1] or [""]
-        raise ConfigError(
-            f"the hazards beside {run} are not readable as parquet: {type(err).__name__}: "
-            f"{reason[0]}; copy the file again or take it away"
-        ) from err
 
 
 def _beside(run: Path, folder: str, identity: str, suffix: str) -> Path | None:

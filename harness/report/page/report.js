@@ -12,7 +12,7 @@
   ];
   const hasCells = new Set(data.cases.map((item) => item.cell)).size > 1;
   let chosen = null;
-  let film = null; // the address of the film that is shown
+  let clipUrl = null; // the address of the clip that is shown
 
   const make = (name, given = {}, ...inside) => {
     const item = document.createElement(name);
@@ -90,7 +90,7 @@
     const [first, second] = sides(item);
     detail.replaceChildren(make("h3", {}, `Route ${first.route}, seed ${first.seed}: ${item.where}`), table(first, second));
     const traces = [first, second].filter((drive) => drive.trace);
-    if (data.clips[id]) films(item, first, second);
+    if (data.clips[id]) clips(item, first, second);
     if (traces.length) charts(item, first, second);
     else detail.append(along(first, second));
     if (traces.length < 2 || !data.clips[id]) detail.append(lacking(first, second, traces.length < 2));
@@ -152,17 +152,17 @@
   }
 
   function charts(item, first, second) {
-    const parted = item.parting ?? { actions: null, paths: null, end: Math.min(first.ended, second.ended) };
+    const diverged = item.divergence ?? { actions: null, paths: null, end: Math.min(first.ended, second.ended) };
     const longest = Math.max(first.ended, second.ended);
-    const from = parted.actions ?? parted.paths ?? parted.end;
-    const views = [["first difference", [from - 10, Math.max(from, parted.paths ?? 0) + 30]]];
-    views.push(["where one ends", [parted.end - 40, parted.end + 15]], ["whole route", [0, longest]]);
+    const from = diverged.actions ?? diverged.paths ?? diverged.end;
+    const views = [["first divergence", [from - 10, Math.max(from, diverged.paths ?? 0) + 30]]];
+    views.push(["where one ends", [diverged.end - 40, diverged.end + 15]], ["whole route", [0, longest]]);
     const box = make("div", {}), bar = make("div", { class: "views", role: "group", "aria-label": "part of the route" });
-    const said = make("p", { class: "note" }, words(item, parted)), read = make("p", { id: "read" });
+    const said = make("p", { class: "note" }, words(item, diverged)), read = make("p", { id: "read" });
     const select = (index) => {
       [...bar.children].forEach((button, at) => button.setAttribute("aria-pressed", String(at === index)));
       const [low, high] = views[index][1];
-      paint(box, read, [first, second], parted, Math.max(0, low), Math.min(longest, high));
+      paint(box, read, [first, second], diverged, Math.max(0, low), Math.min(longest, high));
     };
     views.forEach(([name], index) => {
       const button = make("button", { type: "button" }, name);
@@ -174,14 +174,14 @@
     charts.redraw = () => select([...bar.children].findIndex((button) => button.getAttribute("aria-pressed") === "true"));
   }
 
-  function words(item, parted) {
-    if (!item.parting) return "One of the drives kept no trace.";
-    const acts = parted.actions === null ? "Steering and pedals never differ much." : `${parted.by === "pedal" ? "The pedals first differ" : "Steering first differs"} at ${metres(parted.actions)}.`;
-    const paths = parted.paths === null ? "The cars stay within 0.5 m of one line." : `The cars are more than 0.5 m apart from ${metres(parted.paths)} on.`;
+  function words(item, diverged) {
+    if (!item.divergence) return "One of the drives kept no trace.";
+    const acts = diverged.actions === null ? "Steering and pedals never diverge." : `${diverged.by === "pedal" ? "The pedals first diverge" : "Steering first diverges"} at ${metres(diverged.actions)}.`;
+    const paths = diverged.paths === null ? "The cars stay within 0.5 m of one line." : `The cars are more than 0.5 m apart from ${metres(diverged.paths)} on.`;
     return `${acts} ${paths}`;
   }
 
-  function paint(box, read, pair, parted, low, high) {
+  function paint(box, read, pair, diverged, low, high) {
     const width = Math.max(240, detail.clientWidth - 36), left = 34, height = 92, inner = 68;
     const x = (m) => left + (width - left - 6) * (m - low) / (high - low);
     const svgs = [];
@@ -196,9 +196,9 @@
       svg.append(draw("text", { class: "name", x: left, y: 13 }, title), draw("rect", { class: "frame", x: left, y: 20, width: width - left - 6, height: inner }));
       for (const value of [bottom, top]) svg.append(draw("text", { x: left - 5, y: y(value) + 4, "text-anchor": "end" }, (Math.round(value * 100) / 100).toString().replace("-", "−")));
       if (bottom < 0) svg.append(draw("line", { class: "rule", x1: left, x2: width - 6, y1: y(0), y2: y(0) }));
-      for (const [word, m] of [["actions", parted.actions], ["apart", parted.paths], ["end", parted.end]]) {
+      for (const [word, m] of [["actions", diverged.actions], ["apart", diverged.paths], ["end", diverged.end]]) {
         if (m === null || m < low || m > high) continue;
-        svg.append(draw("line", { class: "parted", x1: x(m), x2: x(m), y1: 20, y2: 20 + inner }));
+        svg.append(draw("line", { class: "diverged", x1: x(m), x2: x(m), y1: 20, y2: 20 + inner }));
         if (!svgs.length) svg.append(draw("text", { x: x(m) + (x(m) > width - 60 ? -4 : 4), y: 16 + inner, "text-anchor": x(m) > width - 60 ? "end" : "start" }, word));
       }
       lines.forEach((line, at) => svg.append(draw("polyline", { class: `fam-${pair[at].family} ${at ? "second" : ""}`, points: line.map(([m, value]) => `${x(m).toFixed(1)},${y(value).toFixed(1)}`).join(" ") })));
@@ -240,31 +240,31 @@
     return parts.join(", ");
   }
 
-  function films(item, first, second) {
-    const known = Object.keys(data.clips[item.id]), names = { paths: "where the cars part", actions: "where the actions part", end: "where one ends" };
+  function clips(item, first, second) {
+    const known = Object.keys(data.clips[item.id]), names = { paths: "where the paths diverge", actions: "where the actions diverge", end: "where one ends" };
     const video = make("video", { controls: "", loop: "", muted: "", playsinline: "", "aria-label": "both drives side by side" });
     video.muted = true;
-    const bar = make("div", { class: "views", role: "group", "aria-label": "moment of the film" });
+    const bar = make("div", { class: "views", role: "group", "aria-label": "moment of the clip" });
     const play = (name) => {
       [...bar.children].forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.moment === name)));
-      if (film) URL.revokeObjectURL(film);
+      if (clipUrl) URL.revokeObjectURL(clipUrl);
       const bytes = Uint8Array.from(atob(data.clips[item.id][name]), (letter) => letter.charCodeAt(0));
-      film = URL.createObjectURL(new Blob([bytes], { type: "video/mp4" }));
-      video.src = film;
+      clipUrl = URL.createObjectURL(new Blob([bytes], { type: "video/mp4" }));
+      video.src = clipUrl;
       if (!matchMedia("(prefers-reduced-motion: reduce)").matches) video.play().catch(() => {});
     };
     for (const name of known) {
-      const button = make("button", { type: "button", "data-moment": name }, `film ${names[name]}`);
+      const button = make("button", { type: "button", "data-moment": name }, `clip ${names[name]}`);
       button.addEventListener("click", () => play(name));
       bar.append(button);
     }
     const heads = make("div", { class: "heads" }, ...[first, second].map((drive) => make("span", {}, `${drive.arm}: `, outcome(drive))));
-    detail.append(bar, make("div", { class: "film" }, heads, video, make("p", { class: "note" }, "Above what the policy sees, below the map. Both reach the moment together, after four seconds.")));
+    detail.append(bar, make("div", { class: "clip" }, heads, video, make("p", { class: "note" }, "Above what the policy sees, below the map. Both reach the moment together, after four seconds.")));
     play(known[0]);
   }
 
   function lacking(first, second, isTrace) {
-    const box = make("div", { class: "make" }, isTrace ? "Traces and a film of these drives are made by " : "This report holds no film of these drives; films are made by ");
+    const box = make("div", { class: "make" }, isTrace ? "Traces and a clip of these drives are made by " : "This report holds no clip of these drives; clips are made by ");
     [first, second].forEach((drive, at) => box.append(at ? " and " : "", make("code", {}, drive.again)));
     box.append(".");
     return box;

@@ -17,7 +17,7 @@ from harness.recorder import FPS
 from harness.report import make, page
 from harness.report.__main__ import main
 from harness.report.clips import AROUND_S
-from harness.report.make import Wish, make_report
+from harness.report.make import ReportConfig, make_report
 from harness.report.runs import gather
 from results.frame import write_parquet
 from tests.harness.report.made_up import (
@@ -41,8 +41,8 @@ def data_of(text: str) -> dict[str, Any]:
     return data
 
 
-def report(folder: Path, **wish: Any) -> str:
-    return make_report(Wish((folder,), **wish))
+def report(folder: Path, **config: Any) -> str:
+    return make_report(ReportConfig((folder,), **config))
 
 
 def one_line(capsys: pytest.CaptureFixture[str], *words: object) -> str:
@@ -83,23 +83,23 @@ def test_cases_of_the_first_sentence_come_first(text: str) -> None:
     assert data_of(text)["cases"][0]["pair"] == "oracle − dehaze"
 
 
-def test_a_case_says_where_its_drives_part(text: str) -> None:
+def test_a_case_says_where_its_drives_diverge(text: str) -> None:
     data = data_of(text)
     case = next(case for case in data["cases"] if case["pair"] == "dehaze − rgb")
-    assert case["parting"] == {"actions": 20.5, "by": "steer", "paths": 25.5, "end": 50.0}
+    assert case["divergence"] == {"actions": 20.5, "by": "steer", "paths": 25.5, "end": 50.0}
     trace = data["drives"][case["sides"][1]]["trace"]
     assert trace["steer"][19:23] == [0, 0, 40, 40]
     assert len(trace["steer"]) == 51
 
 
-def test_films_are_cut_around_the_moment_with_the_policys_image_of_both(
+def test_clips_are_cut_around_the_moment_with_the_policys_image_of_both(
     text: str, tmp_path: Path
 ) -> None:
-    films = data_of(text)["clips"]
-    assert films
-    film = next(iter(films.values()))
-    path = tmp_path / "film.mp4"
-    path.write_bytes(base64.b64decode(next(iter(film.values()))))
+    clips = data_of(text)["clips"]
+    assert clips
+    clip = next(iter(clips.values()))
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(base64.b64decode(next(iter(clip.values()))))
     with av.open(str(path)) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert len(frames) == 2 * AROUND_S * FPS
@@ -114,7 +114,7 @@ def test_a_report_is_the_same_twice(run: Path, text: str) -> None:
     assert report(run) == text
 
 
-def test_films_are_left_out_where_they_do_not_fit(
+def test_clips_are_left_out_where_they_do_not_fit(
     run: Path, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = report(run, clips=0)
@@ -212,7 +212,7 @@ def test_half_written_hazards_are_one_line(
 ) -> None:
     write_parquet(made_rows(), tmp_path / "fog.parquet")
     (tmp_path / "fog_hazards.parquet").write_bytes(b"PAR1 half")
-    assert "the hazards beside" in one_line(capsys, tmp_path / "fog.parquet")
+    assert "fog_hazards.parquet: not readable" in one_line(capsys, tmp_path / "fog.parquet")
 
 
 def test_a_broken_trace_is_left_out_and_said(
@@ -296,11 +296,11 @@ def test_an_index_of_a_folder_without_runs_is_one_line(
     assert "expected folders of runs" in one_line(capsys, "--index", tmp_path)
 
 
-def test_a_broken_video_leaves_its_films_out(
+def test_a_broken_video_leaves_its_clips_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = write_run(tmp_path / "fog", with_videos=True)
     for video in (folder / "videos").iterdir():
         video.write_bytes(b"no video")
     assert data_of(report(folder))["clips"] == {}
-    assert "no film of" in caplog.text
+    assert "no clip of" in caplog.text

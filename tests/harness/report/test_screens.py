@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from harness.report.make import Wish, make_report
+from harness.report.make import ReportConfig, make_report
 from tests.harness.report.made_up import write_run
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -95,7 +95,7 @@ def browser() -> Iterator[Any]:
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_run(tmp_path_factory.mktemp("runs") / "fog", with_videos=True)
     path = folder / "report.html"
-    path.write_text(make_report(Wish((folder,))), encoding="utf-8")
+    path.write_text(make_report(ReportConfig((folder,))), encoding="utf-8")
     return path
 
 
@@ -219,13 +219,13 @@ def test_charts_open_at_the_first_difference_and_are_read_under_the_pointer(
     page.locator("#cases a").first.click()
     page.wait_for_function("document.querySelector('#detail h3').textContent.includes('Route 00')")
     said = page.locator("#detail").inner_text()
-    assert "Steering first differs at 21 m." in said
+    assert "Steering first diverges at 21 m." in said
     assert page.locator("#detail .views button").first.get_attribute("aria-pressed") == "true"
     page.locator(".chart").first.hover(position={"x": 300, "y": 40})
     assert "dehaze steers" in page.locator("#read").inner_text()
 
 
-def test_a_film_plays_both_drives(show: Callable[..., Screen]) -> None:
+def test_a_clip_plays_both_drives(show: Callable[..., Screen]) -> None:
     page = show().page
     page.select_option("[data-filter=pair]", "dehaze − rgb")
     page.locator("#cases a").first.click()

@@ -194,7 +194,7 @@
       const y = (value) => 20 + inner * (top - value) / (top - bottom);
       const svg = draw("svg", { class: "chart", width, height, role: "img", "aria-label": `${title} along the route` });
       svg.append(draw("text", { class: "name", x: left, y: 13 }, title), draw("rect", { class: "frame", x: left, y: 20, width: width - left - 6, height: inner }));
-      for (const value of [bottom, top]) svg.append(draw("text", { x: left - 5, y: y(value) + 4, "text-anchor": "end" }, (Math.round(value * 100) / 100).toString().replace("-", "−")));
+      for (const value of [bottom, top]) svg.append(draw("text", { x: left - 5, y: y(value) + 4, "text-anchor": "end" }, String(Number(value.toFixed(Math.abs(value) < 1 ? 2 : 1))).replace("-", "−")));
       if (bottom < 0) svg.append(draw("line", { class: "rule", x1: left, x2: width - 6, y1: y(0), y2: y(0) }));
       for (const [word, m] of [["actions", diverged.actions], ["apart", diverged.paths], ["end", diverged.end]]) {
         if (m === null || m < low || m > high) continue;

@@ -7,6 +7,7 @@ first argument is CARLA's metadata (LibCarla 0.9.16, carla/rpc/Metadata.h).
 
 from __future__ import annotations
 
+import random
 import socket
 import time
 from enum import Enum
@@ -18,6 +19,7 @@ from fusiondrive.errors import ConfigError, SimulatorError
 
 CARLA_VERSION = "0.9.16"
 DEFAULT_PORT = 2000
+PORT_RANGE = (20000, 32000)  # below Linux's ephemeral ports, above CARLA's usual ones
 PROFILE_METHOD = "fusiondrive_profile"
 LOOK_METHOD = "fusiondrive_look"
 RENDERER_METHOD = "fusiondrive_renderer"
@@ -144,6 +146,16 @@ def is_port_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def find_free_port(count: int = 2, tries: int = 200) -> int:
+    """A port with its successors free at this moment."""
+    chooser = random.SystemRandom()  # ports change no result
+    for _ in range(tries):
+        port = chooser.randrange(*PORT_RANGE)
+        if all(is_port_free(port + offset) for offset in range(count)):
+            return port
+    raise ConfigError(f"no {count} neighbouring free ports in {PORT_RANGE[0]}..{PORT_RANGE[1]}")
 
 
 def _unwrapped(result: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -20,7 +19,7 @@ from fusiondrive.errors import ConfigError, FusionDriveError, SimulatorError, un
 from fusiondrive.files import output
 from harness import launch
 from harness.config import BACKENDS
-from harness.probe import CARLA_VERSION, DEFAULT_PORT, check_version, is_port_free
+from harness.probe import CARLA_VERSION, DEFAULT_PORT, check_version, find_free_port
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +29,6 @@ STOP_WAIT_S = 5.0
 POLL_S = 0.25
 TAIL_BYTES = 4000
 TAIL_LINES = 8
-PORT_RANGE = (20000, 32000)  # below Linux's ephemeral ports, above CARLA's usual ones
 
 
 @dataclass(frozen=True)
@@ -282,16 +280,6 @@ class RunningServer:
         trace: TracebackType | None,
     ) -> None:
         self.server.stop()
-
-
-def find_free_port(count: int = 2, tries: int = 200) -> int:
-    """A port with its successors free at this moment."""
-    chooser = random.SystemRandom()  # ports change no result
-    for _ in range(tries):
-        port = chooser.randrange(*PORT_RANGE)
-        if all(is_port_free(port + offset) for offset in range(count)):
-            return port
-    raise ConfigError(f"no {count} neighbouring free ports in {PORT_RANGE[0]}..{PORT_RANGE[1]}")
 
 
 def process_rss_mb(pid: int) -> float | None:

@@ -14,8 +14,9 @@ from harness.checks import pick_route
 from harness.drive import Drive, DriveSetup
 from harness.env_config import EnvConfig
 from harness.messages import TownFacts
+from harness.probe import find_free_port
 from harness.route_facts import route_facts
-from harness.server import RunningServer, find_free_port
+from harness.server import RunningServer
 from harness.session import Address, Session
 from harness.town import LoadedTown
 from scenarios.hazards.kinds import ROUTE, design_speed_mps, hazard_names

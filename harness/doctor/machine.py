@@ -17,8 +17,7 @@ from fusiondrive.errors import ConfigError
 from fusiondrive.home import is_writable
 from harness import launch
 from harness.doctor.finding import Finding
-from harness.probe import CARLA_VERSION
-from harness.server import PORT_RANGE, find_free_port
+from harness.probe import CARLA_VERSION, PORT_RANGE, find_free_port
 
 DISTRIBUTION = "fusiondrive"
 PYTHONS = ((3, 10), (3, 13))  # from, and below; as in pyproject.toml

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -67,6 +69,20 @@ def test_a_cache_of_kernels_that_cannot_be_written_is_told(
     taken.touch()
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(taken / "below"))
     assert "cannot be written" in failed(machine.kernels())
+
+
+def test_without_the_client_all_else_is_looked_at(tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.modules['carla'] = None; from fusiondrive.door import main; "
+        f"main(['doctor', '--out', {str(tmp_path)!r}])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 1
+    assert "FAIL  client     CARLA's client is not installed; expected: pip install" in done.stdout
+    assert "ok    ports" in done.stdout
+    assert "FAIL  server     not looked at; mend packages and client first" in done.stdout
 
 
 def test_instruction_sets_are_named() -> None:

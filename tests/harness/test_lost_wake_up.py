@@ -48,7 +48,7 @@ def session(carla_server) -> Iterator[Session]:
 
 
 def begin_manager(session: Session) -> int:
-    from harness.server import find_free_port
+    from harness.probe import find_free_port
 
     port = find_free_port(1)
     session.owns_manager(port)

@@ -10,7 +10,7 @@ import carla
 import msgpack
 import pytest
 
-from harness.server import find_free_port
+from harness.probe import find_free_port
 from tests.simulator.calls import by_check
 
 cmd = carla.command

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import carla
 import pytest
 
-from harness.server import find_free_port
+from harness.probe import find_free_port
 from tests.simulator.calls import by_check
 
 

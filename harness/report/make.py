@@ -40,7 +40,8 @@ LIMITS = (
     "The list of failures shows what differed. How many pairs are alike is said by the tables.",
     "Where two drives first differ is not yet why one of them failed.",
 )
-NAMED = ("town", "weather", "traffic", "hazards", "speed_kmh")  # stand in every cell's name
+# Stand in every cell's name.
+NAMED = ("town", "weather", "traffic", "hazards", "speed_kmh", "latency")
 FEW_CELLS = 3  # with more of them, what is long is folded
 
 

@@ -19,6 +19,7 @@ from harness.report.__main__ import main
 from harness.report.clips import AROUND_S
 from harness.report.make import ReportConfig, make_report
 from harness.report.runs import gather
+from results.cells import Setting, setting_of
 from results.frame import write_parquet
 from tests.harness.report.made_up import (
     digest,
@@ -164,6 +165,16 @@ def test_rows_of_two_versions_stand_in_cells_of_their_own(tmp_path: Path) -> Non
     assert "Mixed: these rows are of 2 package versions" in found
     assert "Town03, fog, empty roads, 1" in found
     assert "Town03, fog, empty roads, 2" in found
+
+
+@pytest.mark.parametrize("field", Setting._fields)
+def test_two_cells_never_have_one_name(field: str) -> None:
+    first = setting_of(made_rows()[0])
+    other: dict[str, Any] = {field: 30 if field in ("look", "speed_kmh") else "40"}
+    second = first._replace(**other)
+    names = make.setting_names([first, second])
+    assert len(set(names.values())) == 2
+    assert len(names[second].split(", ")) <= len(names[first].split(", ")) + 1
 
 
 def test_three_fogs_make_a_curve_of_success_by_visibility_and_two_do_not(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def make_answer(
     if item is None:
         return _alone(cells, names)
     remarks = (
-        KIND_REMARKS[item.kind].format(minus=names[item.minus]),
+        KIND_REMARKS.get(item.kind, "").format(minus=names[item.minus]),
         *_doubts(item),
         "" if is_shown(item) else _power(item),
         *_missing(item, rows),
@@ -100,11 +100,16 @@ def first_of(
     return min(
         tested,
         key=lambda item: (
-            *(KINDS.index(item.kind), arms.index(item.arm)),
+            *(kind_rank(item.kind), arms.index(item.arm)),
             *(_rank(item.minus), -item.pairs),
         ),
         default=None,
     )
+
+
+def kind_rank(kind: str) -> int:
+    """The place of a kind of comparison: infrared, total, restoration, others, ceiling."""
+    return KINDS.index(kind) if kind in KINDS else len(KINDS) + (kind == CEILING)
 
 
 def sentence_of(

@@ -10,7 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from harness.report import svg
-from harness.report.answer import KINDS, signed
+from harness.report.answer import kind_rank, signed
 from harness.report.palette import Style, in_order, style_of
 from harness.report.runs import Drive, Material
 from harness.report.svg import Scale, scale_for
@@ -216,7 +216,7 @@ def by_setting(cells: Sequence[Cell]) -> dict[Setting, list[Cell]]:
 
 
 def _place(key: tuple[Setting, str], settings: Sequence[Setting]) -> tuple[int, int]:
-    return settings.index(key[0]), KINDS.index(key[1])
+    return settings.index(key[0]), kind_rank(key[1])
 
 
 def _driven(material: Material) -> dict[tuple[Setting, InputSetting], list[Drive]]:

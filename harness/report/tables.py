@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from harness.report.answer import KINDS, p_text, signed
+from harness.report.answer import kind_rank, p_text, signed
 from harness.report.palette import Style, in_order, style_of
 from harness.report.plots import Names, by_setting
 from results.cells import Cell
@@ -82,7 +82,7 @@ def gain_table(title: str, found: Sequence[Comparison], names: Names) -> PageTab
         *("arm − other", "gain", "pairs", "points", "saved : harmed", "p", "p (Holm)"),
         "detectable",
     )
-    order, kinds = in_order(item.arm for item in found), (*KINDS, CEILING)
+    order = in_order(item.arm for item in found)
     lines = tuple(
         TableLine(
             f"{names.arms[item.arm]} − {names.arms[item.minus]}",
@@ -95,7 +95,7 @@ def gain_table(title: str, found: Sequence[Comparison], names: Names) -> PageTab
                 *(("", "", "") if item.kind == CEILING else _tested(item)),
             ),
         )
-        for item in sorted(found, key=lambda x: (kinds.index(x.kind), order.index(x.arm)))
+        for item in sorted(found, key=lambda x: (kind_rank(x.kind), order.index(x.arm)))
     )
     return PageTable(title, header, lines, is_of_pairs=True)
 

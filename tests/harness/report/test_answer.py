@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fusiondrive.errors import ConfigError
-from harness.report.answer import Answer, make_answer, p_text
+from harness.report.answer import Answer, kind_rank, make_answer, p_text
 from results.cells import labels_of, make_cells
 from results.gains import compare
 from results.row import EpisodeRow
@@ -117,6 +117,11 @@ def test_one_arm_alone_is_compared_with_nothing() -> None:
 def test_rows_of_two_servers_are_never_compared() -> None:
     rows = [*arm("rgb", ()), *arm("oracle", ALL, backend="unreal", look=None)]
     assert answer(rows).comparison is None
+
+
+def test_kinds_of_comparisons_have_one_order_and_ceilings_are_last() -> None:
+    kinds = ["ceiling", "fault", "restoration", "total", "infrared"]
+    assert sorted(kinds, key=kind_rank) == [*reversed(kinds)]
 
 
 def test_p_values_keep_two_digits_that_matter() -> None:

@@ -16,6 +16,7 @@ from fusionproxy.teachers.diffusion import Schedule, draw_like
 from fusionproxy.teachers.images import CleanImages
 from fusionproxy.teachers.mask_difuser_net import MaskDiFuserNet, network_config
 from fusionproxy.teachers.prior import prior_config
+from fusionproxy.teachers.weather import weather_views
 
 try:
     import torch
@@ -43,6 +44,7 @@ class CropConfig:
     size: int = 64
     batch: int = 16
     infrared_share: float = 0.2  # of the crops; the visible ones are what both papers train on
+    weather_share: float = 0.0  # of the visible ones, whose views are made-up weather, not masks
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,13 @@ def ddfm_batch(images: CleanImages, rng: np.random.Generator, crops: CropConfig)
 
 
 def mask_batch(images: CleanImages, rng: np.random.Generator, crops: CropConfig) -> Batch:
-    """Clean crops and their views."""
-    drawn = [images.crop(rng, crops.size, crops.infrared_share) for _ in range(crops.batch)]
-    views = [corrupt(image, rng) for image in drawn]
+    """Clean crops and their views, masked or in made-up weather."""
+    drawn, views = [], []
+    for _ in range(crops.batch):
+        is_infrared = rng.random() < crops.infrared_share
+        drawn.append(images.crop(rng, crops.size, float(is_infrared)))
+        has_weather = not is_infrared and rng.random() < crops.weather_share
+        views.append((weather_views if has_weather else corrupt)(drawn[-1], rng))
     first, second = [v.first for v in views], [v.second for v in views]
     return Batch(_planes(drawn), _planes(first), _planes(second))
 

@@ -57,6 +57,15 @@ class TeacherConfig:
     crop: Annotated[int, Flag("side of the images that are drawn")] = 64
     batch: Annotated[int, Flag("images a step", more_than=0)] = 16
     infrared_share: Annotated[float, Flag("of the images", at_least=0, at_most=1)] = 0.2
+    weather_share: Annotated[
+        float,
+        Flag(
+            "of the visible images: restored from made-up fog or night and made-up infrared, in "
+            "place of the paper's masks; mask_difuser alone",
+            at_least=0,
+            at_most=1,
+        ),
+    ] = 0.0
     steps: Annotated[int, Flag("length of the run, unless --minutes says it", more_than=0)] = 20000
     minutes: Annotated[float | None, Flag("stop by the clock instead of by steps", more_than=0)] = (
         None
@@ -77,11 +86,16 @@ class TeacherConfig:
         if self.crop <= 0 or self.crop % CROP_MULTIPLE:
             raise FusionError(f"--crop: expected a multiple of {CROP_MULTIPLE}, found {self.crop}")
         check_values(self, FusionError)
+        if self.weather_share and self.teacher != "mask_difuser":
+            raise FusionError(
+                "--weather-share is of mask_difuser, which restores views; "
+                f"'{self.teacher}' learns clean images alone"
+            )
 
     @property
     def crops(self) -> CropConfig:
         """How crops are drawn."""
-        return CropConfig(self.crop, self.batch, self.infrared_share)
+        return CropConfig(self.crop, self.batch, self.infrared_share, self.weather_share)
 
 
 class TeacherTrainer(training.Descent[TeacherConfig]):

@@ -44,7 +44,7 @@ class Options:
     video: Annotated[bool, Flag("write an mp4")] = True
     out: Annotated[
         Path | None,
-        Flag("for trace and video; default: RUN/replays, with --verify none", "DIR"),
+        Flag("for trace and video; default: replays in RUN, with --verify none", "DIR"),
     ] = None
     host: Annotated[str | None, Flag("of a server that runs, in place of one of its own")] = None
     port: Annotated[int, Flag("of that server", at_least=1, at_most=65000)] = 2000

@@ -11,6 +11,7 @@ from harness.arms import arms_of
 from harness.config import RunConfig, load_config
 from harness.kept_config import kept_configs
 from results.frame import load_frame, to_rows
+from results.reading import FILE_NAME, PARQUET_NAME
 from results.row import LETTERS, EpisodeRow
 from results.trace import TRACES
 from scenarios.hazards.kinds import ROUTE, read_hazards
@@ -25,7 +26,7 @@ LEAST_DIGITS = 4  # of an identity that is cut short
 class KeptEpisode:
     """One episode of a run."""
 
-    folder: Path
+    folder: Path  # for what is made of it: the run's, or the working one for rows from elsewhere
     row: EpisodeRow
     trace: Path | None  # None where none was kept
     configs: tuple[RunConfig, ...]  # of this episode alone, the likeliest first
@@ -58,8 +59,12 @@ def find_episode(run: Path, wanted: str) -> KeptEpisode:
     folder = run if run.is_dir() else run.parent
     covering = [narrowed(config, row) for config in reversed(kept_configs(folder))]
     configs = [config for config in covering if config is not None]
+    is_run = run.is_dir() or run.name in (FILE_NAME, PARQUET_NAME)
     return KeptEpisode(
-        folder, row, trace_of(folder, row.identity), tuple(configs) or (config_of(row),)
+        folder=folder if is_run else Path(),
+        row=row,
+        trace=trace_of(folder, row.identity),
+        configs=tuple(configs) or (config_of(row),),
     )
 
 

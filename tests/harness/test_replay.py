@@ -120,6 +120,15 @@ def test_published_rows_say_how_to_drive_them() -> None:
     assert all(narrowed(config_of(item), item) is not None for item in rows)
 
 
+def test_what_is_made_of_published_rows_does_not_go_beside_them(tmp_path: Path) -> None:
+    (file,) = PUBLISHED
+    identity = to_rows(load_frame(file))[0].identity
+    assert find_episode(file, identity).folder == Path()
+    run = run_of(tmp_path, row())
+    for named in (run, run / "rows.jsonl", run / "rows.parquet"):
+        assert find_episode(named, row().identity).folder == run
+
+
 def test_a_row_of_a_file_that_nothing_names_is_refused() -> None:
     with pytest.raises(ConfigError, match="its run kept no configuration that names it"):
         config_of(row(weather="mine", weather_digest="0123456789ab"))

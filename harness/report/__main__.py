@@ -17,6 +17,7 @@ from typing import Annotated
 from fusiondrive.cli import Flag, check_values, exit_code, parse
 from fusiondrive.errors import ConfigError
 from fusiondrive.files import check_file, whole_file
+from harness.report.runs import home_of
 
 NAME = "report.html"
 MISSING = "reports need jinja2, which is not installed: pip install 'fusiondrive[report]'"
@@ -29,7 +30,7 @@ class Options:
     runs: Annotated[
         tuple[Path, ...], Flag("folders of runs, or files of rows", "RUN", names=("runs",))
     ]
-    out: Annotated[Path | None, Flag(f"the file; without it {NAME} in the run's folder")] = None
+    out: Annotated[Path | None, Flag(f"the file (default: {NAME} in RUN)")] = None
     compare: Annotated[
         tuple[str, str] | None, Flag("arms that the first sentence is on", ("ARM", "MINUS"))
     ] = None
@@ -56,7 +57,8 @@ class Options:
             return self.out
         if self.index:
             return run / "index.html"
-        return run / NAME if run.is_dir() else run.with_name(f"{run.stem}_{NAME}")
+        is_run = run.is_dir() or run.stem == "rows"
+        return home_of(run) / (NAME if is_run else f"{run.stem}_{NAME}")
 
 
 def run(options: Options) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from fusiondrive.errors import ConfigError
 from results.frame import load_frame, to_rows
 from results.hazards import HazardRecord, hazards_beside
+from results.reading import FILE_NAME, PARQUET_NAME
 from results.row import EpisodeRow
 from results.trace import TRACES, load_trace
 
@@ -90,6 +91,13 @@ def rows_of(run: Path) -> list[EpisodeRow]:
     return to_rows(load_frame(run))
 
 
+def home_of(run: Path) -> Path:
+    """Where that belongs which is made of a run: its folder, or for rows from elsewhere here."""
+    if run.is_dir():
+        return run
+    return run.parent if run.name in (FILE_NAME, PARQUET_NAME) else Path()
+
+
 def _nothing(runs: Sequence[Path], errors: int) -> str:
     named = ", ".join(map(str, runs))
     if errors:
@@ -102,8 +110,8 @@ def _nothing(runs: Sequence[Path], errors: int) -> str:
 
 def _beside(run: Path, folder: str, identity: str, suffix: str) -> Path | None:
     """The file that a run keeps of a drive, or a replay of it; digits of the identity end it."""
-    home = run if run.is_dir() else run.parent
-    for place in (home, home / REPLAYS):
+    beside = run if run.is_dir() else run.parent
+    for place in (beside, home_of(run) / REPLAYS):
         for digits in NAME_DIGITS:
             found = sorted((place / folder).glob(f"*_{identity[:digits]}.{suffix}"))
             if len(found) == 1:

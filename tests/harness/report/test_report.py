@@ -272,6 +272,21 @@ def test_a_report_lies_beside_its_rows_by_default(run: Path) -> None:
     assert (run / "report.html").is_file()
 
 
+def test_what_is_made_of_rows_from_elsewhere_lies_in_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "published").mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    row = made_rows()[0]
+    write_parquet(made_rows(), tmp_path / "published" / "fog.parquet")
+    write_trace(tmp_path / "here" / "replays", row)
+    assert main(["../published/fog.parquet"]) == 0
+    assert [item.name for item in (tmp_path / "published").iterdir()] == ["fog.parquet"]
+    found = data_of((tmp_path / "here" / "fog_report.html").read_text(encoding="utf-8"))
+    assert found["drives"][row.identity]["trace"] is not None
+
+
 def test_the_command_stands_behind_the_door() -> None:
     assert door.COMMANDS["report"].module == "harness.report"
 

@@ -8,7 +8,7 @@ from typing import Any
 from fusiondrive.arms import CLEAR
 from results.cells import InputSetting, labels_of
 from results.controls import Missing, missing_controls
-from results.gains import CEILING, INFRARED, Claim, Comparison, compare, smallest_effects
+from results.gains import CEILING, FAULT, INFRARED, Claim, Comparison, compare, smallest_effects
 from results.grid import Table, csv_text
 from results.power import MOST_ROUTES, Reach
 from results.row import EpisodeRow, lettered
@@ -28,6 +28,10 @@ KINDS_NOTE = (
     "minus rgb. infrared: a fused arm minus such a control; judge by the twin, which was trained "
     "without infrared, since blanking shows only what one network leans on. The enhancement is the "
     "best one in these very rows, which favours it."
+)
+FAULT_NOTE = (
+    "fault: an arm whose thermal camera has faults minus the same arm without them, so that a "
+    "minus is what the faults cost. Such arms are compared with rgb as well, and with no control."
 )
 CEILING_NOTE = "ceiling: rgb on a clear day minus rgb, on the same routes; it is no hypothesis."
 EFFECT_NOTE = (
@@ -189,6 +193,7 @@ def _notes(
         PAIRED_NOTE,
         ROUTES_NOTE if repeated else "",
         KINDS_NOTE if INFRARED in kinds else "",
+        FAULT_NOTE if FAULT in kinds else "",
         CEILING_NOTE if CEILING in kinds else "",
         EFFECT_NOTE,
         *_missing(missing_controls(rows)),

@@ -19,7 +19,16 @@ from results.cells import (
     has_succeeded,
     is_alone,
 )
-from results.controls import Episodes, Pair, Scene, controls_of, fused_arms, paired, scenes_of
+from results.controls import (
+    Episodes,
+    Pair,
+    Scene,
+    controls_of,
+    fused_arms,
+    paired,
+    scenes_of,
+    without_faults,
+)
 from results.power import Reach, reach
 from results.row import LETTERS, EpisodeRow
 from results.stats import (
@@ -33,6 +42,7 @@ from results.stats import (
 )
 
 TOTAL, RESTORATION, INFRARED, CEILING = "total", "restoration", "infrared", "ceiling"
+FAULT = "fault"
 WEATHER_FIELDS = ("weather",)  # of `Setting`: what differs between a cell and its clear day
 
 
@@ -62,7 +72,7 @@ class Comparison:
     """An arm minus another on the same episodes of one setting."""
 
     setting: Setting
-    kind: str  # total, restoration, infrared or ceiling
+    kind: str  # total, restoration, infrared, fault or ceiling
     arm: InputSetting
     minus: InputSetting
     pairs: int  # distinct drives
@@ -88,8 +98,12 @@ class Comparison:
 
 
 def compare(rows: Sequence[EpisodeRow]) -> list[Comparison]:
-    """Every arm with rgb, and every fused arm with its controls, with Holm's adjustment."""
-    found = [item for scene in scenes_of(rows) for item in (*_gains(scene), *_infrared(scene))]
+    """Every arm with rgb, fused arms with controls, faulty ones with themselves; with Holm's."""
+    found = [
+        item
+        for scene in scenes_of(rows)
+        for item in (*_gains(scene), *_infrared(scene), *_faults(scene))
+    ]
     return _adjusted([*found, *_ceilings(rows)])
 
 
@@ -114,8 +128,18 @@ def _gains(scene: Scene) -> Iterator[Comparison]:
                 yield _compared(scene.setting, kind, arm, rgb, pairs)
 
 
+def _faults(scene: Scene) -> Iterator[Comparison]:
+    """An arm whose thermal camera has faults minus itself without them."""
+    for arm in scene.arms:
+        base = without_faults(scene, arm)
+        if base is not None and (pairs := scene.pairs(arm, base)):
+            yield _compared(scene.setting, FAULT, arm, base, pairs)
+
+
 def _infrared(scene: Scene) -> Iterator[Comparison]:
     for arm in fused_arms(scene):
+        if without_faults(scene, arm) is not None:
+            continue  # the question is what the fault takes away
         for controls in controls_of(scene, arm).values():
             for control in controls:
                 if pairs := scene.pairs(arm, control):

@@ -10,7 +10,7 @@ from fusiondrive.errors import ConfigError
 from harness.report.palette import in_order
 from results.cells import Cell, InputSetting, Setting, has_succeeded
 from results.controls import missing_controls, scenes_of
-from results.gains import CEILING, INFRARED, RESTORATION, TOTAL, Comparison
+from results.gains import CEILING, FAULT, INFRARED, RESTORATION, TOTAL, Comparison
 from results.row import EpisodeRow
 
 PRIVILEGED = "the thermal image is privileged, made from the simulation's class ids and depth"
@@ -22,13 +22,14 @@ KIND_REMARKS = {
     INFRARED: "{minus} sees nothing of the scene's infrared, so that this compares for infrared.",
     TOTAL: "This is a total gain over rgb; what of it is infrared's, controls tell.",
     RESTORATION: "Neither of the two sees infrared of the scene.",
+    FAULT: "It is one arm with faults of its thermal camera and without.",
 }
 RULE = (
     "This comparison stands first by rule, not by its result: gains of infrared before total "
     "gains, the method before its upper bound, the twin without infrared before other controls."
 )
 ASKED = "This comparison was asked for by --compare."
-KINDS = (INFRARED, TOTAL, RESTORATION)
+KINDS = (INFRARED, TOTAL, RESTORATION, FAULT)
 ALPHA = 0.05
 
 

@@ -210,6 +210,25 @@ def test_thermal_settings_are_told_apart_and_have_their_own_controls() -> None:
     assert "oracle:blanked (" not in text
 
 
+def test_an_arm_with_faults_is_compared_with_itself_and_with_no_control() -> None:
+    well, ill = "fog_ratio=0.5", "fog_ratio=0.5,noise=16"
+    rows = [
+        *arm("rgb", []), *arm("dehaze", range(3)), *arm("oracle", ALL, thermal=well),
+        *arm("oracle", range(5), thermal=ill),
+    ]  # fmt: skip
+    gains = [(c.kind, c.minus.label) for c in compare(rows) if c.arm.thermal == ill]
+    assert gains == [("total", "rgb"), ("fault", "oracle")]
+    (fault,) = [c for c in compare(rows) if c.kind == "fault"]
+    assert (fault.success.only_arm, fault.success.only_other) == (0, 7)
+    assert "fault: an arm whose thermal camera has faults" in make_tables(rows)[2].markdown()
+    assert all(item.arm.thermal == well for item in missing_controls(rows))
+
+
+def test_an_arm_with_faults_alone_keeps_its_controls() -> None:
+    rows = [*arm("dehaze", range(3)), *arm("oracle", ALL, thermal="fog_ratio=0.5,noise=16")]
+    assert [c.kind for c in compare(rows)] == ["infrared"]
+
+
 def test_weights_of_one_name_are_told_apart() -> None:
     rows = [*arm("distilled", ALL), *arm("distilled", ALL, fuser_weights="cccc")]
     assert [*labels_of(cell.input_setting for cell in make_cells(rows)).values()] == [

@@ -5,9 +5,16 @@ from __future__ import annotations
 import pytest
 
 from fusiondrive.errors import ConfigError
-from harness.report.answer import Answer, kind_rank, make_answer, p_text
+from harness.report.answer import (
+    KIND_REMARKS,
+    KINDS,
+    Answer,
+    kind_rank,
+    make_answer,
+    p_text,
+)
 from results.cells import labels_of, make_cells
-from results.gains import compare
+from results.gains import FAULT, INFRARED, RESTORATION, TOTAL, compare
 from results.row import EpisodeRow
 from tests.results.test_gains import STUDY, arm
 
@@ -131,3 +138,7 @@ def test_p_values_keep_two_digits_that_matter() -> None:
         "0.031",
         "1.2e-07",
     ]
+
+
+def test_every_kind_of_comparison_has_its_place_and_its_remark() -> None:
+    assert {*KINDS} == {TOTAL, RESTORATION, INFRARED, FAULT} == {*KIND_REMARKS}

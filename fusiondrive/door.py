@@ -77,6 +77,9 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "tick-speed": Command("simulator.benchmarks.tick", "milliseconds of a server's tick"),
         "picture-speed": Command("simulator.benchmarks.render", "milliseconds of a picture"),
         "ray-speed": Command("simulator.benchmarks.raycast", "milliseconds of lidar rays"),
+        "benchmark-check": Command(
+            "harness.benchmark_check", "whether a frozen benchmark is here as it was frozen"
+        ),
         "noise-floor": Command("harness.noise_floor", "one arm against itself: how often it flips"),
         "determinism": Command("harness.robustness.determinism", "same seed, same bytes"),
         "fuzz": Command("harness.robustness.fuzz", "random bytes against a server"),

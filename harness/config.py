@@ -174,7 +174,7 @@ class RunConfig(_Frozen):
         str | None,
         Flag(
             "a named matrix of drives: quick, appendix_b, dose_response, hazards, stress, nocrash, "
-            "or a file of your own",
+            "fusiondrive-1-rc (frozen), or a file of your own",
             "NAME",
             group=SCENE,
         ),

@@ -82,7 +82,8 @@ def policy_key(config: RunConfig) -> tuple[object, ...]:
 
 
 def _model_key(config: RunConfig) -> tuple[object, ...]:
-    return (*policy_key(config), *(getattr(config, key) for key in ARM_KEYS))
+    further = (getattr(config, key) for key in ARM_KEYS)
+    return (*policy_key(config), *further, config.latency)
 
 
 def check_arms_there(configs: Iterable[RunConfig]) -> None:

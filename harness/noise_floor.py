@@ -65,7 +65,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     if not options.runs:
         _write(tables, configs[0][0].directory.parent)
     show(tables)
-    return DIFFERENT if any(item.differing for item in again) else 0
+    return DIFFERENT if any(item.has_to_be_equal and item.differing for item in again) else 0
 
 
 def _tables(rows: Sequence[EpisodeRow], again: Sequence[Repeat]) -> list[Table]:

@@ -16,6 +16,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from fusiondrive.cli import Parser, add_flags, exit_code, given_values
 from fusiondrive.paths import user_path
+from harness.benchmark_lock import parts_of_settings, read_lock
 from harness.checks import check_settings, with_route_hazards, with_route_weather
 from harness.config import RunConfig
 from harness.dry_run import plan_table
@@ -91,12 +92,17 @@ def drive(configs: Sequence[RunConfig]) -> Results:
     if chosen is not None:
         check_folder_of(chosen, first.directory)
     parts = check_parts(configs)
+    lock = None if chosen is None else read_lock(chosen)
+    if lock is not None and chosen is not None:
+        lock.check(parts_of_settings(chosen, parts))
     with RowStore(first.directory) as store:
+        if lock is not None:
+            lock.check_rows(store.rows(), first.directory)
         if chosen is not None:
             mark_folder(chosen, first.directory)
         for config in configs:
             keep_config(config)
-        with Runner(parts, store) as runner, logging_redirect_tqdm():
+        with Runner(parts, store, lock) as runner, logging_redirect_tqdm():
             runner.run()
         rows = store.rows()
         tables = make_tables(rows, first.suite, store.hazards())

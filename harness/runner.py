@@ -16,6 +16,7 @@ from pathlib import Path
 from fusiondrive.errors import AgentError, ConfigError, FusionDriveError, SimulatorError
 from fusiondrive.provenance import source_commit
 from fusiondrive.types import Closing
+from harness.benchmark_lock import Lock, parts_of_town
 from harness.messages import Describe, Driven, DriveTask, Failed, TownFacts
 from harness.models import Part, warn_of_look, warn_of_thermal_look
 from harness.outline import outline
@@ -41,17 +42,19 @@ SLOW_START_S = 6.0
 class Runner(Closing):
     """Drives a run to its end; a context manager that leaves no process behind."""
 
-    def __init__(self, parts: Sequence[Part], store: RowStore) -> None:
+    def __init__(self, parts: Sequence[Part], store: RowStore, lock: Lock | None = None) -> None:
         """Nothing is started yet.
 
         Args:
             parts: configurations of the run, of which the first says where and how it is driven.
             store: where its rows go.
+            lock: of the frozen benchmark that it is.
         """
         configs = [part.config for part in parts]
         self._parts = tuple(parts)
         self._config = configs[0]
         self._store = store
+        self._lock = lock
         self._commit = source_commit()
         self._slots = [Slot(configs, number) for number in range(self._config.workers)]
         self._has_explained = False
@@ -88,6 +91,8 @@ class Runner(Closing):
                 for line in about_routes(choose_routes(facts.routes, config), config):
                     progress.write(line)
         facts = next(iter(by_file.values()))
+        if self._lock is not None:
+            self._lock.check(parts_of_town([part.config for part in parts], facts))
         if not self._has_warned:
             self._has_warned = True
             for models in {id(part.models): part.models for part in self._parts}.values():
@@ -161,6 +166,7 @@ class Runner(Closing):
             unserved=episode.route.unserved_text,
             route_notes="; ".join(episode.route.notes),
             commit=self._commit,
+            benchmark="" if self._lock is None else self._lock.label,
             range_m=range_in(episode.spec.weather, episode.route),
         )
 

@@ -14,6 +14,12 @@ from harness.criteria.lane import LaneCriterion
 from results.hazards import HazardRecord
 from scenarios.tracker import RouteTracker
 
+JUDGE_VERSION = 1
+"""Raise it by one whenever the same drive is judged or scored otherwise: criteria, ends, penalties.
+
+It is part of frozen benchmarks.
+"""
+
 
 class Outcome(str, Enum):
     """Exactly one per episode."""

@@ -69,6 +69,12 @@ def _check(chosen: Suite, given: Mapping[str, Any]) -> None:
         for key in keys:
             if key not in known:
                 raise unknown_name(f"{what} of suite '{chosen.name}'", str(key), known)
+    frozen = [key for key in given if key in factors - {ARMS, "fuser_weights"}]
+    if chosen.lock is not None and frozen:
+        raise ConfigError(
+            f"'{chosen.name}' is a frozen benchmark: leave {', '.join(frozen)} out; --arms and "
+            "--fuser-weights choose what is compared, or copy the suite's file and change it"
+        )
     set_here = {key for block in chosen.blocks for key in block} - {ARMS}
     conflicts = [key for key in given if key in set_here and not (key == "input" and ARMS in given)]
     if conflicts:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated
 
 from fusiondrive.cli import Flag, exit_code, parse
-from fusiondrive.errors import ConfigError
+from fusiondrive.errors import ConfigError, unknown_name
 from results.frame import load_frame, to_rows
 from results.hazards import hazards_beside, unique_hazards
 from results.reading import unique
 from results.row import EpisodeRow
-from results.table import make_tables, write_tables
+from results.table import make_tables, published_names, write_tables
 from results.terminal import show
 
 
@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tables(options: Options) -> int:
+    if options.suite is not None and options.suite not in published_names():
+        raise unknown_name("suite with published numbers", options.suite, published_names())
     rows = gather(options.runs)
     hazards = [item for path in options.runs for item in hazards_beside(path)]
     tables = make_tables(rows, options.suite, unique_hazards(hazards))

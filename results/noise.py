@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from results.cells import (
+    REAL_LATENCY,
     InputSetting,
     Rate,
     Setting,
@@ -36,7 +37,8 @@ FLIP_NOTE = (
     "difference has noise of this kind, so that few routes that differ in traffic may be no more."
 )
 AGAIN_NOTE = (
-    "Driven twice with the same seed, every column must be the same but those of wall-clock time. "
+    "Driven twice with the same seed, every column must be the same but those of wall-clock time, "
+    "unless real latency makes wall-clock time a part of the drive. "
     "The interval is of flips of success."
 )
 
@@ -58,6 +60,11 @@ class Repeat:
 
     first: EpisodeRow
     second: EpisodeRow
+
+    @property
+    def has_to_be_equal(self) -> bool:
+        """Whether equal settings give equal drives: not where wall-clock time decides."""
+        return self.first.latency != REAL_LATENCY
 
     @property
     def differing(self) -> tuple[str, ...]:

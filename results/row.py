@@ -187,6 +187,7 @@ class EpisodeRow(FlatRow):
     # With `real`, wall-clock time decides the drive, and no number of the row repeats.
     latency: str = ""  # of the controls: `real`, or milliseconds; empty: none
     latency_ms: float | None = metric("mean delay that was charged to a control, ms")
+    benchmark: str = ""  # name and hash of the frozen benchmark that it is a drive of
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:

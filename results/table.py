@@ -93,6 +93,12 @@ def appendix_b_table(rows: Sequence[EpisodeRow]) -> Table:
     return Table("Appendix B: published beside ours", header, tuple(body), notes)
 
 
+def published_names() -> tuple[str, ...]:
+    """Suites whose numbers others published."""
+    folder = files("results") / "published"
+    return tuple(sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".json")))
+
+
 def load_published(name: str) -> dict[str, Any]:
     """Numbers that others published, with their source."""
     text = (files("results") / "published" / f"{name}.json").read_text(encoding="utf-8")
@@ -164,6 +170,7 @@ def _notes(rows: Sequence[EpisodeRow], cells: Sequence[Cell]) -> tuple[str, ...]
         THERMAL_NOTE if has_thermal else "",
         _thermal_note(cells),
         _agent_note(reasons),
+        _benchmark_note(rows),
         _mixture_note("package versions", [row.package_version for row in rows]),
         _mixture_note("commits of the source", [row.commit for row in rows]),
     )
@@ -196,6 +203,15 @@ def _agent_note(reasons: Counter[str]) -> str:
     named = [f"{count} x {text}" for text, count in reasons.most_common(NAMED_REASONS)]
     named += ["others"] if len(reasons) > NAMED_REASONS else []
     return f"Agent errors, {reasons.total()} in all, are failures within n: {'; '.join(named)}."
+
+
+def _benchmark_note(rows: Sequence[EpisodeRow]) -> str:
+    """Which frozen benchmark the rows are of; empty where they are of none."""
+    counts = Counter(row.benchmark or "no benchmark" for row in rows)
+    if set(counts) == {"no benchmark"}:
+        return ""
+    named = ", ".join(f"{count} of {name}" for name, count in counts.items())
+    return f"Frozen benchmark: rows {named}. Numbers are comparable where name and hash are equal."
 
 
 def _mixture_note(what: str, found: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from fusiondrive.yaml_files import read_yaml
 from scenarios.spec import EpisodeSpec
 
 SUITES_DIR = Path(__file__).parent / "suites"
+LOCK = ".lock.json"  # behind the name of a suite that is a frozen benchmark
 SUFFIXES = (".yaml", ".yml")
 ABOUT, DEFAULTS, BLOCKS = "about", "defaults", "blocks"  # a suite's own keys
 
@@ -28,6 +29,7 @@ class Suite:
     defaults: Mapping[str, Any]  # what a user's flags may change
     blocks: tuple[Mapping[str, Any], ...]  # factors by their names, each crossed on its own
     digest: str  # of all of it, 12 hex digits; comments and order of keys are no part of it
+    lock: Path | None = None  # of a frozen benchmark, see `harness.benchmark_lock`
 
 
 def suite_names() -> tuple[str, ...]:
@@ -48,7 +50,9 @@ def suite(name: str) -> Suite:
         return _read_suite(Path(name).stem, Path(name))
     if name not in suite_names():
         raise unknown_name("suite", name, (*suite_names(), "FILE.yaml"))
-    return _read_suite(name, SUITES_DIR / f"{name}.yaml")
+    lock = SUITES_DIR / f"{name}{LOCK}"
+    chosen = _read_suite(name, SUITES_DIR / f"{name}.yaml")
+    return replace(chosen, lock=lock) if lock.is_file() else chosen
 
 
 def _read_suite(name: str, path: Path) -> Suite:

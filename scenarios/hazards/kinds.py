@@ -14,6 +14,11 @@ HAZARDS: dict[str, str] = {
     "HazardAtSideLane": "a slow cyclist rides along the right side of the lane",
     "HardBreakRoute": "the car ahead brakes as hard as it can",
 }
+HAZARDS_VERSION = 1
+"""Raise it by one whenever the same route and seed come out with another place, actor or script.
+
+It is part of frozen benchmarks.
+"""
 NONE, ALL, ROUTE = "none", "all", "route"
 SEPARATOR = ","
 

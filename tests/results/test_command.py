@@ -37,3 +37,11 @@ def test_published_rows_are_tabled_from_parquet(tmp_path, capsys):
     assert "50.0" in shown
     assert main([str(tmp_path / "a")]) == 0
     assert capsys.readouterr().out == shown
+
+
+def test_a_suite_without_published_numbers_is_one_line(tmp_path, capsys):
+    write(tmp_path / "a", row(0, "rgb", "success"))
+    assert main([str(tmp_path / "a"), "--suite", "quick"]) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "unknown suite with published numbers 'quick'; known: appendix_b" in message

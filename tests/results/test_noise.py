@@ -63,10 +63,23 @@ def test_a_drive_that_differs_is_named_with_its_columns() -> None:
     assert table.notes[-1] == "1 of 4 drives differ: h0000 (outcome, distance_m)."
 
 
+def test_where_wall_clock_time_decides_drives_need_not_be_equal() -> None:
+    first, second = drives(0, {0}, latency="real"), drives(0, {1}, latency="real")
+    assert not any(item.has_to_be_equal for item in repeats(first, second))
+    assert all(item.has_to_be_equal for item in repeats(drives(0, {0}), drives(0, {0})))
+
+
 def test_simulator_errors_are_no_drives() -> None:
     broken = [row(0, "rgb", "sim_error", identity="0000")]
     assert not repeats(broken, drives(0, {0}))
     assert not floors([*broken, *drives(1, {0})[:1]])
+
+
+def test_the_published_floor_is_what_the_page_says(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main([str(ROOT / "results/published/noise_town02.parquet")]) == 0
+    shown = capfd.readouterr().out
+    assert "60.0 [23, 88]" in shown
+    assert "0.0 [0, 43]" in shown
 
 
 def run_of(folder: Path, rows: list[EpisodeRow]) -> str:

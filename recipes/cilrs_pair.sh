@@ -17,24 +17,24 @@ train() {
   [ -e "$name.onnx" ] && return
   local resume=(); [ -e "run_$name/last.pth" ] && resume=(--resume)
   "$python" -m policies.training.train --out "run_$name" --slimness 0.5 --lights ignore --precision bf16 --path-weight 0.2 \
-    --scenery-swap 0.25 --brightness 0 --contrast 0 --tint 0 --noise 0 --learning-rate 0.0005 "${resume[@]}" "$@"
+    --scenery-swap 0.25 --brightness 0 --contrast 0 --tint 0 --noise 0 --learning-rate 0.0005 --ema-decay 0.99 "${resume[@]}" "$@"
   "$python" -m policies.training.export "run_$name" --out "$name.onnx"
 }
 
 collect n_slow --town $(towns 301 350) --hazards all --frames 14000 --seed 71
 collect n_fast --town $(towns 351 400) --hazards all --speed-kmh 50 --frames 14000 --seed 72
 collect n_dagger --driver "$begin.onnx" --town $(towns 401 450) --hazards all --frames 8000 --seed 73
-collect n_random --driver "$begin.onnx" --town $(towns 451 520) --frames 14000 --seed 74
-collect n_maps --driver "$begin.onnx" --town Town01 Town02 --maps "$maps" --sceneries 16 --frames 8000 --seed 75
-collect n_t02 --driver "$begin.onnx" --town Town02 --sceneries 8 --frames 4000 --seed 76
+collect n_random --driver "$begin.onnx" --town $(towns 451 520) --frames 10000 --seed 74
+collect n_maps --driver "$begin.onnx" --town Town01 Town02 --maps "$maps" --sceneries 16 --frames 5000 --seed 75
+collect n_t02 --driver "$begin.onnx" --town Town02 --sceneries 8 --frames 3000 --seed 76
 first=(n_slow n_fast n_dagger n_random n_maps n_t02)
-train first --data "${first[@]}" --minutes 25 --init "$begin.safetensors"
+train first --data "${first[@]}" --minutes 10 --init "$begin.safetensors"
 
-collect o_slow --driver first.onnx --town $(towns 521 560) --hazards all --frames 12000 --seed 81
-collect o_fast --driver first.onnx --town $(towns 561 600) --hazards all --speed-kmh 50 --frames 12000 --seed 82
+collect o_slow --driver first.onnx --town $(towns 521 560) --hazards all --frames 6000 --seed 81
+collect o_fast --driver first.onnx --town $(towns 561 600) --hazards all --speed-kmh 50 --frames 6000 --seed 82
 data=(o_slow o_fast "${first[@]}")
 for seed in ${SEEDS:-1}; do
-  train "cilrs_seed$seed" --data "${data[@]}" --minutes 30 --seed "$seed" --init "$begin.safetensors"
-  train "cilrs_augmented_seed$seed" --data "${data[@]}" --minutes 30 --seed "$seed" --init "$begin.safetensors" --transfuser 0.5
+  train "cilrs_seed$seed" --data "${data[@]}" --minutes 22 --seed "$seed" --init "$begin.safetensors"
+  train "cilrs_augmented_seed$seed" --data "${data[@]}" --minutes 22 --seed "$seed" --init "$begin.safetensors" --transfuser 0.5
 done
 echo "the exports and their cards are in $PWD; choose among seeds by validation routes (--route-set validation)"

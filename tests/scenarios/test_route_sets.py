@@ -144,15 +144,15 @@ def test_the_validation_routes_are_distinct_balanced_and_pinned() -> None:
 def seeds_of_trainings() -> set[int]:
     """Seeds of random towns in recipes (also as ranges) and in the cards of weights."""
     seeds: set[int] = set()
-    for path in (ROOT / "recipes").iterdir():
+    for path in (ROOT / "recipes").glob("*.*"):
         text = path.read_text()
         for first, last in re.findall(r"(?:towns|'random:%g') (\d+) (\d+)", text):
             seeds |= set(range(int(first), int(last) + 1))
         for numbers in re.findall(r"for i in ((?:\d+ ?)+); do .*random:\$i", text):
             seeds |= set(map(int, numbers.split()))
         seeds |= set(map(int, re.findall(r"random[:-](\d+)", text)))
-    for folder in ("policies", "fusionproxy"):
-        for path in (ROOT / folder / "weights").rglob("*"):
+    for folder in ("policies/weights", "fusionproxy/weights", "recipes/cilrs_pair"):
+        for path in (ROOT / folder).rglob("*"):
             if path.suffix in (".json", ".jsonl", ".md"):
                 seeds |= set(map(int, re.findall(r"random[:-](\d+)", path.read_text())))
     return seeds

@@ -18,6 +18,7 @@ from harness.models import ModelFacts, Part
 from harness.route_facts import RouteFacts, digest_of
 from results.identity import Identity
 from results.row import LETTERS
+from results.run_folder import FEW_DIGITS, MANY_DIGITS
 from scenarios.hazards.kinds import ROUTE, design_speed_mps, read_hazards
 from scenarios.hazards.placement import check_length
 from scenarios.spec import EpisodeSpec, next_route
@@ -40,7 +41,7 @@ class PlannedEpisode:
     route: RouteFacts
     fuser_label: str
     part: int = 0  # of the run, whose configuration it is driven with
-    hash_digits: int = 6  # of the name
+    hash_digits: int = FEW_DIGITS  # of the name
 
     @property
     def name(self) -> str:
@@ -162,7 +163,7 @@ def distinct(episodes: Sequence[PlannedEpisode]) -> list[PlannedEpisode]:
     """Episodes whose names differ, also where the file system ignores letter case."""
     taken = Counter(episode.name.casefold() for episode in episodes)
     return [
-        replace(episode, hash_digits=16) if taken[episode.name.casefold()] > 1 else episode
+        replace(episode, hash_digits=MANY_DIGITS) if taken[episode.name.casefold()] > 1 else episode
         for episode in episodes
     ]
 

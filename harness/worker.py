@@ -42,7 +42,7 @@ from harness.simulation import Simulation
 from harness.trace import TraceRecorder
 from policies.base import Policy, close_policy
 from policies.faults import reason
-from results.trace import TRACES
+from results.run_folder import TRACES, VIDEOS
 
 logger = logging.getLogger(__name__)
 
@@ -205,7 +205,7 @@ class Records(Closing):
     def __init__(self, config: RunConfig, task: DriveTask, policy: Policy | None = None) -> None:
         self._trace_file = config.directory / TRACES / f"{task.name}.parquet"
         self._trace = TraceRecorder(task.identity, policy) if config.trace else None
-        self._video = VideoRecorder(config.directory / "videos" / f"{task.name}.mp4")
+        self._video = VideoRecorder(config.directory / VIDEOS / f"{task.name}.mp4")
         window = Window() if config.show else None
         video = self._video if config.video else None
         wanted: tuple[Observer | None, ...] = (self._trace, video, window)

@@ -14,8 +14,8 @@ import pandas as pd
 from fusiondrive.errors import ConfigError
 from fusiondrive.parquet import read_frame
 from results.frame import column_types
+from results.run_folder import TRACES
 
-TRACES = "traces"  # the folder in a run's
 WALL = "wall_"  # begins the name of a column that differs between equal drives
 _DOC = "doc"
 

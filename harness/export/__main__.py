@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from fusiondrive.cli import Flag, check_values, exit_code, parse
+from fusiondrive.cli import Flag, exit_code, parse
 from fusiondrive.files import check_file, whole_file
 from fusiondrive.types import Control
 from harness.drive import Drive
@@ -24,7 +24,8 @@ from harness.export.moment import THERMAL_NOTE, Moment, MomentWriter, WriterKind
 from harness.export.rrd import RrdWriter
 from harness.recorder import TILE
 from harness.replay.kept import KeptEpisode, find_episode
-from harness.replay.redrive import Redrive, StepBar, Where
+from harness.replay.options import EpisodeOptions
+from harness.replay.redrive import Redrive, StepBar
 from harness.replay.verify import Verifier
 from harness.topdown import TopDown
 from harness.trace import TraceRecorder
@@ -35,25 +36,11 @@ EXPORTS = "exports"  # folder in a run's
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(EpisodeOptions):
     """Options of this command."""
 
-    run: Annotated[Path, Flag("folder of a run, or a file with its rows", "RUN", ("run",))]
-    episode: Annotated[
-        str, Flag("identity in its rows, or the name of a trace", "EPISODE", ("episode",))
-    ]
     format: Annotated[str, Flag("of the file", choices=tuple(FORMATS))] = "rrd"
     out: Annotated[Path | None, Flag("default: RUN/exports/NAME.FORMAT", "FILE")] = None
-    host: Annotated[str | None, Flag("of a server that runs, in place of one of its own")] = None
-    port: Annotated[int, Flag("of that server", at_least=1, at_most=65000)] = 2000
-
-    def __post_init__(self) -> None:
-        """Check the values.
-
-        Raises:
-            ConfigError: one cannot be.
-        """
-        check_values(self)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,7 +64,7 @@ def run(options: Options) -> str:
         # Begun before the server is: the format's library may not be there.
         writer = FORMATS[options.format](draft, about(kept))
         verifier = None if trace is None else Verifier(trace)
-        with Redrive(kept, Where(options.host, options.port)) as redrive, StepBar(kept) as bar:
+        with Redrive(kept, options.where) as redrive, StepBar(kept) as bar:
             if redrive.changes:
                 print(f"warning: not the same drive: {redrive.changes}", file=sys.stderr)
             recorder = TraceRecorder(redrive.planned.task.identity, redrive.policy)

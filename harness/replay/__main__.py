@@ -15,47 +15,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from fusiondrive.cli import Flag, check_values, exit_code, parse
+from fusiondrive.cli import Flag, exit_code, parse
 from fusiondrive.errors import ConfigError
 from fusiondrive.files import check_folder
 from fusiondrive.types import Control
 from harness.drive import Drive
 from harness.messages import Driven
 from harness.replay.kept import KeptEpisode, find_episode
-from harness.replay.redrive import Redrive, StepBar, Where
+from harness.replay.options import EpisodeOptions
+from harness.replay.redrive import Redrive, StepBar
 from harness.replay.verify import Verifier, row_difference, row_numbers
 from harness.trace import TraceRecorder
+from results.run_folder import REPLAYS
 from results.trace import load_trace
 from scenarios.latency import REAL
 
 DIFFERENT = 1  # exit code
-REPLAYS = "replays"  # folder in a run's
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(EpisodeOptions):
     """Options of this command."""
 
-    run: Annotated[Path, Flag("folder of a run, or a file with its rows", "RUN", ("run",))]
-    episode: Annotated[
-        str, Flag("identity in its rows, or the name of a trace", "EPISODE", ("episode",))
-    ]
     verify: Annotated[bool, Flag("compare every step with the kept trace")] = False
     video: Annotated[bool, Flag("write an mp4")] = True
     out: Annotated[
         Path | None,
         Flag("for trace and video; default: replays in RUN, with --verify none", "DIR"),
     ] = None
-    host: Annotated[str | None, Flag("of a server that runs, in place of one of its own")] = None
-    port: Annotated[int, Flag("of that server", at_least=1, at_most=65000)] = 2000
-
-    def __post_init__(self) -> None:
-        """Check the values.
-
-        Raises:
-            ConfigError: one cannot be.
-        """
-        check_values(self)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,7 +69,7 @@ def run(options: Options) -> int:
     if out is not None:
         check_folder(out, flag="--out")
     trace = load_trace(kept.trace) if options.verify and kept.trace is not None else None
-    with Redrive(kept, Where(options.host, options.port)) as redrive:
+    with Redrive(kept, options.where) as redrive:
         if redrive.changes and options.verify:
             raise ConfigError(f"episode {kept.name} cannot be driven as it was: {redrive.changes}")
         if redrive.changes:

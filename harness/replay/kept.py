@@ -11,9 +11,8 @@ from harness.arms import arms_of
 from harness.config import RunConfig, load_config
 from harness.kept_config import kept_configs
 from results.frame import load_frame, to_rows
-from results.reading import FILE_NAME, PARQUET_NAME
 from results.row import LETTERS, EpisodeRow
-from results.trace import TRACES
+from results.run_folder import TRACES, folder_of, home_of, kept_file
 from scenarios.hazards.kinds import ROUTE, read_hazards
 from scenarios.route_xml import town_name
 from scenarios.weather import weather_name
@@ -56,24 +55,15 @@ def find_episode(run: Path, wanted: str) -> KeptEpisode:
     """
     rows = to_rows(load_frame(run))
     row = _pick(rows, wanted, run)
-    folder = run if run.is_dir() else run.parent
+    folder = folder_of(run)
     covering = [narrowed(config, row) for config in reversed(kept_configs(folder))]
     configs = [config for config in covering if config is not None]
-    is_run = run.is_dir() or run.name in (FILE_NAME, PARQUET_NAME)
     return KeptEpisode(
-        folder=folder if is_run else Path(),
+        folder=home_of(run),
         row=row,
-        trace=trace_of(folder, row.identity),
+        trace=kept_file(folder / TRACES, row.identity, ".parquet"),
         configs=tuple(configs) or (config_of(row),),
     )
-
-
-def trace_of(folder: Path, identity: str) -> Path | None:
-    """The trace of an episode; its name ends with the first digits of the identity."""
-    for path in sorted((folder / TRACES).glob("*.parquet")):
-        if identity.startswith(path.stem.rpartition("_")[2]):
-            return path
-    return None
 
 
 def narrowed(config: RunConfig, row: EpisodeRow) -> RunConfig | None:

@@ -17,7 +17,7 @@ from typing import Annotated
 from fusiondrive.cli import Flag, check_values, exit_code, parse
 from fusiondrive.errors import ConfigError
 from fusiondrive.files import check_file, whole_file
-from harness.report.runs import home_of
+from results.run_folder import home_of, is_run
 
 NAME = "report.html"
 MISSING = "reports need jinja2, which is not installed: pip install 'fusiondrive[report]'"
@@ -57,8 +57,7 @@ class Options:
             return self.out
         if self.index:
             return run / "index.html"
-        is_run = run.is_dir() or run.stem == "rows"
-        return home_of(run) / (NAME if is_run else f"{run.stem}_{NAME}")
+        return home_of(run) / (NAME if is_run(run) else f"{run.stem}_{NAME}")
 
 
 def run(options: Options) -> str:

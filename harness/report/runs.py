@@ -12,14 +12,11 @@ import pandas as pd
 from fusiondrive.errors import ConfigError
 from results.frame import load_frame, to_rows
 from results.hazards import HazardRecord, hazards_beside
-from results.reading import FILE_NAME, PARQUET_NAME
 from results.row import EpisodeRow
-from results.trace import TRACES, load_trace
+from results.run_folder import REPLAYS, TRACES, VIDEOS, folder_of, home_of, kept_file
+from results.trace import load_trace
 
 logger = logging.getLogger(__name__)
-
-NAME_DIGITS = (16, 6)  # of an identity, at the end of the names of a drive's files
-VIDEOS, REPLAYS = "videos", "replays"  # folders in a run's
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ def gather(runs: Sequence[Path]) -> Material:
             run=run,
             hazards=tuple(item for _, item in sorted(hazards.get(identity, {}).items())),
             trace=_trace(run, identity, unread),
-            video=_beside(run, VIDEOS, identity, "mp4"),
+            video=_beside(run, VIDEOS, identity, ".mp4"),
         )
         for identity, (row, run) in found.items()
     }
@@ -91,13 +88,6 @@ def rows_of(run: Path) -> list[EpisodeRow]:
     return to_rows(load_frame(run))
 
 
-def home_of(run: Path) -> Path:
-    """Where that belongs which is made of a run: its folder, or for rows from elsewhere here."""
-    if run.is_dir():
-        return run
-    return run.parent if run.name in (FILE_NAME, PARQUET_NAME) else Path()
-
-
 def _nothing(runs: Sequence[Path], errors: int) -> str:
     named = ", ".join(map(str, runs))
     if errors:
@@ -109,18 +99,16 @@ def _nothing(runs: Sequence[Path], errors: int) -> str:
 
 
 def _beside(run: Path, folder: str, identity: str, suffix: str) -> Path | None:
-    """The file that a run keeps of a drive, or a replay of it; digits of the identity end it."""
-    beside = run if run.is_dir() else run.parent
-    for place in (beside, home_of(run) / REPLAYS):
-        for digits in NAME_DIGITS:
-            found = sorted((place / folder).glob(f"*_{identity[:digits]}.{suffix}"))
-            if len(found) == 1:
-                return found[0]
+    """The file that a run keeps of a drive, or a replay of it."""
+    for place in (folder_of(run), home_of(run) / REPLAYS):
+        found = kept_file(place / folder, identity, suffix)
+        if found is not None:
+            return found
     return None
 
 
 def _trace(run: Path, identity: str, unread: list[str]) -> pd.DataFrame | None:
-    path = _beside(run, TRACES, identity, "parquet")
+    path = _beside(run, TRACES, identity, ".parquet")
     if path is None:
         return None
     try:

@@ -16,7 +16,8 @@ from harness.export.__main__ import FORMATS, main
 from harness.export.mcap_file import step_schema
 from harness.export.moment import Moment, jpeg, slug
 from harness.run import main as run_main
-from results.trace import TRACES, documented
+from results.run_folder import TRACES
+from results.trace import documented
 from tests.conftest import CarlaServer
 from tests.harness.test_replay import ROUTE, run_of
 from tests.results.test_store import row

@@ -18,8 +18,9 @@ from harness.run import main
 from policies import make_policy
 from results.identity import Identity
 from results.reading import read_rows
+from results.run_folder import TRACES
 from results.table import make_tables
-from results.trace import TRACES, load_trace
+from results.trace import load_trace
 from scenarios.latency import read_latency
 from tests.conftest import CarlaServer
 from tests.harness.test_replay import ROUTE, run_of

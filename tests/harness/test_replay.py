@@ -22,8 +22,9 @@ from harness.scoring import NOTHING_DRIVEN, Outcome
 from results.frame import load_frame, to_rows
 from results.identity import OUTCOME_FIELDS
 from results.row import EpisodeRow
+from results.run_folder import TRACES
 from results.store import RowStore
-from results.trace import TRACES, TraceRow, to_frame
+from results.trace import TraceRow, to_frame
 from tests.conftest import CarlaServer
 from tests.results.test_store import row
 from tests.results.test_trace import STEP, write

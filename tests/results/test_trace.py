@@ -12,8 +12,9 @@ import pytest
 
 import results
 from fusiondrive.errors import ConfigError
+from results.run_folder import TRACES
 from results.store import RowStore
-from results.trace import REQUIRED, TRACES, TraceRow, documented, load_trace, to_frame
+from results.trace import REQUIRED, TraceRow, documented, load_trace, to_frame
 from tests.results.test_store import row
 
 ROOT = Path(__file__).parents[2]

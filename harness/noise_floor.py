@@ -16,17 +16,15 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from pathlib import Path
 
 from fusiondrive.cli import add_flags, command_parser, exit_code, given_values
 from fusiondrive.errors import ConfigError
-from fusiondrive.files import whole_file
 from fusiondrive.paths import user_path
 from harness.config import RunConfig
 from harness.run import drive, interruptible, show_plan
 from harness.suites import load_parts
 from results.frame import load_frame, to_rows
-from results.grid import Table
+from results.grid import Table, write_markdown
 from results.noise import Repeat, floor_table, floors, repeat_table, repeats
 from results.reading import unique
 from results.row import EpisodeRow
@@ -63,7 +61,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     again = [item for pair in combinations(rows, 2) for item in repeats(*pair)]
     tables = _tables([row for part in rows for row in part], again)
     if not options.runs:
-        _write(tables, configs[0][0].directory.parent)
+        write_markdown(tables, configs[0][0].directory.parent / "noise_floor.md")
     show(tables)
     return DIFFERENT if any(item.has_to_be_equal and item.differing for item in again) else 0
 
@@ -88,11 +86,6 @@ def _both(given: Mapping[str, object]) -> list[list[RunConfig]]:
         [config.model_copy(update={"out": folder / name}) for config in configs]
         for name in (ONCE, AGAIN)
     ]
-
-
-def _write(tables: Sequence[Table], folder: Path) -> None:
-    with whole_file(folder / "noise_floor.md") as draft:
-        draft.write_text("\n".join(table.markdown() for table in tables), encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ clear-day picture of the same pose beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,14 +71,19 @@ class Measured(NamedTuple):
     met: Share  # of the expert's brakings, by the policy's clear-day answer
 
 
-def write_rows(frame: pd.DataFrame, path: Path) -> None:
+def write_rows(frame: pd.DataFrame, path: Path, types: Mapping[str, str] = TYPES) -> None:
     """Write rows whole or not at all, with one type a column.
+
+    Args:
+        frame: rows, maybe with further columns, which are left out.
+        path: the file.
+        types: pandas' type of each column.
 
     Raises:
         OutputError: the file cannot be written.
     """
     with whole_file(path) as draft:
-        write_frame(frame[list(TYPES)].astype(TYPES), draft, compression="ZSTD")
+        write_frame(frame[list(types)].astype(types), draft, compression="ZSTD")
 
 
 def read_rows(path: Path) -> pd.DataFrame:
@@ -155,18 +160,27 @@ def measure(frame: pd.DataFrame, cluster: str = "drive") -> list[Measured]:
     """
     found = []
     for setting, part in settings_of(frame):
-        arms = {str(name): rows.set_index("pose") for name, rows in part.groupby("arm", sort=False)}
-        if RGB not in arms:
-            raise ConfigError(f"{setting.level}: expected rows of the arm '{RGB}', found none")
-        base = arms[RGB]
-        for name, rows in arms.items():
-            if set(rows.index) != set(base.index):
-                raise ConfigError(
-                    f"{setting.level}: arm '{name}' has {len(rows)} poses, '{RGB}' "
-                    f"{len(base)}: not the same"
-                )
-            found.append(_measured(setting, name, rows.loc[base.index], base, cluster))
+        arms = on_same_poses(part, setting.level)
+        found += [_measured(setting, name, rows, arms[RGB], cluster) for name, rows in arms.items()]
     return found
+
+
+def on_same_poses(part: pd.DataFrame, level: str) -> dict[str, pd.DataFrame]:
+    """The rows of each arm of a setting, by pose, in the order of those of `rgb`.
+
+    Raises:
+        ConfigError: there is no arm `rgb`, or an arm lacks poses that rgb has.
+    """
+    arms = {str(name): rows.set_index("pose") for name, rows in part.groupby("arm", sort=False)}
+    if RGB not in arms:
+        raise ConfigError(f"{level}: expected rows of the arm '{RGB}', found none")
+    index = arms[RGB].index
+    for name, rows in arms.items():
+        if set(rows.index) != set(index):
+            raise ConfigError(
+                f"{level}: arm '{name}' has {len(rows)} poses, '{RGB}' {len(index)}: not the same"
+            )
+    return {name: rows.loc[index] for name, rows in arms.items()}
 
 
 def _measured(

@@ -6,9 +6,12 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
+
+from fusiondrive.files import whole_file
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,21 @@ class Table:
             self.body, headers=self.header, tablefmt="latex_booktabs", disable_numparse=True
         )
         return "\n".join([f"% {self.title}", *(f"% {note}" for note in self.notes), grid, ""])
+
+
+def markdown_text(tables: Sequence[Table]) -> str:
+    """All of them, one below the other."""
+    return "\n".join(table.markdown() for table in tables)
+
+
+def write_markdown(tables: Sequence[Table], path: Path) -> None:
+    """Write them as one file, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with whole_file(path) as draft:
+        draft.write_text(markdown_text(tables), encoding="utf-8")
 
 
 def csv_text(lines: Sequence[Mapping[str, Any]]) -> str:

@@ -14,7 +14,7 @@ from fusiondrive.files import whole_file
 from results.cells import Cell, Rate, labels_of, make_cells
 from results.columns import aggregates_of
 from results.gain_table import gain_tables, gains_csv
-from results.grid import Table, csv_text
+from results.grid import Table, csv_text, markdown_text
 from results.hazard_table import hazard_table
 from results.hazards import HazardRow
 from results.row import EpisodeRow, lettered
@@ -118,7 +118,7 @@ def write_tables(rows: Sequence[EpisodeRow], directory: Path, tables: Sequence[T
         OutputError: one cannot be written; it stays as it was.
     """
     texts = {
-        "table.md": "\n".join(table.markdown() for table in tables),
+        "table.md": markdown_text(tables),
         "table.tex": "\n".join(table.latex() for table in tables),
         "table.csv": cells_csv(rows),
     }

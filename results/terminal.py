@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from results.grid import Table
+from results.grid import Table, markdown_text
 
 NARROWEST = 6  # characters that a column keeps
 Body = Sequence[Sequence[str]]
@@ -20,7 +20,7 @@ def show(tables: Sequence[Table]) -> None:
     if sys.stdout.isatty():
         print("\n".join(fitted(table, shutil.get_terminal_size().columns) for table in tables))
     else:
-        print("\n".join(table.markdown() for table in tables))
+        print(markdown_text(tables))
 
 
 def fitted(table: Table, width: int) -> str:

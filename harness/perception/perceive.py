@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pandas as pd
 
-from fusiondrive.files import check_folder, whole_file
+from fusiondrive.files import check_folder
 from fusiondrive.provenance import source_commit
 from harness.perception.acting import check_looks
 from harness.perception.asking import answered, ask
 from harness.perception.perceive_options import PerceiveOptions
-from harness.perception.perceived import write_rows
+from harness.perception.perceived import TYPES
 from harness.perception.perceived_table import perceived_tables
 from harness.perception.poses import read_poses
+from results.counterfactuals import write_rows
+from results.grid import write_markdown
 from results.terminal import show
 
 
@@ -30,9 +32,8 @@ def run(options: PerceiveOptions, words: list[str]) -> str | int:
     # The clear day is the ceiling, and a level like any other where it was asked for as such.
     parts = [levels] if "clear" in options.level else [clear, levels]
     frame = pd.concat(parts, ignore_index=True)
-    write_rows(frame, options.out / "rows.parquet")
+    write_rows(frame, options.out / "rows.parquet", TYPES)
     tables = perceived_tables(frame, options.cluster)
-    with whole_file(options.out / "table.md") as draft:
-        draft.write_text("\n".join(table.markdown() for table in tables), encoding="utf-8")
+    write_markdown(tables, options.out / "table.md")
     show(tables)
     return ""

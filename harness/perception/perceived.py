@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -17,9 +17,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fusiondrive.arms import RGB
-from fusiondrive.errors import ConfigError
-from fusiondrive.files import whole_file
-from fusiondrive.parquet import write_frame
 from fusiondrive.types import CameraSpec, Image
 from perceivers.average_precision import (
     BINS_M,
@@ -34,6 +31,7 @@ from perceivers.kinds import KINDS, SEGMENTS, segments_of
 from perceivers.labelled_frame import RoadUser
 from perceivers.picture import enlarged
 from perceivers.trained import Perceiver
+from results.counterfactuals import on_same_poses
 from results.stats import Interval, resamples
 
 F64 = NDArray[np.float64]
@@ -112,16 +110,6 @@ def row_of(
     }
 
 
-def write_rows(frame: pd.DataFrame, path: Path) -> None:
-    """Write rows whole or not at all, with one type a column.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    with whole_file(path) as draft:
-        write_frame(frame[list(TYPES)].astype(TYPES), draft, compression="ZSTD")
-
-
 def settings_of(frame: pd.DataFrame) -> Iterator[tuple[Setting, pd.DataFrame]]:
     """The rows of each setting, in the order of their first row."""
     for key, part in frame.groupby(list(Setting._fields), sort=False):
@@ -140,19 +128,9 @@ def measure(frame: pd.DataFrame, cluster: str = "drive") -> list[Seen]:
     """
     found = []
     for setting, part in settings_of(frame):
-        arms = {str(name): rows.set_index("pose") for name, rows in part.groupby("arm", sort=False)}
-        if RGB not in arms:
-            raise ConfigError(f"{setting.level}: expected rows of the arm '{RGB}', found none")
-        index = arms[RGB].index
-        for name, rows in arms.items():
-            if set(rows.index) != set(index):
-                raise ConfigError(
-                    f"{setting.level}: arm '{name}' has {len(rows)} poses, '{RGB}' "
-                    f"{len(index)}: not the same"
-                )
-        base = _Collected.of(arms[RGB], cluster)
-        for name, rows in arms.items():
-            found.append(_seen(setting, name, _Collected.of(rows.loc[index], cluster), base))
+        arms = on_same_poses(part, setting.level)
+        collected = {name: _Collected.of(rows, cluster) for name, rows in arms.items()}
+        found += [_seen(setting, name, own, collected[RGB]) for name, own in collected.items()]
     return found
 
 
@@ -200,25 +178,37 @@ class _Collected:
         """Mean over the classes that are there, but `other`."""
         return float(np.nanmean(self.ious(times)[1:]))
 
+    @property
+    def once(self) -> F64:
+        """Every cluster counted once."""
+        return np.ones(len(self.pixels))
+
+    @cached_property
+    def drawn_aps(self) -> list[list[float | None]]:
+        """Average precision over all distances in each draw of the bootstrap, by kind."""
+        draws = resamples(len(self.pixels), 0)
+        return [[self.ap(kind, None, times) for times in draws] for kind in range(len(KINDS))]
+
+    @cached_property
+    def drawn_mious(self) -> list[float]:
+        """The mean IoU in each draw."""
+        return [self.miou(times) for times in resamples(len(self.pixels), 0)]
+
 
 def _seen(setting: Setting, arm: str, own: _Collected, base: _Collected) -> Seen:
-    once = np.ones(len(own.pixels))
-    draws = resamples(len(once), 0)
+    once = own.once
     spans: list[SPAN] = [None, *BINS_M]
     ap, ap_gain = {}, {}
     for number, kind in enumerate(KINDS):
-        mine = [own.ap(number, None, times) for times in draws]
-        ap[kind] = _estimate(own.ap(number, None, once), mine)
+        value, drawn = own.ap(number, None, once), own.drawn_aps[number]
+        ap[kind] = _estimate(value, drawn)
         if arm != RGB:
-            theirs = [base.ap(number, None, times) for times in draws]
-            value = _less(own.ap(number, None, once), base.ap(number, None, once))
-            gains = [_less(a, b) for a, b in zip(mine, theirs, strict=True)]
-            ap_gain[kind] = _estimate(value, gains)
-    mious = [own.miou(times) for times in draws]
-    miou_gain = None
+            gains = [_less(a, b) for a, b in zip(drawn, base.drawn_aps[number], strict=True)]
+            ap_gain[kind] = _estimate(_less(value, base.ap(number, None, once)), gains)
+    miou, miou_gain = own.miou(once), None
     if arm != RGB:
-        gains = [a - base.miou(times) for a, times in zip(mious, draws, strict=True)]
-        miou_gain = _estimate(own.miou(once) - base.miou(once), gains)
+        shifts = [a - b for a, b in zip(own.drawn_mious, base.drawn_mious, strict=True)]
+        miou_gain = _estimate(miou - base.miou(once), shifts)
     cells = [(kind, span) for kind in KINDS for span in spans]
     return Seen(
         setting,
@@ -237,7 +227,7 @@ def _seen(setting: Setting, arm: str, own: _Collected, base: _Collected) -> Seen
             name: None if np.isnan(value) else float(value)
             for name, value in zip(SEGMENTS, own.ious(once), strict=True)
         },
-        _estimate(own.miou(once), mious),
+        _estimate(miou, own.drawn_mious),
         miou_gain,
     )
 

@@ -11,10 +11,11 @@ import pandas as pd
 
 from fusiondrive.cli import Flag, check_values
 from fusiondrive.errors import ConfigError
-from fusiondrive.files import check_folder, whole_file
+from fusiondrive.files import check_folder
 from harness.perception.plot import write_plot
 from results.counterfactual_table import distance_table, error_table
 from results.counterfactuals import CLUSTERS, read_rows
+from results.grid import write_markdown
 from results.terminal import show
 
 
@@ -56,8 +57,7 @@ def write_tables(frame: pd.DataFrame, folder: Path, cluster: str) -> None:
     """Write and show the tables, and write the plot."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = [error_table(frame, cluster), distance_table(frame)]
-    with whole_file(folder / "table.md") as draft:
-        draft.write_text("\n".join(table.markdown() for table in tables), encoding="utf-8")
+    write_markdown(tables, folder / "table.md")
     write_plot(frame, folder / "brakings.png")
     show(tables)
     print(f"tables and plot: {folder}", file=sys.stderr)

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 
 from fusiondrive.cli import exit_code, parse
-from fusiondrive.files import whole_file
 from harness.track.config import TrackOptions, check_options
 from harness.track.plot import write_plot
 from harness.track.runner import TrackRunner
+from results.grid import write_markdown
 from results.store import Store
 from results.terminal import show
 from results.track_row import TrackRow
@@ -35,8 +35,7 @@ def run(options: TrackOptions) -> str:
             runner.run()
         rows = store.rows()
     tables = [impact_table(rows), curve_table(rows)]
-    with whole_file(options.directory / "table.md") as draft:
-        draft.write_text("\n".join(table.markdown() for table in tables), encoding="utf-8")
+    write_markdown(tables, options.directory / "table.md")
     write_plot(rows, options.directory / "curves.png")
     show(tables)
     print(f"rows, tables, plot and clips: {options.directory}", file=sys.stderr)

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from fusiondrive.errors import ConfigError
 from fusiondrive.types import CameraSpec
 from harness.perception.__main__ import main
-from harness.perception.perceived import TYPES, Seen, measure, row_of, write_rows
+from harness.perception.perceived import TYPES, Seen, measure, row_of
 from harness.perception.perceived_table import perceived_tables
 from perceivers.detection import focal_px
 from perceivers.kinds import KINDS, SEGMENTS
 from perceivers.labelled_frame import RoadUser
 from perceivers.trained import Perceiver
 from perceivers.training.targets import make_targets
+from results.counterfactuals import write_rows
 
 PERSON, CYCLIST, CAR = range(3)
 RIGHT, WRONG = 1, 0
@@ -115,7 +116,7 @@ def test_arms_on_other_poses_are_not_compared() -> None:
 
 def test_tables_say_what_was_asked_for(tmp_path: Path) -> None:
     frame = rows()
-    write_rows(frame, tmp_path / "rows.parquet")
+    write_rows(frame, tmp_path / "rows.parquet", TYPES)
     tables = perceived_tables(pd.read_parquet(tmp_path / "rows.parquet"), "drive")
     assert tables[0].body[1][:5] == ("fog", "oracle", "6", "83 [83, 83]", "+33 [+33, +33]")
     assert "12 persons, 0 cyclists, 0 cars" in " ".join(tables[0].notes)

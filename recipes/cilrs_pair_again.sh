@@ -4,22 +4,7 @@ set -euo pipefail
 [ $# -eq 2 ] || { echo "usage: recipes/cilrs_pair_again.sh WORK MAPS (MAPS: CARLA's OpenDRIVE files of Town01 and Town02)" >&2; exit 2; }
 here=$(realpath "$(dirname "$0")"); before="$here/cilrs_pair"; v8="$here/../policies/weights/cilrs_v8.onnx"
 maps=$(realpath "$2"); mkdir -p "$1"; cd "$1"
-python=${PYTHON:-python}
-
-# towns A B: the names random:A to random:B
-towns() { seq -f 'random:%g' "$1" "$2"; }
-# collect SET ARGUMENTS: one set of recorded drives; a set that was cut short goes on
-collect() { local set=$1; shift; [ -e "$set/card.json" ] || "$python" -m policies.training.collect --out "$set" --workers 2 "$@"; }
-# train NAME ARGUMENTS: one training, exported as NAME.onnx and NAME.safetensors
-train() {
-  local name=$1; shift
-  [ -e "$name.onnx" ] && return
-  local resume=(); [ -e "run_$name/last.pth" ] && resume=(--resume)
-  "$python" -m policies.training.train --out "run_$name" --slimness 0.5 --lights ignore --precision bf16 --path-weight 0.2 \
-    --scenery-swap 0.25 --brightness 0 --contrast 0 --tint 0 --noise 0 --learning-rate 0.0004 --ema-decay 0.99 --data "${data[@]}" \
-    --init "$before/$name.safetensors" "${resume[@]}" "$@"
-  "$python" -m policies.training.export "run_$name" --out "$name.onnx"
-}
+. "$here/cilrs_pair/steps.bash"
 
 collect p_slow --driver "$before/cilrs_seed1.onnx" --town $(towns 601 650) --hazards all --frames 12000 --seed 91
 collect p_fast --driver "$before/cilrs_seed1.onnx" --town $(towns 651 700) --hazards all --speed-kmh 50 --frames 12000 --seed 92
@@ -27,7 +12,7 @@ collect n_slow --town $(towns 301 350) --hazards all --frames 14000 --seed 71
 collect n_fast --town $(towns 351 400) --hazards all --speed-kmh 50 --frames 14000 --seed 72
 collect n_random --driver "$v8" --town $(towns 451 520) --frames 10000 --seed 74
 collect n_maps --driver "$v8" --town Town01 Town02 --maps "$maps" --sceneries 16 --frames 5000 --seed 75
-data=(p_slow p_fast n_slow n_fast n_random n_maps)
-train cilrs_seed1 --minutes 30 --seed 1
-train cilrs_augmented_seed1 --minutes 40 --seed 1 --transfuser 0.5
+same=(--data p_slow p_fast n_slow n_fast n_random n_maps --learning-rate 0.0004 --seed 1)
+train cilrs_seed1 "${same[@]}" --minutes 30 --init "$before/cilrs_seed1.safetensors"
+train cilrs_augmented_seed1 "${same[@]}" --minutes 40 --init "$before/cilrs_augmented_seed1.safetensors" --transfuser 0.5
 echo "the exports and their cards are in $PWD; compare with the first round by validation routes (--route-set validation), with and without hazards"

@@ -9,7 +9,6 @@ import difflib
 import runpy
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 from fusiondrive.cli import EXIT_ERROR
@@ -99,7 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(overview())
         return 0
     if words[0] == "--version":
-        print(installed_version())
+        from fusiondrive.provenance import package_version  # no other command waits for it
+
+        print(package_version())
         return 0
     name, *rest = words
     if name not in COMMANDS:
@@ -120,11 +121,3 @@ def overview() -> str:
         for number, (name, command) in enumerate(commands.items()):
             lines.append(f"{'' if number else group:<10}{name:<{width}}{command.help}")
     return "\n".join(lines)
-
-
-def installed_version() -> str:
-    """Version of the installed package; `unknown` where only the source is there."""
-    try:
-        return version("fusiondrive")
-    except PackageNotFoundError:
-        return "unknown"

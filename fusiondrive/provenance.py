@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import subprocess
 from collections.abc import Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 UNKNOWN = "unknown"
@@ -13,6 +14,14 @@ HASH_DIGITS = 12
 _BLOCK = 1 << 20
 _GIT_LIMIT_S = 10.0
 _HERE = Path(__file__).absolute()
+
+
+def package_version() -> str:
+    """Version of this package; `unknown` in a checkout that was never installed."""
+    try:
+        return version("fusiondrive")
+    except PackageNotFoundError:
+        return UNKNOWN
 
 
 def source_commit() -> str:

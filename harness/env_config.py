@@ -93,6 +93,29 @@ def env_of_run(config: RunConfig, policy: Policy, server: ServerSpec) -> EnvConf
     )
 
 
+def server_of_run(
+    config: RunConfig, town: str, *, shift: int = 0, log_file: Path | None = None
+) -> ServerSpec:
+    """The server that a run starts or reaches.
+
+    Args:
+        config: of the run.
+        town: that is loaded first.
+        shift: of the port, where several servers of a run listen side by side.
+        log_file: of what it prints.
+    """
+    return ServerSpec(
+        backend=config.backend,
+        host=config.host,
+        port=None if config.port is None else config.port + shift,
+        town=town,
+        maps=config.maps,
+        start_timeout_s=config.timeouts.server_start_s,
+        connect_timeout_s=config.timeouts.connect_s,
+        log_file=log_file,
+    )
+
+
 def make_config(config: EnvConfig | Mapping[str, Any] | None, changes: dict[str, Any]) -> EnvConfig:
     """A configuration or its keys as a mapping, with some fields changed; its files are there.
 

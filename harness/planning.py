@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 
 from fusiondrive.arms import SWAPPED, arm_name
+from fusiondrive.provenance import package_version
 from harness.arms import arms_of
 from harness.checks import pick_route
 from harness.config import RunConfig
@@ -181,11 +181,3 @@ def _infrared_route(spec: EpisodeSpec, facts: TownFacts) -> str:
         return ""
     other = next_route(facts.routes, spec.route_id)
     return f"{other.route_id} {other.digest}"
-
-
-def package_version() -> str:
-    """Version of this package; `unknown` in a checkout that was never installed."""
-    try:
-        return version("fusiondrive")
-    except PackageNotFoundError:
-        return "unknown"

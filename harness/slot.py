@@ -15,6 +15,7 @@ from typing import Any
 from fusiondrive.errors import AgentError, FusionDriveError, SimulatorError
 from harness.checks import PORT_STRIDE
 from harness.config import RunConfig
+from harness.env_config import server_of_run
 from harness.guard import AgentClock
 from harness.messages import Describe, Driven, DriveTask, Ready, StillDriving
 from harness.server import Server, ServerSpec, make_server
@@ -172,20 +173,8 @@ class Slot:
         theirs.close()
 
     def _server_spec(self, town: str, log_file: Path) -> ServerSpec:
-        config = self._config
-        port = config.port
-        if port is not None and config.backend != "external":
-            port += PORT_STRIDE * self.number
-        return ServerSpec(
-            backend=config.backend,
-            host=config.host,
-            port=port,
-            town=town,
-            maps=config.maps,
-            start_timeout_s=config.timeouts.server_start_s,
-            connect_timeout_s=config.timeouts.connect_s,
-            log_file=log_file,
-        )
+        shift = 0 if self._config.backend == "external" else PORT_STRIDE * self.number
+        return server_of_run(self._config, town, shift=shift, log_file=log_file)
 
     def _hear(self) -> None:
         self._heard_s = time.monotonic()

@@ -8,7 +8,7 @@ from typing import Any
 
 from fusiondrive.errors import ConfigError
 from fusiondrive.files import whole_file
-from harness.planning import package_version
+from fusiondrive.provenance import package_version
 from results.reading import FILE_NAME
 from scenarios.suite import Suite
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -111,6 +111,13 @@ class Rate(NamedTuple):
     interval: Interval
     effective: float  # independent drives that they are worth
 
+    def __str__(self) -> str:
+        """In percent with its interval, as tables have it."""
+        if self.percent is None:
+            return "n/a"
+        low, high = (100.0 * bound for bound in self.interval)
+        return f"{self.percent:.1f} [{low:.0f}, {high:.0f}]"
+
     @property
     def percent(self) -> float | None:
         """The share in percent; None where nothing was driven."""
@@ -204,7 +211,10 @@ def has_collided(row: EpisodeRow) -> bool:
 
 
 def _rate(rows: Sequence[EpisodeRow], claim: Callable[[EpisodeRow], bool]) -> Rate:
-    clusters = [cluster_of(row) for row in rows]
-    outcomes = [claim(row) for row in rows]
+    return rate_of([claim(row) for row in rows], [cluster_of(row) for row in rows])
+
+
+def rate_of(outcomes: Sequence[bool], clusters: Sequence[Hashable]) -> Rate:
+    """A share with its interval; outcomes of one cluster (a route) have something in common."""
     found = wilson_clustered(outcomes, clusters)
-    return Rate(sum(outcomes), len(rows), found.interval, found.n)
+    return Rate(sum(outcomes), len(outcomes), found.interval, found.n)

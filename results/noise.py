@@ -20,11 +20,11 @@ from results.cells import (
     has_succeeded,
     input_of,
     labels_of,
+    rate_of,
     setting_of,
 )
 from results.grid import Table
 from results.row import LETTERS, EpisodeRow
-from results.stats import wilson_clustered
 
 FREE = "wall_"  # columns that begin so differ between equal drives
 BESIDE = ("commit",)  # of the source, which says nothing of the drive
@@ -95,8 +95,8 @@ def floors(rows: Sequence[EpisodeRow]) -> list[Floor]:
             collision = [has_collided(a) != has_collided(b) for _, a, b in pairs]
             found.append(
                 Floor(
-                    setting, arm, len(set(clusters)), _rate(success, clusters),
-                    _rate(collision, clusters),
+                    setting, arm, len(set(clusters)), rate_of(success, clusters),
+                    rate_of(collision, clusters),
                 )
             )  # fmt: skip
     return found
@@ -126,8 +126,8 @@ def floor_table(found: Sequence[Floor]) -> Table:
             names[item.arm],
             str(item.routes),
             str(item.success.n),
-            _text(item.success),
-            _text(item.collision),
+            str(item.success),
+            str(item.collision),
         )
         for item in found
     )
@@ -146,7 +146,7 @@ def repeat_table(found: Sequence[Repeat]) -> Table:
         clusters = [cluster_of(item.first) for item in items]
         equal = sum(not item.differing for item in items)
         where = (setting.town, setting.weather, setting.scene, setting.policy, names[arm])
-        body.append((*where, str(len(items)), str(equal), _text(_rate(flips, clusters))))
+        body.append((*where, str(len(items)), str(equal), str(rate_of(flips, clusters))))
     header = ("town", "weather", "traffic", "policy", "arm", "drives", "equal", "success flips %")
     return Table("The same arm, the same seed, driven twice", header, tuple(body), _told(found))
 
@@ -160,13 +160,3 @@ def _told(found: Sequence[Repeat]) -> tuple[str, ...]:
     if not differing:
         return (AGAIN_NOTE,)
     return AGAIN_NOTE, f"{len(differing)} of {len(found)} drives differ: {'; '.join(named)}."
-
-
-def _rate(flips: Sequence[bool], clusters: Sequence[tuple[str, str]]) -> Rate:
-    found = wilson_clustered(flips, clusters)
-    return Rate(sum(flips), len(flips), found.interval, found.n)
-
-
-def _text(rate: Rate) -> str:
-    low, high = (100.0 * bound for bound in rate.interval)
-    return f"{rate.percent or 0.0:.1f} [{low:.0f}, {high:.0f}]"

@@ -11,7 +11,7 @@ from typing import Any
 
 from fusiondrive.arms import NONE
 from fusiondrive.files import whole_file
-from results.cells import Cell, Rate, labels_of, make_cells
+from results.cells import Cell, labels_of, make_cells
 from results.columns import aggregates_of
 from results.gain_table import gain_tables, gains_csv
 from results.grid import Table, csv_text, markdown_text
@@ -52,9 +52,9 @@ def result_table(rows: Sequence[EpisodeRow]) -> Table:
             f"{cell.setting.policy} ({cell.setting.policy_weights})",
             names[cell.input_setting],
             _count(cell),
-            _rate(cell.success),
+            str(cell.success),
             _number(cell.success_bound, 1) if cell.errors else "",
-            _rate(cell.collision),
+            str(cell.collision),
             *(_number(cell.numbers[item.name], item.digits) for item in printed),
             ", ".join(f"{count} {name}" for name, count in cell.outcomes.items()),
             _backend(cell),
@@ -82,8 +82,8 @@ def appendix_b_table(rows: Sequence[EpisodeRow]) -> Table:
                 *where,
                 _source(cell),
                 _count(cell),
-                _rate(cell.success),
-                _rate(cell.collision),
+                str(cell.success),
+                str(cell.collision),
                 _number(cell.numbers["lane_per_route"], 2),
             )
             for cell in cells
@@ -238,13 +238,6 @@ def _backend(cell: Cell) -> str:
     """The backend and, where it is known, the version of its look."""
     look = cell.setting.look
     return cell.setting.backend if look is None else f"{cell.setting.backend}, look {look}"
-
-
-def _rate(rate: Rate) -> str:
-    if rate.percent is None:
-        return "n/a"
-    low, high = (100.0 * bound for bound in rate.interval)
-    return f"{rate.percent:.1f} [{low:.0f}, {high:.0f}]"
 
 
 def _number(value: float | None, digits: int) -> str:

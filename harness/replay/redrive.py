@@ -16,7 +16,7 @@ from fusiondrive.errors import AgentError, ConfigError
 from fusiondrive.types import Closing, Control
 from harness.config import RunConfig
 from harness.drive import Drive
-from harness.env_config import env_of_run
+from harness.env_config import env_of_run, server_of_run
 from harness.guard import GuardedPolicy
 from harness.messages import Driven
 from harness.models import ModelFacts, build_policy, check_run
@@ -24,7 +24,6 @@ from harness.planning import PlannedEpisode, plan
 from harness.probe import Engine
 from harness.replay.kept import KeptEpisode
 from harness.rollout import Observer, Stopped, rollout
-from harness.server import ServerSpec
 from harness.simulation import Simulation
 from harness.worker import Attempt, Records
 from policies.base import close_policy
@@ -67,7 +66,8 @@ class Redrive(Closing):
         self._owned.callback(close_policy, policy)
         self.policy = GuardedPolicy(policy, None, self.config.timeouts)
         try:
-            env = env_of_run(self.config, policy, _server(self.config))
+            server = server_of_run(self.config, town_name(self.config.town[0]))
+            env = env_of_run(self.config, policy, server)
             self.simulation = self._owned.enter_context(Simulation(env))
             facts = self.simulation.describe(self.config.town[0])
             (self.planned,) = plan(self.config, models, facts)
@@ -169,18 +169,6 @@ def _served(config: RunConfig, kept: KeptEpisode, where: Where) -> RunConfig:
             "start one and give --host and --port"
         )
     return config.model_copy(update={"backend": "embedded", "port": None})
-
-
-def _server(config: RunConfig) -> ServerSpec:
-    return ServerSpec(
-        backend=config.backend,
-        host=config.host,
-        port=config.port,
-        town=town_name(config.town[0]),
-        maps=config.maps,
-        start_timeout_s=config.timeouts.server_start_s,
-        connect_timeout_s=config.timeouts.connect_s,
-    )
 
 
 def _changes(kept: KeptEpisode, planned: PlannedEpisode) -> str:

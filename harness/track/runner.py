@@ -10,9 +10,8 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from fusiondrive.errors import SimulatorError
-from fusiondrive.provenance import source_commit
+from fusiondrive.provenance import package_version, source_commit
 from fusiondrive.types import Closing
-from harness.planning import package_version
 from harness.progress import Progress
 from harness.server import RunningServer, ServerSpec
 from harness.session import Address, Session

@@ -15,11 +15,10 @@ import pytest
 from harness.export.__main__ import FORMATS, main
 from harness.export.mcap_file import step_schema
 from harness.export.moment import Moment, jpeg, slug
-from harness.run import main as run_main
 from results.run_folder import TRACES
 from results.trace import documented
 from tests.conftest import CarlaServer
-from tests.harness.test_replay import ROUTE, run_of
+from tests.harness.test_replay import FUSED, driven_short, run_of
 from tests.results.test_store import row
 from tests.results.test_trace import STEP
 
@@ -147,13 +146,7 @@ def test_a_kept_drive_is_exported_and_proved_to_be_it(
     kind: str, carla_server: CarlaServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip({"rrd": "rerun", "mcap": "mcap"}[kind])
-    host, port = carla_server("Town02")
-    run, file = tmp_path / "run", tmp_path / "short.xml"
-    file.write_text(ROUTE, encoding="utf-8")
-    here = ["--host", host, "--port", str(port)]
-    flags = ["--route-file", str(file), "--input", "fused", "--fuser", "average"]
-    command = [*flags, "--policy", "expert", "--backend", "external", *here, "--out", str(run)]
-    assert run_main(command) == 0
+    run, here = driven_short(carla_server, tmp_path, *FUSED)
     (trace,) = (run / TRACES).glob("*.parquet")
     assert main([str(run), trace.stem, "--format", kind, *here]) == 0
     assert "all are equal to the kept trace" in capfd.readouterr().out

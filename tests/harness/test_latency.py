@@ -23,7 +23,7 @@ from results.table import make_tables
 from results.trace import load_trace
 from scenarios.latency import read_latency
 from tests.conftest import CarlaServer
-from tests.harness.test_replay import ROUTE, run_of
+from tests.harness.test_replay import driven_short, run_of
 from tests.results.test_store import IDENTITY, row
 
 HELD = Control(brake=1.0)
@@ -138,13 +138,8 @@ def test_a_drive_of_the_wall_clock_is_not_verified(
 def test_rows_and_traces_say_what_was_charged_and_a_fixed_latency_repeats(
     carla_server: CarlaServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    host, port = carla_server("Town02")
-    run, file = tmp_path / "run", tmp_path / "short.xml"
-    file.write_text(ROUTE, encoding="utf-8")
-    here = ["--host", host, "--port", str(port)]
-    flags = ["--route-file", str(file), "--policy", "expert", "--backend", "external", *here]
     for latency in ("150", "real"):
-        assert main([*flags, "--latency", latency, "--out", str(run)]) == 0
+        run, here = driven_short(carla_server, tmp_path, "--latency", latency)
     fixed, real = read_rows(run / "rows.jsonl")
     assert (fixed.latency, fixed.latency_ms) == ("150", 150.0)
     assert real.latency == "real"

@@ -184,17 +184,25 @@ def test_a_row_is_compared_without_what_is_of_the_clock() -> None:
     assert str(found) == "the row: reached_2m was missing, is False"
 
 
+def driven_short(server: CarlaServer, folder: Path, *flags: str) -> tuple[Path, list[str]]:
+    """Let the expert drive a short route; gives the run's folder and flags that name the server."""
+    host, port = server("Town02")
+    run, file = folder / "run", folder / "short.xml"
+    file.write_text(ROUTE, encoding="utf-8")
+    here = ["--host", host, "--port", str(port)]
+    command = ["--route-file", str(file), *flags, "--policy", "expert", "--backend", "external"]
+    assert run_main([*command, *here, "--out", str(run)]) == 0
+    return run, here
+
+
+FUSED = ("--input", "fused", "--fuser", "average")
+
+
 @pytest.mark.heavy
 def test_a_drive_is_proved_equal_and_a_changed_trace_is_told(
     carla_server: CarlaServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    host, port = carla_server("Town02")
-    run, file = tmp_path / "run", tmp_path / "short.xml"
-    file.write_text(ROUTE, encoding="utf-8")
-    here = ["--host", host, "--port", str(port)]
-    flags = ["--route-file", str(file), "--input", "fused", "--fuser", "average"]
-    command = [*flags, "--policy", "expert", "--backend", "external", *here, "--out", str(run)]
-    assert run_main(command) == 0
+    run, here = driven_short(carla_server, tmp_path, *FUSED)
     (trace,) = (run / TRACES).glob("*.parquet")
     capfd.readouterr()
     assert main([str(run), trace.stem, "--verify", *here]) == 0

@@ -51,6 +51,9 @@ class TrainConfig:
         float,
         Flag("chance of each change of TransFuser++'s set; 0.5 there", at_least=0, at_most=1),
     ] = Augmentation.transfuser
+    brake_weight: Annotated[
+        float, Flag("of the brake in the loss; steer has 0.5, throttle 0.45", at_least=0)
+    ] = 0.05
     path_weight: Annotated[
         float, Flag("of predicting the route ahead beside the actions", at_least=0)
     ] = 0.0

@@ -36,7 +36,7 @@ from policies.training.validation import log, validate
 
 # Codevilla et al. 2019, "Exploring the Limitations of Behavior Cloning", with the settings of
 # github.com/felipecode/coiltraine
-ACTION_WEIGHTS = (0.5, 0.45, 0.05)  # steer, throttle, brake
+STEER_WEIGHT, THROTTLE_WEIGHT = 0.5, 0.45  # the brake's, 0.05 there, is set by the configuration
 BRANCH_WEIGHT = 0.95
 SPEED_WEIGHT = 0.05
 WARMUP_STEPS = 200
@@ -121,7 +121,9 @@ class Trainer:
         seen, joined = seen.float(), joined.float()
         branch = torch.from_numpy(frames.branch[index])
         true_speed = torch.from_numpy(true_mps / scale)[:, None]
-        loss = loss_of(net.act(joined), net.speed_branch(seen), branch, target, true_speed)
+        error = action_error(net.act(joined), branch, target, self.config.brake_weight)
+        speed_error = (net.speed_branch(seen) - true_speed).abs().mean()
+        loss = BRANCH_WEIGHT * error + SPEED_WEIGHT * speed_error
         if self.config.path_weight > 0.0:
             path_m = torch.from_numpy(frames.path[index])
             predicted_m = self.learner.path_head(joined, branch)
@@ -228,19 +230,16 @@ def _show_progress(trainer: Trainer) -> None:
     )
 
 
-def loss_of(
-    predicted: Tensor, seen_speed: Tensor, branch: Tensor, target: Tensor, speed: Tensor
-) -> Tensor:
-    """L1 on the branch of each sample's command, and on the speed read from the image.
+def action_error(predicted: Tensor, branch: Tensor, target: Tensor, brake_weight: float) -> Tensor:
+    """Weighted L1 on the branch of each sample's command.
 
     Args:
         predicted: (B, branches, 3).
-        seen_speed: (B, 1), scaled.
         branch: (B,).
-        target: (B, 3).
-        speed: (B, 1), the true one, scaled.
+        target: (B, 3), steer, throttle and brake.
+        brake_weight: beside those of steer and throttle.
     """
     chosen = predicted[torch.arange(len(branch)), branch]  # (B, 3)
     errors = (chosen - target).abs().mean(dim=0)  # (3,)
-    action_loss = (errors * torch.tensor(ACTION_WEIGHTS)).sum()
-    return BRANCH_WEIGHT * action_loss + SPEED_WEIGHT * (seen_speed - speed).abs().mean()
+    weights = torch.tensor((STEER_WEIGHT, THROTTLE_WEIGHT, brake_weight))
+    return (errors * weights).sum()

@@ -20,6 +20,7 @@ from policies.training.dataset import (
     sampling_weights,
     save_episode,
 )
+from policies.training.trainer import action_error
 from policies.training.validation import validate
 
 
@@ -71,3 +72,11 @@ def test_validation_tells_which_brakings_come(tmp_path: Path, brake: float, met:
     numbers = validate(cast(Cilrs, Pedal(brake)), frames, Preprocessing())
     assert numbers["brakings_met"] == met
     assert numbers["brakings_without_cause"] == met
+
+
+def test_the_brake_counts_by_its_weight() -> None:
+    predicted = torch.zeros((2, 4, 3))
+    predicted[0, 1, 2] = 1.0  # the first sample's branch brakes where nothing is wanted
+    branch, target = torch.tensor([1, 0]), torch.zeros((2, 3))
+    assert float(action_error(predicted, branch, target, 0.05)) == pytest.approx(0.5 * 0.05)
+    assert float(action_error(predicted, branch, target, 0.2)) == pytest.approx(0.5 * 0.2)

@@ -12,7 +12,10 @@ collect n_slow --town $(towns 301 350) --hazards all --frames 7000 --seed 71
 collect n_fast --town $(towns 351 400) --hazards all --speed-kmh 50 --frames 7000 --seed 72
 collect n_random --driver "$v8" --town $(towns 451 520) --frames 5000 --seed 74
 collect n_maps --driver "$v8" --town Town01 Town02 --maps "$maps" --sceneries 16 --frames 4000 --seed 75
-same=(--data p_slow p_fast n_slow n_fast n_random n_maps --learning-rate 0.0004 --brake-weight 0.2 --seed 1)
-train cilrs_seed1 "${same[@]}" --minutes 30 --init "$before/cilrs_seed1.safetensors"
-train cilrs_augmented_seed1 "${same[@]}" --minutes 40 --init "$before/cilrs_augmented_seed1.safetensors" --transfuser 0.5
+# side by side, one thread each: threads that wait for each other are slow on cores that others use as well
+same=(--data p_slow p_fast n_slow n_fast n_random n_maps --learning-rate 0.0004 --brake-weight 0.2 --seed 1 --threads 1 --minutes 60)
+train cilrs_seed1 "${same[@]}" --init "$before/cilrs_seed1.safetensors" > cilrs_seed1.log &
+first=$!
+train cilrs_augmented_seed1 "${same[@]}" --init "$before/cilrs_augmented_seed1.safetensors" --transfuser 0.5
+wait "$first"
 echo "the exports and their cards are in $PWD; compare with the first round by validation routes (--route-set validation), with and without hazards"

@@ -10,12 +10,13 @@ unexport PYTHONDONTWRITEBYTECODE
 # A worker that dies ends the run: with a new one in its place xdist may wait for ever.
 PYTEST  := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0
 
-.PHONY: demo test quick test-long kernels lint types suite clean help
+.PHONY: demo test quick test-long kernels lint types docs suite clean help
 help:
 	@echo "make demo   drive Town03 in fog with RGB and with fused images, print the table"
 	@echo "make test   install the test and training extras, run lint, types and tests"
 	@echo "make quick  lint, types and the tests that need neither a server nor training (WORKERS=2)"
 	@echo "make test-long  all tests, with the slow ones and each snippet of the docs"
+	@echo "make docs   the documentation as a site, build/site/index.html"
 	@echo "make suite  the paper's Appendix B matrix on the embedded server (hours)"
 
 $(BIN)/python:
@@ -43,6 +44,8 @@ demo: $(VENV)/.core
 lint: $(VENV)/.dev
 	@echo "[lint] ruff"
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo "[lint] codespell"
+	@$(BIN)/codespell
 
 types: $(VENV)/.dev
 	@echo "[types] mypy --strict"
@@ -65,6 +68,11 @@ test: lint types kernels
 test-long: kernels
 	@echo "[test] everything, with the slow ones"
 	@$(BIN)/python -m pytest
+
+docs: $(VENV)/.dev
+	@echo "[docs] every link and anchor is checked, the reference is made of the parsers and declarations"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "[docs] build/site/index.html"
 
 suite: $(VENV)/.core
 	@$(BIN)/python -m harness.run --suite appendix_b --out runs/appendix_b

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
 
 ROW_DIGITS = 6  # of metres, seconds and shares; the simulation repeats far beyond them
 _KEY = "metric"
+_DOC = "doc"
 
 
 class Over(Enum):
@@ -70,6 +71,28 @@ def metric(
         aggregates: what cells say of it.
     """
     return field(default=None, metadata={_KEY: Metric(doc, get, aggregates)})
+
+
+def column(doc: str, default: Any = MISSING) -> Any:  # as `dataclasses.field`, like `metric`
+    """Declare a column that no score gives.
+
+    Args:
+        doc: what it says, with its unit.
+        default: the value in rows of old, which lack it; without one it has to be given.
+    """
+    return field(default=default, metadata={_DOC: doc})
+
+
+def documented(row: type) -> dict[str, str]:
+    """The meaning of each column by its name, in order.
+
+    Args:
+        row: a dataclass whose fields are all declared with `column` or `metric`.
+    """
+    return {
+        item.name: item.metadata[_KEY].doc if _KEY in item.metadata else item.metadata[_DOC]
+        for item in fields(row)
+    }
 
 
 def counted(kind: str) -> Callable[[Any], int]:

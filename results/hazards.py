@@ -12,7 +12,7 @@ from typing import Any
 
 from fusiondrive.errors import ConfigError
 from fusiondrive.files import output, sync
-from results.columns import ROW_DIGITS
+from results.columns import ROW_DIGITS, column
 
 logger = logging.getLogger(__name__)
 
@@ -25,18 +25,37 @@ LETTER = "h"  # before an identity, as `results.row` has it
 class HazardRecord:
     """What came of one hazard; lengths are from the front bumper along the route."""
 
-    number: int  # along the route, from 0
-    kind: str  # the Leaderboard's name of the scenario type
-    route_m: float  # where the ego was to meet it
-    is_met: bool = False  # it acted: before that the drive ended, or its place was taken
-    seen_m: float | None = None  # in view from here on, see `sensors.in_view`
-    braked_m: float | None = None  # the ego slowed by 1 m/s^2 or more, once it acted and was seen
-    was_hit: bool = False
-    impact_mps: float | None = None  # the ego's speed before the contact
-    min_ttc_s: float | None = None  # least time to collision at present speeds
-    speed_mps: float | None = None  # the ego's greatest since it acted, before it braked
-    stopping_m: float | None = None  # from that speed: 0.5 s of reaction, then 7 m/s^2
-    transmission: float | None = None  # of visible light over that distance, 0 to 1
+    number: int = column("which one along the route, from 0")
+    kind: str = column("the Leaderboard's name of the scenario type")
+    route_m: float = column("where along the route the ego was to meet it, m")
+    is_met: bool = column(
+        "whether it acted; it did not where the drive ended before or traffic stood in its place",
+        False,
+    )
+    seen_m: float | None = column(
+        "metres from the bumper from which on it was in the camera's view: 6 pixels high or more, "
+        "within the picture's width, not behind a vehicle; weather and houses do not count",
+        None,
+    )
+    braked_m: float | None = column(
+        "metres from the bumper at which the ego slowed by 1 m/s2 or more, once the hazard had "
+        "acted and was in view",
+        None,
+    )
+    was_hit: bool = column("whether the car collided with one of its actors", False)
+    impact_mps: float | None = column("the ego's speed before the contact, m/s", None)
+    min_ttc_s: float | None = column(
+        "least time to collision at present speeds while both are on one course, s", None
+    )
+    speed_mps: float | None = column(
+        "the ego's greatest speed after the hazard acted and before it braked, m/s", None
+    )
+    stopping_m: float | None = column(
+        "stopping distance from that speed, m: 0.5 s of reaction, then 7 m/s2", None
+    )
+    transmission: float | None = column(
+        "share of visible light that the weather leaves over that distance, 0 to 1", None
+    )
 
     def rounded(self) -> HazardRecord:
         """The same with the digits of rows."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fusiondrive.arms import arm_name
 from fusiondrive.provenance import UNKNOWN
 from fusiondrive.types import ActorKind
-from results.columns import Aggregate, Over, counted, counted_hazards, metric
+from results.columns import Aggregate, Over, column, counted, counted_hazards, metric
 
 OUTCOMES: tuple[str, ...] = (
     "success",
@@ -77,27 +77,32 @@ class FlatRow:
 class EpisodeRow(FlatRow):
     """Flat, JSON-ready; numbers that a failed simulator did not give are None."""
 
-    identity: str  # see results.identity
-    package_version: str
-    backend: str  # embedded | embedded-gl | unreal: who rendered, wherever it ran
-    simulator_version: str
-    map: str  # authored:<digest> | carla:<digest>
-    town: str
-    route_id: str
-    route_digest: str
-    route_length_m: float
-    weather: str
-    input: str
-    fuser: str  # or enhancer; none where the input needs neither
-    fuser_label: str  # such as `student (oracle)`
-    fuser_weights: str
-    policy: str
-    policy_weights: str
-    traffic: str
-    collision_mode: str
-    seed: int
-    outcome: str
-    look: int | None = None  # version of the embedded renderer's pictures; rows of old have none
+    identity: str = column("hash of everything that decides the outcome (`results/identity.py`)")
+    package_version: str = column("version of FusionDrive")
+    backend: str = column("who rendered: `embedded`, `embedded-gl` or `unreal`")
+    simulator_version: str = column("what the server says of itself")
+    map: str = column("`authored:` (ours) or `carla:` (CARLA's own), and the map's hash")
+    town: str = column("such as `Town03`, or `random:7`, a town drawn from a seed")
+    route_id: str = column("id of the route in its file")
+    route_digest: str = column("hash of the route's keypoints")
+    route_length_m: float = column("length of the planned route, m")
+    weather: str = column("name of the weather or level, such as `fog:40`")
+    input: str = column("what the policy's image is made of: rgb, enhanced, thermal or fused")
+    fuser: str = column("fuser or enhancer; `none` where the input needs neither")
+    fuser_label: str = column("what tables call it, such as `student (oracle)`")
+    fuser_weights: str = column("hash of the fuser's weights, or `none`")
+    policy: str = column("what drove, as `--policy` names it")
+    policy_weights: str = column("hash of the policy's weights, or `none`")
+    traffic: str = column("level of the background traffic")
+    collision_mode: str = column("which collisions end a drive, as `--collision-mode` says")
+    seed: int = column("of traffic and everything else that is drawn")
+    outcome: str = column(
+        "how the drive ended: success, collision, timeout, blocked, deviation, agent_error (the "
+        "policy failed) or sim_error (the simulator failed; no driving)"
+    )
+    look: int | None = column(
+        "version of the embedded renderer's pictures; missing in rows of old", None
+    )
     reached_2m: bool | None = metric("whether the goal was passed within 2 m")
     reached_5m: bool | None = metric("whether the goal was passed within 5 m")
     reached_10m: bool | None = metric("whether the goal was passed within 10 m")
@@ -155,29 +160,35 @@ class EpisodeRow(FlatRow):
         counted("red_light"),
         Aggregate("red_lights_per_route", Over.ROUTES, "red lights / route"),
     )
-    steps: int | None = None
-    vehicles: int | None = None  # other vehicles that were spawned
-    walkers: int | None = None
-    error: str = ""  # the reason of an agent_error or a sim_error
+    steps: int | None = column("control steps of 0.1 s", None)
+    vehicles: int | None = column("other vehicles that were spawned", None)
+    walkers: int | None = column("walkers that were spawned", None)
+    error: str = column("the reason of an agent_error or a sim_error", "")
     # These, and no others, differ between equal runs.
-    wall_attempts: int = 1
-    wall_seconds: float | None = None
-    wall_steps_per_s: float | None = None
-    wall_client_rss_mb: float | None = None
-    wall_server_rss_mb: float | None = None
-    wall_finished: str = ""  # UTC, ISO 8601
-    weather_digest: str = ""  # of the weather that a route file or weather file gives
-    unserved: str = ""  # what the route's file has beside what is served, with counts
-    route_notes: str = ""  # what of the planned route is implausible
-    commit: str = ""  # of the source that drove it; `+changes` where files differed
-    range_m: float | None = None  # meteorological optical range; None in weather without fog
-    arm: str = ""  # what it is called in a comparison; in rows of old, from input and fuser
-    infrared_route: str = ""  # id and digest of the route whose infrared image was swapped in
-    thermal: str = ""  # settings of the thermal camera, where the input uses it
-    thermal_look: int | None = None  # version of its pictures; thermal rows of old have none
-    hazards: str = ""  # the names of those that were to be met, or `route`: the file's
-    hazards_digest: str = ""  # of the file's
-    speed_kmh: int | None = None  # that the route asks for; None: the policy's own
+    wall_attempts: int = column("times that the episode was begun; a crash costs one", 1)
+    wall_seconds: float | None = column("wall-clock time of the drive", None)
+    wall_steps_per_s: float | None = column("control steps in a second of it", None)
+    wall_client_rss_mb: float | None = column("memory of the process that drove", None)
+    wall_server_rss_mb: float | None = column("memory of the server", None)
+    wall_finished: str = column("when it ended, UTC, ISO 8601", "")
+    weather_digest: str = column("hash of the weather that a route or weather file gives", "")
+    unserved: str = column("what the route's file has beside what is served, with counts", "")
+    route_notes: str = column("what of the planned route is implausible", "")
+    commit: str = column(
+        "of the source that drove it: `g` and 12 digits, `+changes` where files differed", ""
+    )
+    range_m: float | None = column("meteorological optical range, m; missing without fog", None)
+    arm: str = column("what it is called in a comparison; in rows of old from input and fuser", "")
+    infrared_route: str = column(
+        "id and hash of the route whose infrared image was swapped in (arms `:swapped`)", ""
+    )
+    thermal: str = column("settings of the thermal camera, where the input uses it", "")
+    thermal_look: int | None = column(
+        "version of the thermal camera's pictures, likewise; missing in rows of old", None
+    )
+    hazards: str = column("names of the hazards that were to be met; `route`: the file's", "")
+    hazards_digest: str = column("hash of the hazards of a route file", "")
+    speed_kmh: int | None = column("speed that the route asks for; missing: the policy's own", None)
     hazards_met: int | None = metric("hazards that acted", counted_hazards("is_met"))
     hazards_hit: int | None = metric(
         "hazards with which the car collided",
@@ -185,9 +196,9 @@ class EpisodeRow(FlatRow):
         Aggregate("hazards_hit_per_route", Over.ROUTES, rank=3),
     )
     # With `real`, wall-clock time decides the drive, and no number of the row repeats.
-    latency: str = ""  # of the controls: `real`, or milliseconds; empty: none
+    latency: str = column("delay of the controls: `real`, or milliseconds; empty: none", "")
     latency_ms: float | None = metric("mean delay that was charged to a control, ms")
-    benchmark: str = ""  # name and hash of the frozen benchmark that it is a drive of
+    benchmark: str = column("name and hash of the frozen benchmark that it is a drive of", "")
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:

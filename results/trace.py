@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,11 @@ import pandas as pd
 
 from fusiondrive.errors import ConfigError
 from fusiondrive.parquet import read_frame
+from results.columns import column
 from results.frame import column_types
 from results.run_folder import TRACES
 
 WALL = "wall_"  # begins the name of a column that differs between equal drives
-_DOC = "doc"
-
-
-def column(doc: str) -> Any:  # as `dataclasses.field`, so that the annotation beside it holds
-    """Declare a column of a step.
-
-    Args:
-        doc: what it says, with its unit.
-    """
-    return field(metadata={_DOC: doc})
 
 
 @dataclass(frozen=True)
@@ -94,11 +85,6 @@ class TraceRow:
 
 # A reader can do without the columns that came later: files of old have none of them.
 REQUIRED = tuple(item.name for item in fields(TraceRow))[:29]
-
-
-def documented() -> dict[str, str]:
-    """The meaning of each column by its name, in order."""
-    return {item.name: item.metadata[_DOC] for item in fields(TraceRow)}
 
 
 def to_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:

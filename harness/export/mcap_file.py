@@ -13,7 +13,8 @@ from typing import Any, get_type_hints
 
 from fusiondrive.errors import ConfigError
 from harness.export.moment import JSON_COLUMNS, MAP, Moment
-from results.trace import TraceRow, documented
+from results.columns import documented
+from results.trace import TraceRow
 
 STEP, EVENTS, CAMERA = "/step", "/events", "/camera"  # topics
 WARNING = 3  # level of foxglove.Log
@@ -106,7 +107,7 @@ class McapWriter:
 
 def step_schema() -> dict[str, Any]:
     """The columns of a step with their meaning, as JSON schema."""
-    hints, docs = get_type_hints(TraceRow), documented()
+    hints, docs = get_type_hints(TraceRow), documented(TraceRow)
     properties: dict[str, Any] = {}
     for name in (item.name for item in fields(TraceRow)):
         kind = next(word for base, word in _KINDS.items() if hints[name] in (base, base | None))

@@ -15,8 +15,9 @@ import pytest
 from harness.export.__main__ import FORMATS, main
 from harness.export.mcap_file import step_schema
 from harness.export.moment import Moment, jpeg, slug
+from results.columns import documented
 from results.run_folder import TRACES
-from results.trace import documented
+from results.trace import TraceRow
 from tests.conftest import CarlaServer
 from tests.harness.test_replay import FUSED, driven_short, run_of
 from tests.results.test_store import row
@@ -77,7 +78,7 @@ def test_mcap_pictures_are_jpeg_and_steps_have_all_columns(tmp_path: Path) -> No
     assert np.abs(shown.astype(int) - GREY).max() <= 2
     last = [values for topic, _, values in found if topic == "/step"][-1]
     assert (last["throttle"], last["events"], last["perceived_mps"]) == (0.5, ["collision"], None)
-    assert list(last) == list(documented())
+    assert list(last) == list(documented(TraceRow))
 
 
 def test_mcap_says_that_thermal_is_privileged_where_the_drive_says_it(tmp_path: Path) -> None:
@@ -89,7 +90,7 @@ def test_mcap_says_that_thermal_is_privileged_where_the_drive_says_it(tmp_path: 
 
 def test_the_schema_of_a_step_says_what_each_column_means() -> None:
     properties = step_schema()["properties"]
-    assert {name: item["description"] for name, item in properties.items()} == documented()
+    assert {name: item["description"] for name, item in properties.items()} == documented(TraceRow)
     assert properties["perceived_mps"]["type"] == ["number", "null"]
     assert properties["events"]["type"] == "array"
 

@@ -12,9 +12,10 @@ import pytest
 
 import results
 from fusiondrive.errors import ConfigError
+from results.columns import documented
 from results.run_folder import TRACES
 from results.store import RowStore
-from results.trace import REQUIRED, TraceRow, documented, load_trace, to_frame
+from results.trace import REQUIRED, TraceRow, load_trace, to_frame
 from tests.results.test_store import row
 
 ROOT = Path(__file__).parents[2]
@@ -31,10 +32,10 @@ def write(path: Path, *steps: TraceRow) -> Path:
 
 
 def test_the_page_names_every_column_as_it_is_declared() -> None:
-    for name, doc in documented().items():
+    for name, doc in documented(TraceRow).items():
         assert f"| `{name}` | {doc} |" in PAGE
     table = PAGE.split("|---|---|\n")[1].split("\n\n")[0]
-    assert len(table.splitlines()) == len(documented())
+    assert len(table.splitlines()) == len(documented(TraceRow))
 
 
 def test_what_is_missing_stays_missing(tmp_path: Path) -> None:

@@ -28,7 +28,6 @@ from fusionproxy.config import PRESETS
 from fusionproxy.errors import FusionError, exit_without
 from fusionproxy.evaluate_tables import markdown
 from fusionproxy.pairs import parse_size
-from fusionproxy.published import PEERS
 from fusionproxy.quality.summary import NOTHING
 from fusionproxy.speed import COPY_MB, GEMM_SIDE, Timing
 
@@ -73,7 +72,7 @@ class Options:
 
 
 def students_table(cells: Sequence[Cell], machine: Machine, plan: Plan) -> str:
-    """Markdown of Table 3, costs of peers below."""
+    """Markdown of Table 3."""
     head = [
         "student", "M parameters", "GFLOP", "size", "runtime", "ms", "best ms", "CPU ms", "FPS",
         "product x", "% of product", "roofline ms",
@@ -87,7 +86,6 @@ def students_table(cells: Sequence[Cell], machine: Machine, plan: Plan) -> str:
         ]
         for c in cells
     ]  # fmt: skip
-    peers = [[name, f"{v[0]:g}", f"{v[1]:g}", f"{1000 / v[1]:.1f}"] for name, v in PEERS.items()]
     return (
         "### Table 3: speed of students\n\n"
         f"Random weights, batch 1, {plan.threads} threads, n = {plan.rounds} rounds in turn. ms: "
@@ -97,9 +95,7 @@ def students_table(cells: Sequence[Cell], machine: Machine, plan: Plan) -> str:
         f"runs it takes at least its sums at that rate or its bytes at {machine.gbytes:.0f} GB/s "
         f"(copies of {COPY_MB:g} MB, {plan.threads} threads). A share above 100 % means that "
         "numpy's product is not the machine's best.\n\n"
-        f"{markdown(head, rows)}\n\n"
-        "Reference costs of peers at 640x480, eager fp32, 2 threads, another run:\n\n"
-        f"{markdown(['method', 'GFLOP', 'ms', 'FPS'], peers)}"
+        f"{markdown(head, rows)}"
     )
 
 

@@ -22,7 +22,7 @@ from typing import Annotated, Any
 from fusiondrive.cli import Flag, check_values, exit_code, parse
 from fusiondrive.files import check_folder, whole_folder
 from fusiondrive.provenance import source_commit
-from fusionproxy.evaluate_tables import Measured, check_peers, peers_table, table_1, table_2
+from fusionproxy.evaluate_tables import Measured, check_against, paired_table, table_1, table_2
 from fusionproxy.methods import Method, make_methods, timed
 from fusionproxy.pair_source import Pair, PairSource
 from fusionproxy.pairs import PairOptions, parse_size
@@ -75,7 +75,9 @@ class Options(MetricOptions):
     """Options of this command."""
 
     methods: Annotated[tuple[str, ...], Flag("which", metavar="METHOD")] = DEFAULT_METHODS
-    peers: Annotated[bool, Flag("rows of peers on RoadScene beside")] = False
+    against: Annotated[
+        str | None, Flag("a table of differences to this method, pair by pair", metavar="METHOD")
+    ] = None
     out: Annotated[Path | None, Flag("folder for tables, values and the data card")] = None
 
 
@@ -192,13 +194,13 @@ def run(options: Options) -> str:
     protocol = protocol_of(options)
     source = options.open_pairs(options.pairs)
     methods = make_methods(list(options.methods))
-    if options.peers:
-        check_peers([item.title for item in protocol.metrics])
+    if options.against is not None:
+        check_against([method.name for method in methods], options.against)
     card = source.card()
     results = evaluate(source, methods, protocol)
     tables = {"1": table_1(results, card)}
-    if options.peers:
-        tables["peers"] = peers_table(results)
+    if options.against is not None:
+        tables["against"] = paired_table(results, options.against)
     if protocol.detection or protocol.segmentation:
         tables["2"] = table_2(results)
     about = {

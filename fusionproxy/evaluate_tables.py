@@ -87,28 +87,36 @@ def _printed(method: str, column: str) -> str:
     return NOTHING if value is None else f"{value:g}"
 
 
-def check_peers(titles: Sequence[str]) -> None:
-    """Raise FusionError where a column of the peers' table is not going to be measured."""
-    columns = paper.COLUMNS_PEERS[2:]
-    missing = [title for title in columns if title not in titles]
-    if missing:
-        raise FusionError(f"--peers needs --metrics {' '.join(columns)}; {missing[0]} is missing")
+def check_against(methods: Sequence[str], against: str) -> None:
+    """Raise FusionError where the method to compare with is not going to be measured."""
+    if against not in methods:
+        raise FusionError(f"--against {against}: expected one of {', '.join(methods)}")
 
 
-def peers_table(results: Sequence[Measured]) -> str:
-    """Measured rows beside those of peers on ten other RoadScene pairs, in the same variants."""
-    columns = paper.COLUMNS_PEERS[2:]
+def paired_table(results: Sequence[Measured], against: str) -> str:
+    """Differences to one method on the same pairs: mean, interval, pairs with the higher value."""
+    base = next(result for result in results if result.method == against)
+    titles = [title for title in base.values if title != "ms"]
+    others = [result for result in results if result is not base]
     rows = [
-        [r.method, MEASURED, str(len(r.pairs)), NOTHING, r.text("ms"), *map(r.text, columns)]
-        for r in results
+        [other.method, *(_difference(other, base, title) for title in titles)] for other in others
     ]
-    for name, values in paper.PEERS.items():
-        rows.append([name, "reference", "10", *(f"{value:g}" for value in values)])
     head = (
-        "### Peers\n\nReference rows: ten RoadScene pairs at 640 x 480, eager fp32, 2 threads; "
-        "which ten is not recorded, so compare differences to `average` and `max`, not digits.\n\n"
+        f"### Minus {against}, on the same {len(base.pairs)} pairs\n\nMean difference, its 95 % "
+        "bootstrap interval over pairs, and on how many pairs the method has the higher value. "
+        "Frames of one video are not independent, so that intervals are rather too narrow.\n\n"
     )
-    return head + markdown(["method", "source", "n", *paper.COLUMNS_PEERS], rows)
+    return head + markdown(["method", *titles], rows)
+
+
+def _difference(result: Measured, base: Measured, title: str) -> str:
+    pairs = zip(result.values[title], base.values[title], strict=True)
+    differences = [mine - other for mine, other in pairs]
+    known = [value for value in differences if value == value]
+    if not known:
+        return NOTHING
+    higher = sum(value > 0.0 for value in known)
+    return f"{summarise(differences).text()}, {higher} of {len(known)}"
 
 
 def table_2(results: Sequence[Measured]) -> str:

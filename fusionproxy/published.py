@@ -1,4 +1,4 @@
-"""Values for the rows beside measured ones: what the paper prints, and peers run earlier.
+"""Values for the rows beside measured ones: what the paper prints.
 
 arXiv 2605.06010, Tables 1, 2, 4, 6 and 7. MI near 12 cannot come from 8-bit outputs (at most 8
 bits a source, and no more than the entropy printed beside it); mAP is 76.5 in Table 1 and 75.2 in
@@ -86,23 +86,6 @@ TABLE_7: Mapping[str, tuple[float, ...]] = {
     "7-2": (47.6, 2.34, 64.8),
     "7-10": (45.8, 2.24, 63.2),
     "7-inf": (45.7, 2.21, 63.2),
-}
-
-
-# Peers on ten RoadScene pairs at 640 x 480, eager fp32, 2 threads (median), run when this package
-# was designed. Which ten is not recorded, so rows measured on other pairs differ by their content.
-COLUMNS_PEERS = (
-    "GFLOP", "ms", "EN:rounded", "MI:nats", "SF:differences", "SD:population",
-    "VIF:vifp-sum", "Qabf:ties-strength", "SSIM:gaussian11-sum",
-)  # fmt: skip
-PEERS: Mapping[str, tuple[float, ...]] = {
-    "average": (0, 0.5, 6.82, 1.87, 6.30, 31.3, 0.577, 0.381, 1.555),
-    "max": (0, 0.2, 7.04, 4.95, 8.57, 41.6, 0.818, 0.536, 1.452),
-    "MMDRFuse": (0.07, 10.7, 7.30, 2.17, 9.18, 46.0, 0.666, 0.446, 1.488),
-    "IFCNN": (79.6, 467, 7.20, 1.87, 11.95, 40.0, 0.628, 0.546, 1.450),
-    "TarDAL": (182, 903, 7.28, 2.18, 9.23, 47.1, 0.568, 0.426, 1.467),
-    "SeAFusion": (102, 944, 7.46, 2.04, 13.55, 52.7, 0.646, 0.498, 1.399),
-    "U2Fusion": (405, 2051, 7.11, 1.63, 10.99, 37.8, 0.596, 0.518, 1.467),
 }
 
 

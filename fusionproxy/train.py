@@ -46,7 +46,7 @@ except (ModuleNotFoundError, FusionError) as err:
 
 # Settings by name; flags of the command line come on top.
 RECIPES: Mapping[str, Mapping[str, Any]] = {
-    # a useful student in an hour on two cores; measured in docs/fusion.md
+    # a useful student in an hour on two cores; measured in docs/fusion-measured.md
     "cpu-hour": {
         "student": "cpu_contrast",
         "minutes": 55.0,

@@ -21,12 +21,11 @@ def run(out: Path, *options: str) -> tuple[str, dict]:  # type: ignore[type-arg]
     return (out / "speed.md").read_text(), json.loads((out / "speed.json").read_text())
 
 
-def test_every_runtime_has_a_row_and_the_peers_stand_beside(tmp_path: Path) -> None:
+def test_every_runtime_has_a_row(tmp_path: Path) -> None:
     pytest.importorskip("nncf")
     page, facts = run(tmp_path, "--students", "ultralight", "--only", "students")
     assert [row["runtime"] for row in facts["students"]] == list(RUNTIMES)
     assert "Random weights" in page
-    assert "| MMDRFuse | 0.07 | 10.7 |" in page
     assert facts["weights"] == "random"
     torch_row = facts["students"][0]
     assert torch_row["gflop"] == pytest.approx(1.9003 * 64 * 64 / (640 * 480), rel=1e-3)

@@ -14,6 +14,7 @@ from fusionproxy import evaluate_misalignment, published
 from fusionproxy.errors import FusionError
 from fusionproxy.evaluate import main
 from fusionproxy.evaluate_misalignment import Level, displace, misalign, parse_level
+from fusionproxy.evaluate_tables import Measured, paired_table
 from fusionproxy.methods import make_method, make_methods
 from fusionproxy.pair_source import Pair
 from fusionproxy.quality.detectors import decode_fastestdet, decode_yolov8
@@ -114,7 +115,7 @@ def test_torchscript_file_is_a_method(pairs: Path, tmp_path: Path) -> None:
         (["--metrics", "VIFF"], "'VIFF' names two things"),
         (["--convention", "mine"], "unknown convention 'mine'; known: cddfuse"),
         (["--size", "640"], "expected WIDTHxHEIGHT such as 640x480, found '640'"),
-        (["--metrics", "EN", "--peers"], "--peers needs --metrics EN:rounded MI:nats"),
+        (["--against", "mine"], "--against mine: expected one of visible, average"),
         (["--limit", "0"], "expected at least 1, found 0"),
         (["--learned", "fid"], "unknown learned metric 'fid'; known: musiq, clipiqa, deqa"),
         (["--learned", "deqa"], "DeQA-Score is a large multimodal model in its own repository"),
@@ -132,6 +133,16 @@ def test_missing_outputs_are_named(pairs: Path, tmp_path: Path) -> None:
     (method,) = make_methods([f"folder:A={outputs(tmp_path / 'some', NAMES[:1])}"])
     with pytest.raises(FusionError, match=r"2 of 3 pairs have no output in .*: FLIR_00002"):
         method.check(NAMES)
+
+
+def test_differences_are_taken_pair_by_pair() -> None:
+    nan = float("nan")
+    base = Measured("a", "", ["x", "y", "z"], {"EN": [1.0, 2.0, nan], "ms": [1.0, 1.0, 1.0]})
+    other = Measured("b", "", ["x", "y", "z"], {"EN": [1.5, 1.5, 9.0], "ms": [2.0, 2.0, 2.0]})
+    table = paired_table([base, other], "a")
+    assert "on the same 3 pairs" in table
+    assert "| b | 0.000 [-0.500, 0.500] (1 missing), 1 of 2 |" in table
+    assert "| ms |" not in table
 
 
 def test_missing_values_are_left_out_of_the_mean_and_counted() -> None:

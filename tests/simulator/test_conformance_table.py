@@ -23,7 +23,7 @@ from tests.simulator import (
     test_conformance_world,
 )
 
-PAGE = Path(__file__).parents[2] / "docs/simulator.md"
+PAGE = Path(__file__).parents[2] / "docs/simulator-calls.md"
 MODULES = (
     test_conformance_actor,
     test_conformance_client,

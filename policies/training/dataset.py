@@ -217,6 +217,7 @@ class Frames:
     wanted: NDArray[np.float32]  # (F,) m/s, the speed that the expert was after
     path: NDArray[np.float32]  # (F, len(PATH)) m, NaN where it was not recorded
     blocked: NDArray[np.bool_]  # (F,) somebody in the way is why the expert was slow
+    on_foot: NDArray[np.bool_]  # (F,) and that is a person
 
     def __len__(self) -> int:
         return len(self.owner)
@@ -250,25 +251,27 @@ def flatten(episodes: list[Episode], *, obey_lights: bool) -> Frames:
         wanted=table["wanted_mps" if obey_lights else "free_mps"].to_numpy(np.float32),
         path=table.reindex(columns=PATH).to_numpy(np.float32),
         blocked=table["hazard"].isin(IN_THE_WAY).to_numpy(np.bool_),
+        on_foot=(table["hazard"] == HazardKind.WALKER.value).to_numpy(np.bool_),
     )
 
 
 def sampling_weights(frames: Frames) -> NDArray[np.float64]:
     """Probability of each frame: commands equally often, rare steering and stops balanced.
 
-    Within a command the frames are split into standing still, slowing down for somebody in the way,
-    and other driving by steering magnitude (below 0.03, below 0.12, above). Each group counts by
-    the root of its size, standing frames by a quarter of that: a policy that is fed mostly standing
+    Within a command the frames are split into standing still, slowing down for a vehicle in the way,
+    for a person, and other driving by steering magnitude (below 0.03, below 0.12, above). Each
+    group counts by the root of its size, standing frames by a quarter of that: a policy that is fed mostly standing
     frames learns to stay (inertia).
     """
     steer = np.abs(frames.steer)
     standing = (frames.speeds < 0.3) & (frames.wanted < 0.3)
     group = np.where(standing, 3, np.digitize(steer, (0.03, 0.12)))
-    group[frames.blocked & ~standing & (frames.wanted < frames.speeds)] = 4
+    slows = frames.blocked & ~standing & (frames.wanted < frames.speeds)
+    group[slows] = np.where(frames.on_foot[slows], 5, 4)
     weights = np.zeros(len(frames))
     for branch in range(len(Command)):
         mine = frames.branch == branch
-        for kind in range(5):
+        for kind in range(6):
             chosen = mine & (group == kind)
             if chosen.any():
                 share = 0.25 if kind == 3 else 1.0

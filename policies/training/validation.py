@@ -60,7 +60,12 @@ def _brakings(
     moving = frames.speeds[index] >= MOVES_MPS
     needed = needed & moving & frames.blocked[index]
     free = moving & (frames.wanted[index] >= frames.speeds[index])
-    shares = {"brakings_met": found[needed], "brakings_without_cause": found[free]}
+    on_foot = needed & frames.on_foot[index]
+    shares = {
+        "brakings_met": found[needed],
+        "brakings_met_people": found[on_foot],
+        "brakings_without_cause": found[free],
+    }
     return {name: float(share.mean()) for name, share in shares.items() if len(share)}
 
 

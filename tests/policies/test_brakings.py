@@ -49,6 +49,12 @@ def test_slowing_for_somebody_in_the_way_is_a_group_of_its_own(tmp_path: Path) -
     assert weights[:4].sum() / weights[4:].sum() == pytest.approx(np.sqrt(4 / 36))
 
 
+def test_slowing_for_people_and_for_vehicles_are_groups_of_their_own(tmp_path: Path) -> None:
+    frames = slowing(tmp_path, [*["walker"] * 4, *["lead"] * 36])
+    weights = sampling_weights(frames)
+    assert weights[:4].sum() / weights[4:].sum() == pytest.approx(np.sqrt(4 / 36))
+
+
 class Pedal(torch.nn.Module):
     """Answers one braking for every picture."""
 
@@ -71,6 +77,7 @@ def test_validation_tells_which_brakings_come(tmp_path: Path, brake: float, met:
     frames = replace(frames, wanted=wanted)  # the last two drive freely
     numbers = validate(cast(Cilrs, Pedal(brake)), frames, Preprocessing())
     assert numbers["brakings_met"] == met
+    assert numbers["brakings_met_people"] == met
     assert numbers["brakings_without_cause"] == met
 
 

@@ -258,10 +258,10 @@ def flatten(episodes: list[Episode], *, obey_lights: bool) -> Frames:
 def sampling_weights(frames: Frames) -> NDArray[np.float64]:
     """Probability of each frame: commands equally often, rare steering and stops balanced.
 
-    Within a command the frames are split into standing still, slowing down for a vehicle in the way,
-    for a person, and other driving by steering magnitude (below 0.03, below 0.12, above). Each
-    group counts by the root of its size, standing frames by a quarter of that: a policy that is fed mostly standing
-    frames learns to stay (inertia).
+    Within a command the frames are split into standing still, slowing down for a vehicle in the
+    way, for a person, and other driving by steering magnitude (below 0.03, below 0.12, above). Each
+    group counts by the root of its size, standing frames by a quarter of that: a policy that is fed
+    mostly standing frames learns to stay (inertia).
     """
     steer = np.abs(frames.steer)
     standing = (frames.speeds < 0.3) & (frames.wanted < 0.3)

@@ -86,25 +86,30 @@ def write_rows(frame: pd.DataFrame, path: Path, types: Mapping[str, str] = TYPES
         write_frame(frame[list(types)].astype(types), draft, compression="ZSTD")
 
 
-def read_rows(path: Path) -> pd.DataFrame:
+def read_rows(path: Path, types: Mapping[str, str] = TYPES, step: str = "act") -> pd.DataFrame:
     """Read rows; a folder stands for the `rows.parquet` in it.
+
+    Args:
+        path: the file or folder.
+        types: pandas' type of each column that has to be there.
+        step: of `harness.perception` that makes such rows, for errors.
 
     Raises:
         ConfigError: there are none, or they are of something else.
     """
     file = path / "rows.parquet" if path.is_dir() else path
     if not file.is_file():
-        raise ConfigError(f"{file}: no such file; expected rows of harness.perception act")
+        raise ConfigError(f"{file}: no such file; expected rows of harness.perception {step}")
     try:
         frame = read_frame(file)
     except Exception as err:  # the reader raises whatever the bytes lead it to
         raise ConfigError(f"{file}: not readable as parquet: {type(err).__name__}: {err}") from err
-    missing = sorted(set(TYPES) - set(frame.columns))
+    missing = sorted(set(types) - set(frame.columns))
     if missing:
         raise ConfigError(
-            f"{file}: expected rows of harness.perception act, found no column '{missing[0]}'"
+            f"{file}: expected rows of harness.perception {step}, found no column '{missing[0]}'"
         )
-    return frame.astype(TYPES)
+    return frame.astype(dict(types))
 
 
 def settings_of(frame: pd.DataFrame) -> Iterator[tuple[Setting, pd.DataFrame]]:

@@ -16,8 +16,11 @@ from harness.perception import (
     act_options,
     correlate,
     draw,
+    leaderboard,
     perceive,
     perceive_options,
+    rate,
+    rate_options,
     record,
     record_options,
     sheet,
@@ -39,6 +42,12 @@ STEPS: dict[str, Step] = {
     "act": Step(act_options.ActOptions, act.run, "policies' answers to every arm's picture"),
     "perceive": Step(
         perceive_options.PerceiveOptions, perceive.run, "frozen perception in every arm's picture"
+    ),
+    "rate": Step(rate_options.RateOptions, rate.run, "metrics of fusion of every arm's picture"),
+    "leaderboard": Step(
+        leaderboard.LeaderboardOptions,
+        leaderboard.run,
+        "fusers by what a driver needs, and by those",
     ),
     "table": Step(tables.TableOptions, tables.run, "tables and plot of such answers"),
     "sheet": Step(sheet.SheetOptions, sheet.run, "the poses on which an arm leads astray most"),

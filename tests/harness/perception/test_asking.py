@@ -166,6 +166,8 @@ def test_frames_of_other_settings_are_not_mixed(
         (["draw", "--poses", "none.parquet", "--out", "x"], "no such file; record one"),
         (["correlate", "--rows", "none", "--drives", "x"], "expected rows of harness.perception"),
         (["table", "--rows", "none", "--out", "x"], "expected rows of harness.perception"),
+        (["rate", "--metrics", "ENN", "--out", "x"], "unknown metric 'ENN'"),
+        (["leaderboard", "--act", "none", "--rate", "x"], "rows of harness.perception act"),
     ],
 )
 def test_a_bad_command_line_ends_with_one_line(

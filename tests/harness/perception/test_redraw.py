@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fusiondrive.types import CameraSpec, Control, Image, Observation, WorldState
+from fusionproxy.quality.registry import choose
 from harness.env_config import EnvConfig
 from harness.perception.acting import ready_arms, ready_policies
 from harness.perception.draw import labelled
@@ -17,6 +18,7 @@ from harness.perception.drawing import Artist, still_settings
 from harness.perception.labels import label
 from harness.perception.moment import MomentReader
 from harness.perception.poses import FrozenPose
+from harness.perception.rate_options import AskedMetrics
 from harness.perception.recorder import WatchedExpert, record_drive
 from harness.perception.sampling import Sampler
 from harness.perception.unit import AskedPolicies, answers
@@ -143,6 +145,17 @@ def test_answers_repeat_and_clear_day_answers_are_near_their_own(driven: Driven)
     assert first == again
     assert [row["pose"] for row in first[::2]] == [pose.key for pose in poses]
     assert {row["arm"] for row in first} == {"rgb", "thermal"}
+
+
+def test_metrics_of_an_arm_are_of_its_own_picture(driven: Driven) -> None:
+    arms = ready_arms(("rgb", "average"), None)
+    asked = AskedMetrics(arms, PLAIN, choose(("EN", "MI")))
+    rows = answers(driven.session, driven.poses[:2], "fog", asked)
+    assert [row["arm"] for row in rows] == ["rgb", "average"] * 2
+    for plain, fused in zip(rows[::2], rows[1::2], strict=True):
+        assert plain["pose"] == fused["pose"]
+        assert plain["MI:nats"] > fused["MI:nats"]  # a copy of a source tells the most about it
+        assert 0.0 < plain["EN:rounded"] < 8.0
 
 
 def test_the_same_drive_gives_the_same_poses(driven: Driven) -> None:

@@ -30,6 +30,10 @@ class NotCarla(SimulatorError):
     """Something answers on the port, but does not speak CARLA's protocol."""
 
 
+class NoSuchMethod(SimulatorError):
+    """The server answers, and does not have the method."""
+
+
 class Engine(str, Enum):
     """Who renders, wherever it runs."""
 
@@ -57,7 +61,8 @@ def call(
         metadata: CARLA's servers expect it first; a Traffic Manager's own port does not.
 
     Raises:
-        SimulatorError: nobody listens, nothing came in time, or the method is refused.
+        SimulatorError: nobody listens, or nothing came in time.
+        NoSuchMethod: the method is refused.
         NotCarla: the answer is no msgpack-rpc response.
     """
     where = f"{host}:{port}"
@@ -77,7 +82,7 @@ def call(
     if not (isinstance(reply, list) and len(reply) == 4 and reply[0] == 1):
         raise NotCarla(f"the service at {where} is not a CARLA server")
     if reply[2] is not None:
-        raise SimulatorError(f"the server at {where} has no method '{method}'")
+        raise NoSuchMethod(f"the server at {where} has no method '{method}'")
     return reply[3]
 
 
@@ -105,12 +110,15 @@ def engine_of(host: str, port: int, timeout_s: float = 5.0) -> Engine:
     """Tell the embedded server from Unreal, and its renderers from each other.
 
     Only the embedded server has the profile method; one of old does not say what draws: numba.
+
+    Raises:
+        SimulatorError: no answer came, which says nothing of who renders.
     """
     if read_profile(host, port, timeout_s) is None:
         return Engine.UNREAL
     try:
         renderer = call(host, port, RENDERER_METHOD, timeout_s=timeout_s)
-    except SimulatorError:
+    except NoSuchMethod:
         return Engine.EMBEDDED
     is_gl = isinstance(renderer, str) and renderer.startswith("gl")
     return Engine.EMBEDDED_GL if is_gl else Engine.EMBEDDED
@@ -120,19 +128,26 @@ def read_profile(host: str, port: int, timeout_s: float = 5.0) -> dict[str, floa
     """Mean milliseconds per tick of the embedded server's stages since the last reading.
 
     None from another server; an unknown method is an error on some and an answer on others.
+
+    Raises:
+        SimulatorError: no answer came.
     """
     try:
         means = call(host, port, PROFILE_METHOD, timeout_s=timeout_s)
-    except SimulatorError:
+    except NoSuchMethod:
         return None
     return means if isinstance(means, dict) else None
 
 
 def look_of(host: str, port: int, timeout_s: float = 5.0) -> int | None:
-    """Version of the embedded renderer's look; None from a server that does not have one."""
+    """Version of the embedded renderer's look; None from a server that does not have one.
+
+    Raises:
+        SimulatorError: no answer came.
+    """
     try:
         look = call(host, port, LOOK_METHOD, timeout_s=timeout_s)
-    except SimulatorError:
+    except NoSuchMethod:
         return None
     return look if isinstance(look, int) else None
 

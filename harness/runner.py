@@ -229,11 +229,12 @@ class Runner(Closing):
             return None
         if isinstance(error, FusionDriveError) and not isinstance(error, SimulatorError):
             raise error
-        slot.shut_down()
         if not isinstance(error, SimulatorError):
+            slot.shut_down()
             logger.warning("%s failed: %s", _label(assignment), error)
             return None  # a fault of ours or of a plug-in: the same again would not help
         logger.warning("%s, attempt %d: %s", _label(assignment), assignment.attempts + 1, error)
+        slot.shut_down()  # takes seconds where the server hangs: it was said before
         if assignment.attempts < self._config.retries:
             return assignment.again(error)
         if not was_ready and not assignment.is_agents_fault(error):

@@ -18,12 +18,14 @@ from harness.config import RunConfig
 from harness.env_config import server_of_run
 from harness.guard import AgentClock
 from harness.messages import Describe, Driven, DriveTask, Ready, StillDriving
+from harness.probe import check_version
 from harness.server import Server, ServerSpec, make_server
 from harness.worker import WorkerSetup, work
 
 logger = logging.getLogger(__name__)
 
 STOP_WAIT_S = 10.0
+ANSWER_WAIT_S = 2.0  # of a server that is asked whether it hangs
 SLACK_S = 30.0
 
 
@@ -139,8 +141,9 @@ class Slot:
         is_ready, self.is_ready = self.is_ready, False
         if connection is None or process is None:
             return True
-        # Only a driving worker has anything to give back, and only to a server that lives.
-        is_graceful = is_ready and self.server is not None and self.server.failure() is None
+        # Only a driving worker has anything to give back, and only to a server that takes it: while
+        # it waits for one that hangs, nobody looks after the other slots.
+        is_graceful = is_ready and _answers(self.server)
         _end_process(process, connection, is_graceful=is_graceful)
         return is_graceful and process.exitcode == 0
 
@@ -221,6 +224,18 @@ class Slot:
         if silent_s > self._silence_s:
             return SimulatorError(f"the driving process gave no sign of life for {silent_s:.0f} s")
         return None
+
+
+def _answers(server: Server | None) -> bool:
+    """Whether a server lives and does not hang."""
+    if server is None or server.failure() is not None:
+        return False
+    try:
+        check_version(server.host, server.port, ANSWER_WAIT_S)
+    except FusionDriveError as err:
+        logger.debug("the server does not answer: %s", err)
+        return False
+    return True
 
 
 def _end_process(

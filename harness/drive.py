@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import carla
 
-from fusiondrive.errors import SimulatorError
+from fusiondrive.errors import MissedTickError, SimulatorError
 from fusiondrive.geometry import to_heading
 from fusiondrive.timing import StageClock
 from fusiondrive.types import (
@@ -108,11 +108,14 @@ class Drive(Closing):
                 self._spawn()
                 self._settle()
                 self._observe()
-        except RuntimeError as err:
+        except MissedTickError:  # the server is well, and the episode is begun again there
             self.close()
+            raise
+        except RuntimeError as err:
+            self._give_up()
             raise SimulatorError(f"could not set the episode up: {err}") from err
         except BaseException:
-            self.close()
+            self._give_up()
             raise
 
     def step(self, control: Control) -> tuple[Event, ...]:
@@ -187,12 +190,17 @@ class Drive(Closing):
 
     def close(self) -> None:
         """Remove everything, then tick once so that every client learns of it."""
-        limit_s = 2.0 * self.setup.timeouts.first_tick_s
+        limit_s = self.setup.timeouts.first_tick_s
         with self.setup.session.watched("remove the episode's actors", limit_s):
             try:
                 self._owned.close()
             except RuntimeError:
                 return  # the server is gone, and everything with it
+
+    def _give_up(self) -> None:
+        """Remove what was spawned before a failure."""
+        self.setup.session.hurry()
+        self.close()
 
     def _play(self) -> None:
         """Let the hazards do what they do in the next tick."""

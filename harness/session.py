@@ -30,6 +30,7 @@ SUBSTEP_S = 0.01  # CARLA's documentation: at most 0.01 s for stable vehicle phy
 # keep the world state from being read.
 WORKER_THREADS = 8
 BROKEN_S = 1.0  # for every call after one has failed
+ANSWER_S = 5.0  # at most, of a server that is asked whether it hangs
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,23 @@ class Session(Closing):
             raise SimulatorError(f"expected the state of frame {frame}, found {snapshot.frame}")
         return snapshot
 
+    def check_answers(self) -> None:
+        """Ask for a sign of life before calls of which each would wait for a server that hangs.
+
+        Raises:
+            SimulatorError: none came; what is left to do does not wait for long.
+        """
+        wait_s = min(ANSWER_S, self.timeouts.connect_s)
+        try:
+            check_version(self.address.host, self.address.port, wait_s)
+        except SimulatorError:
+            self.hurry()
+            raise
+
+    def hurry(self) -> None:
+        """After a failure: what is left is to clean up, and must not wait for a dead server."""
+        self._set_timeout(BROKEN_S)
+
     def close(self) -> None:
         """End the Traffic Managers, give the clock back; a dead server is no obstacle."""
         atexit.unregister(self.close)
@@ -246,7 +264,6 @@ class Session(Closing):
             self._is_void = True
             raise
         except RuntimeError as err:
-            # What is left to do is to clean up, and that must not wait for a dead server.
-            self._set_timeout(BROKEN_S)
+            self.hurry()
             where = f"{self.address.host}:{self.address.port}"
             raise SimulatorError(f"could not {what} at {where}{limit}: {err}") from err

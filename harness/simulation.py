@@ -7,7 +7,7 @@ import logging
 from contextlib import ExitStack
 
 from fusiondrive.arms import SWAPPED, Arm
-from fusiondrive.errors import ConfigError, MissedTickError
+from fusiondrive.errors import ConfigError, MissedTickError, SimulatorError
 from fusiondrive.timing import StageClock
 from fusiondrive.types import Closing, Route
 from harness.checks import pick_route
@@ -179,15 +179,26 @@ class Simulation(Closing):
         self._settings, self._thermal = read_thermal(settings), None
 
     def end_drive(self) -> None:
-        """Remove what the drive under way has spawned, if there is one."""
+        """Remove what the drive under way has spawned, if there is one.
+
+        Raises:
+            SimulatorError: the server does not answer, so that no other drive can begin there.
+        """
         drive, self.drive = self.drive, None
-        if drive is not None:
+        if drive is None:
+            return
+        try:
+            self.session.check_answers()
+        finally:
             drive.close()
 
     def close(self) -> None:
         """Remove the actors, give the clock back, stop a server of our own; may be called twice."""
         atexit.unregister(self.close)
-        self.end_drive()
+        try:
+            self.end_drive()
+        except SimulatorError as err:
+            logger.debug("what the last drive has spawned was not removed: %s", err)
         self._session, self._town = None, None
         self._resources.close()
 

@@ -12,10 +12,16 @@ from multiprocessing.connection import Connection
 import pytest
 
 from fusiondrive.errors import FusionDriveError, SimulatorError
+from fusiondrive.types import CameraSpec
 from harness import slot as slots
-from harness.config import RunConfig
+from harness.config import RunConfig, Timeouts
+from harness.env_config import EnvConfig
 from harness.probe import engine_of, look_of, read_profile
+from harness.server import ServerSpec
+from harness.simulation import Simulation
 from harness.slot import Slot
+from scenarios.spec import EpisodeSpec
+from tests.conftest import EmbeddedServer
 
 WAIT_S = 0.2
 
@@ -75,3 +81,24 @@ def test_a_worker_of_a_server_that_hangs_is_not_asked_to_give_it_back(
     slot._process, slot._connection = worker, ours
     slot.shut_down()
     assert worker.exitcode == -signal.SIGKILL
+
+
+@pytest.mark.server
+def test_a_server_that_hangs_at_the_end_of_a_drive_is_noticed_there(
+    launch_server: type[EmbeddedServer],
+) -> None:
+    """Before, each actor that was to be removed waited for it, and nobody heard of it."""
+    server = launch_server("--town", "Town02")
+    brief = Timeouts(connect_s=1.0, tick_s=3.0, frame_s=3.0)
+    spec = ServerSpec("external", *server.address)
+    config = EnvConfig(server=spec, camera=CameraSpec(width=32, height=24), timeouts=brief)
+    with Simulation(config) as simulation:
+        route = simulation.routes("Town02")[0].route_id
+        episode = EpisodeSpec("Town02", route, "clear", "rgb", "none", "expert", seed=0)
+        simulation.begin(episode)
+        server.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(SimulatorError, match="no answer"):
+            simulation.begin(episode)
+        assert simulation.drive is None
+        server.process.send_signal(signal.SIGCONT)
+    assert server.stop() == 0

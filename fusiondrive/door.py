@@ -83,6 +83,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "determinism": Command("harness.robustness.determinism", "same seed, same bytes"),
         "fuzz": Command("harness.robustness.fuzz", "random bytes against a server"),
         "soak": Command("harness.robustness.soak", "hours of loads, spawns and ticks"),
+        "chaos": Command("harness.robustness.chaos", "a run under constant harm, and its losses"),
         "traffic": Command("harness.robustness.traffic", "collisions of background traffic"),
     },
 }

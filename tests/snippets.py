@@ -1,10 +1,11 @@
 """The lines that a reader is told to type, and what recipes/*.sh run.
 
-They stand in fenced blocks and sentences of README, docs/*.md and CONTRIBUTING, in `--help` and in
-the Makefile.
+They stand in fenced blocks and sentences of README, CONTRIBUTING and the pages of docs/, in
+`--help` and in the Makefile.
 
 A comment in the line above a block says what differs from "paste it and it runs":
-`<!-- not run: REASON -->` or `<!-- run beside: python -m simulator --port 2000 -->`.
+`<!-- not run: REASON -->` or `<!-- run beside: python -m simulator --port 2000 -->`. Above a script
+that stands in a file as well it is `<!-- the same as FILE -->`.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 RECIPES = sorted((ROOT / "recipes").glob("*.sh"))
 BLOCK = re.compile(
     r"^(?:<!-- (?P<mark>.*?) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```", re.M | re.S
 )
 INLINE = re.compile(r"`((?:python|make|docker|pip|fusiondrive) [^`\n]+)`")
 SOURCES = ("harness", "scenarios", "policies", "fusionproxy", "results", "simulator", "examples")
-MARKS = ("not run: ", "run beside: python -m simulator --port 2000")
+SAME = "the same as "
+MARKS = ("not run: ", "run beside: python -m simulator --port 2000", SAME)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from tests.snippets import (
     MARKS,
     RECIPES,
     ROOT,
+    SAME,
     Command,
     Snippet,
     commands,
@@ -30,7 +31,9 @@ from tests.snippets import (
 
 LIMIT_S = 240
 QUICK = ("simulator.maps list", "simulator.maps preview")
-PYTHON = [item for item in snippets() if item.language == "python"]
+PYTHON = [
+    item for item in snippets() if item.language == "python" and not item.mark.startswith(SAME)
+]
 COMMANDS = [*commands(), *help_commands()]
 
 
@@ -77,6 +80,17 @@ def test_a_mark_is_one_of_the_known_and_gives_its_reason() -> None:
         assert snippet.mark != MARKS[0].strip(), snippet.place
 
 
+def test_a_page_shows_its_script_as_it_is() -> None:
+    shown = [snippet for snippet in snippets() if snippet.mark.startswith(SAME)]
+    for snippet in shown:
+        file = snippet.mark.removeprefix(SAME)
+        assert snippet.text == (ROOT / file).read_text(encoding="utf-8"), (
+            f"{snippet.place} is not as {file}: copy the file into the page"
+        )
+    scripts = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("examples/tutorials/*.py")}
+    assert {snippet.mark.removeprefix(SAME) for snippet in shown} == scripts
+
+
 def test_toml_is_well_formed() -> None:
     tomllib = pytest.importorskip("tomllib")
     for snippet in snippets():
@@ -106,7 +120,9 @@ def test_a_command_passes_its_own_parser(
     command: Command, parse_only: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     program, *rest = command.words
-    if program == "python":
+    if program == "python" and rest[0].endswith(".py"):  # a tutorial's, copied by its reader
+        assert (ROOT / "examples" / "tutorials" / rest[0]).is_file(), command.place
+    elif program == "python":
         assert rest[0] == "-m"
         check_module(command, rest[1], rest[2:], parse_only, capsys)
     elif program == "fusiondrive":
@@ -208,6 +224,8 @@ def check_names_of_a_run(flags: dict[str, Any]) -> None:
     flags.pop("route_file", None)  # a file of the reader's own
     if str(flags.get("suite", "")).endswith(SUFFIXES):  # likewise
         flags.pop("suite")
+    if any(name.endswith(SUFFIXES) for name in flags.get("weather", ())):  # likewise
+        flags.pop("weather")
     is_ours = file is not None and len(file.parts) > 1  # run.yaml would be the reader's own
     for config in load_parts(ROOT / file if is_ours else None, flags):
         check_settings(config)

@@ -1,0 +1,76 @@
+"""The scripts of the tutorials run as a reader runs them: copied into an empty folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import results
+from tests.conftest import CarlaServer
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted((ROOT / "examples" / "tutorials").glob("*.py"))
+LIMIT_S = 580
+
+Driven = Callable[..., Path]
+
+
+def run_script(name: str, folder: Path, *words: str) -> str:
+    """What a tutorial's script prints; the test fails where it does not end well."""
+    script = shutil.copy(ROOT / "examples" / "tutorials" / f"{name}.py", folder)
+    done = subprocess.run(
+        [sys.executable, Path(script).name, *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture
+def drive(carla_server: CarlaServer, tmp_path: Path) -> Driven:
+    """Runs a script against a server that runs already; gives the folder of its rows."""
+
+    def run(name: str, *words: str, town: str = "Town02") -> Path:
+        _, port = carla_server(town)
+        there = ("--backend", "external", "--port", str(port))
+        (tmp_path / "printed.txt").write_text(
+            run_script(name, tmp_path, "--out", "rows", *there, *words), encoding="utf-8"
+        )
+        return tmp_path / "rows"
+
+    return run
+
+
+@pytest.mark.slow
+def test_first_policy_beats_driving_straight_on(drive: Driven) -> None:
+    rows = results.load(drive("first_policy", "--routes", "1"))
+    completion = dict(zip(rows["policy"], map(float, rows["completion"]), strict=True))
+    assert completion["first_policy:Pursuit"] > completion["constant"]
+
+
+@pytest.mark.slow
+def test_compare_arms_explains_its_rows(drive: Driven, tmp_path: Path) -> None:
+    rows = results.load(drive("compare_arms", "--routes", "1", town="Town03"))
+    assert rows["arm"].tolist() == ["rgb", "dehaze"]
+    printed = (tmp_path / "printed.txt").read_text(encoding="utf-8")
+    assert "exact McNemar: " in printed
+    assert "detectable: nothing; 1 routes are too few" in printed
+
+
+def test_every_script_has_a_test() -> None:
+    tests = Path(__file__).read_text(encoding="utf-8")
+    for script in SCRIPTS:
+        assert f'"{script.stem}"' in tests, f"no test runs {script.name}"
+        assert importlib.util.spec_from_file_location(script.stem, script) is not None

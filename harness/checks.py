@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-
 from fusiondrive.arms import SWAPPED
 from fusiondrive.errors import ConfigError, MapError, unknown_name
 from harness.arms import arms_of
 from harness.config import RunConfig
 from harness.probe import DEFAULT_PORT, check_version, is_port_free
+from harness.window import check_window
 from policies import check_policy
 from results.row import LETTERS
 from scenarios.hazards.kinds import HAZARDS, ROUTE, read_hazards
@@ -52,7 +50,7 @@ def check_machine(config: RunConfig) -> None:
     """
     check_combination(config)
     if config.show:
-        check_display()
+        check_window("--show", "--video")
     check_ports(config)
 
 
@@ -220,18 +218,6 @@ def check_docker() -> None:
     if answer.returncode != 0:
         reason = (answer.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise ConfigError(f"backend 'docker' needs a running engine: {reason}")
-
-
-def check_display() -> None:
-    """Refuse `show` without a display or with an OpenCV that cannot open windows."""
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise ConfigError("show needs a display, and there is none; use --video instead")
-    gui = [line for line in cv2.getBuildInformation().splitlines() if "GUI:" in line]
-    if not gui or "NONE" in gui[0]:
-        raise ConfigError(
-            "show needs an OpenCV with windows: pip uninstall opencv-python-headless && "
-            "pip install opencv-python; or use --video instead"
-        )
 
 
 def check_ports(config: RunConfig) -> None:

@@ -12,19 +12,22 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import ArrayLike, NDArray
 
-from fusiondrive.types import Observation, Route, WorldState
+from fusiondrive.types import Control, Observation, Route, WorldState
 from harness import ENV_ID, register
 from harness.actions import HIGH, LOW, control_of
 from harness.checks import check_names, pick_route
 from harness.drive import Drive
 from harness.env_config import SEEDS, Chosen, EnvConfig, make_config, read_options
+from harness.recorder import FPS, Window
 from harness.reward import step_reward
 from harness.scoring import Outcome, Score
 from harness.simulation import Simulation
+from harness.window import can_show, check_window
 from scenarios.spec import EpisodeSpec
 
 __all__ = ["ENV_ID", "CarlaDrivingEnv", "EnvConfig", "register"]
 
+RGB, HUMAN = "rgb_array", "human"  # render modes
 SPEED_LIMIT_MPS = 100.0  # of the observation; no vehicle of CARLA comes near it
 TARGET_LIMIT_M = 100.0  # likewise; farther off the route the episode is over
 
@@ -42,7 +45,7 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         throttle 0 to 1, steer -1 (left) to 1 (right), brake 0 to 1.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
+    metadata: dict[str, Any] = {"render_modes": [RGB, HUMAN], "render_fps": FPS}  # noqa: RUF012
 
     def __init__(
         self,
@@ -55,16 +58,23 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
 
         Args:
             config: settings; default is an embedded server of its own in Town02.
-            render_mode: `rgb_array` makes `render()` return the policy's image.
+            render_mode: `rgb_array` makes `render()` return the policy's image; `human` shows all
+                images, the map and the controls in a window, in simulated time or slower.
             changes: fields of `EnvConfig`, for `gymnasium.make(id, town="Town03")`.
 
         Raises:
-            ConfigError: a setting is unknown, or one of its files is missing or broken.
+            ConfigError: a setting is unknown, one of its files is missing or broken, or there can
+                be no window here.
         """
         self.config = make_config(config, changes)
         if render_mode is not None:
             check_names("render mode", [render_mode], self.metadata["render_modes"])
+        if render_mode == HUMAN:
+            check_window(f'render_mode="{HUMAN}"', f'render_mode="{RGB}"')
+        if not can_show():  # `check_env` and others try every mode that an environment has
+            self.metadata = {**self.metadata, "render_modes": [RGB]}
         self.render_mode = render_mode
+        self._window = Window(FPS)
         size = self.config.camera
         self.observation_space = spaces.Dict(
             {
@@ -101,6 +111,7 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         super().reset(seed=seed)
         self.simulation.end_drive()
         drive = self.simulation.begin(chosen.spec or self._draw_spec(chosen, seed))
+        self._show(drive, Control())
         info = {"route": drive.route.route_id, "seed": drive.spec.seed, **_info(drive)}
         return _gym_observation(drive.observation), info
 
@@ -129,7 +140,9 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         if drive.is_over:
             raise ResetNeeded("the episode is over: call reset() before the next step()")
         before_m = drive.progress.distance_m
-        fresh = drive.step(control_of(action))
+        control = control_of(action)
+        fresh = drive.step(control)
+        self._show(drive, control)
         reward = step_reward(drive.progress.distance_m - before_m, fresh, self.config.reward)
         info: dict[str, Any] = {**_info(drive), "events": fresh}
         if drive.is_over:
@@ -140,7 +153,9 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
         return _gym_observation(drive.observation), reward, is_terminated, is_timeout, info
 
     def render(self) -> NDArray[np.uint8] | None:
-        """The policy's image, (H, W, 3) uint8 RGB; None without a render mode.
+        """The policy's image, (H, W, 3) uint8 RGB; None without a render mode or with a window.
+
+        A window shows each step by itself.
 
         Raises:
             ResetNeeded: no episode has begun.
@@ -152,10 +167,13 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
                 'render_mode="rgb_array"'
             )
             return None
+        if self.render_mode == HUMAN:
+            return None
         return image.copy()  # the last observation's own must not change with it
 
     def close(self) -> None:
         """Remove the actors, give the clock back, stop a server of our own; may be called twice."""
+        self._window.close()
         self.simulation.close()
 
     @property
@@ -186,6 +204,11 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
     def score(self) -> Score:
         """The episode's numbers so far."""
         return self.drive.score()
+
+    def _show(self, drive: Drive, control: Control) -> None:
+        """Draw the step into the window, where there is one."""
+        if self.render_mode == HUMAN:
+            self._window.on_step(drive, control)
 
     def _draw_spec(self, chosen: Chosen, seed: int | None) -> EpisodeSpec:
         """An episode of the settings; drawn are its route and seed where they are not given."""

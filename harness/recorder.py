@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiondrive.arms import SWAPPED
-from fusiondrive.errors import SimulatorError
 from fusiondrive.types import Closing, Command, Control
 from harness.drive import Drive
 from harness.mp4 import Mp4
 from harness.topdown import TopDown
+from harness.window import PictureWindow
 from scenarios.weather import weather_name
 from sensors.inputs import Views
 
@@ -123,24 +123,33 @@ class VideoRecorder(Closing):
         self._video.close()
 
 
-class Window:
+class Window(Closing):
     """Shows the composed picture while driving."""
 
-    TITLE = "FusionDrive"
+    def __init__(self, fps: float | None = None) -> None:
+        """Nothing is opened before the first step.
 
-    def __init__(self) -> None:
+        Args:
+            fps: pictures a second at most.
+        """
+        self._window = PictureWindow(fps)
+        self._drive: Drive | None = None  # the composer's
         self._composer: Composer | None = None
 
     def on_step(self, drive: Drive, control: Control) -> None:
         """Show the step."""
-        if self._composer is None:
-            self._composer = Composer(drive)
-        picture = self._composer.compose(drive, control)
-        try:
-            cv2.imshow(self.TITLE, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-            cv2.waitKey(1)
-        except cv2.error as err:
-            raise SimulatorError(f"the window could not be drawn: {err}") from err
+        if self._composer is None or drive is not self._drive:
+            self._drive, self._composer = drive, Composer(drive)
+        self._window.show(self._composer.compose(drive, control))
+
+    def close(self) -> None:
+        """Close the window, which the next step opens again; may be called twice."""
+        self._window.close()
+        self._drive = self._composer = None
+
+    def __reduce__(self) -> tuple[type[Window], tuple[float | None]]:
+        """A copy or pickle is a window that is not open."""
+        return Window, (self._window.fps,)
 
 
 def _tile(name: str, image: U8) -> U8:

@@ -93,6 +93,7 @@ class _Worker:
         self._folder = Path.cwd()
         self._under_way: Attempt | None = None
         self._watch = TurnWatch(setup.clock, self._give_up)
+        self._window = Window()  # opens with the first step that is shown
 
     def serve(self) -> None:
         """Answer one request at a time; None ends it."""
@@ -114,6 +115,7 @@ class _Worker:
         """Leave the server as it was."""
         if self._simulation is not None:
             self._simulation.close()
+        self._window.close()
         close_policy(self._policy)
 
     def _answer(self, task: Describe | DriveTask) -> TownFacts | Driven | Failed:
@@ -170,7 +172,8 @@ class _Worker:
         policy = GuardedPolicy(self._built(config), self._watch, config.timeouts)
         began_s = time.monotonic()
         drive = simulation.begin(task.spec)
-        with Records(config, task, policy) as records:
+        window = self._window if config.show else None
+        with Records(config, task, policy, window) as records:
             self._under_way = attempt = Attempt(drive, records, began_s)
             observers = (_LifeSign(self._connection, attempt), *records.observers)
             try:
@@ -202,11 +205,16 @@ class _Worker:
 class Records(Closing):
     """What is kept of a drive beside its row, and shown of it."""
 
-    def __init__(self, config: RunConfig, task: DriveTask, policy: Policy | None = None) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        task: DriveTask,
+        policy: Policy | None = None,
+        window: Window | None = None,
+    ) -> None:
         self._trace_file = config.directory / TRACES / f"{task.name}.parquet"
         self._trace = TraceRecorder(task.identity, policy) if config.trace else None
         self._video = VideoRecorder(config.directory / VIDEOS / f"{task.name}.mp4")
-        window = Window() if config.show else None
         video = self._video if config.video else None
         wanted: tuple[Observer | None, ...] = (self._trace, video, window)
         self.observers = tuple(observer for observer in wanted if observer is not None)

@@ -81,7 +81,7 @@ def test_check_env_has_nothing_to_say() -> None:
     made = gymnasium.make(ENV_ID, camera=SMALL, render_mode="rgb_array")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        check_env(made.unwrapped, skip_close_check=True)
+        check_env(made.unwrapped)
     made.close()
 
 
@@ -157,7 +157,7 @@ def test_a_bad_setting_is_named_before_a_server_starts(
 def test_a_route_file_and_a_render_mode_are_checked_at_once() -> None:
     with pytest.raises(MapError, match=r"route file absent\.xml"):
         CarlaDrivingEnv(route_file="absent.xml")
-    with pytest.raises(ConfigError, match="unknown render mode 'ansi'; known: rgb_array"):
+    with pytest.raises(ConfigError, match="unknown render mode 'ansi'; known: human, rgb_array"):
         CarlaDrivingEnv(render_mode="ansi")
 
 
@@ -293,6 +293,27 @@ def test_a_picture_that_is_drawn_on_is_not_the_observation(env: CarlaDrivingEnv)
     assert not np.shares_memory(picture, observation["image"])
 
 
+def test_human_mode_shows_each_step_in_a_window(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pygame = pytest.importorskip("pygame", reason="pygame is in the extra `window`")
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    here = {"backend": "external", "host": server.host, "port": server.port}
+    made = gymnasium.make(ENV_ID, server=here, camera=SMALL, render_mode="human")
+    made.reset(options={"route": "07"})
+    pictures = []
+    for _ in range(2):
+        pictures.append(pygame.surfarray.array3d(pygame.display.get_surface()))
+        made.step(np.array([1.0, 0.0, 0.0], np.float32))
+    assert pictures[0].shape == (800, 352, 3)  # the policy's image and the map, above captions
+    assert not np.array_equal(pictures[0], pictures[1])
+    assert made.render() is None
+    twin = pickle.loads(pickle.dumps(made.unwrapped))
+    twin.close()
+    made.close()
+    assert not pygame.display.get_init()
+
+
 # Life
 
 
@@ -323,5 +344,9 @@ def test_two_environments_as_one_draw_different_episodes(mode: str) -> None:
         assert info["seed"][0] != info["seed"][1]
         observation, *_ = both.step(both.action_space.sample())
         assert observation["image"].shape == (2, 48, 64, 3)
+        seen = [both.reset(seed=3, options={"weather": "fog"}) for _ in range(2)]
+        assert [list(info["seed"]) for _, info in seen] == [[3, 4], [3, 4]]
+        assert list(seen[0][1]["route"]) == list(seen[1][1]["route"])
+        assert np.array_equal(seen[0][0]["image"], seen[1][0]["image"])
     finally:
         both.close()

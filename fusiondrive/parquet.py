@@ -5,6 +5,7 @@ pandas itself takes pyarrow where it finds it, as beside the extra `viz`.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +13,16 @@ import fastparquet
 import pandas as pd
 
 
-def read_frame(path: Path) -> pd.DataFrame:
-    """The columns of a file, as fastparquet types them."""
-    frame: pd.DataFrame = fastparquet.ParquetFile(str(path)).to_pandas()
+def read_frame(path: Path, columns: Container[str] | None = None) -> pd.DataFrame:
+    """The columns of a file, as fastparquet types them.
+
+    Args:
+        path: the file.
+        columns: those that are read, where they are there; None: all of them.
+    """
+    file = fastparquet.ParquetFile(str(path))
+    wanted = None if columns is None else [name for name in file.columns if name in columns]
+    frame: pd.DataFrame = file.to_pandas(columns=wanted)
     return frame
 
 

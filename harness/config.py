@@ -243,6 +243,14 @@ class RunConfig(_Frozen):
     video: Annotated[bool, Flag("write an mp4 per episode", group=RECORDS)] = False
     trace: Annotated[bool, Flag("write a parquet per episode", group=RECORDS)] = True
     show: Annotated[bool, Flag("open a window while driving", group=RECORDS)] = False
+    report: Annotated[
+        bool | None,
+        Flag("write a report when all is driven (default: with a suite)", group=RECORDS),
+    ] = None
+    open: Annotated[
+        bool,
+        Flag("show it in the browser, from a terminal on a machine with a screen", group=RECORDS),
+    ] = True
     out: Annotated[UserPath | None, Flag("default: runs/<name>", "DIR", group=RECORDS)] = None
     log_level: Annotated[LogLevel, Flag("of messages", group=RECORDS)] = "warning"
     timeouts: Timeouts = Timeouts()

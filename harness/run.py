@@ -22,6 +22,7 @@ from harness.config import RunConfig
 from harness.dry_run import plan_table
 from harness.kept_config import keep_config
 from harness.models import check_arms_there, check_parts
+from harness.run_report import report_on
 from harness.runner import Runner
 from harness.suite_folder import check_folder_of, mark_folder
 from harness.suites import load_parts
@@ -70,7 +71,7 @@ class Results(NamedTuple):
 
 
 def evaluate(configs: Sequence[RunConfig]) -> None:
-    """Drive a run and print its tables.
+    """Drive a run, print its tables, and write its report where one is wanted.
 
     Args:
         configs: its parts, from `parse`; the first says where and how all of them are driven.
@@ -82,6 +83,7 @@ def evaluate(configs: Sequence[RunConfig]) -> None:
     found = drive(configs)
     show(found.tables)
     print(f"rows, tables and records: {found.directory}", file=sys.stderr)
+    report_on(configs[0])
 
 
 def drive(configs: Sequence[RunConfig]) -> Results:

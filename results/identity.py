@@ -49,6 +49,8 @@ RUNTIME_FIELDS: frozenset[str] = frozenset(
         "video",
         "trace",
         "show",
+        "report",
+        "open",
         "out",
         "workers",
         "log_level",

@@ -26,16 +26,34 @@ def home_of(run: Path) -> Path:
     return folder_of(run) if is_run(run) else Path()
 
 
-def kept_file(folder: Path, identity: str, suffix: str) -> Path | None:
-    """The file that is kept of a drive; None where there is none, or several.
+class KeptFiles:
+    """The files that are kept of drives in one folder, found by the identities of episodes."""
 
-    Args:
-        folder: of such files, `traces` or `videos`.
-        identity: of the episode, without its letter; its first digits end the file's name.
-        suffix: such as `.parquet`.
-    """
-    for digits in (MANY_DIGITS, FEW_DIGITS):
-        found = list(folder.glob(f"*_{identity[:digits]}{suffix}"))
-        if len(found) == 1:
-            return found[0]
-    return None
+    def __init__(self, folder: Path, suffix: str) -> None:
+        """List the folder once, which may be missing.
+
+        Args:
+            folder: of such files, `traces` or `videos`.
+            suffix: such as `.parquet`.
+        """
+        self._files: dict[str, list[Path]] = {}
+        for path in folder.glob(f"*_*{suffix}"):
+            end = path.name.removesuffix(suffix).rpartition("_")[2]
+            self._files.setdefault(end, []).append(path)
+
+    def of(self, identity: str) -> Path | None:
+        """The file of a drive; None where there is none, or several.
+
+        Args:
+            identity: of the episode, without its letter; its first digits end the file's name.
+        """
+        for digits in (MANY_DIGITS, FEW_DIGITS):
+            found = self._files.get(identity[:digits], [])
+            if len(found) == 1:
+                return found[0]
+        return None
+
+
+def kept_file(folder: Path, identity: str, suffix: str) -> Path | None:
+    """The file that is kept of one drive, see `KeptFiles`."""
+    return KeptFiles(folder, suffix).of(identity)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,12 @@ def to_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(types), dtype=object).astype(types)
 
 
-def load_trace(path: Path | str) -> pd.DataFrame:
+def load_trace(path: Path | str, columns: Collection[str] | None = None) -> pd.DataFrame:
     """The steps of a drive with the types of `TraceRow`; files of old lack its last columns.
+
+    Args:
+        path: the file.
+        columns: those that are read; None: all of them.
 
     Raises:
         ConfigError: there is no such file, it is cut off or broken, or it holds something else.
@@ -103,13 +108,14 @@ def load_trace(path: Path | str) -> pd.DataFrame:
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; expected the trace of a drive")
     try:
-        frame = read_frame(path)
+        frame = read_frame(path, columns)
     except Exception as err:  # the reader raises whatever the bytes lead it to
         raise ConfigError(
             f"{path}: expected the steps of a drive, found no whole parquet file "
             f"({type(err).__name__}: {err}); drive the episode again"
         ) from err
-    missing = [name for name in REQUIRED if name not in frame]
+    needed = REQUIRED if columns is None else [name for name in REQUIRED if name in columns]
+    missing = [name for name in needed if name not in frame]
     if missing:
         raise ConfigError(f"{path}: expected the steps of a drive, found no column '{missing[0]}'")
     types = column_types(TraceRow)

@@ -16,6 +16,8 @@ HELD_M = 1.0  # a difference shorter than this is none
 # Steering is -1 to 1; the pedal is the throttle minus the brake, -1 to 1.
 ACTIONS_DIVERGE: Mapping[str, float] = {"steer": 0.1, "pedal": 0.3}
 PLAIN = ("steer", "deviation_m", "time_s", "x", "y")  # columns that are taken as they are
+# Columns that a trace needs for `along`.
+TAKEN = (*PLAIN, "route_m", "throttle", "brake", "vx", "vy")
 PATHS_DIVERGE_M = 0.5  # between the cars at the same route position
 
 

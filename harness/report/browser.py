@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from harness.report.alignment import Along, Moment
 from harness.report.cases import Case
-from harness.report.clips import Clip
+from harness.report.fitting import COLUMNS, Fitted
 from harness.report.palette import style_of
 from harness.report.places import ended_m
 from harness.report.plots import Names
@@ -19,15 +17,6 @@ from harness.report.runs import Drive
 from results.cells import Setting, input_of
 from results.gains import Comparison
 
-TRACE_STEP_M = 1.0
-# Columns of a trace in the page, with the factor by which they become whole numbers.
-TRACE_COLUMNS: Mapping[str, float] = {
-    "steer": 100.0,
-    "pedal": 100.0,
-    "speed_kmh": 10.0,
-    "deviation_m": 100.0,
-    "time_s": 10.0,
-}
 ROW_COLUMNS = (
     *("outcome", "error", "seed", "distance_m", "duration_s", "completion", "driving_score"),
     *("collisions", "collisions_vehicle", "collisions_pedestrian", "collisions_static"),
@@ -39,7 +28,7 @@ def page_data(
     cases: Sequence[Case],
     kinds: Mapping[Any, Comparison],
     aligned: Mapping[str, Along],
-    clips: Iterable[Clip],
+    shown: Fitted,
     names: Names,
     cells: Mapping[Setting, str],
 ) -> dict[str, Any]:
@@ -49,18 +38,21 @@ def page_data(
         cases: in the order of the list.
         kinds: the comparison of each case's key.
         aligned: traces by route position, by identity.
-        clips: of cases.
+        shown: the clips and traces that are in the page.
         names: how the report calls cells and arms.
         cells: the id of each setting in the page.
     """
     drives = {side.row.identity: side for case in cases for side in (case.first, case.second)}
     texts: dict[str, dict[str, str]] = {}
-    for clip in clips:
+    for clip in shown.clips:
         texts.setdefault(clip.case, {})[clip.moment] = clip.text()
     return {
-        "scale": dict(TRACE_COLUMNS),
+        "scale": dict(COLUMNS),
         "drives": {
-            identity: _drive(drive, aligned.get(identity), names)
+            identity: {
+                **_drive(drive, aligned.get(identity), names),
+                "trace": shown.traces.get(identity),
+            }
             for identity, drive in drives.items()
         },
         "cases": [_case(case, kinds[case.key], names, cells) for case in cases],
@@ -81,7 +73,6 @@ def _drive(drive: Drive, path: Along | None, names: Names) -> dict[str, Any]:
         "hazards": [
             {name: _plain(value) for name, value in asdict(item).items()} for item in drive.hazards
         ],
-        "trace": None if path is None else _trace(path),
         "again": again(drive),
     }
 
@@ -119,18 +110,6 @@ def _case(
 
 def _moment(moment: Moment | None) -> float | None:
     return None if moment is None else moment.route_m
-
-
-def _trace(path: Along) -> dict[str, Any]:
-    start_m, end_m = path.position_m[0], path.position_m[-1]
-    columns = path.at(np.arange(start_m, end_m + 1e-9, TRACE_STEP_M))
-    return {
-        "start": round(float(start_m), 2),
-        **{
-            name: np.rint(columns[name] * factor).astype(int).tolist()
-            for name, factor in TRACE_COLUMNS.items()
-        },
-    }
 
 
 def _plain(value: Any) -> Any:

@@ -35,6 +35,11 @@ class Clip(NamedTuple):
     moment: str  # paths, actions or end
     data: bytes
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in the page, with its names."""
+        return 4 * len(self.data) // 3 + 4 + len(self.case) + len(self.moment) + 16
+
     def text(self) -> str:
         """The clip as base64."""
         return base64.b64encode(self.data).decode("ascii")

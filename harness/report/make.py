@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from tqdm import tqdm
 
 from fusiondrive.errors import ConfigError
 from harness.report import places, plots
-from harness.report.alignment import along
 from harness.report.answer import make_answer, scene_text
 from harness.report.browser import page_data
 from harness.report.cases import key_of, make_cases
 from harness.report.clips import Clip, chosen, make_clips
+from harness.report.fitting import Fitted, fitted
 from harness.report.page import LIMIT_BYTES, json_text, render
 from harness.report.palette import in_order, style_of
 from harness.report.plots import Names
@@ -27,8 +27,6 @@ from results.cells import Setting, labels_of, make_cells
 from results.gains import compare
 from results.row import EpisodeRow
 from results.table import result_table
-
-logger = logging.getLogger(__name__)
 
 LIMITS = (
     "Drives are of a simulator. Rows of the embedded server, of Unreal and of different weights "
@@ -42,6 +40,7 @@ LIMITS = (
 )
 # Stand in every cell's name.
 NAMED = ("town", "weather", "traffic", "hazards", "speed_kmh", "latency")
+NOTE_BYTES = 400  # for the note on what does not fit
 FEW_CELLS = 3  # with more of them, what is long is folded
 
 
@@ -77,9 +76,9 @@ class _Report:
         )
         self._ids = {name: f"c{number}" for number, name in enumerate(self._names.settings)}
         self._aligned = {
-            identity: along(drive.trace)
+            identity: drive.traced.path
             for identity, drive in material.drives.items()
-            if drive.trace is not None
+            if drive.traced is not None
         }
         self._answer = make_answer(
             material.rows, self._cells, self._found, self._names.arms, config.compare
@@ -90,21 +89,26 @@ class _Report:
         self._cases = sorted(cases, key=lambda case: case.key != self._first)
 
     def html(self) -> str:
-        """The page, with as many clips as fit."""
+        """The page, with as many clips and as much of the traces as fit.
+
+        Raises:
+            ConfigError: it is too large without any.
+        """
         values, clips = self._values(), self._clips()
-        while True:
-            text = render("report.html", {**values, "data": json_text(self._data(clips))})
-            excess = len(text.encode()) - LIMIT_BYTES
-            if excess <= 0:
-                return text
-            if not clips:
-                raise ConfigError(
-                    f"the report would have {(excess + LIMIT_BYTES) / 1e6:.0f} MB without a clip, "
-                    f"{LIMIT_BYTES / 1e6:.0f} are allowed; report on fewer runs at once"
-                )
-            while clips and excess > 0:
-                excess -= len(clips.pop().text())
-            logger.warning("clips that do not fit into the report are left out")
+        bare = self._render(values, Fitted())
+        room_bytes = LIMIT_BYTES - NOTE_BYTES - len(bare.encode())
+        if room_bytes < 0:
+            raise ConfigError(
+                f"the report would have {(LIMIT_BYTES - room_bytes) / 1e6:.0f} MB without a clip "
+                f"or a trace, {LIMIT_BYTES / 1e6:.0f} are allowed; report on fewer runs at once"
+            )
+        shown = fitted(self._cases, self._aligned, clips, room_bytes)
+        return self._render(values, shown)
+
+    def _render(self, values: Mapping[str, Any], shown: Fitted) -> str:
+        kinds = {key_of(item): item for item in self._found}
+        data = page_data(self._cases, kinds, self._aligned, shown, self._names, self._ids)
+        return render("report.html", {**values, "room": shown.note, "data": json_text(data)})
 
     def _values(self) -> dict[str, Any]:
         material, names = self._material, self._names
@@ -118,7 +122,7 @@ class _Report:
             "runs": _run_names(self._config.runs),
             "answer": self._answer,
             "facts": self._facts(),
-            "tables": make_tables(self._cells, self._found, names),
+            "tables": (*make_tables(self._cells, self._found, names),),
             "notes": (NOTE, *result_table(material.rows).notes[1:], *material.unread),
             "figures": self._figures(),
             "legend": [(names.arms[seen], style_of(seen)) for seen in in_order(names.arms)],
@@ -163,6 +167,7 @@ class _Report:
             ("policy", _listed(f"{row.policy} {row.policy_weights}" for row in rows)),
             ("server", _listed(_server(row) for row in rows)),
             ("source", _listed(row.commit for row in rows)),
+            ("frozen benchmark", _benchmark(rows)),
             ("driven", " to ".join(dict.fromkeys((days[0], days[-1]))) if days else ""),
         ]
         return [(name, text) for name, text in facts if text]
@@ -179,11 +184,6 @@ class _Report:
         picked = chosen(self._cases, self._config.clips, self._first)
         cases = tqdm(picked, unit="failure", desc="clips", disable=None)
         return [clip for case in cases for clip in make_clips(case)]
-
-    def _data(self, clips: Sequence[Clip]) -> dict[str, Any]:
-        kinds = {key_of(item): item for item in self._found}
-        args = (self._cases, kinds, self._aligned, clips, self._names, self._ids)
-        return page_data(*args)
 
 
 def setting_names(settings: Sequence[Setting]) -> dict[Setting, str]:
@@ -204,6 +204,15 @@ def _run_names(runs: Sequence[Path]) -> list[str]:
 def _server(row: EpisodeRow) -> str:
     look = "" if row.look is None else f", look {row.look}"
     return f"{row.backend}{look}"
+
+
+def _benchmark(rows: Sequence[EpisodeRow]) -> str:
+    """The frozen benchmark that rows carry, with numbers where not all of them are of one."""
+    counts = Counter(row.benchmark for row in rows)
+    if len(counts) == 1:
+        return next(iter(counts))
+    named = {name or "no benchmark": count for name, count in counts.items()}
+    return ", ".join(f"{name} ({count} drives)" for name, count in named.items())
 
 
 def _listed(texts: Iterable[str]) -> str:

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
 
-import pandas as pd
+import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from harness.report import svg
 from harness.report.answer import kind_rank, signed
 from harness.report.palette import Style, in_order, style_of
 from harness.report.runs import Drive, Material
 from harness.report.svg import Scale, scale_for
+from harness.report.traced import STAGES
 from results.cells import Cell, InputSetting, Setting, input_of, setting_of
 from results.columns import Aggregate, Over
 from results.gains import CEILING, Comparison
@@ -25,14 +27,6 @@ PER_KM = {  # numbers of cells, by what a reader calls them
     "wrong way": "wrong_way_per_km",
 }
 TTC_LIMIT_S = 6.0
-STAGES = {  # of a step, in its order: columns of the trace, and what they are called
-    "wall_tick_ms": "simulator",
-    "wall_images_ms": "images",
-    "wall_thermal_ms": "thermal",
-    "wall_enhance_ms": "enhancement",
-    "wall_fusion_ms": "fusion",
-    "wall_policy_ms": "policy",
-}
 
 
 class Line(NamedTuple):
@@ -178,15 +172,13 @@ def latency(material: Material, cells: Sequence[Cell], names: Names) -> Figure:
     means: dict[InputSetting, dict[str, float]] = {}
     for seen in in_order(cell.input_setting for cell in cells):
         traces = [
-            drive.trace
+            drive.traced.stages_ms
             for (_, of), drives in driven.items()
             for drive in drives
-            if of == seen and drive.trace is not None
+            if of == seen and drive.traced is not None
         ]
-        known = [frame[[name for name in STAGES if name in frame]] for frame in traces]
-        if any(len(frame.columns) for frame in known):
-            medians = pd.concat(known).median(skipna=True).dropna()
-            means[seen] = {str(name): float(value) for name, value in medians.items() if value}
+        if any(traces):
+            means[seen] = _medians(traces)
     if not any(means.values()):
         note = (
             "The traces of these drives have no times of stages; drives of this version's "
@@ -269,6 +261,17 @@ def _ttc_line(
     said = f"{arm}: median {middle:.1f} s of {len(met)} hazards, {hits} hit"
     picture = svg.row(svg.rules(scale), *marks, line, label=said)
     return [Line(arm, style, picture, f"{middle:.1f} s, {hits}/{len(met)} hit")]
+
+
+def _medians(traces: Sequence[Mapping[str, NDArray[np.float32]]]) -> dict[str, float]:
+    """The median of each stage over all steps in which it ran; stages of no time are left out."""
+    found = {}
+    for name in STAGES:
+        steps = np.concatenate([stages.get(name, np.empty(0, np.float32)) for stages in traces])
+        steps = steps[~np.isnan(steps)]
+        if len(steps) and (value := float(np.median(steps))):
+            found[name] = value
+    return found
 
 
 def _stages_line(

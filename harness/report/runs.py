@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
+from tqdm import tqdm
 
 from fusiondrive.errors import ConfigError
+from harness.report.traced import Traced, read_traced
 from results.frame import load_frame, to_rows
 from results.hazards import HazardRecord, hazards_beside
 from results.row import EpisodeRow
-from results.run_folder import REPLAYS, TRACES, VIDEOS, folder_of, home_of, kept_file
-from results.trace import load_trace
+from results.run_folder import REPLAYS, TRACES, VIDEOS, KeptFiles, folder_of, home_of
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Drive:
     row: EpisodeRow
     run: Path  # folder or file that the user named
     hazards: tuple[HazardRecord, ...]
-    trace: pd.DataFrame | None  # one line a step
+    traced: Traced | None  # None where no trace was kept, or it cannot be read
     video: Path | None
 
 
@@ -64,15 +64,18 @@ def gather(runs: Sequence[Path]) -> Material:
     if not any(row.is_driven for row, _ in found.values()):
         raise ConfigError(_nothing(runs, len(found)))
     unread: list[str] = []
+    traces = {run: _Beside(run, TRACES, ".parquet") for run in runs}
+    videos = {run: _Beside(run, VIDEOS, ".mp4") for run in runs}
+    rows = tqdm(found.items(), unit="drive", desc="traces", disable=None)
     drives = {
         identity: Drive(
             row=row,
             run=run,
             hazards=tuple(item for _, item in sorted(hazards.get(identity, {}).items())),
-            trace=_trace(run, identity, unread),
-            video=_beside(run, VIDEOS, identity, ".mp4"),
+            traced=_traced(traces[run].of(identity), unread),
+            video=videos[run].of(identity),
         )
-        for identity, (row, run) in found.items()
+        for identity, (row, run) in rows
     }
     for line in unread:
         logger.warning("%s", line)
@@ -98,25 +101,23 @@ def _nothing(runs: Sequence[Path], errors: int) -> str:
     return f"{named}: no rows to report; drive some with fusiondrive run"
 
 
-def _beside(run: Path, folder: str, identity: str, suffix: str) -> Path | None:
-    """The file that a run keeps of a drive, or a replay of it."""
-    for place in (folder_of(run), home_of(run) / REPLAYS):
-        found = kept_file(place / folder, identity, suffix)
-        if found is not None:
-            return found
-    return None
+class _Beside:
+    """The files that a run keeps of drives, or replays of them."""
+
+    def __init__(self, run: Path, folder: str, suffix: str) -> None:
+        places = (folder_of(run), home_of(run) / REPLAYS)
+        self._kept = tuple(KeptFiles(place / folder, suffix) for place in places)
+
+    def of(self, identity: str) -> Path | None:
+        """The file of a drive."""
+        return next((path for kept in self._kept if (path := kept.of(identity))), None)
 
 
-def _trace(run: Path, identity: str, unread: list[str]) -> pd.DataFrame | None:
-    path = _beside(run, TRACES, identity, ".parquet")
-    if path is None:
+def _traced(file: Path | None, unread: list[str]) -> Traced | None:
+    if file is None:
         return None
     try:
-        frame = load_trace(path)
+        return read_traced(file)
     except ConfigError as err:
         unread.append(f"left out: {err}")
         return None
-    if frame.empty:
-        unread.append(f"left out: {path}: expected the steps of a drive, found none")
-        return None
-    return frame

@@ -51,6 +51,15 @@ def test_a_trace_of_old_is_read_without_its_later_columns(tmp_path: Path) -> Non
     assert list(load_trace(path)) == list(REQUIRED)
 
 
+def test_some_columns_are_read_where_they_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "old.parquet"
+    pd.DataFrame([asdict(STEP)])[list(REQUIRED)].to_parquet(path, index=False)
+    assert list(load_trace(path, ("wall_step_ms", "steer", "x"))) == ["x", "steer"]
+    pd.DataFrame({"steer": [0.0]}).to_parquet(path)
+    with pytest.raises(ConfigError, match="found no column 'x'"):
+        load_trace(path, ("steer", "x"))
+
+
 def test_a_trace_that_is_cut_off_is_one_line(tmp_path: Path) -> None:
     path = write(tmp_path / "t.parquet", STEP)
     path.write_bytes(path.read_bytes()[:300])

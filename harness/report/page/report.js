@@ -225,14 +225,14 @@
     if (!trace || !trace[name]) return [];
     const found = [];
     for (let index = 0; index < trace[name].length; index += 1) {
-      const m = trace.start + index;
-      if (m >= low - 1 && m <= high + 1) found.push([Math.min(high, Math.max(low, m)), value(trace, name, index)]);
+      const m = trace.start + index * trace.step;
+      if (m >= low - trace.step && m <= high + trace.step) found.push([Math.min(high, Math.max(low, m)), value(trace, name, index)]);
     }
     return found;
   }
 
   function said(trace, at) {
-    const index = trace ? Math.round(at - trace.start) : -1;
+    const index = trace ? Math.round((at - trace.start) / trace.step) : -1;
     if (!trace || index < 0 || index >= trace.steer.length) return "is not here";
     const parts = [`steers ${value(trace, "steer", index).toFixed(2)}`, `pedal ${value(trace, "pedal", index).toFixed(2)}`];
     if (trace.speed_kmh) parts.push(`${value(trace, "speed_kmh", index).toFixed(0)} km/h`);

@@ -57,12 +57,16 @@ def made_rows(**changes: object) -> list[EpisodeRow]:
 
 def write_rows(folder: Path, rows: list[EpisodeRow]) -> Path:
     """The rows and a hazard for each of them."""
+    met = [HazardRow(row.identity, MET if row.hazards_hit else AVOIDED) for row in rows]
+    return write_files(folder, rows, met)
+
+
+def write_files(folder: Path, rows: list[EpisodeRow], hazards: list[HazardRow]) -> Path:
+    """The files that a run has of its rows and of their hazards."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = "".join(json.dumps(row.to_dict()) + "\n" for row in rows)
-    (folder / FILE_NAME).write_text(lines, encoding="utf-8")
-    hazards = (HazardRow(row.identity, MET if row.hazards_hit else AVOIDED) for row in rows)
-    lines = "".join(json.dumps(item.to_dict()) + "\n" for item in hazards)
-    (folder / HAZARDS_NAME).write_text(lines, encoding="utf-8")
+    for name, found in ((FILE_NAME, rows), (HAZARDS_NAME, hazards)):
+        lines = "".join(json.dumps(item.to_dict()) + "\n" for item in found)
+        (folder / name).write_text(lines, encoding="utf-8")
     return folder
 
 

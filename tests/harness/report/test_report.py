@@ -70,6 +70,12 @@ def test_the_file_fetches_nothing(text: str) -> None:
     assert "url(" not in text
 
 
+def test_the_tables_of_arms_and_of_gains_are_there(text: str) -> None:
+    headers = re.findall(r"<thead>.*?</thead>", text, re.S)
+    assert ["success %" in header for header in headers] == [True, False]
+    assert "<h3>In pairs: Town03, fog" in text
+
+
 def test_every_discordant_pair_of_every_comparison_is_a_case(text: str) -> None:
     data = data_of(text)
     pairs = {(case["pair"], data["drives"][case["sides"][0]]["route"]) for case in data["cases"]}
@@ -125,6 +131,46 @@ def test_clips_are_left_out_where_they_do_not_fit(
     assert len(text.encode()) < page.LIMIT_BYTES
 
 
+def test_traces_are_drawn_more_coarsely_and_then_left_out_where_they_do_not_fit(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = report(run, clips=0)
+    drives = data_of(plain)["drives"]
+    size = len(json.dumps([drive["trace"] for drive in drives.values()], separators=(",", ":")))
+    assert {drive["trace"]["step"] for drive in drives.values()} == {1.0}
+    assert "to fit into the page" not in plain
+    for share, step, count in ((0.75, 2.0, len(drives)), (0.1, 4.0, len(drives) - 1)):
+        bare = len(plain.encode()) - size + len("null,") * len(drives) + make.NOTE_BYTES
+        limit = bare + round(share * size)
+        monkeypatch.setattr(make, "LIMIT_BYTES", limit)
+        found = report(run, clips=0)
+        traces = [drive["trace"] for drive in data_of(found)["drives"].values() if drive["trace"]]
+        assert {trace["step"] for trace in traces} == {step}
+        assert 0 < len(traces) <= count
+        assert f"a point every {step:g} m" in found
+        assert len(found.encode()) <= limit
+    assert "at the end of the list, do not fit" in found
+
+
+def test_a_report_that_is_too_large_without_traces_is_one_line(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(make, "LIMIT_BYTES", 20_000)
+    assert "without a clip or a trace" in one_line(capsys, run)
+
+
+def test_a_frozen_benchmark_is_named_with_its_drives_where_not_all_are_of_it(
+    tmp_path: Path,
+) -> None:
+    rows = made_rows()
+    mine = [replace(row, benchmark="fusiondrive-1-rc:0123456789ab") for row in rows]
+    whole = report(write_rows(tmp_path / "a", mine))
+    assert "<dd>fusiondrive-1-rc:0123456789ab</dd>" in whole
+    mixed = report(write_rows(tmp_path / "b", [*mine[:3], *rows[3:]]))
+    assert "<dd>fusiondrive-1-rc:0123456789ab (3 drives), no benchmark (13 drives)</dd>" in mixed
+    assert "frozen benchmark" not in report(write_rows(tmp_path / "c", rows))
+
+
 def test_without_traces_rows_and_hazards_are_shown_with_the_command_that_makes_them(
     tmp_path: Path,
 ) -> None:
@@ -147,7 +193,7 @@ def test_replays_of_a_run_fill_what_it_lacks(tmp_path: Path) -> None:
     write_trace(folder / "replays", row)
     write_video(folder / "replays", row, 60)
     found = gather((folder,)).drives[row.identity]
-    assert found.trace is not None
+    assert found.traced is not None
     assert found.video is not None
 
 

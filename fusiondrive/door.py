@@ -43,6 +43,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
     "simulate": {
         "server": Command("simulator", "the embedded CARLA server"),
         "maps": Command("simulator.maps", "look at, check or fetch town maps"),
+        "ping": Command("harness.ping", "whether a server answers, and which version"),
     },
     "data": {
         "routes": Command("scenarios.generate", "ready-made routes of a map"),

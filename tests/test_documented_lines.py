@@ -30,6 +30,7 @@ from tests.snippets import (
 )
 
 LIMIT_S = 240
+SHELL = ("mkdir", "export")  # what a shell needs before a command of ours
 QUICK = ("simulator.maps list", "simulator.maps preview")
 PYTHON = [
     item for item in snippets() if item.language == "python" and not item.mark.startswith(SAME)
@@ -130,7 +131,9 @@ def test_a_command_passes_its_own_parser(
     elif program == "make":
         assert f"\n{rest[0]}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
     elif program == "docker":
-        assert (ROOT / rest[rest.index("-f") + 1]).is_file()
+        check_docker(command, rest, parse_only, capsys)
+    elif program in SHELL:
+        assert not parse_only
     else:
         check_pip(rest)
 
@@ -174,6 +177,17 @@ def test_a_quick_command_runs_in_an_empty_folder(command: Command, tmp_path: Pat
         words, cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def check_docker(
+    command: Command, words: list[str], seen: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file that is named is there, and what is run in a container is one of our commands."""
+    if "-f" in words:
+        assert (ROOT / words[words.index("-f") + 1]).is_file(), command.place
+    if "run" in words:
+        image_or_service = "harness" if words[0] == "compose" else "fusiondrive"
+        check_door(command, words[words.index(image_or_service) + 1 :], seen, capsys)
 
 
 def check_door(

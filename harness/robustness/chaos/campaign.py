@@ -150,7 +150,8 @@ class Campaign(Closing):
             self._show("\r" if is_watched else "\n")
 
     def _show(self, end: str) -> None:
-        rows, total = self.ledger.count(), len(asked(self.options))
+        total = len(asked(self.options))
+        rows = min(self.ledger.count(), total)  # a row that was cut is a line, too
         passed_s, new = time.monotonic() - self._began_s, rows - self._rows_at_begin
         left = f", {passed_s / new * (total - rows) / 60.0:.0f} min left" if new > 0 else ""
         done = len(self.journal.numbers())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ from harness.robustness.chaos.judgement import Evidence, judge
 from harness.robustness.chaos.ledger import Ledger
 from harness.robustness.chaos.options import TRIES_AGAIN, ChaosOptions
 from harness.robustness.chaos.plan import Key, Kind, asked, first_compared, plan_harms, write_plan
-from harness.robustness.chaos.processes import Role, children, process, role_of
+from harness.robustness.chaos.processes import Role, children, is_connected, process, role_of
 from harness.run import parse
 from results.row import EpisodeRow
 
@@ -211,6 +212,16 @@ def test_servers_and_workers_are_told_apart_by_their_command_lines() -> None:
     other = ["python", "-c", "from multiprocessing.resource_tracker import main;main(4)"]
     roles = [role_of(list(map(os.fsencode, words))) for words in (server, worker, other)]
     assert roles == [Role.SERVER, Role.WORKER, None]
+
+
+def test_a_port_has_a_client_from_when_it_connects_until_it_leaves() -> None:
+    with socket.create_server(("localhost", 0)) as listening:
+        port = listening.getsockname()[1]
+        assert not is_connected(port)
+        with socket.create_connection(("localhost", port)):
+            await_true(lambda: is_connected(port))
+            listening.accept()[0].close()
+        await_true(lambda: not is_connected(port))
 
 
 @pytest.mark.heavy

@@ -9,12 +9,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from fusiondrive.errors import FusionDriveError
-from harness.probe import check_version
 from harness.robustness.chaos.campaign import HAND, Campaign
 from harness.robustness.chaos.journal import Entry
 from harness.robustness.chaos.plan import Harm, Kind
-from harness.robustness.chaos.processes import Process, Role
+from harness.robustness.chaos.processes import Process, Role, is_connected
 from harness.robustness.chaos.runner import RunnerProcess
 
 VICTIM_WAIT_S = 60.0  # a runner that has just begun has no server yet
@@ -23,7 +21,6 @@ END_WAIT_S = 180.0
 PAUSE_S = (0.5, 3.0)
 LEAST_LIMIT = 8192  # bytes: what processes share in memory has files, too, and is no full disk
 POLL_S = 0.05
-ANSWER_WAIT_S = 1.0
 FULL = re.compile(r"^error: .* cannot be written: ")
 TAKEN = re.compile(r"^error: another run is writing to ")
 
@@ -47,7 +44,7 @@ def _signal_child(
     campaign: Campaign, runner: RunnerProcess, harm: Harm, role: Role, number: signal.Signals
 ) -> Outcome:
     """Send a signal to a server or worker, and wait until it is replaced."""
-    victim = _victim(runner, harm, role, is_ready=number is signal.SIGSTOP)
+    victim = _victim(runner, harm, role, is_driven=number is signal.SIGSTOP)
     runner.lines()  # what is said up to here is no answer
     if victim is None or not victim.send(number):
         return Outcome(detail="the run ended first")
@@ -73,7 +70,7 @@ def _hang_server(campaign: Campaign, runner: RunnerProcess, harm: Harm) -> Outco
 
 def _pause_server(campaign: Campaign, runner: RunnerProcess, harm: Harm) -> Outcome:
     """A machine that is asleep for a moment: nothing is to come of it."""
-    victim = _victim(runner, harm, Role.SERVER, is_ready=True)
+    victim = _victim(runner, harm, Role.SERVER, is_driven=True)
     if victim is None or not victim.send(signal.SIGSTOP):
         return Outcome(detail="the run ended first")
     time.sleep(PAUSE_S[0] + harm.draw * (PAUSE_S[1] - PAUSE_S[0]))
@@ -153,7 +150,7 @@ _WAYS: Mapping[Kind, Callable[[Campaign, RunnerProcess, Harm], Outcome]] = {
 
 
 def _victim(
-    runner: RunnerProcess, harm: Harm, role: Role, *, is_ready: bool = False
+    runner: RunnerProcess, harm: Harm, role: Role, *, is_driven: bool = False
 ) -> Process | None:
     """One of the servers or workers that there are; None where the run ends before there is one.
 
@@ -161,26 +158,24 @@ def _victim(
         runner: whose child it is.
         harm: chooses among them.
         role: of the child.
-        is_ready: whether it has to be a server that answers. One that hangs while it starts is
-            given up after `timeouts.server_start_s`, since starting may take as long.
+        is_driven: whether it has to be a server with a client. One that hangs before is given up
+            after `timeouts.server_start_s`, since starting may take as long.
     """
     deadline_s = time.monotonic() + VICTIM_WAIT_S
     while time.monotonic() < deadline_s and runner.exit_code() is None:
         found = runner.children(role)
-        if is_ready:
-            found = [server for server in found if _answers(server)]
+        if is_driven:
+            found = [server for server in found if _is_driven(server)]
         if found:
             return found[int(harm.draw * len(found))]
         time.sleep(POLL_S)
     return None
 
 
-def _answers(server: Process) -> bool:
+def _is_driven(server: Process) -> bool:
+    """Whether a client has begun to read the server's states, from the port beside its first."""
     port = server.value_of(b"--port")
-    try:
-        return bool(port) and bool(check_version("localhost", int(port), ANSWER_WAIT_S))
-    except FusionDriveError:
-        return False
+    return bool(port) and is_connected(int(port) + 1)
 
 
 def _is_gone(victim: Process) -> bool:

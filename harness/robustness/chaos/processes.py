@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 PROC = Path("/proc")
 PPID, START = 1, 19  # places in /proc/PID/stat behind the name, see proc(5)
+SOCKETS = ("net/tcp", "net/tcp6")
+LOCAL, STATE, ESTABLISHED = 1, 3, "01"  # places in their lines, see proc_net(5)
 
 
 class Role(Enum):
@@ -78,6 +80,18 @@ def role_of(words: Sequence[bytes]) -> Role | None:
     if Role.SERVER.value in words and b"--parent-pid" in words:
         return Role.SERVER
     return Role.WORKER if any(Role.WORKER.value in word for word in words) else None
+
+
+def is_connected(port: int) -> bool:
+    """Whether somebody is connected to a port of this machine."""
+    ending = f":{port:04X}"
+    for name in SOCKETS:
+        path = PROC / name
+        for line in path.read_text(encoding="ascii").splitlines()[1:] if path.exists() else ():
+            words = line.split()
+            if words[STATE] == ESTABLISHED and words[LOCAL].endswith(ending):
+                return True
+    return False
 
 
 def _words(pid: int) -> list[bytes]:

@@ -19,7 +19,7 @@ from results.row import EpisodeRow
 FINISHED_SHARE = 0.995
 LEAST_STEPS = 100
 DEATH_S = 15.0
-HANG_S = TIMEOUTS.first_tick_s + 10.0  # the longest wait for an answer, and time to clean up
+HANG_S = 2.0 * TIMEOUTS.first_tick_s  # a wait for an answer, and another one to clean up
 ORPHAN_S = 60.0
 DEATHS = (Kind.KILL_SERVER.value, Kind.KILL_WORKER.value)
 

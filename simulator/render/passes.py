@@ -20,6 +20,7 @@ from simulator.render.glare import compose_rows, gather_bright
 from simulator.render.ground_maps import GroundMaps
 from simulator.render.jit import kernel
 from simulator.render.normals import normal_rows
+from simulator.render.occlusion import TILE
 from simulator.render.points import Points
 from simulator.render.raster import I32, Triangles, View, bin_records, draw_band, set_up
 from simulator.render.shade import Targets, label_rows, shade_rows
@@ -123,6 +124,8 @@ class Scratch(NamedTuple):
     inverse_depth: F32  # (samples, R, W) 1/m
     faces: I32  # (samples, R, W)
     points: Points
+    lowest: F32  # (W,)
+    tiles: F32  # (ceil(W / TILE),)
 
 
 def new_scratch(samples: int, rows: int, width: int) -> Scratch:
@@ -130,7 +133,13 @@ def new_scratch(samples: int, rows: int, width: int) -> Scratch:
     shape, count = (samples, rows, width), samples * width
     numbers = np.empty((8, count))
     whole = np.empty((2, count), np.int32)
-    return Scratch(np.empty(shape, np.float32), np.empty(shape, np.int32), Points(*whole, *numbers))
+    return Scratch(
+        np.empty(shape, np.float32),
+        np.empty(shape, np.int32),
+        Points(*whole, *numbers),
+        np.empty(width, np.float32),
+        np.empty(-(-width // TILE), np.float32),
+    )
 
 
 @kernel
@@ -198,7 +207,7 @@ def draw_bands(
         last = min(first + bins.band_rows, view.height)
         draw_band(
             bins.records, bins.owners, bins.slices, bins.begin, bins.items, band, first, last,
-            scratch.inverse_depth, scratch.faces,
+            scratch.inverse_depth, scratch.faces, scratch.lowest, scratch.tiles,
         )  # fmt: skip
         paint_rows(
             tri, maps, textures, light, beams, view, first, last, is_shaded, scratch, targets,

@@ -46,37 +46,64 @@ def find_points(
     tri: Triangles, row: int, at: int, inverse_depth: F32, faces: I32, points: Points
 ) -> int:
     """One point for each surface that the samples of each pixel see; returns how many."""
-    samples = inverse_depth.shape[0]
+    samples, _, width = inverse_depth.shape
     share = 1.0 / samples
     whole = 0.0
     for _ in range(samples):
         whole += share
+    # Where there is but one sample, it is compared with itself.
+    last = samples - 1
+    a, b, c, d = faces[0, at], faces[min(1, last), at], faces[min(2, last), at], faces[last, at]
+    depths = inverse_depth[0, at]
+    at_y = row + 0.5 + SAMPLE_Y[0]
     count = 0
-    for x in range(inverse_depth.shape[2]):
-        done = 0
+    for x in range(width):
+        face = a[x]
         # Most pixels lie within one face.
-        is_single = True
-        for s in range(1, samples):
-            is_single &= faces[s, at, x] == faces[0, at, x]
-        for s in range(samples):
-            if done >> s & 1:
-                continue
-            face = faces[s, at, x]
-            weight = share
-            if is_single:
-                weight, done = whole, -1
-            else:
-                for t in range(s + 1, samples):
-                    if not done >> t & 1 and same_surface(tri, face, faces[t, at, x]):
-                        weight += share
-                        done |= 1 << t
+        if (face == b[x]) & (face == c[x]) & (face == d[x]):
             points.pixel[count] = x
             points.face[count] = face
-            points.weight[count] = weight
-            points.at_x[count] = x + 0.5 + SAMPLE_X[s]
-            points.at_y[count] = row + 0.5 + SAMPLE_Y[s]
-            points.inverse_depth[count] = inverse_depth[s, at, x] if face >= 0 else 0.0
+            points.weight[count] = whole
+            points.at_x[count] = x + 0.5 + SAMPLE_X[0]
+            points.at_y[count] = at_y
+            points.inverse_depth[count] = depths[x] if face >= 0 else 0.0
             count += 1
+        else:
+            count = _split(tri, row, at, x, inverse_depth, faces, points, count)
+    return count
+
+
+@kernel
+def _split(
+    tri: Triangles,
+    row: int,
+    at: int,
+    x: int,
+    inverse_depth: F32,
+    faces: I32,
+    points: Points,
+    count: int,
+) -> int:
+    """Append the points of a pixel whose samples see several faces; returns how many there are."""
+    samples = inverse_depth.shape[0]
+    share = 1.0 / samples
+    done = 0
+    for s in range(samples):
+        if done >> s & 1:
+            continue
+        face = faces[s, at, x]
+        weight = share
+        for t in range(s + 1, samples):
+            if not done >> t & 1 and same_surface(tri, face, faces[t, at, x]):
+                weight += share
+                done |= 1 << t
+        points.pixel[count] = x
+        points.face[count] = face
+        points.weight[count] = weight
+        points.at_x[count] = x + 0.5 + SAMPLE_X[s]
+        points.at_y[count] = row + 0.5 + SAMPLE_Y[s]
+        points.inverse_depth[count] = inverse_depth[s, at, x] if face >= 0 else 0.0
+        count += 1
     return count
 
 

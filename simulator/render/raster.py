@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.render.jit import inlined, kernel
+from simulator.render.occlusion import REFRESHED, find_farthest, is_hidden
 from simulator.types import F32, U8
 
 I32 = NDArray[np.int32]
@@ -288,6 +289,8 @@ def draw_band(
     row_last: int,
     inverse_depth: F32,
     faces: I32,
+    lowest: F32,
+    tiles: F32,
 ) -> None:
     """Draw the records of one band of rows, keeping the nearest face of every sample.
 
@@ -302,17 +305,24 @@ def draw_band(
         row_last: one past its last image row.
         inverse_depth: (samples, R, W) set to the nearest, 1/m, 0 for nothing.
         faces: (samples, R, W) set to the face seen, -1 for nothing.
+        lowest: (W,) scratch of `find_farthest`.
+        tiles: (ceil(W / TILE),) scratch of it.
     """
     samples, rows, width = inverse_depth.shape
+    for n in range(len(tiles)):
+        tiles[n] = np.float32(0.0)
     for s in range(samples):
         for r in range(rows):
             for c in range(width):
                 inverse_depth[s, r, c] = np.float32(0.0)
                 faces[s, r, c] = -1
     for k in range(len(slices)):
+        if k in REFRESHED:
+            find_farthest(inverse_depth, row_last - row_first, lowest, tiles)
         for n in range(begin[k, band], begin[k, band + 1]):
             t = slices[k] + items[k, n]
-            _draw_record(records, t, owners[t], row_first, row_last, inverse_depth, faces)
+            if not is_hidden(records, t, width, tiles):
+                _draw_record(records, t, owners[t], row_first, row_last, inverse_depth, faces)
 
 
 @inlined

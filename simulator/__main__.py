@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import ctypes
 import faulthandler
+import gc
 import logging
 import os
 import signal
@@ -77,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _use_few_arenas()
     # Short turns keep the reader threads quick while another thread computes in Python.
     sys.setswitchinterval(0.0005)
+    gc.freeze()  # what was imported stays: nobody has to look through it again
     try:
         server = _make_server(given)
         server.start()

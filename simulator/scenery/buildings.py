@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from simulator.scenery.drivable import RoadField
 from simulator.scenery.kerbs import Kerb
@@ -85,7 +85,7 @@ def _density(field: RoadField, rng: np.random.Generator) -> F64:
     road_r, road_c = np.nonzero(field.driving[::8, ::8] < 0.0)
     center_r, center_c = road_r.mean() * 8, road_c.mean() * 8
     reach = max(float(np.hypot(road_r.std(), road_c.std())) * 8 * 1.7, 1.0)
-    noise = ndimage.gaussian_filter(rng.normal(size=r.shape), 8.0, mode="nearest")
+    noise = scipy.ndimage.gaussian_filter(rng.normal(size=r.shape), 8.0, mode="nearest")
     noise *= 0.22 / max(float(noise.std()), 1e-9)
     return np.asarray(np.clip(1.0 - np.hypot(r - center_r, c - center_c) / reach + noise, 0, 1))
 

@@ -8,8 +8,8 @@ from typing import Any
 import carla
 import numba
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from simulator.scenery.lanes import LaneStrip, carriageways, sample_lanes
 from simulator.types import F32, F64
@@ -248,11 +248,11 @@ def _land(level: F64, road: F32) -> F32:
     if np.ptp(known) < 1e-6:
         return known.astype(np.float32)
     coarse = known[::4, ::4]
-    far = ndimage.gaussian_filter(coarse, 5.0, mode="nearest")
+    far = scipy.ndimage.gaussian_filter(coarse, 5.0, mode="nearest")
     stretch = np.array(known.shape) / coarse.shape
-    near = ndimage.gaussian_filter(known, 1.2, mode="nearest")
+    near = scipy.ndimage.gaussian_filter(known, 1.2, mode="nearest")
     del known, coarse
-    far = ndimage.zoom(far, stretch, order=1, grid_mode=True, mode="nearest")
+    far = scipy.ndimage.zoom(far, stretch, order=1, grid_mode=True, mode="nearest")
     far -= near
     far *= np.clip((road - 5.0) / 12.0, 0.0, 1.0)
     near += far
@@ -261,7 +261,9 @@ def _land(level: F64, road: F32) -> F32:
 
 def _nearest(outside: Bool) -> NDArray[np.int32]:
     """Row and column of the nearest cell that is not `outside`, (2, R, C)."""
-    found = ndimage.distance_transform_edt(outside, return_distances=False, return_indices=True)
+    found = scipy.ndimage.distance_transform_edt(
+        outside, return_distances=False, return_indices=True
+    )
     return np.asarray(found, np.int32)
 
 
@@ -281,12 +283,12 @@ def _close(road: F32, junction: F32, medians: Bool) -> F32:
     raw = _metres_to(index)
     raw -= road[tuple(index)] - _CLOSING_M
     del index  # grids of a large town take 15 MB each
-    filled = ndimage.gaussian_filter(np.subtract(_CLOSING_M, raw, out=raw), 0.7)
+    filled = scipy.ndimage.gaussian_filter(np.subtract(_CLOSING_M, raw, out=raw), 0.7)
     del raw
     closed = np.where((junction < 10.0) & ~medians, np.minimum(road, filled), road)
     del filled
-    labels, count = ndimage.label(closed > 0.0)
-    sizes = ndimage.sum_labels(~medians, labels, np.arange(1, count + 1)) * CELL_M**2
+    labels, count = scipy.ndimage.label(closed > 0.0)
+    sizes = scipy.ndimage.sum_labels(~medians, labels, np.arange(1, count + 1)) * CELL_M**2
     is_small = np.append(False, sizes < _HOLE_M2)
     closed[is_small[labels] & ~medians] = -0.3
     closed = closed.astype(np.float32)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from simulator.scenery.drivable import CELL_M, RoadField
 from simulator.types import F32, F64
@@ -187,8 +187,8 @@ def _smooth(width: F64, along: F64, length: float) -> F64:
         np.arange(count) * length / count, np.append(along, length), np.append(width, width[0])
     )
     size = min(2 * int(_SMOOTHING_M) + 1, count)
-    bridged = ndimage.grey_closing(even, size, mode="wrap")
-    bridged = ndimage.uniform_filter1d(bridged, 3, mode="wrap")
+    bridged = scipy.ndimage.grey_closing(even, size, mode="wrap")
+    bridged = scipy.ndimage.uniform_filter1d(bridged, 3, mode="wrap")
     return np.asarray(np.interp(along, np.arange(count) * length / count, bridged, period=length))
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from simulator.scenery.drivable import CELL_M, RoadField
 from simulator.scenery.kerbs import Kerb
@@ -52,7 +52,7 @@ class Plots:
                 cv2.fillConvexPoly(walks, self._pixels(piece), 1)
         walked = walks.astype(bool) & (field.road > 0.0)
         paved = walked | (field.road <= 0.0)
-        near = ndimage.distance_transform_edt(~paved) * CELL_M < SIDEWALK_CLEARANCE_M
+        near = scipy.ndimage.distance_transform_edt(~paved) * CELL_M < SIDEWALK_CLEARANCE_M
         self.sidewalk = walked
         self._grid: U8 = np.where(walked, _SIDEWALK, np.where(near, _NEAR_SIDEWALK, _FREE))
         self._grid = self._grid.astype(np.uint8)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.spatial import Delaunay
 
 from simulator.types import F64, U8
 
@@ -104,14 +104,14 @@ def _simple(line: list[Point], *, closed: bool) -> F64:
     return np.asarray(kept)
 
 
-def _conforming(lines: list[F64]) -> tuple[F64, Delaunay | None]:
+def _conforming(lines: list[F64]) -> tuple[F64, scipy.spatial.Delaunay | None]:
     """A Delaunay triangulation in which every border is made of edges."""
     if not lines:
         return np.zeros((0, 2)), None
     points, numbers = np.unique(np.concatenate(lines), axis=0, return_inverse=True)
     ids = np.split(numbers.ravel(), np.cumsum([len(line) for line in lines])[:-1])
     segments = np.concatenate([np.column_stack([run[:-1], run[1:]]) for run in ids])
-    mesh = Delaunay(points)
+    mesh = scipy.spatial.Delaunay(points)
     for _ in range(_ROUNDS):
         spans = np.linalg.norm(points[segments[:, 0]] - points[segments[:, 1]], axis=1)
         known = np.isin(_keys(segments), _edge_keys(mesh.simplices))
@@ -123,7 +123,7 @@ def _conforming(lines: list[F64]) -> tuple[F64, Delaunay | None]:
         points = np.concatenate([points, points[halved].mean(1)])
         pieces = [np.column_stack([halved[:, 0], new]), np.column_stack([new, halved[:, 1]])]
         segments = np.concatenate([segments[~cut], *pieces])
-        mesh = Delaunay(points)
+        mesh = scipy.spatial.Delaunay(points)
     return points, mesh
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from simulator.scenery.drivable import CELL_M, RoadField
 from simulator.scenery.lanes import LaneStrip, carriageways
@@ -103,7 +103,7 @@ def _fill(builder: MeshBuilder, field: RoadField) -> None:
     inside = field.road < 0.0
     filled = inside & (field.bare > -0.05) & (field.bare > field.road + 0.02)
     filled |= (field.road < -0.3) & (field.bare > -0.25) & (field.junction < 2.0)
-    cells = _any_corner(inside) & _any_corner(ndimage.binary_dilation(filled))
+    cells = _any_corner(inside) & _any_corner(scipy.ndimage.binary_dilation(filled))
     rows, width = cells.shape
     blocks = np.zeros((rows, -(-width // _RUN), _RUN + 2), np.int8)
     padded = np.pad(cells, ((0, 0), (0, -width % _RUN)))

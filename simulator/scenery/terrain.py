@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from simulator.scenery.drivable import CELL_M, RoadField
 from simulator.scenery.ground import LAND_DROP_M
@@ -37,15 +37,15 @@ def near_land(field: RoadField, rng: np.random.Generator) -> MeshBuilder:
     road = np.pad(field.road, pad, mode="edge")
     sidewalk = np.pad(field.sidewalk, pad)
     ground = np.pad(field.ground, pad, mode="edge") - np.float32(LAND_DROP_M)
-    sunk = ndimage.maximum_filter(sidewalk, 5) | (road < 0.5)
+    sunk = scipy.ndimage.maximum_filter(sidewalk, 5) | (road < 0.5)
     fine = _points(field, ground - np.where(sunk, _UNDER_ROAD_M, 0.0), _STRIDE)
-    close = _blocks(ndimage.minimum_filter, road, coarse_stride) < _FINE_M
+    close = _blocks(scipy.ndimage.minimum_filter, road, coarse_stride) < _FINE_M
     close |= _bend(ground, coarse_stride) > _SEAM_M
-    bare = _blocks(ndimage.maximum_filter, road, _STRIDE) > _HIDDEN_M
+    bare = _blocks(scipy.ndimage.maximum_filter, road, _STRIDE) > _HIDDEN_M
     _sheet(builder, fine, np.kron(close, np.ones((_COARSE, _COARSE), bool)) & bare, rng)
     _sheet(builder, _points(field, ground, coarse_stride), ~close, rng)
     # Seams between the two and slits in the road show this instead of the sky.
-    deep = ndimage.minimum_filter(ground, 2 * coarse_stride + 1) - np.float32(_UNDERLAY_M)
+    deep = scipy.ndimage.minimum_filter(ground, 2 * coarse_stride + 1) - np.float32(_UNDERLAY_M)
     _sheet(builder, _points(field, deep, coarse_stride), np.ones_like(close), rng)
     return builder
 
@@ -63,11 +63,11 @@ def _bend(ground: F32, stride: int) -> F32:
     grid = ground[::stride, ::stride].astype(np.float64)
     quarter = stride // _COARSE
     rows, columns = ((np.arange(0, n, quarter) / stride) for n in ground.shape)
-    spread = ndimage.map_coordinates(
+    spread = scipy.ndimage.map_coordinates(
         grid, np.meshgrid(rows, columns, indexing="ij"), order=1, mode="nearest"
     )
     error = np.abs(spread - ground[::quarter, ::quarter]).astype(np.float32)
-    return _blocks(ndimage.maximum_filter, error, _COARSE)
+    return _blocks(scipy.ndimage.maximum_filter, error, _COARSE)
 
 
 def _blocks(extreme: Callable[..., F32], grid: F32, stride: int) -> F32:
@@ -112,7 +112,7 @@ def far_land(field: RoadField, rng: np.random.Generator) -> tuple[MeshBuilder, F
 
 def _noise(shape: tuple[int, ...], rng: np.random.Generator, sigma: float) -> F64:
     """Smooth noise from zero to one."""
-    field = ndimage.gaussian_filter(rng.normal(size=shape), sigma, mode="wrap")
+    field = scipy.ndimage.gaussian_filter(rng.normal(size=shape), sigma, mode="wrap")
     spread = np.ptp(field)
     return np.asarray((field - field.min()) / (spread if spread > 0.0 else 1.0))
 

@@ -7,8 +7,8 @@ from enum import IntEnum
 
 import cv2
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from simulator.scenery.drivable import CELL_M, RoadField
 from simulator.types import F64, U8, Obstacle
@@ -40,7 +40,9 @@ def walkable_areas(field: RoadField, crossings: Sequence[F64], obstacles: Sequen
         obstacles: boxes to walk around.
     """
     pavement = field.sidewalk & (field.road > _KERB_GAP_M)
-    back = ndimage.binary_erosion(field.sidewalk | (field.road <= 0.0), iterations=_EDGE_CELLS)
+    back = scipy.ndimage.binary_erosion(
+        field.sidewalk | (field.road <= 0.0), iterations=_EDGE_CELLS
+    )
     pavement &= back
     crossing = _crossing_cells(field, crossings) & ~pavement
     areas = np.zeros(field.road.shape, np.uint8)
@@ -102,9 +104,9 @@ def _stamp(grid: U8, field: RoadField, box: Obstacle) -> None:
 def _drop_lonely(areas: U8) -> None:
     """Leave out scraps of pavement, on which a walker could only turn around."""
     on_foot = (areas == Area.SIDEWALK) | (areas == Area.CROSSWALK)
-    labels, count = ndimage.label(on_foot)
+    labels, count = scipy.ndimage.label(on_foot)
     numbers = np.arange(1, count + 1)
-    sizes = ndimage.sum_labels(on_foot, labels, numbers) * CELL_M**2
-    crossed = ndimage.maximum(areas == Area.CROSSWALK, labels, numbers) > 0
+    sizes = scipy.ndimage.sum_labels(on_foot, labels, numbers) * CELL_M**2
+    crossed = scipy.ndimage.maximum(areas == Area.CROSSWALK, labels, numbers) > 0
     is_lonely = np.append(False, (sizes < _LONELY_M2) & ~np.asarray(crossed))
     areas[is_lonely[labels]] = Area.BLOCK

@@ -53,13 +53,11 @@ class OnnxStudent:
         if is_tiny(height, width):
             return self.fuse(grown(rgb, 0), grown(thermal, 0))[:height, :width]
         if self._buffers.size != thermal.shape:
-            self._buffers = _Buffers((thermal.shape[0], thermal.shape[1]))
-        buffers, scale = self._buffers, np.float32(1 / 255)
-        np.multiply(rgb.transpose(2, 0, 1), scale, out=buffers.visible[0])
-        np.multiply(thermal, scale, out=buffers.infrared[0, 0])
-        fused = self._model.views(buffers.infrared, buffers.visible)[0][0]  # (3, H, W)
-        planes = [cv2.convertScaleAbs(plane, alpha=255.0) for plane in fused]  # rounds
-        return np.asarray(cv2.merge(planes), dtype=np.uint8)
+            self._buffers = _Buffers((height, width))
+        buffers = self._buffers
+        buffers.fill(rgb, thermal)
+        fused = self._model.views_of_images(buffers.infrared, buffers.visible)[0][0]  # (H, W, 3)
+        return np.asarray(cv2.convertScaleAbs(fused[:height, :width], alpha=255.0))  # rounds
 
 
 def unit_planes(rgb: U8, thermal: U8) -> tuple[F32, F32]:
@@ -78,12 +76,27 @@ def unit_planes(rgb: U8, thermal: U8) -> tuple[F32, F32]:
 
 
 class _Buffers:
-    """Float planes of one image size, kept because new memory for each frame costs page faults."""
+    """Float images of one size, kept because new memory for each frame costs page faults.
+
+    They have the border already that a network file would reflect: a file's own takes longer.
+    """
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.size = size
-        self.visible = np.empty((1, 3, *size), np.float32)
-        self.infrared = np.empty((1, 1, *size), np.float32)
+        self._below, self._right = (-side % BORDER for side in size)
+        height, width = size[0] + self._below, size[1] + self._right
+        self.visible = np.empty((1, height, width, 3), np.float32)
+        self.infrared = np.empty((1, height, width, 1), np.float32)
+
+    def fill(self, rgb: U8, thermal: U8) -> None:
+        """Take a pair, scaled to [0, 1]."""
+        scale = np.float32(1 / 255)
+        np.multiply(self._bordered(rgb), scale, out=self.visible[0])
+        np.multiply(self._bordered(thermal), scale, out=self.infrared[0, :, :, 0])
+
+    def _bordered(self, image: U8) -> U8:
+        more = (0, self._below, 0, self._right)
+        return np.asarray(cv2.copyMakeBorder(image, *more, cv2.BORDER_REFLECT_101), dtype=np.uint8)
 
 
 def is_tiny(height: int, width: int) -> bool:

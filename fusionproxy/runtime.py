@@ -22,7 +22,7 @@ class _Engine(Protocol):
     name: str
     input_shapes: tuple[tuple[int | None, ...], ...]
 
-    def run(self, inputs: tuple[F32, ...]) -> list[F32]: ...
+    def run(self, inputs: tuple[F32, ...], *, channels_last: bool = False) -> list[F32]: ...
 
 
 class _OpenVino:
@@ -37,30 +37,51 @@ class _OpenVino:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": "f32",  # bf16 is slower and not repeatable across CPUs
+            "ENABLE_CPU_PINNING": False,  # the caller's thread would wait for one core at each call
         }
         self._model = self._core.read_model(path)
         self.input_shapes = tuple(
             tuple(side.get_length() if side.is_static else None for side in item.partial_shape)
             for item in self._model.inputs
         )
-        self._requests: dict[tuple[tuple[int, ...], ...], Any] = {}
+        self._requests: dict[tuple[tuple[tuple[int, ...], ...], bool], Any] = {}
 
     def layers(self, shapes: tuple[tuple[int, ...], ...]) -> list[Layer]:
         return layers_of(self._request(shapes).get_compiled_model())
 
-    def run(self, inputs: tuple[F32, ...]) -> list[F32]:
-        request = self._request(tuple(item.shape for item in inputs))
-        results = request.infer(dict(enumerate(inputs)), share_inputs=True)
+    def run(self, inputs: tuple[F32, ...], *, channels_last: bool = False) -> list[F32]:
+        found = tuple(item.shape for item in inputs)
+        shapes = tuple(map(_channels_second, found)) if channels_last else found
+        request = self._request(shapes, channels_last=channels_last)
+        results = request.infer(dict(enumerate(inputs)), share_inputs=True, share_outputs=True)
         return [np.asarray(results[i]) for i in range(len(results))]
 
-    def _request(self, shapes: tuple[tuple[int, ...], ...]) -> Any:
+    def _request(self, shapes: tuple[tuple[int, ...], ...], *, channels_last: bool = False) -> Any:
         # Fixed shapes run about three times as fast as dynamic ones, so each size is compiled.
-        if shapes not in self._requests:
+        key = (shapes, channels_last)
+        if key not in self._requests:
             model = self._model.clone()
             model.reshape({i: list(shape) for i, shape in enumerate(shapes)})
+            model = self._turned(model) if channels_last else model
             compiled = self._core.compile_model(model, "CPU", self._config)
-            self._requests = {shapes: compiled.create_infer_request()}
-        return self._requests[shapes]
+            self._requests = {key: compiled.create_infer_request()}
+        return self._requests[key]
+
+    @staticmethod
+    def _turned(model: Any) -> Any:
+        """The model with images as its convolutions work on them, so that nothing is reordered."""
+        import openvino
+        from openvino.preprocess import PrePostProcessor
+
+        border = PrePostProcessor(model)
+        outer, inner = openvino.Layout("NHWC"), openvino.Layout("NCHW")
+        for i in range(len(model.inputs)):
+            border.input(i).tensor().set_layout(outer)
+            border.input(i).model().set_layout(inner)
+        for i in range(len(model.outputs)):
+            border.output(i).tensor().set_layout(outer)
+            border.output(i).model().set_layout(inner)
+        return border.build()
 
 
 class _OnnxRuntime:
@@ -83,7 +104,10 @@ class _OnnxRuntime:
             for item in self._session.get_inputs()
         )
 
-    def run(self, inputs: tuple[F32, ...]) -> list[F32]:
+    def run(self, inputs: tuple[F32, ...], *, channels_last: bool = False) -> list[F32]:
+        if channels_last:
+            turned = tuple(np.ascontiguousarray(item.transpose(0, 3, 1, 2)) for item in inputs)
+            return [item.transpose(0, 2, 3, 1) for item in self.run(turned)]
         feeds = dict(zip(self._names, inputs, strict=True))
         return [np.asarray(item) for item in self._session.run(None, feeds)]
 
@@ -134,11 +158,18 @@ class OnnxModel:
 
     def views(self, *inputs: NDArray[Any]) -> list[F32]:
         """Run the network as a call does, without copies: the next run may overwrite the arrays."""
-        expected, found = self.input_shapes, tuple(item.shape for item in inputs)
+        self._check(tuple(item.shape for item in inputs))
+        return self._engine.run(_ready(inputs))
+
+    def views_of_images(self, *inputs: NDArray[Any]) -> list[F32]:
+        """Run a network of images as `views` does, with the channels last: (N, H, W, C)."""
+        self._check(tuple(_channels_second(item.shape) for item in inputs))
+        return self._engine.run(_ready(inputs), channels_last=True)
+
+    def _check(self, found: tuple[tuple[int, ...], ...]) -> None:
+        expected = self.input_shapes
         if len(expected) != len(found) or not all(map(_fits, expected, found)):
             raise FusionError(f"the network takes inputs of shapes {expected}, found {found}")
-        ready = tuple(np.ascontiguousarray(item, dtype=np.float32) for item in inputs)
-        return self._engine.run(ready)
 
     def layers(self, *inputs: NDArray[Any]) -> list[Layer]:
         """List the layers as they run at the sizes of these inputs.
@@ -149,6 +180,15 @@ class OnnxModel:
         if not isinstance(self._engine, _OpenVino):
             raise FusionError(f"{self.runtime} does not say which layers it runs; openvino does")
         return self._engine.layers(tuple(item.shape for item in inputs))
+
+
+def _ready(inputs: tuple[NDArray[Any], ...]) -> tuple[F32, ...]:
+    return tuple(np.ascontiguousarray(item, dtype=np.float32) for item in inputs)
+
+
+def _channels_second(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """(N, H, W, C) as (N, C, H, W)."""
+    return (shape[0], shape[-1], *shape[1:-1])
 
 
 def _fits(expected: tuple[int | None, ...], found: tuple[int, ...]) -> bool:

@@ -12,7 +12,7 @@ from fusionproxy import student as students
 from fusionproxy.config import PRESETS, preset
 from fusionproxy.errors import FusionError
 from fusionproxy.export import PARITY
-from fusionproxy.inference import OnnxStudent
+from fusionproxy.inference import OnnxStudent, unit_planes
 from fusionproxy.metrics import block_ssim
 from fusionproxy.runtime import OnnxModel
 from fusionproxy.writers import onnxruntime_runner, openvino_runner, parity, write_onnx
@@ -118,6 +118,19 @@ def test_wrong_pair_is_a_clear_error(
 ) -> None:
     with pytest.raises(FusionError, match=message):
         OnnxStudent(exported).fuse(rgb, thermal)
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize("size", [(64, 96), (60, 80), (97, 131)])
+def test_border_and_order_of_channels_change_no_byte(
+    exported: Path, runtime: str, size: tuple[int, int]
+) -> None:
+    pytest.importorskip(runtime)
+    rng = np.random.default_rng(2)
+    rgb, thermal = rng.integers(0, 256, (*size, 3), np.uint8), rng.integers(0, 256, size, np.uint8)
+    planes = OnnxModel(exported, runtime=runtime)(*unit_planes(rgb, thermal))[0][0]  # (3, H, W)
+    expected = np.rint(planes * np.float32(255.0)).astype(np.uint8).transpose(1, 2, 0)
+    assert np.array_equal(OnnxStudent(exported, runtime=runtime).fuse(rgb, thermal), expected)
 
 
 def test_earlier_results_survive_later_calls_and_sizes(exported: Path) -> None:

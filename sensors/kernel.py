@@ -63,9 +63,18 @@ def compiled(function: Function) -> Function:
 
     The interpreter's lock is released, so that `in_bands` can run rows side by side.
     """
+    return _compiled(function)
+
+
+def inlined(function: Function) -> Function:
+    """The same for a small function that makes no array: it becomes part of those that call it."""
+    return _compiled(function, forceinline=True, _nrt=False)
+
+
+def _compiled(function: Function, **options: bool) -> Function:
     before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(cache_folder())
     try:
-        return cast(Function, kept(function, error_model="numpy", nogil=True))
+        return cast(Function, kept(function, error_model="numpy", nogil=True, **options))
     finally:
         numba.config.CACHE_DIR = before
 
@@ -84,27 +93,27 @@ def in_bands(rows: int, work: Callable[[int, int], None]) -> None:
             other.result()
 
 
-@compiled
-def hash32(x: int, y: int, salt: int) -> int:
-    """Mix three integers into 32 bits."""
-    h = (x * 374761393 + y * 668265263 + salt * 1442695041) & 0xFFFFFFFF
-    h = ((h ^ (h >> 13)) * 1274126177) & 0xFFFFFFFF
-    h = ((h ^ (h >> 16)) * 1103515245) & 0xFFFFFFFF
-    return h ^ (h >> 15)
+@inlined
+def hash_word(x: int, y: int, salt: int) -> int:
+    """Mix three integers into a word of 32 bits."""
+    h = np.uint32((x * 374761393 + y * 668265263 + salt * 1442695041) & 0xFFFFFFFF)
+    h = np.uint32((h ^ (h >> np.uint32(13))) * np.uint32(1274126177))
+    h = np.uint32((h ^ (h >> np.uint32(16))) * np.uint32(1103515245))
+    return h ^ (h >> np.uint32(15))  # type: ignore[return-value]
 
 
-@compiled
+@inlined
+def deviate(word: int) -> float:
+    """Nearly standard normal of a random word of 32 bits: the sum of its four bytes."""
+    low = (word & np.uint32(255)) + ((word >> np.uint32(8)) & np.uint32(255))
+    high = ((word >> np.uint32(16)) & np.uint32(255)) + (word >> np.uint32(24))
+    return (np.int32(low + high) - 510.0) / 147.8
+
+
+@inlined
 def unit(x: int, y: int, salt: int) -> float:
     """Pseudo-random number, uniform in [0, 1), for two indices and a salt."""
-    return hash32(x, y, salt) / 4294967296.0
-
-
-@compiled
-def normal(x: int, y: int, salt: int) -> float:
-    """Pseudo-random number, nearly standard normal: the sum of four bytes of `hash32`."""
-    h = hash32(x, y, salt)
-    total = (h & 255) + ((h >> 8) & 255) + ((h >> 16) & 255) + (h >> 24)
-    return (total - 510.0) / 147.8
+    return hash_word(x, y, salt) / 4294967296.0
 
 
 NOISE_SIZE = 128  # knots a side; the pattern repeats after so many units
@@ -116,14 +125,15 @@ def noise_table(seed: int) -> NDArray[np.float32]:
     return rng.uniform(-2.35, 2.35, (NOISE_SIZE, NOISE_SIZE)).astype(np.float32)
 
 
-@compiled
+@inlined
 def patches(x: float, y: float, table: NDArray[np.float32]) -> float:
     """Value of a smooth noise with knots on the integers, mean 0, standard deviation about 1."""
     i, j = math.floor(x), math.floor(y)
     u, v = x - i, y - j
     u, v = u * u * (3.0 - 2.0 * u), v * v * (3.0 - 2.0 * v)
-    i, j = i & (NOISE_SIZE - 1), j & (NOISE_SIZE - 1)
-    k, m = (i + 1) & (NOISE_SIZE - 1), (j + 1) & (NOISE_SIZE - 1)
-    a = table[i, j] + u * (table[k, j] - table[i, j])
-    b = table[i, m] + u * (table[k, m] - table[i, m])
+    # Unsigned, so that nobody asks whether an index counts from the end.
+    top, left = np.uintp(i & (NOISE_SIZE - 1)), np.uintp(j & (NOISE_SIZE - 1))
+    low, right = np.uintp((i + 1) & (NOISE_SIZE - 1)), np.uintp((j + 1) & (NOISE_SIZE - 1))
+    a = table[top, left] + u * (table[low, left] - table[top, left])
+    b = table[top, right] + u * (table[low, right] - table[top, right])
     return float(a + v * (b - a))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sensors.kernel import compiled, patches, unit
+from sensors.kernel import compiled, inlined, patches, unit
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -110,21 +110,23 @@ def sky_table(air_c: float, zenith_c: float, radiance: F64, fog_depth: float = 0
     return np.asarray(through * clear + (1.0 - through) * np.interp(air_c, grid, radiance))
 
 
-@compiled
+@inlined
 def _radiance(temperature_c: float, table: F64) -> float:
     at = min(max((temperature_c - COLDEST_C) / STEP_C, 0.0), LEVELS - 1.001)
     i = int(at)
-    return float(table[i] + (at - i) * (table[i + 1] - table[i]))
+    below, above = table[np.uintp(i)], table[np.uintp(i + 1)]
+    return float(below + (at - i) * (above - below))
 
 
-@compiled
+@inlined
 def _sky(sine: float, table: F64) -> float:
     at = min(max(sine, 0.0), 0.9999) * SKY_LEVELS
     i = int(at)
-    return float(table[i] + (at - i) * (table[i + 1] - table[i]))
+    below, above = table[np.uintp(i)], table[np.uintp(i + 1)]
+    return float(below + (at - i) * (above - below))
 
 
-@compiled
+@inlined
 def _window_c(s: float, z: float, heat: Heat) -> float:
     """Temperature above the facade's, in degrees: some windows are heated, others are cool."""
     column, floor = math.floor(s / 2.6), math.floor(z / 3.1)
@@ -136,7 +138,7 @@ def _window_c(s: float, z: float, heat: Heat) -> float:
     return -0.3 * heat.window_c
 
 
-@compiled
+@inlined
 def _texture(tag: int, x: float, y: float, z: float, far: float, noise: F32) -> float:
     """Deviation from the class's mean temperature at a place, in standard deviations."""
     fine = 1.0 - far / FINE_RANGE_M  # what is finer than a pixel would flicker
@@ -206,17 +208,17 @@ def _heat_actor(
             v = local_place[1] + far * (axes[1, 0] + axes[1, 1] * right + axes[1, 2] * up)
             w = local_place[2] + far * (axes[2, 0] + axes[2, 1] * right + axes[2, 2] * up)
             miss = max(abs(u) - ex, abs(v) - ey, abs(w) - ez)
-            if miss > MARGIN_M or miss >= out[i, j, 0]:
+            if miss > MARGIN_M or miss >= out[0, i, j]:
                 continue
             u, v, w = u / ex, v / ey, w / ez
             base = scene.surfaces[tag, 0] + actor[OFFSET]
-            out[i, j, 0], out[i, j, 2] = miss, scene.surfaces[tag, 1]
+            out[0, i, j], out[2, i, j] = miss, scene.surfaces[tag, 1]
             if tag == 12 or tag == 13:
-                out[i, j, 1] = _person_c(base, w, heat)
+                out[1, i, j] = _person_c(base, w, heat)
                 continue
-            out[i, j, 1] = _vehicle_c(base, u, v, w, actor, heat)
+            out[1, i, j] = _vehicle_c(base, u, v, w, actor, heat)
             if tag <= 17 and 0.25 < w < 0.85 and abs(u) < 0.62:
-                out[i, j, 2] = heat.glass_emissivity
+                out[2, i, j] = heat.glass_emissivity
 
 
 @compiled
@@ -224,18 +226,18 @@ def heat_actors(tags: U8, depth_m: F32, view: View, scene: Scene, actors: Actors
     """Find temperature and emissivity of the pixels that show actors.
 
     Returns:
-        (H, W, 3): distance in metres outside of the actor's box (`NO_ACTOR` where there is none),
+        (3, H, W): distance in metres outside of the actor's box (`NO_ACTOR` where there is none),
         temperature in degrees Celsius, emissivity.
     """
-    out = np.empty((*tags.shape, 3), np.float32)
-    out[:, :, 0] = NO_ACTOR
+    out = np.empty((3, *tags.shape), np.float32)
+    out[0] = NO_ACTOR
     for a in range(len(actors.table)):
         turn = actors.rotations[a]
         _heat_actor(tags, depth_m, view, actors.table[a], turn, scene, out)
     return out
 
 
-@compiled
+@inlined
 def _facing(
     tags: U8, depth_m: F32, i: int, j: int, right: float, up: float, focal_px: float
 ) -> float:
@@ -277,7 +279,7 @@ def radiate(
         depth_m: depth along the optical axis in metres, (H, W).
         view: the camera.
         scene: temperatures of the world.
-        warm: pixels of actors from `heat_actors`, (H, W, 3).
+        warm: pixels of actors from `heat_actors`, (3, H, W).
         out: receives the radiance, (H, W).
         first: first row to write.
         beyond: row to stop before.
@@ -290,29 +292,35 @@ def radiate(
         scene.noise,
         scene.heat,
     )
-    turn, place = view.rotation, view.position
+    (t00, t01, t02), (t10, t11, t12), (t20, t21, t22) = (
+        (view.rotation[0, 0], view.rotation[0, 1], view.rotation[0, 2]),
+        (view.rotation[1, 0], view.rotation[1, 1], view.rotation[1, 2]),
+        (view.rotation[2, 0], view.rotation[2, 1], view.rotation[2, 2]),
+    )
+    place_x, place_y, place_z = view.position[0], view.position[1], view.position[2]
+    focal_px, extinction_per_m = view.focal_px, scene.extinction_per_m
     rows, columns = tags.shape
     air = _radiance(scene.air_c, table)
     around = 0.5 * (air + _sky(0.5, sky))
     for i in range(first, beyond):
-        up = -(i + 0.5 - 0.5 * rows) / view.focal_px
+        up = -(i + 0.5 - 0.5 * rows) / focal_px
         for j in range(columns):
-            right, far = (j + 0.5 - 0.5 * columns) / view.focal_px, depth_m[i, j]
+            right, far = (j + 0.5 - 0.5 * columns) / focal_px, depth_m[i, j]
             reach = far * math.sqrt(1.0 + up * up + right * right)
             tag = min(int(tags[i, j]), NAMED_TAGS - 1)
-            dz = far * (turn[2, 0] + turn[2, 1] * right + turn[2, 2] * up)
+            dz = far * (t20 + t21 * right + t22 * up)
             sine = dz / max(reach, 0.01)
             base, emissivity, reflected = surfaces[tag, 0], surfaces[tag, 1], around
             if tag == SKY_TAG:
                 out[i, j] = _sky(sine, sky)  # as seen from below: the air is in it
                 continue
             if 12 <= tag <= 19:
-                if warm[i, j, 0] < NO_ACTOR:
-                    base, emissivity = warm[i, j, 1], warm[i, j, 2]
+                if warm[0, i, j] < NO_ACTOR:
+                    base, emissivity = warm[1, i, j], warm[2, i, j]
             elif far < TEXTURE_RANGE_M:
-                x = place[0] + far * (turn[0, 0] + turn[0, 1] * right + turn[0, 2] * up)
-                y = place[1] + far * (turn[1, 0] + turn[1, 1] * right + turn[1, 2] * up)
-                z = place[2] + dz
+                x = place_x + far * (t00 + t01 * right + t02 * up)
+                y = place_y + far * (t10 + t11 * right + t12 * up)
+                z = place_z + dz
                 base += surfaces[tag, 2] * _texture(tag, x, y, z, far, noise)
                 if tag == 3:
                     base += _window_c(x + 0.77 * y, z, heat)
@@ -323,10 +331,10 @@ def radiate(
                     facing = min(abs(sine), 1.0)
                     reflected = _sky(facing, sky)
                 else:
-                    facing = _facing(tags, depth_m, i, j, right, up, view.focal_px)
+                    facing = _facing(tags, depth_m, i, j, right, up, focal_px)
                 graze = 1.0 - facing
                 graze2 = graze * graze
                 emissivity *= 1.0 - smooth * graze2 * graze2 * graze
             signal = emissivity * _radiance(base, table) + (1.0 - emissivity) * reflected
-            clear = math.exp(-scene.extinction_per_m * reach)
+            clear = math.exp(-extinction_per_m * reach)
             out[i, j] = clear * signal + (1.0 - clear) * air

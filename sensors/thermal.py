@@ -67,6 +67,7 @@ class ThermalCamera:
             self._seed = seed
             self._salt = zlib.crc32(f"thermal {seed}".encode()) & 0x7FFFFFFF
             self._noise = noise_table(self._salt)
+        self._made: tuple[Atmosphere, Scene] | None = None
         self._frames = 0
         self._curve: F64 | None = None
         self._warmth: dict[int, tuple[float, float]] = {}
@@ -122,6 +123,12 @@ class ThermalCamera:
         return out
 
     def _scene(self, atmosphere: Atmosphere) -> Scene:
+        """The world's temperatures; they stay while the atmosphere does."""
+        if self._made is None or self._made[0] != atmosphere:
+            self._made = (atmosphere, self._make_scene(atmosphere))
+        return self._made[1]
+
+    def _make_scene(self, atmosphere: Atmosphere) -> Scene:
         c, is_night = self._config, atmosphere.is_night
         fog_per_m = c.fog_ratio * atmosphere.fog_extinction_per_m
         air_c = c.night_air_c if is_night else c.day_air_c

@@ -36,6 +36,7 @@ from sensors.arms import arm_named, make_image_maker
 CLIENT_STAGES = (
     *("tick", "images", "world", "judge", "hazards", "thermal", "enhance", "fusion", "policy"),
 )
+OVERHEAD_STAGES = ("world", "judge", "hazards", "rest")  # what is neither picture nor driver
 WARM_UP_STEPS = 20
 
 
@@ -54,6 +55,12 @@ class Timing:
     def steps_per_s(self) -> float:
         """Closed-loop steps per second of wall-clock time."""
         return self.steps / self.seconds
+
+    @property
+    def overhead(self) -> float:
+        """Share of a step that the harness itself takes: reading, judging, handing over; 0 to 1."""
+        spent_ms = sum(self.client_ms[name] for name in OVERHEAD_STAGES)
+        return spent_ms * self.steps_per_s / 1000.0
 
 
 class _Meter:
@@ -117,6 +124,7 @@ def report(timing: Timing) -> str:
             if name != "ticks":
                 lines.append([f"server: {name}", f"{ms:.2f}"])
     grid = tabulate(lines, headers=["stage", "ms per step"], tablefmt="github")
+    overhead = f"overhead ({', '.join(OVERHEAD_STAGES)}): {timing.overhead:.1%} of a step"
     memory = f"memory: client {_mb(timing.client_rss_mb)}, server {_mb(timing.server_rss_mb)}"
     note = (
         "`tick` and `images` are the client's waiting; the server's stages happen within them "
@@ -126,7 +134,7 @@ def report(timing: Timing) -> str:
         f"{timing.steps} steps in {timing.seconds:.1f} s: {timing.steps_per_s:.1f} steps/s, "
         f"{timing.steps_per_s * DELTA_S:.2f} times real time"
     )
-    return "\n".join([grid, "", speed, memory, note])
+    return "\n".join([grid, "", speed, overhead, memory, note])
 
 
 def _mb(value: float | None) -> str:

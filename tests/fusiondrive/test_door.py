@@ -36,6 +36,7 @@ def commands_of_the_project() -> set[str]:
 
 # started by other commands, not by people
 INNER = {
+    "harness.benchmark_turn",
     "harness.launch",
     "harness.robustness.tick",
     "harness.robustness.ticker",

@@ -11,7 +11,7 @@ from pathlib import Path
 from fusiondrive.arms import SWAPPED
 from fusiondrive.errors import ConfigError, MapError, unknown_name
 from harness.arms import arms_of
-from harness.config import RunConfig
+from harness.config import PORT_STRIDE, RunConfig
 from harness.probe import DEFAULT_PORT, check_version, is_port_free
 from harness.window import check_window
 from policies import check_policy
@@ -24,7 +24,7 @@ from scenarios.spec import COLLISION_MODES, AnyRoute, RouteSpec, check_traffic, 
 from scenarios.weather import WEATHERS, preset, weather_name
 from scenarios.weather_files import is_weather_file
 
-PORT_STRIDE = 4  # a server takes P, P+1 and, on Unreal, P+2
+MAX_PORT = 65535
 
 
 def check_settings(config: RunConfig) -> None:
@@ -188,12 +188,64 @@ def pick_route(routes: Sequence[AnyRoute], wanted: str) -> AnyRoute:
 
 def check_combination(config: RunConfig) -> None:
     """Refuse choices that exclude each other."""
-    if config.show and config.workers > 1:
+    if config.show and config.width > 1:
         raise ConfigError("show has one window: use it with workers 1")
-    if config.backend == "external" and config.workers > 1:
-        raise ConfigError("an external server drives one episode at a time: use workers 1")
+    check_hosts(config)
+    check_engine(config)
     if config.backend == "docker":
         check_docker()
+
+
+def check_hosts(config: RunConfig) -> None:
+    """Refuse servers that are not named as they have to be."""
+    given, hosts = config.model_fields_set, config.hosts
+    if hosts is None:
+        if config.backend == "external" and config.workers > 1:
+            raise ConfigError(
+                "an external server drives one episode at a time: use workers 1, or name several "
+                "with --hosts HOST:PORT HOST:PORT"
+            )
+        return
+    if config.backend != "external":
+        raise ConfigError(f"hosts are external servers, and the backend is {config.backend}")
+    for key in ("host", "port"):
+        if key in given:
+            raise ConfigError(f"hosts name all servers, as HOST or HOST:PORT; leave {key} out")
+    if "workers" in given and config.workers != len(hosts):
+        raise ConfigError(
+            f"{len(hosts)} hosts drive {len(hosts)} episodes side by side, and workers is "
+            f"{config.workers}; leave workers out"
+        )
+    check_names("host", hosts, hosts)
+    for number, name in enumerate(hosts):
+        _, port = config.address(number)
+        if port is not None and not 1 <= port <= MAX_PORT:
+            raise ConfigError(f"host {name}: expected a port from 1 to {MAX_PORT}")
+
+
+def check_engine(config: RunConfig) -> None:
+    """Refuse settings that an engine has no use for."""
+    engine = config.engine
+    for key in sorted(config.model_fields_set):
+        owner = key.partition("_")[0]
+        if owner in ("ray", "slurm") and owner != engine:
+            raise ConfigError(
+                f"{key} is a setting of engine {owner}, and the engine is {engine}: add --engine "
+                f"{owner}, or leave {key} out"
+            )
+    if engine == "local":
+        return
+    if config.show:
+        raise ConfigError(
+            f"show has a window on this machine alone: leave show or engine {engine} out"
+        )
+    if config.backend == "docker":
+        raise ConfigError(
+            f"engine {engine} starts embedded servers; start CARLA's containers yourself, and name "
+            "them with --backend external --hosts HOST:PORT HOST:PORT"
+        )
+    if config.backend == "embedded" and config.port is not None:
+        raise ConfigError(f"engine {engine} takes free ports of its nodes; leave port out")
 
 
 def check_docker() -> None:
@@ -223,9 +275,11 @@ def check_docker() -> None:
 def check_ports(config: RunConfig) -> None:
     """Check that ports to listen on are free, or that somebody answers on the external one."""
     if config.backend == "external":
-        port, wait_s = config.port or DEFAULT_PORT, config.timeouts.connect_s
-        check_reachable(config.host, port, wait_s)
-        check_version(config.host, port, wait_s)
+        wait_s = config.timeouts.connect_s
+        for number in range(config.width):
+            host, port = config.address(number)
+            check_reachable(host, port or DEFAULT_PORT, wait_s)
+            check_version(host, port or DEFAULT_PORT, wait_s)
         return
     if config.port is None:
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,16 +11,24 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from fusiondrive.cli import Flag
 from fusiondrive.errors import ConfigError
-from fusiondrive.paths import file_path
 from fusiondrive.yaml_files import read_yaml
+from harness.config_values import (
+    as_latency,
+    as_list,
+    as_path,
+    as_policy,
+    as_text,
+    as_weathers,
+    joined,
+    path_as_text,
+)
 from harness.file_names import safe_name
 from scenarios.hazards.kinds import SPEED_RANGE_KMH
-from scenarios.latency import read_latency
 from scenarios.weather import weather_name
-from scenarios.weather_files import is_weather_file
 from sensors.thermal_settings import thermal_text
 
 BackendName = Literal["embedded", "docker", "external"]
+EngineName = Literal["local", "ray", "slurm"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 BACKENDS: tuple[str, ...] = get_args(BackendName)
@@ -30,60 +37,17 @@ BACKENDS: tuple[str, ...] = get_args(BackendName)
 SCENE = "what is driven"
 SIGHT = "what drives, and what it sees"
 SERVER = "where it is driven"
+ENGINE = "on which machines"
 RECORDS = "what is kept"
 
+PORT_STRIDE = 4  # a server takes P, P+1 and, on Unreal, P+2
 MAX_NAME_BYTES = 200  # of a run's directory
 
 
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _joined(value: object) -> object:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
-
-
-def _as_text(value: object) -> object:
-    # YAML reads `route: 3` as a number; ids are written with leading zeros or not, both work.
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _path_as_text(value: object) -> object:
-    return os.fspath(value) if isinstance(value, os.PathLike) else _as_text(value)
-
-
-def _as_path(value: object) -> object:
-    return file_path(value) if isinstance(value, str) else value
-
-
-def _as_weathers(value: object) -> object:
-    """Makes the paths of weather files whole."""
-    names = _as_list(value)
-    if not isinstance(names, list | tuple):
-        return names
-    return [
-        str(file_path(name).absolute()) if isinstance(name, str) and is_weather_file(name) else name
-        for name in names
-    ]
-
-
-def _as_latency(value: object) -> object:
-    text = str(value) if isinstance(value, int | float) else value
-    return read_latency(text) if isinstance(text, str) else value
-
-
-def _as_policy(value: object) -> object:
-    """Expands the path in `leaderboard:~/agent.py`."""
-    kind, colon, path = value.partition(":") if isinstance(value, str) else ("", "", "")
-    if kind == "leaderboard" and (path.startswith("~") or "$" in path):
-        return f"{kind}{colon}{file_path(path)}"
-    return value
-
-
-UserPath = Annotated[Path, BeforeValidator(_as_path)]
+UserPath = Annotated[Path, BeforeValidator(as_path)]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)]
+Names = Annotated[tuple[str, ...], BeforeValidator(as_list), Field(min_length=1)]
 
 
 class _Frozen(BaseModel):
@@ -109,7 +73,7 @@ class RunConfig(_Frozen):
     town: Annotated[Names, Flag("such as Town02 Town03 random:7", group=SCENE)] = ("Town02",)
     weather: Annotated[
         Names,
-        BeforeValidator(_as_weathers),
+        BeforeValidator(as_weathers),
         Flag(
             "such as clear fog:40 night:glare FILE.yaml; route: the route file's own", group=SCENE
         ),
@@ -128,7 +92,7 @@ class RunConfig(_Frozen):
     ] = None  # in place of input and fuser
     policy: Annotated[
         str,
-        BeforeValidator(_as_policy),
+        BeforeValidator(as_policy),
         Flag(
             "cilrs, expert, autopilot, constant, module:Class, leaderboard:AGENT.py, aeb:POLICY",
             group=SIGHT,
@@ -144,7 +108,7 @@ class RunConfig(_Frozen):
     ] = None
     agent_config: Annotated[
         str | None,
-        BeforeValidator(_path_as_text),
+        BeforeValidator(path_as_text),
         Flag(
             "for leaderboard:AGENT.py's setup: a file or folder, or such as CONFIG.py+NET.pth+NAME",
             "TEXT",
@@ -191,7 +155,7 @@ class RunConfig(_Frozen):
         Flag("validation: 50 routes in ten random towns that no training has seen", group=SCENE),
     ] = None
     route: Annotated[
-        str | None, BeforeValidator(_as_text), Flag("drive this one route", group=SCENE)
+        str | None, BeforeValidator(as_text), Flag("drive this one route", group=SCENE)
     ] = None
     route_file: Annotated[
         UserPath | None, Flag("routes in the Leaderboard's format", "XML", group=SCENE)
@@ -204,7 +168,7 @@ class RunConfig(_Frozen):
     collision_mode: Annotated[str, Flag("stop or continue", group=SCENE)] = "stop"
     hazards: Annotated[
         str,
-        BeforeValidator(_joined),
+        BeforeValidator(joined),
         Flag("none, all, route (the route file's own), or NAME,NAME", group=SCENE),
     ] = "none"
     speed_kmh: Annotated[
@@ -214,7 +178,7 @@ class RunConfig(_Frozen):
     ] = None
     latency: Annotated[
         str,
-        BeforeValidator(_as_latency),
+        BeforeValidator(as_latency),
         Flag(
             "until a control acts: real (what fuser and policy take), or milliseconds",
             "real|MS",
@@ -230,16 +194,48 @@ class RunConfig(_Frozen):
         Field(ge=1, le=65000),
         Flag("of an external server (default 2000), or to listen on", group=SERVER),
     ] = None
+    hosts: Annotated[
+        Names | None,
+        Flag(
+            "several external servers, HOST or HOST:PORT each, with one episode at a time on each",
+            "HOST",
+            group=SERVER,
+        ),
+    ] = None
     maps: Annotated[
         UserPath | None,
         Flag("official OpenDRIVE files for embedded servers", "DIR", group=SERVER),
     ] = None
     workers: Annotated[
-        int, Field(ge=1, le=64), Flag("servers that drive side by side", group=SERVER)
+        int, Field(ge=1, le=512), Flag("servers that drive side by side", group=SERVER)
     ] = 1
     retries: Annotated[
         int, Field(ge=0), Flag("of an episode that the simulator broke", group=SERVER)
     ] = 3
+    engine: Annotated[
+        EngineName, Flag("what spreads episodes: this machine, Ray or SLURM", group=ENGINE)
+    ] = "local"
+    ray_address: Annotated[
+        str | None,
+        Flag(
+            "of a cluster: HOST:PORT, ray://HOST:PORT or auto; default: one of this machine",
+            "ADDRESS",
+            group=ENGINE,
+        ),
+    ] = None
+    ray_cpus: Annotated[Positive, Flag("cores that a worker reserves", group=ENGINE)] = 2
+    slurm_cluster: Annotated[
+        Literal["slurm", "local"],
+        Flag("local: the same jobs as processes of this machine, to try them", group=ENGINE),
+    ] = "slurm"
+    slurm_partition: Annotated[str | None, Flag("of the jobs", "NAME", group=ENGINE)] = None
+    slurm_minutes: Annotated[Positive, Flag("time limit of a job", group=ENGINE)] = 240
+    slurm_cpus: Annotated[Positive, Flag("cores of a job", group=ENGINE)] = 2
+    slurm_memory_gb: Annotated[Positive, Flag("memory of a job", group=ENGINE)] = 4
+    slurm_option: Annotated[
+        Names | None,
+        Flag("further ones of sbatch, such as account=lab qos=low", "NAME=VALUE", group=ENGINE),
+    ] = None
     video: Annotated[bool, Flag("write an mp4 per episode", group=RECORDS)] = False
     trace: Annotated[bool, Flag("write a parquet per episode", group=RECORDS)] = True
     show: Annotated[bool, Flag("open a window while driving", group=RECORDS)] = False
@@ -259,6 +255,23 @@ class RunConfig(_Frozen):
     def seed_list(self) -> tuple[int, ...]:
         """Consecutive seeds from the first one."""
         return tuple(range(self.seed, self.seed + self.seeds))
+
+    @property
+    def width(self) -> int:
+        """How many episodes are driven side by side."""
+        return self.workers if self.hosts is None else len(self.hosts)
+
+    def address(self, number: int) -> tuple[str, int | None]:
+        """Host and port of one of the run's servers; port None: a free or the usual one.
+
+        Args:
+            number: of the server, from 0 below `width`.
+        """
+        if self.hosts is not None:
+            host, colon, port = self.hosts[number].rpartition(":")
+            return (host, int(port)) if colon and port.isdigit() else (self.hosts[number], None)
+        shift = 0 if self.backend == "external" else PORT_STRIDE * number
+        return self.host, None if self.port is None else self.port + shift
 
     @property
     def directory(self) -> Path:

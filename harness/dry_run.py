@@ -35,14 +35,14 @@ def plan_table(configs: Sequence[RunConfig]) -> Table:
         todo = [drive for drive in line.drives if _drive_key(drive) not in done]
         left += todo
         if line.drives:
-            body.append(_row(line, todo, estimate(todo, times, first.workers)))
-    total = estimate(left, times, first.workers)
+            body.append(_row(line, todo, estimate(todo, times, first.width)))
+    total = estimate(left, times, first.width)
     count = sum(len(line.drives) for line in lines)
     notes = (
         *([] if first.suite is None else [suite(first.suite).about]),
         f"{count} drives, {count - len(left)} of them in {first.directory} already; "
-        f"{len(left)} left: {_minutes(total)} minutes with {first.workers} "
-        f"{'worker' if first.workers == 1 else 'workers'}.",
+        f"{len(left)} left: {_minutes(total)} minutes with {first.width} "
+        f"{'worker' if first.width == 1 else 'workers'}.",
         RANGE_NOTE,
         _sources(total),
     )

@@ -94,20 +94,21 @@ def env_of_run(config: RunConfig, policy: Policy, server: ServerSpec) -> EnvConf
 
 
 def server_of_run(
-    config: RunConfig, town: str, *, shift: int = 0, log_file: Path | None = None
+    config: RunConfig, town: str, *, number: int = 0, log_file: Path | None = None
 ) -> ServerSpec:
     """The server that a run starts or reaches.
 
     Args:
         config: of the run.
         town: that is loaded first.
-        shift: of the port, where several servers of a run listen side by side.
+        number: which of the servers that drive side by side, from 0.
         log_file: of what it prints.
     """
+    host, port = config.address(number)
     return ServerSpec(
         backend=config.backend,
-        host=config.host,
-        port=None if config.port is None else config.port + shift,
+        host=host,
+        port=port,
         town=town,
         maps=config.maps,
         start_timeout_s=config.timeouts.server_start_s,

@@ -2,15 +2,73 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
 
 from harness.messages import Driven
+from harness.planning import PlannedEpisode
+from harness.route_facts import range_in
 from harness.scoring import Outcome
 from results.columns import ROW_DIGITS, measured
 from results.identity import Identity
 from results.row import EpisodeRow
 
 ERROR_TEXT_LIMIT = 500
+
+
+@dataclass(frozen=True)
+class RowMaker:
+    """Makes the rows of a run; the same of every engine, wall-clock columns aside."""
+
+    commit: str  # of the source that drives
+    benchmark: str = ""  # label of the frozen benchmark that the run is
+
+    def driven(
+        self,
+        episode: PlannedEpisode,
+        driven: Driven,
+        *,
+        attempts: int,
+        server_rss_mb: float | None,
+    ) -> EpisodeRow:
+        """The row of an episode that came to its end, or as far as its agent brought it."""
+        row = driven_row(
+            episode.identity,
+            driven,
+            route_length_m=episode.route.length_m,
+            fuser_label=episode.fuser_label,
+            attempts=attempts,
+            server_rss_mb=server_rss_mb,
+            finished=_now(),
+        )
+        return self._signed(row, episode)
+
+    def broken(self, episode: PlannedEpisode, error: str, *, attempts: int) -> EpisodeRow:
+        """The row of an episode that the machine broke for good."""
+        row = error_row(
+            episode.identity,
+            error,
+            route_length_m=episode.route.length_m,
+            fuser_label=episode.fuser_label,
+            attempts=attempts,
+            finished=_now(),
+        )
+        return self._signed(row, episode)
+
+    def _signed(self, row: EpisodeRow, episode: PlannedEpisode) -> EpisodeRow:
+        return replace(
+            row,
+            arm=episode.spec.arm,
+            unserved=episode.route.unserved_text,
+            route_notes="; ".join(episode.route.notes),
+            commit=self.commit,
+            benchmark=self.benchmark,
+            range_m=range_in(episode.spec.weather, episode.route),
+        )
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def driven_row(

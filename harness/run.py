@@ -20,10 +20,11 @@ from harness.benchmark_lock import parts_of_settings, read_lock
 from harness.checks import check_settings, with_route_hazards, with_route_weather
 from harness.config import RunConfig
 from harness.dry_run import plan_table
+from harness.engines import make_engine
 from harness.kept_config import keep_config
 from harness.models import check_arms_there, check_parts
 from harness.run_report import report_on
-from harness.runner import Runner
+from harness.runner import Run
 from harness.suite_folder import check_folder_of, mark_folder
 from harness.suites import load_parts
 from results.grid import Table
@@ -97,6 +98,8 @@ def drive(configs: Sequence[RunConfig]) -> Results:
     lock = None if chosen is None else read_lock(chosen)
     if lock is not None and chosen is not None:
         lock.check(parts_of_settings(chosen, parts))
+    engine = make_engine(first)
+    engine.check()
     with RowStore(first.directory) as store:
         if lock is not None:
             lock.check_rows(store.rows(), first.directory)
@@ -104,8 +107,8 @@ def drive(configs: Sequence[RunConfig]) -> Results:
             mark_folder(chosen, first.directory)
         for config in configs:
             keep_config(config)
-        with Runner(parts, store, lock) as runner, logging_redirect_tqdm():
-            runner.run()
+        with logging_redirect_tqdm():
+            engine.drive(Run(parts, store, lock))
         rows = store.rows()
         tables = make_tables(rows, first.suite, store.hazards())
         write_tables(rows, first.directory, tables)

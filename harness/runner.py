@@ -1,31 +1,31 @@
-"""Episodes to rows: plans them town by town, hands them to slots, retries what broke."""
+"""Episodes to rows: plans them town by town, hands them to places, retries what broke."""
 
 from __future__ import annotations
 
 import logging
 import signal
 import threading
+import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import datetime, timezone
-from multiprocessing.connection import wait
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fusiondrive.errors import AgentError, ConfigError, FusionDriveError, SimulatorError
 from fusiondrive.provenance import source_commit
 from fusiondrive.types import Closing
 from harness.benchmark_lock import Lock, parts_of_town
+from harness.config import RunConfig
 from harness.messages import Describe, Driven, DriveTask, Failed, TownFacts
 from harness.models import Part, warn_of_look, warn_of_thermal_look
 from harness.outline import outline
+from harness.place import Assignment, Place, Places
 from harness.planning import PlannedEpisode, choose_routes, plan_town
 from harness.progress import Progress
-from harness.route_facts import about_routes, range_in
-from harness.rows import driven_row, error_row
+from harness.route_facts import about_routes
+from harness.rows import RowMaker
 from harness.scoring import NOTHING_DRIVEN, Outcome
-from harness.slot import Assignment, Slot
 from results.hazards import HazardRow
 from results.row import EpisodeRow
 from results.store import RowStore
@@ -37,26 +37,77 @@ logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
 SLOW_START_S = 6.0
+FREE_PLACE_S = 600.0  # until one of the run's places can take an assignment
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is driven, and where its rows go."""
+
+    parts: tuple[Part, ...]  # of which the first says where and how it is driven
+    store: RowStore
+    lock: Lock | None = None  # of the frozen benchmark that it is
+    commit: str = field(default_factory=source_commit)  # of the source that drives it
+    settled: frozenset[str] = frozenset()  # identities that are done, beside those in the store
+    claim: Callable[[str], bool] = lambda digest: True  # whether an episode is this runner's
+    on_plan: Callable[[str, Sequence[PlannedEpisode]], None] = lambda town, episodes: None
+    progress: Callable[[int], Progress] = Progress  # made of the number of episodes
+
+    @property
+    def config(self) -> RunConfig:
+        """What is the same for all parts."""
+        return self.parts[0].config
+
+
+def expected_drives(parts: Sequence[Part]) -> Counter[str]:
+    """How many drives files let expect in each town, in the run's order."""
+    lines = outline([part.config for part in parts])
+    expected = Counter({line.town: 0 for line in lines})
+    for line in lines:
+        expected[line.town] += len(line.drives)
+    return expected
+
+
+class Starvation:
+    """How long nothing has been driven because no place was free."""
+
+    def __init__(self) -> None:
+        self._last_fed_s = time.monotonic()
+
+    def look(self, *, is_fed: bool) -> None:
+        """Note whether something is being driven.
+
+        Raises:
+            SimulatorError: nothing has been for too long.
+        """
+        now = time.monotonic()
+        if is_fed:
+            self._last_fed_s = now
+        elif now - self._last_fed_s > FREE_PLACE_S:
+            raise SimulatorError(
+                f"waited {FREE_PLACE_S:.0f} s for a place to drive; none was free: are there "
+                "nodes with as many free cores as a worker reserves?"
+            )
 
 
 class Runner(Closing):
     """Drives a run to its end; a context manager that leaves no process behind."""
 
-    def __init__(self, parts: Sequence[Part], store: RowStore, lock: Lock | None = None) -> None:
+    def __init__(self, run: Run, places: Places) -> None:
         """Nothing is started yet.
 
         Args:
-            parts: configurations of the run, of which the first says where and how it is driven.
-            store: where its rows go.
-            lock: of the frozen benchmark that it is.
+            run: what is driven, and where its rows go.
+            places: where it is driven; closed with the runner.
         """
-        configs = [part.config for part in parts]
-        self._parts = tuple(parts)
-        self._config = configs[0]
-        self._store = store
-        self._lock = lock
-        self._commit = source_commit()
-        self._slots = [Slot(configs, number) for number in range(self._config.workers)]
+        self._run = run
+        self._parts = run.parts
+        self._config = run.config
+        self._store = run.store
+        self._rows = RowMaker(run.commit, "" if run.lock is None else run.lock.label)
+        self._places = places
+        self._in_service = list(places.all)
+        self._order: list[str] = []  # identities, as they are planned
         self._has_explained = False
         self._has_warned = False
 
@@ -67,18 +118,21 @@ class Runner(Closing):
             ConfigError: the server refused a name or a map.
             SimulatorError: no server could be brought to answer.
         """
-        lines = outline([part.config for part in self._parts])
-        expected = Counter({line.town: 0 for line in lines})
-        for line in lines:
-            expected[line.town] += len(line.drives)
-        with Progress(expected.total()) as progress:
-            for town, count in expected.items():
-                episodes = self._plan(town, progress)
-                progress.total += len(episodes) - count
-                done = self._store.done()
-                todo = [episode for episode in episodes if episode.digest not in done]
-                progress.skip(len(episodes) - len(todo))
-                self._drive(todo, progress)
+        expected = expected_drives(self._parts)
+        try:
+            with self._run.progress(expected.total()) as progress:
+                for town, count in expected.items():
+                    episodes = self._plan(town, progress)
+                    progress.total += len(episodes) - count
+                    self._order += [episode.digest for episode in episodes]
+                    self._run.on_plan(town, episodes)
+                    done = self._store.done() | self._run.settled
+                    todo = [episode for episode in episodes if episode.digest not in done]
+                    progress.skip(len(episodes) - len(todo))
+                    self._drive(todo, progress)
+        finally:
+            if len(self._places.all) > 1:  # rows came as they were finished
+                self._store.arrange(self._order)
 
     def _plan(self, town: str, progress: Progress) -> list[PlannedEpisode]:
         """Ask a server for a town, once for each route file, and plan what is driven there."""
@@ -91,8 +145,8 @@ class Runner(Closing):
                 for line in about_routes(choose_routes(facts.routes, config), config):
                     progress.write(line)
         facts = next(iter(by_file.values()))
-        if self._lock is not None:
-            self._lock.check(parts_of_town([part.config for part in parts], facts))
+        if self._run.lock is not None:
+            self._run.lock.check(parts_of_town([part.config for part in parts], facts))
         if not self._has_warned:
             self._has_warned = True
             for models in {id(part.models): part.models for part in self._parts}.values():
@@ -103,72 +157,52 @@ class Runner(Closing):
         return plan_town(parts, {part.number: by_file[part.config.route_file] for part in parts})
 
     def close(self) -> None:
-        """End all slots; a second Ctrl-C does not disturb it."""
-        with _undisturbed():
-            for slot in self._slots:
-                slot.shut_down()
+        """End all places; a second Ctrl-C does not disturb it."""
+        with undisturbed():
+            self._places.close()
 
     def _describe(self, town: str, part: int, progress: Progress) -> TownFacts:
         found: list[TownFacts] = []
 
-        def keep(assignment: Assignment, answer: object, slot: Slot) -> None:
+        def keep(assignment: Assignment, answer: object, place: Place) -> None:
             if isinstance(answer, TownFacts):
                 found.append(answer)
             else:
                 raise _as_error(answer)
 
-        self._work_off([Assignment(Describe(town, part))], keep, progress, self._slots[:1])
+        self._work_off([Assignment(Describe(town, part))], keep, progress)
         return found[0]
 
     def _drive(self, episodes: Sequence[PlannedEpisode], progress: Progress) -> None:
         by_name = {episode.name: episode for episode in episodes}
 
-        def keep(assignment: Assignment, answer: object, slot: Slot) -> None:
+        def keep(assignment: Assignment, answer: object, place: Place) -> None:
             assert isinstance(assignment.task, DriveTask)  # nothing else was handed out
-            answer = _blamed(assignment, answer, slot)
+            answer = _blamed(assignment, answer, place)
             self._keep_trace(assignment.task.name, answer)
-            row = self._row(by_name[assignment.task.name], assignment, answer, slot)
+            row = self._row(by_name[assignment.task.name], assignment, answer, place)
             hazards = answer.score.hazards or () if isinstance(answer, Driven) else ()
             self._store.append_driven(row, [HazardRow(row.identity, record) for record in hazards])
             spec = assignment.task.spec
             progress.finish(f"{spec.route_id} {spec.arm}: {row.outcome}")
 
-        assignments = [Assignment(episode.task) for episode in episodes]
-        self._work_off(assignments, keep, progress, self._slots)
+        claimed = (
+            Assignment(episode.task) for episode in episodes if self._run.claim(episode.digest)
+        )
+        self._work_off(claimed, keep, progress)
 
     def _row(
-        self, episode: PlannedEpisode, assignment: Assignment, answer: object, slot: Slot
+        self, episode: PlannedEpisode, assignment: Assignment, answer: object, place: Place
     ) -> EpisodeRow:
-        finished = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        attempts = assignment.attempts + 1
         if isinstance(answer, Driven):
-            row = driven_row(
-                episode.identity,
-                answer,
-                route_length_m=episode.route.length_m,
-                fuser_label=episode.fuser_label,
-                attempts=assignment.attempts + 1,
-                server_rss_mb=slot.server_rss_mb(),
-                finished=finished,
+            row = self._rows.driven(
+                episode, answer, attempts=attempts, server_rss_mb=place.server_rss_mb()
             )
         else:
-            row = error_row(
-                episode.identity,
-                str(_as_error(answer)),
-                route_length_m=episode.route.length_m,
-                fuser_label=episode.fuser_label,
-                attempts=assignment.attempts + 1,
-                finished=finished,
-            )
+            row = self._rows.broken(episode, str(_as_error(answer)), attempts=attempts)
         logger.info("%s: %s", episode.name, row.outcome)
-        return replace(
-            row,
-            arm=episode.spec.arm,
-            unserved=episode.route.unserved_text,
-            route_notes="; ".join(episode.route.notes),
-            commit=self._commit,
-            benchmark="" if self._lock is None else self._lock.label,
-            range_m=range_in(episode.spec.weather, episode.route),
-        )
+        return row
 
     def _keep_trace(self, name: str, answer: object) -> None:
         """Write the traceback of a failure beside the rows."""
@@ -183,32 +217,47 @@ class Runner(Closing):
 
     def _work_off(
         self,
-        assignments: Sequence[Assignment],
-        keep: Callable[[Assignment, object, Slot], None],
+        assignments: Iterable[Assignment],
+        keep: Callable[[Assignment, object, Place], None],
         progress: Progress,
-        slots: Sequence[Slot],
     ) -> None:
         """Hand assignments out, retry those that the machine broke, pass final answers on."""
-        waiting = deque(assignments)
-        while waiting or any(slot.assignment for slot in slots):
-            for slot in slots:
-                if slot.assignment is None and waiting:
-                    slot.give(waiting.popleft())
-            wait([item for slot in slots for item in slot.waitables()], POLL_S)
-            for slot in slots:
-                self._explain_slow_start(slot, progress)
-                answer = slot.poll()
-                if answer is None or slot.assignment is None:
+        source, again = iter(assignments), deque[Assignment]()
+        starved = Starvation()
+        while True:
+            is_empty = self._hand_out(source, again)
+            under_way = [place for place in self._in_service if place.assignment]
+            if is_empty and not under_way:
+                return
+            starved.look(is_fed=bool(under_way))
+            self._places.wait(under_way, POLL_S)
+            for place in under_way:
+                self._explain_slow_start(place, progress)
+                answer = place.poll()
+                if answer is None or place.assignment is None:
                     continue
-                assignment, slot.assignment = slot.assignment, None
-                retry = self._judge_answer(assignment, answer, slot)
+                assignment, place.assignment = place.assignment, None
+                retry = self._judge_answer(assignment, answer, place)
                 if retry is None:
-                    keep(assignment, answer, slot)
+                    keep(assignment, answer, place)
                 else:
-                    waiting.appendleft(retry)
+                    again.append(retry)
+
+    def _hand_out(self, source: Iterator[Assignment], again: deque[Assignment]) -> bool:
+        """Give the free places something to do; whether nothing is left that waits.
+
+        An assignment is drawn only when it can be given, since drawing it may claim it.
+        """
+        for place in self._in_service:
+            if place.prepare():
+                assignment = again.popleft() if again else next(source, None)
+                if assignment is None:
+                    return True
+                place.give(assignment)
+        return False
 
     def _judge_answer(
-        self, assignment: Assignment, answer: object, slot: Slot
+        self, assignment: Assignment, answer: object, place: Place
     ) -> Assignment | None:
         """The assignment to try again on a fresh server; None where the answer is final."""
         error = _failure_of(answer)
@@ -217,32 +266,46 @@ class Runner(Closing):
             logger.warning(
                 "%s: %s: %s", _label(assignment), answer.score.outcome.value, answer.error
             )
-            slot.replace_worker()
+            place.replace_worker()
         if error is None:
             return None
         if isinstance(answer, Failed):
             logger.debug("%s", answer.trace)
-        was_ready = slot.is_ready
+        was_ready = place.is_ready
         if isinstance(error, AgentError) and is_drive:
             logger.warning("%s: agent_error: %s", _label(assignment), error)
-            slot.shut_down()
+            place.shut_down()
             return None
         if isinstance(error, FusionDriveError) and not isinstance(error, SimulatorError):
             raise error
         if not isinstance(error, SimulatorError):
-            slot.shut_down()
+            place.shut_down()
             logger.warning("%s failed: %s", _label(assignment), error)
             return None  # a fault of ours or of a plug-in: the same again would not help
         logger.warning("%s, attempt %d: %s", _label(assignment), assignment.attempts + 1, error)
-        slot.shut_down()  # takes seconds where the server hangs: it was said before
+        place.shut_down()  # takes seconds where the server hangs: it was said before
+        if not was_ready and self._retire(place):
+            return assignment  # another server has no part in this one's death
         if assignment.attempts < self._config.retries:
             return assignment.again(error)
         if not was_ready and not assignment.is_agents_fault(error):
             raise error  # no server comes up at all: the next episode would fare no better
         return None
 
-    def _explain_slow_start(self, slot: Slot, progress: Progress) -> None:
-        is_slow = slot.assignment is not None and not slot.is_ready and slot.waited_s > SLOW_START_S
+    def _retire(self, place: Place) -> bool:
+        """Give no more to the place of an external server that is gone, where there are others."""
+        if self._config.backend != "external" or len(self._in_service) < 2:
+            return False
+        host, port = self._config.address(place.number)
+        where = host if port is None else f"{host}:{port}"
+        logger.warning("%s does not come back; the run goes on without it", where)
+        self._in_service.remove(place)
+        return True
+
+    def _explain_slow_start(self, place: Place, progress: Progress) -> None:
+        is_slow = (
+            place.assignment is not None and not place.is_ready and place.waited_s > SLOW_START_S
+        )
         if is_slow and not self._has_explained and self._config.backend == "embedded":
             self._has_explained = True
             progress.write(
@@ -251,7 +314,7 @@ class Runner(Closing):
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Ignore Ctrl-C and SIGTERM for a while; only a main thread has handlers to change."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -276,12 +339,12 @@ def _as_error(answer: object) -> FusionDriveError:
     return error if isinstance(error, FusionDriveError) else ConfigError(str(error))
 
 
-def _blamed(assignment: Assignment, answer: object, slot: Slot) -> object:
+def _blamed(assignment: Assignment, answer: object, place: Place) -> object:
     """The answer; as a failed drive where no worker could give one and the agent is to blame."""
     error = _failure_of(answer)
     if not isinstance(error, AgentError) and not assignment.is_agents_fault(error):
         return answer
-    driven = slot.so_far or Driven(NOTHING_DRIVEN, 0, 0, 0, 0.0, None)
+    driven = place.so_far or Driven(NOTHING_DRIVEN, 0, 0, 0, 0.0, None)
     score = replace(driven.score, outcome=Outcome.AGENT_ERROR)
     tries = f", in each of {assignment.attempts + 1} tries" if assignment.attempts else ""
     trace = answer.trace if isinstance(answer, Failed) else ""

@@ -7,17 +7,16 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from fusiondrive.errors import AgentError, FusionDriveError, SimulatorError
-from harness.checks import PORT_STRIDE
 from harness.config import RunConfig
 from harness.env_config import server_of_run
 from harness.guard import AgentClock
-from harness.messages import Describe, Driven, DriveTask, Ready, StillDriving
+from harness.messages import Driven, Ready, StillDriving
+from harness.place import AgentDeath, Assignment, Place
 from harness.probe import check_version
 from harness.server import Server, ServerSpec, make_server
 from harness.worker import WorkerSetup, work
@@ -29,37 +28,17 @@ ANSWER_WAIT_S = 2.0  # of a server that is asked whether it hangs
 SLACK_S = 30.0
 
 
-class AgentDeath(SimulatorError):
-    """The driving process died while the agent had its turn; once may be anybody's fault."""
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """A task with the number of times that it was tried already."""
-
-    task: Describe | DriveTask
-    attempts: int = 0
-    agent_deaths: int = 0  # of these, ended by a death of the process in the agent's turn
-
-    @property
-    def town(self) -> str:
-        """Where it takes place."""
-        return self.task.town if isinstance(self.task, Describe) else self.task.spec.town
-
-    def again(self, error: FusionDriveError) -> Assignment:
-        """The assignment after a failed try."""
-        deaths = self.agent_deaths + isinstance(error, AgentDeath)
-        return replace(self, attempts=self.attempts + 1, agent_deaths=deaths)
-
-    def is_agents_fault(self, error: object) -> bool:
-        """Whether the process died in the agent's turn in every try."""
-        return isinstance(error, AgentDeath) and self.agent_deaths == self.attempts
-
-
 class Slot:
     """Starts server and worker for its first assignment, and anew after every `shut_down`."""
 
-    def __init__(self, configs: Sequence[RunConfig], number: int) -> None:
+    def __init__(self, configs: Sequence[RunConfig], number: int, logs: Path | None = None) -> None:
+        """Nothing is started yet.
+
+        Args:
+            configs: the parts of the run.
+            number: of the slot among those of the run, by which it has its server.
+            logs: folder for the logs of its processes; default: `logs` in the run's.
+        """
         self.number = number
         self.assignment: Assignment | None = None
         self.server: Server | None = None
@@ -67,6 +46,7 @@ class Slot:
         self.so_far: Driven | None = None  # of the assignment, by the last sign of life
         self._configs = tuple(configs)
         self._config = configs[0]
+        self._logs = configs[0].directory / "logs" if logs is None else logs
         self._starts = 0  # of servers
         self._workers = 0
         self._clock = AgentClock()
@@ -96,6 +76,10 @@ class Slot:
             self._connection.send(assignment.task)
         except OSError:
             logger.debug("worker %d was gone before its task came", self.number)
+
+    def prepare(self) -> bool:
+        """Whether it has no assignment; what the first one takes is started when it is given."""
+        return self.assignment is None
 
     @property
     def waited_s(self) -> float:
@@ -149,7 +133,7 @@ class Slot:
 
     def _start_server(self, town: str) -> None:
         self._starts += 1
-        log_file = self._config.directory / "logs" / f"server-{self.number}-{self._starts}.log"
+        log_file = self._logs / f"server-{self.number}-{self._starts}.log"
         self.server = make_server(self._server_spec(town, log_file))
         self.server.start()
 
@@ -164,7 +148,7 @@ class Slot:
             host=self.server.host,
             port=self.server.port,
             start_timeout_s=timeouts.connect_s if is_first_contact else timeouts.server_start_s,
-            log_file=config.directory / "logs" / f"worker-{self.number}-{self._workers}.log",
+            log_file=self._logs / f"worker-{self.number}-{self._workers}.log",
             clock=self._clock,
         )
         context = multiprocessing.get_context("spawn")
@@ -176,8 +160,7 @@ class Slot:
         theirs.close()
 
     def _server_spec(self, town: str, log_file: Path) -> ServerSpec:
-        shift = 0 if self._config.backend == "external" else PORT_STRIDE * self.number
-        return server_of_run(self._config, town, shift=shift, log_file=log_file)
+        return server_of_run(self._config, town, number=self.number, log_file=log_file)
 
     def _hear(self) -> None:
         self._heard_s = time.monotonic()
@@ -236,6 +219,29 @@ def _answers(server: Server | None) -> bool:
         logger.debug("the server does not answer: %s", err)
         return False
     return True
+
+
+class Slots:
+    """The slots of a run that is driven on this machine."""
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self._slots = tuple(slots)
+
+    @property
+    def all(self) -> Sequence[Slot]:
+        """The slots, in the order of their numbers."""
+        return self._slots
+
+    def wait(self, places: Sequence[Place], timeout_s: float) -> None:
+        """Sleep until a process of one of the slots says something or ends."""
+        numbers = {place.number for place in places}
+        slots = [slot for slot in self._slots if slot.number in numbers]
+        wait([item for slot in slots for item in slot.waitables()], timeout_s)
+
+    def close(self) -> None:
+        """End all servers and workers; may be called twice."""
+        for slot in self._slots:
+            slot.shut_down()
 
 
 def _end_process(

@@ -1,6 +1,8 @@
-"""The rows of a run on disk: one JSON object per line, appended whole, never rewritten.
+"""The rows of a run on disk: one JSON object per line, appended whole.
 
-`rows.parquet` beside them is a copy with a type for each column, made when the store is closed.
+Lines are never changed. A run that was driven by several at once puts them into the order of its
+plan at its end. `rows.parquet` beside them is a copy with a type for each column, made when the
+store is closed.
 """
 
 from __future__ import annotations
@@ -14,12 +16,19 @@ from pathlib import Path
 from typing import Generic
 
 from fusiondrive.errors import ConfigError, OutputError
-from fusiondrive.files import output, sync
+from fusiondrive.files import output, sync, whole_file
 from fusiondrive.types import Closing
-from results.hazards import HAZARDS_PARQUET, HazardRow, append_hazards, hazards_beside, of_episodes
+from results.hazards import (
+    HAZARDS_NAME,
+    HAZARDS_PARQUET,
+    HazardRow,
+    append_hazards,
+    hazards_beside,
+    of_episodes,
+)
 from results.hazards import read_parquet as read_hazards_copy
 from results.hazards import write_parquet as write_hazards
-from results.reading import FILE_NAME, PARQUET_NAME, Row, read_rows_of, unique
+from results.reading import FILE_NAME, PARQUET_NAME, Row, arranged, read_rows_of, unique
 from results.row import EpisodeRow
 
 try:
@@ -85,6 +94,29 @@ class Store(Closing, Generic[Row]):
         """Identities that need not be driven again; a simulator error is not a result."""
         return {row.identity for row in self.rows() if row.is_driven}
 
+    def arrange(self, order: Sequence[str]) -> None:
+        """Put the lines of these episodes in this order, after all others, which stay as they are.
+
+        Args:
+            order: identities, without their letter.
+
+        Raises:
+            OutputError: it cannot be written; the lines stay as they were.
+        """
+        before = self.path.read_bytes()
+        after = arranged(before, order)
+        if after == before:
+            return
+        with whole_file(self.path) as draft:
+            draft.write_bytes(after)
+            fd = os.open(draft, _FLAGS, 0o644)
+            try:
+                _lock(fd)  # before others can see it
+            except OSError:
+                logger.debug("%s: no locks here", draft)
+        os.close(self._fd)
+        self._fd = fd
+
     def close(self) -> None:
         """Copy the rows as parquet, and give them free for another writer."""
         if self._is_open:
@@ -113,7 +145,7 @@ class Store(Closing, Generic[Row]):
             logger.warning("%s: no locks on this system; let no other run write there", directory)
             return
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(self._fd)
         except OSError as err:
             if err.errno in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES):
                 os.close(self._fd)
@@ -130,6 +162,16 @@ class Store(Closing, Generic[Row]):
             return True
         os.lseek(self._fd, size - 1, os.SEEK_SET)  # rows are appended wherever this stands
         return os.read(self._fd, 1) == b"\n"
+
+
+def _lock(descriptor: int) -> None:
+    """Lock a file for this process alone.
+
+    Raises:
+        OSError: another process has locked it, or the file system has no locks.
+    """
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class RowStore(Store[EpisodeRow]):
@@ -171,6 +213,16 @@ class RowStore(Store[EpisodeRow]):
     def hazards(self) -> list[HazardRow]:
         """What the driven episodes met."""
         return of_episodes(hazards_beside(self.path.parent), self.done())
+
+    def arrange(self, order: Sequence[str]) -> None:
+        """Put the lines of these episodes, and of what they met, in this order, as `Store` does."""
+        super().arrange(order)
+        path = self.path.with_name(HAZARDS_NAME)
+        before = path.read_bytes() if path.is_file() else b""
+        after = arranged(before, order)
+        if after != before:
+            with whole_file(path) as draft:
+                draft.write_bytes(after)
 
     def _copy(self) -> None:
         super()._copy()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fusiondrive.arms import Arm, split_modifier
 from fusiondrive.errors import ConfigError, unknown_name
+from fusiondrive.plugins import REFERENCE
 from harness.config import RunConfig
 from sensors.arms import arm_named, arm_of, takes_weights
 from sensors.enhance.registry import ENHANCERS
-from sensors.fusion import fuser_names
+from sensors.fusion import fuser_names, is_fuser
 
 
 def check_fuser(name: str) -> None:
@@ -16,9 +17,9 @@ def check_fuser(name: str) -> None:
     Raises:
         ConfigError: the name is unknown.
     """
-    known = (*fuser_names(), *ENHANCERS)
-    if split_modifier(name)[0] not in known:
-        raise unknown_name("fuser", name, known)
+    base = split_modifier(name)[0]
+    if base not in ENHANCERS and not is_fuser(base):
+        raise unknown_name("fuser", name, (*fuser_names(), *ENHANCERS, REFERENCE))
 
 
 def arms_of(config: RunConfig) -> tuple[Arm, ...]:

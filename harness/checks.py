@@ -12,6 +12,7 @@ from fusiondrive.arms import SWAPPED
 from fusiondrive.errors import ConfigError, MapError, unknown_name
 from harness.arms import arms_of
 from harness.config import PORT_STRIDE, RunConfig
+from harness.criteria.own import check_criteria
 from harness.probe import DEFAULT_PORT, check_version, is_port_free
 from harness.window import check_window
 from policies import check_policy
@@ -38,6 +39,7 @@ def check_settings(config: RunConfig) -> None:
     check_policy(config.policy)
     check_traffic(config.traffic)
     read_hazards(config.hazards)
+    check_criteria(config.criteria or ())
     check_names("collision mode", [config.collision_mode], COLLISION_MODES)
     check_towns(config)
 

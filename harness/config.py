@@ -247,6 +247,10 @@ class RunConfig(_Frozen):
         bool,
         Flag("show it in the browser, from a terminal on a machine with a screen", group=RECORDS),
     ] = True
+    criteria: Annotated[
+        Names | None,
+        Flag("criteria of your own, counted beside ours", "module:Class", group=RECORDS),
+    ] = None
     out: Annotated[UserPath | None, Flag("default: runs/<name>", "DIR", group=RECORDS)] = None
     log_level: Annotated[LogLevel, Flag("of messages", group=RECORDS)] = "warning"
     timeouts: Timeouts = Timeouts()

@@ -1,6 +1,7 @@
 """Command: one street of each town in every weather, with tags and depth, on one picture.
 
 `python -m harness.contact_sheet docs/pictures/contact_sheet.jpg` starts servers of its own.
+`--weather fog:40 mine.yaml` draws these weathers alone, by name or file.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import argparse
 import queue
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import NamedTuple
 
 import carla
 import cv2
@@ -21,6 +24,8 @@ from fusiondrive.paths import user_path
 from fusiondrive.text import lenient_output
 from harness.server import RunningServer, Server, ServerSpec
 from harness.watchdog import Watched, watch
+from scenarios.street_lamps import DarkStreets
+from scenarios.weather import carla_weather, preset, weather_name
 
 WIDTH, HEIGHT = 320, 180
 COLUMNS = 3
@@ -57,9 +62,49 @@ _EYE = carla.Transform(carla.Location(x=1.5, z=1.6), carla.Rotation(pitch=-4.0))
 _HIGH_BEAM = carla.VehicleLightState(
     carla.VehicleLightState.LowBeam | carla.VehicleLightState.HighBeam
 )
+_OFF = carla.VehicleLightState(carla.VehicleLightState.NONE)
 _LOW_BEAM = carla.VehicleLightState(
     carla.VehicleLightState.Position | carla.VehicleLightState.LowBeam
 )
+
+
+class Scene(NamedTuple):
+    """A weather that is drawn, and the lights in it."""
+
+    title: str
+    weather: carla.WeatherParameters
+    is_dark: bool  # the ego's low beams are on
+    dazzles: carla.VehicleLightState  # lights of the oncoming car
+    has_street_lamps: bool = True
+
+
+def scenes_of(weathers: Sequence[str]) -> list[Scene]:
+    """The weathers of these names or files, or the usual ones where none is named.
+
+    Raises:
+        ConfigError: a name is unknown, or a file is no weather.
+    """
+    if weathers:
+        chosen = [(weather_name(name), preset(name)) for name in weathers]
+        return [
+            Scene(
+                title,
+                carla_weather(weather),
+                weather.is_night,
+                _LOW_BEAM if weather.has_oncoming_car else _OFF,
+                weather.has_street_lamps,
+            )
+            for title, weather in chosen
+        ]
+    return [
+        Scene(
+            title,
+            carla.WeatherParameters(**values),
+            values.get("sun_altitude_angle", 90.0) < 0.0,
+            _HIGH_BEAM if dazzles else _OFF,
+        )
+        for title, values, dazzles in PICTURES
+    ]
 
 
 def _beside(start: carla.Transform, ahead_m: float, right_m: float, turn: float) -> carla.Transform:
@@ -116,8 +161,16 @@ def _titled(picture: NDArray[np.uint8], title: str) -> NDArray[np.uint8]:
     return picture
 
 
-def draw_town(town: str, spot: int) -> NDArray[np.uint8]:
-    """All pictures of a town from one pose, in rows of three.
+def draw_town(
+    town: str, spot: int, scenes: Sequence[Scene], *, with_labels: bool = True
+) -> NDArray[np.uint8]:
+    """All pictures of a town from one pose, in rows of up to three.
+
+    Args:
+        town: which.
+        spot: number of the spawn point.
+        scenes: see `scenes_of`.
+        with_labels: whether class ids and depth are drawn as well.
 
     Raises:
         FusionDriveError: the server does not have the town, died or did not answer.
@@ -126,16 +179,20 @@ def draw_town(town: str, spot: int) -> NDArray[np.uint8]:
         drawn = Watched(f"draw {town}", server.host, server.port, TOWN_LIMIT_S)
         try:
             with watch(drawn):
-                cells = _draw_cells(server, town, spot)
+                cells = _draw_cells(server, town, spot, scenes, with_labels=with_labels)
         except (RuntimeError, queue.Empty) as err:
             raise SimulatorError(
                 f"could not draw {town}: {err or 'an image did not come'}"
             ) from err
-    rows = [np.hstack(cells[n : n + COLUMNS]) for n in range(0, len(cells), COLUMNS)]
+    columns = min(COLUMNS, len(cells))
+    cells += [np.zeros_like(cells[0])] * (-len(cells) % columns)
+    rows = [np.hstack(cells[n : n + columns]) for n in range(0, len(cells), columns)]
     return np.vstack(rows)
 
 
-def _draw_cells(server: Server, town: str, spot: int) -> list[NDArray[np.uint8]]:
+def _draw_cells(
+    server: Server, town: str, spot: int, scenes: Sequence[Scene], *, with_labels: bool
+) -> list[NDArray[np.uint8]]:
     cells = []
     client = carla.Client(server.host, server.port)
     client.set_timeout(WAIT_S)
@@ -144,16 +201,18 @@ def _draw_cells(server: Server, town: str, spot: int) -> list[NDArray[np.uint8]]
     settings.synchronous_mode, settings.fixed_delta_seconds = True, 0.05
     world.apply_settings(settings)
     ego, dazzler = _populate(world, spot)
-    for title, values, dazzles in PICTURES:
-        world.set_weather(carla.WeatherParameters(**values))
-        is_dark = values.get("sun_altitude_angle", 90.0) < 0.0
-        off = carla.VehicleLightState(carla.VehicleLightState.NONE)
-        ego.set_light_state(_LOW_BEAM if is_dark else off)
-        dazzler.set_light_state(_HIGH_BEAM if dazzles else off)
-        world.tick()
-        picture = _picture(world, ego, RGB, carla.ColorConverter.Raw)
-        cells.append(_titled(picture, f"{town} {title}"))
-    for title, kind, converter in LABELS:
+    for scene in scenes:
+        with ExitStack() as lamps:
+            world.set_weather(scene.weather)
+            ego.set_light_state(_LOW_BEAM if scene.is_dark else _OFF)
+            dazzler.set_light_state(scene.dazzles)
+            if not scene.has_street_lamps:
+                lamps.enter_context(DarkStreets(world))
+                world.tick()  # the client tells the server with this one
+            world.tick()
+            picture = _picture(world, ego, RGB, carla.ColorConverter.Raw)
+            cells.append(_titled(picture, f"{town} {scene.title}"))
+    for title, kind, converter in LABELS if with_labels else ():
         cells.append(_titled(_picture(world, ego, kind, converter), f"{town} {title}"))
     return cells
 
@@ -164,13 +223,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=user_path, help="a .jpg file")
     parser.add_argument("--towns", nargs="+", default=["Town02", "Town03"])
+    what = "names or YAML files; by default days, nights, rain and fog, with class ids and depth"
+    parser.add_argument("--weather", nargs="+", default=[], help=what)
     parser.add_argument("--spot", type=int, default=5, help="number of the spawn point")
     chosen = parser.parse_args(arguments)
     try:
         if chosen.output.suffix.lower() not in (".jpg", ".jpeg", ".png"):
             raise ConfigError(f"expected a .jpg or .png, found {chosen.output}")
         check_file(chosen.output)
-        sheet = np.hstack([draw_town(town, chosen.spot) for town in chosen.towns])
+        scenes, with_labels = scenes_of(chosen.weather), not chosen.weather
+        sheet = np.hstack(
+            [draw_town(t, chosen.spot, scenes, with_labels=with_labels) for t in chosen.towns]
+        )
     except FusionDriveError as err:
         print(f"error: {err}", file=sys.stderr)
         return 2

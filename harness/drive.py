@@ -24,7 +24,8 @@ from fusiondrive.types import (
     WorldState,
 )
 from harness.config import Timeouts
-from harness.criteria import Event
+from harness.criteria import CriterionSetup, Event
+from harness.criteria.own import make_own
 from harness.ego import apply_control, lights_for, remove_ego, spawn_ego, start_pose
 from harness.hazard_watch import HazardWatch
 from harness.latency import ControlDelay
@@ -68,6 +69,7 @@ class DriveSetup:
     clock: StageClock
     infrared_route: Route | None = None  # where the infrared image is taken, of the arms `:swapped`
     hazards: tuple[PlacedHazard, ...] | None = None  # None: there are to be none
+    criteria: tuple[str, ...] = ()  # of the user's own, see `harness.criteria.own`
 
 
 class Drive(Closing):
@@ -93,7 +95,12 @@ class Drive(Closing):
         """
         self.setup = setup
         self.spec, self.route = setup.spec, setup.route
-        self.judge = Judge(setup.route, setup.town.lanes, collision_mode=setup.spec.collision_mode)
+        self.judge = Judge(
+            setup.route,
+            setup.town.lanes,
+            collision_mode=setup.spec.collision_mode,
+            own=make_own(setup.criteria, CriterionSetup(setup.route, setup.town.lanes)),
+        )
         self.delay = ControlDelay(setup.spec.latency, setup.clock)
         self.control = Control()
         self.is_autopilot = False

@@ -12,6 +12,7 @@ from fusiondrive.errors import ConfigError, unknown_name
 from fusiondrive.types import CameraSpec, SensorSpec
 from harness.checks import check_names, check_weathers, ready_made_towns
 from harness.config import RunConfig, Timeouts
+from harness.criteria.own import check_criteria
 from harness.reward import RewardConfig
 from harness.server import ServerSpec
 from harness.settings import checked
@@ -54,6 +55,7 @@ class EnvConfig:
     reward: RewardConfig = field(default_factory=RewardConfig)
     timeouts: Timeouts = field(default_factory=Timeouts)
     arm: str | None = None  # in place of input and fuser
+    criteria: tuple[str, ...] = ()  # of the user's own, counted in the score
 
     def __post_init__(self) -> None:
         values = {item.name: getattr(self, item.name) for item in fields(self)}
@@ -66,6 +68,7 @@ class EnvConfig:
         check_traffic(self.traffic)
         read_hazards(self.hazards)
         check_speed(self.speed_kmh)
+        check_criteria(self.criteria)
 
     def drives(self) -> Arm:
         """The arm that makes the policy's image.
@@ -90,6 +93,7 @@ def env_of_run(config: RunConfig, policy: Policy, server: ServerSpec) -> EnvConf
         thermal=config.thermal,
         route_file=config.route_file,
         timeouts=config.timeouts,
+        criteria=config.criteria or (),
     )
 
 

@@ -13,9 +13,12 @@ from fusiondrive.errors import ConfigError, WeightsError
 from harness.arms import arms_of
 from harness.checks import check_machine, check_settings
 from harness.config import RunConfig
+from harness.criteria.own import criteria_text
 from harness.guard import guarded, limited
 from policies import AEB, LEADERBOARD, POLICIES, make_policy
 from policies.base import Policy, close_policy
+from scenarios.hazards.course import check_own
+from scenarios.hazards.kinds import hazard_names, read_hazards
 from sensors.arms import ArmFacts, check_distinct, make_image_maker
 from sensors.thermal_settings import THERMAL_LOOK
 
@@ -37,6 +40,7 @@ class ModelFacts:
     # Versions of the pictures that it was trained on; empty where unknown or nothing was.
     policy_looks: tuple[int, ...] = ()
     arms: Mapping[str, ArmFacts] = field(default_factory=dict)  # by their names
+    criteria: str = ""  # of the user's own: their names, each with its file's hash
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ def check_parts(configs: Sequence[RunConfig]) -> tuple[Part, ...]:
     """
     for config in configs:
         check_settings(config)
+        check_own(hazard_names(read_hazards(config.hazards)))
     check_machine(configs[0])  # where it is driven is the same for all
     check_arms_there(configs)
     loaded: dict[tuple[object, ...], ModelFacts] = {}
@@ -83,7 +88,7 @@ def policy_key(config: RunConfig) -> tuple[object, ...]:
 
 def _model_key(config: RunConfig) -> tuple[object, ...]:
     further = (getattr(config, key) for key in ARM_KEYS)
-    return (*policy_key(config), *further, config.latency)
+    return (*policy_key(config), *further, config.latency, config.criteria)
 
 
 def check_arms_there(configs: Iterable[RunConfig]) -> None:
@@ -111,6 +116,7 @@ def check_arms_there(configs: Iterable[RunConfig]) -> None:
 def load_models(config: RunConfig, arms: Sequence[Arm]) -> ModelFacts:
     """Load policy and fusers once, so that bad weights stop the run here; keep their hashes."""
     check_weights(config)
+    criteria = criteria_text(config.criteria or ())
     facts = [make_image_maker(arm, config.fuser_weights).facts() for arm in arms]
     check_distinct(arms, facts)
     # What an agent prints is no part of the table.
@@ -124,7 +130,7 @@ def load_models(config: RunConfig, arms: Sequence[Arm]) -> ModelFacts:
         finally:
             close_policy(policy)
     by_name = {arm.name: made for arm, made in zip(arms, facts, strict=True)}
-    return ModelFacts(policy_hash, policy.looks, by_name)
+    return ModelFacts(policy_hash, policy.looks, by_name, criteria)
 
 
 def check_weights(config: RunConfig) -> None:

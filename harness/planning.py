@@ -19,7 +19,8 @@ from harness.route_facts import RouteFacts, digest_of
 from results.identity import Identity
 from results.row import LETTERS
 from results.run_folder import FEW_DIGITS, MANY_DIGITS
-from scenarios.hazards.kinds import ROUTE, design_speed_mps, read_hazards
+from scenarios.hazards.kinds import ROUTE, design_speed_mps, hazard_names, read_hazards
+from scenarios.hazards.own import own_digest
 from scenarios.hazards.placement import check_length
 from scenarios.spec import EpisodeSpec, next_route
 from scenarios.suite import Factors, expand
@@ -152,9 +153,10 @@ class _Planner:
             seed=spec.seed,
             infrared_route=_infrared_route(spec, facts),
             hazards=spec.hazards,
-            hazards_digest=route.hazards_digest if spec.hazards == ROUTE else "",
+            hazards_digest=_hazards_digest(spec, route),
             speed_kmh=spec.speed_kmh,
             latency=spec.latency,
+            criteria=self._models.criteria,
         )
         return PlannedEpisode(spec, identity, identity.digest(), route, arm.label)
 
@@ -173,6 +175,13 @@ def choose_routes(routes: Sequence[RouteFacts], config: RunConfig) -> Sequence[R
     if config.route is None:
         return routes[: config.routes]
     return [pick_route(routes, config.route)]
+
+
+def _hazards_digest(spec: EpisodeSpec, route: RouteFacts) -> str:
+    """Of the route file's hazards, or of the files of other packages' hazards; else empty."""
+    if spec.hazards == ROUTE:
+        return route.hazards_digest
+    return own_digest(hazard_names(spec.hazards))
 
 
 def _infrared_route(spec: EpisodeSpec, facts: TownFacts) -> str:

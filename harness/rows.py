@@ -91,6 +91,7 @@ def driven_row(
         fuser_label=fuser_label,
         outcome=score.outcome.value,
         **measured(kind, score),
+        own=score.own,
         steps=driven.steps,
         vehicles=driven.vehicles,
         walkers=driven.walkers,

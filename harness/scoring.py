@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from fusiondrive.types import ActorKind, Pose, Progress, Route, WorldState
-from harness.criteria import CriterionSetup, Event, EventKind, Step, make_criteria
+from harness.criteria import Criterion, CriterionSetup, Event, EventKind, Step, make_criteria
 from harness.criteria.base import LaneQuery
 from harness.criteria.lane import LaneCriterion
 from results.hazards import HazardRecord
@@ -72,6 +72,7 @@ class Score:
     outside_m: float = 0.0
     hazards: tuple[HazardRecord, ...] | None = None  # None where there were to be none
     latency_ms: float | None = None  # mean delay of a control; None where none was charged
+    own: tuple[tuple[str, int], ...] = ()  # events of criteria of the user's own, by their names
 
     @property
     def lane_infractions(self) -> int:
@@ -90,7 +91,24 @@ NOTHING_DRIVEN = Score(Outcome.AGENT_ERROR)
 class Judge:
     """Runs the criteria over the steps of one episode and scores it."""
 
-    def __init__(self, route: Route, lanes: LaneQuery, *, collision_mode: str = "stop") -> None:
+    def __init__(
+        self,
+        route: Route,
+        lanes: LaneQuery,
+        *,
+        collision_mode: str = "stop",
+        own: Mapping[str, Criterion] | None = None,
+    ) -> None:
+        """Begin with fresh criteria.
+
+        Args:
+            route: that is driven.
+            lanes: where the car is judged to be.
+            collision_mode: `stop` or `continue`.
+            own: criteria of the user's own by name; they are counted, and decide nothing.
+        """
+        self._own = dict(own or {})
+        self._own_times_s: dict[str, list[float]] = {name: [] for name in self._own}
         self._criteria = make_criteria(CriterionSetup(route, lanes))
         self._collision_mode = collision_mode
         self._path = _PathMeter()
@@ -104,6 +122,8 @@ class Judge:
         fresh = [event for item in self._criteria.values() for event in item.update(self.step)]
         fresh.sort(key=_rank)
         self.events.extend(fresh)
+        for name, criterion in self._own.items():
+            self._own_times_s[name] += [event.time_s for event in criterion.update(self.step)]
         return fresh
 
     @property
@@ -129,7 +149,10 @@ class Judge:
             raise ValueError("nothing was driven: no step to score")
         lane = self._criteria["lane"]
         assert isinstance(lane, LaneCriterion)  # CRITERIA says so
-        return _score(self.events, self.step, self._path, lane.outside_m)
+        found = _score(self.events, self.step, self._path, lane.outside_m)
+        goal_s = _goal_s(self.events)
+        own = ((name, sum(t <= goal_s for t in times)) for name, times in self._own_times_s.items())
+        return replace(found, own=tuple(own))
 
 
 def judge_trace(
@@ -163,8 +186,13 @@ def driving_score(completion: float, collisions: dict[ActorKind, int], red_light
     return 100.0 * completion * factor
 
 
+def _goal_s(events: Sequence[Event]) -> float:
+    """When the goal was reached; infinite where it was not."""
+    return next((e.time_s for e in events if e.kind is EventKind.GOAL), math.inf)
+
+
 def _score(events: Sequence[Event], last: Step, path: _PathMeter, outside_m: float) -> Score:
-    goal_s = next((e.time_s for e in events if e.kind is EventKind.GOAL), math.inf)
+    goal_s = _goal_s(events)
     scored = [event for event in events if event.time_s <= goal_s]
     count = {kind: sum(e.kind is kind for e in scored) for kind in EventKind}
     radii = {event.amount for event in events if event.kind is EventKind.NEAR_GOAL}

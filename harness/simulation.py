@@ -166,6 +166,7 @@ class Simulation(Closing):
             clock=self.clock,
             infrared_route=self._infrared_route(town, spec),
             hazards=_hazards(spec, picked, route, town),
+            criteria=self.config.criteria,
         )
         self.drive = _set_up(setup)
         return self.drive

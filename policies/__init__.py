@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fusiondrive.errors import ConfigError, unknown_name
+from fusiondrive.plugins import REFERENCE, is_reference
 from policies.base import Policy
-from policies.plugins import entry_points, is_reference, load_plugin
+from policies.plugins import entry_points, load_plugin
 
 __all__ = ["POLICIES", "Policy", "check_policy", "make_policy"]
 
@@ -69,7 +70,7 @@ def check_policy(name: str) -> None:
     if name.startswith(LEADERBOARD):
         return
     if name not in POLICIES and name not in announced and not is_reference(name):
-        known = [*POLICIES, *announced, "pkg.module:Class", "leaderboard:AGENT.py", "aeb:POLICY"]
+        known = [*POLICIES, *announced, REFERENCE, "leaderboard:AGENT.py", "aeb:POLICY"]
         raise unknown_name("policy", name, known)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import inspect
 from collections.abc import Iterable
@@ -10,7 +9,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fusiondrive.errors import ConfigError, FusionDriveError
+from fusiondrive.errors import ConfigError
+from fusiondrive.plugins import build, files_of, find_class
 from fusiondrive.provenance import bytes_hash, file_blocks, source_hash
 from fusiondrive.types import (
     CameraSpec,
@@ -90,7 +90,7 @@ class PluginPolicy(Policy):
         own = self._tell("weights_hash")
         if own is not None:
             parts.append(str(own).encode())
-        files = [] if self._weights is None else _files(self._weights)
+        files = [] if self._weights is None else files_of(self._weights)
         return bytes_hash(chain(parts, *map(file_blocks, files)))
 
     def _tell(self, method: str, *arguments: object) -> object:
@@ -127,22 +127,9 @@ def _sequence(value: Any, label: str) -> Iterable[Any]:
     return value
 
 
-def _files(weights: Path) -> list[Path]:
-    if weights.is_dir():
-        return sorted(path for path in weights.rglob("*") if path.is_file())
-    return [weights]
-
-
 def entry_points() -> dict[str, importlib.metadata.EntryPoint]:
     """Policies that installed packages announce in the group `fusiondrive.policies`."""
     return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
-
-
-def is_reference(name: str) -> bool:
-    """Whether a name is of the form `pkg.module:Class`."""
-    module, _, attribute = name.partition(":")
-    parts = [*module.split("."), *attribute.split(".")]
-    return ":" in name and all(part.isidentifier() for part in parts)
 
 
 def load_plugin(name: str, weights: Path | None = None) -> PluginPolicy:
@@ -158,66 +145,9 @@ def load_plugin(name: str, weights: Path | None = None) -> PluginPolicy:
     """
     point = entry_points().get(name)
     target = point.value if point is not None else name
-    kind = _find_class(target, f"policy '{name}'")
-    policy = _build(kind, weights, f"policy '{name}'")
+    kind = find_class(target, f"policy '{name}'")
+    policy = build(kind, weights, f"policy '{name}'")
     return PluginPolicy(policy, weights, f"policy '{name}'")
-
-
-def _find_class(target: str, label: str) -> Any:
-    module_name, _, attribute = target.partition(":")
-    try:
-        found: Any = importlib.import_module(module_name)
-    except ModuleNotFoundError as err:
-        if err.name is not None and (module_name + ".").startswith(err.name + "."):
-            raise ConfigError(
-                f"{label}: no module '{err.name}'; it must be installed, or lie below the "
-                "directory in which the command is run"
-            ) from err
-        raise ConfigError(f"{label}: {module_name} needs '{err.name}', not installed") from err
-    except Exception as err:  # foreign code may fail in any way
-        raise ConfigError(
-            f"{label}: importing {module_name} failed: {type(err).__name__}: {err}"
-        ) from err
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            known = ", ".join(_classes_of(found)) or "none"
-            raise ConfigError(f"{label}: no '{part}' in {module_name}; classes there: {known}")
-        found = getattr(found, part)
-    if not callable(found):
-        raise ConfigError(f"{label}: {attribute} is a {type(found).__name__}, not a class")
-    return found
-
-
-def _classes_of(module: Any) -> Iterable[str]:
-    name = getattr(module, "__name__", None)
-    return sorted(
-        key
-        for key, value in vars(module).items()
-        if inspect.isclass(value) and value.__module__ == name
-    )
-
-
-def _build(kind: Any, weights: Path | None, label: str) -> Any:
-    parameters = _positional(kind)
-    if weights is not None and not parameters:
-        raise ConfigError(f"{label}: takes no weights, but {weights} was given")
-    needs_one = bool(parameters) and parameters[0].default is inspect.Parameter.empty
-    arguments = [weights] if weights is not None or needs_one else []
-    try:
-        return kind(*arguments)
-    except FusionDriveError:
-        raise
-    except Exception as err:  # foreign code may fail in any way
-        raise ConfigError(f"{label}: could not be built: {type(err).__name__}: {err}") from err
-
-
-def _positional(kind: Any) -> list[inspect.Parameter]:
-    try:
-        parameters = inspect.signature(kind).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [parameter for parameter in parameters if parameter.kind in positional]
 
 
 def _check_interface(policy: Any, label: str) -> None:

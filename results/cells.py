@@ -139,6 +139,7 @@ class Cell:
     outcomes: dict[str, int]
     numbers: Mapping[str, float | None]  # by the names of `results.columns.Aggregate`
     km: float
+    own: Mapping[str, float | None]  # events per km of criteria of the user's own, by their names
 
     @property
     def agent_errors(self) -> int:
@@ -187,7 +188,22 @@ def _cell(setting: Setting, seen: InputSetting, rows: list[EpisodeRow]) -> Cell:
         outcomes={name: outcomes[name] for name in OUTCOMES if outcomes[name]},
         numbers=aggregated(type(rows[0]), driven, km),
         km=km,
+        own={name: _per_km(driven, name) for name in own_names(rows)},
     )
+
+
+def own_names(rows: Iterable[EpisodeRow]) -> tuple[str, ...]:
+    """Names of the user's own criteria, in the order in which they first appear."""
+    return tuple(dict.fromkeys(name for row in rows for name, _ in row.own))
+
+
+def _per_km(rows: Iterable[EpisodeRow], name: str) -> float | None:
+    """Events of a criterion by the kilometres of the rows that it watched."""
+    watched = [
+        (dict(row.own)[name], row.distance_m or 0.0) for row in rows if name in dict(row.own)
+    ]
+    km = sum(distance_m for _, distance_m in watched) / 1000.0
+    return sum(count for count, _ in watched) / km if km > 0.0 else None
 
 
 def cluster_of(row: EpisodeRow) -> tuple[str, str]:

@@ -16,19 +16,20 @@ from fusiondrive.files import whole_file
 from fusiondrive.parquet import read_frame, write_frame
 from results.hazards import unreadable
 from results.reading import FILE_NAME, PARQUET_NAME, StoredRow, read_rows, unique
-from results.row import EpisodeRow
+from results.row import OWN, EpisodeRow
 
 PathLike = str | os.PathLike[str]
 RUN = "run"  # the column that says where a row is from
 # Types in which a missing value stays missing: no 0/1 for booleans, no 3.0 for counts.
 DTYPES = {str: "string", int: "Int64", bool: "boolean", float: "Float64"}
+OPTIONAL = "criteria"  # a column that only rows with criteria of the user's own have
 KINDS = f"a run's folder, a {FILE_NAME} or a {PARQUET_NAME}"
 
 
 def column_types(row: type[Any] = EpisodeRow) -> dict[str, str]:
     """The pandas type of each column."""
     hints = get_type_hints(row)
-    kinds = {field.name: hints[field.name] for field in fields(row)}
+    kinds = {field.name: hints[field.name] for field in fields(row) if field.name != "own"}
     return {
         name: next((item for base, item in DTYPES.items() if kind in (base, base | None)), "object")
         for name, kind in kinds.items()
@@ -39,8 +40,20 @@ def to_frame(rows: Iterable[StoredRow]) -> pd.DataFrame:
     """Rows as files have them, ids and hashes with their letter."""
     rows = list(rows)
     types = column_types(type(rows[0]) if rows else EpisodeRow)
-    frame = pd.DataFrame([row.to_dict() for row in rows], columns=list(types), dtype=object)
+    records = [row.to_dict() for row in rows]
+    types |= dict.fromkeys(own_columns(records), DTYPES[int])
+    if not any(OPTIONAL in record for record in records):
+        types.pop(OPTIONAL, None)
+    frame = pd.DataFrame(records, columns=list(types), dtype=object)
+    if OPTIONAL in types:
+        frame[OPTIONAL] = frame[OPTIONAL].fillna("")
     return frame.astype(types)
+
+
+def own_columns(records: Iterable[Iterable[str]]) -> list[str]:
+    """Columns of criteria of the user's own, in the order in which they first appear."""
+    found = (name for record in records for name in record if name.startswith(OWN))
+    return list(dict.fromkeys(found))
 
 
 def to_rows(frame: pd.DataFrame) -> list[EpisodeRow]:
@@ -50,6 +63,7 @@ def to_rows(frame: pd.DataFrame) -> list[EpisodeRow]:
         ConfigError: a row lacks a column or has a value that cannot be.
     """
     known = [name for name in column_types() if name in frame.columns]
+    known += own_columns([map(str, frame.columns)])
     plain = frame[known].astype(object).where(frame[known].notna(), None)
     records = [
         {str(name): value for name, value in row.items()} for row in plain.to_dict("records")

@@ -34,6 +34,7 @@ OUTCOME_FIELDS: frozenset[str] = frozenset(
         "hazards",
         "speed_kmh",
         "latency",
+        "criteria",  # they change no drive, but what its row says
     }
 )
 RUNTIME_FIELDS: frozenset[str] = frozenset(
@@ -71,7 +72,7 @@ RUNTIME_FIELDS: frozenset[str] = frozenset(
 
 ADDED_FIELDS: frozenset[str] = frozenset(
     {"weather_digest", "infrared_route", "thermal", "thermal_look"}
-    | {"hazards", "hazards_digest", "speed_kmh", "latency"}
+    | {"hazards", "hazards_digest", "speed_kmh", "latency", "criteria"}
 )
 
 
@@ -101,9 +102,10 @@ class Identity:
     thermal: str = ""  # settings of the thermal camera, where the input uses it
     thermal_look: int | None = None  # version of its pictures, likewise
     hazards: str = ""  # the names of those that were to be met, or `route`: the file's
-    hazards_digest: str = ""  # of the file's
+    hazards_digest: str = ""  # of the file's, or of those that other packages bring
     speed_kmh: int | None = None  # that the route asks for
     latency: str = ""  # of the controls: `real`, or milliseconds
+    criteria: str = ""  # of the user's own: their names, each with its file's hash
 
     def digest(self) -> str:
         """SHA-256 over the sorted fields, first 16 hex digits.

@@ -73,7 +73,7 @@ class Repeat:
         return tuple(
             name
             for name in before
-            if not name.startswith(FREE) and name not in BESIDE and before[name] != after[name]
+            if not name.startswith(FREE) and name not in BESIDE and before[name] != after.get(name)
         )
 
 

@@ -32,10 +32,12 @@ LETTERS = {
     "commit": "g",  # as git's own `describe` does
     "detector_weights": "h",
 }
+OWN = "own_"  # before the name of a criterion of the user's own, in the columns of a row
 NO_WEIGHTS = "none"  # is no hash, and goes without a letter
 
 
 Flat = TypeVar("Flat", bound="FlatRow")
+Episode = TypeVar("Episode", bound="EpisodeRow")
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,9 @@ class EpisodeRow(FlatRow):
         "version of the thermal camera's pictures, likewise; missing in rows of old", None
     )
     hazards: str = column("names of the hazards that were to be met; `route`: the file's", "")
-    hazards_digest: str = column("hash of the hazards of a route file", "")
+    hazards_digest: str = column(
+        "hash of the hazards of a route file, or of the files of hazards of the user's own", ""
+    )
     speed_kmh: int | None = column("speed that the route asks for; missing: the policy's own", None)
     hazards_met: int | None = metric("hazards that acted", counted_hazards("is_met"))
     hazards_hit: int | None = metric(
@@ -199,12 +203,41 @@ class EpisodeRow(FlatRow):
     latency: str = column("delay of the controls: `real`, or milliseconds; empty: none", "")
     latency_ms: float | None = metric("mean delay that was charged to a control, ms")
     benchmark: str = column("name and hash of the frozen benchmark that it is a drive of", "")
+    criteria: str = column(
+        "names of criteria of the user's own, with hashes of their files; only rows with some", ""
+    )
+    own: tuple[tuple[str, int], ...] = column(
+        "events that each of these criteria reported: a column `own_NAME` for each", ()
+    )
 
     def __post_init__(self) -> None:
         if self.outcome not in OUTCOMES:
             raise ValueError(f"unknown outcome '{self.outcome}'; known: {', '.join(OUTCOMES)}")
         if not self.arm:
             object.__setattr__(self, "arm", arm_name(self.input, self.fuser))
+        object.__setattr__(self, "own", tuple((name, count) for name, count in self.own))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All columns, in order, as files have them.
+
+        Only rows of runs with criteria of the user's own have the column `criteria`, and one for
+        each of these criteria, such as `own_harsh_braking`.
+        """
+        values = super().to_dict()
+        own = values.pop("own")
+        if not self.criteria:
+            del values["criteria"]
+        return {**values, **{f"{OWN}{name}": count for name, count in own}}
+
+    @classmethod
+    def from_dict(cls: type[Episode], values: Mapping[str, Any]) -> Episode:
+        """See `FlatRow.from_dict`; columns of the user's own criteria are taken together."""
+        own = {name: value for name, value in values.items() if name.startswith(OWN)}
+        plain = {name: value for name, value in values.items() if name not in own}
+        if own:
+            counts = ((n.removeprefix(OWN), int(c)) for n, c in own.items() if c is not None)
+            plain["own"] = tuple(counts)
+        return super().from_dict(plain)
 
 
 def lettered(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from typing import Any
 
 from fusiondrive.arms import NONE
 from fusiondrive.files import whole_file
-from results.cells import Cell, labels_of, make_cells
+from results.cells import Cell, labels_of, make_cells, own_names
 from results.columns import aggregates_of
 from results.gain_table import gain_tables, gains_csv
 from results.grid import Table, csv_text, markdown_text
 from results.hazard_table import hazard_table
 from results.hazards import HazardRow
-from results.row import EpisodeRow, lettered
+from results.row import OWN, EpisodeRow, lettered
 
 THERMAL_NOTE = (
     "Thermal is segmentation-derived (privileged): it is computed from class ids and depth, "
@@ -40,9 +40,11 @@ def result_table(rows: Sequence[EpisodeRow]) -> Table:
     cells = make_cells(rows)
     names = labels_of(cell.input_setting for cell in cells)
     printed = [item for item in aggregates_of(_kind(rows)) if item.header]
+    own = own_names(rows)
     header = (
         *("town", "weather", "traffic", "policy", "arm", "n", "success %", "bound"),
-        *("collision %", *(item.header for item in printed), "outcomes", "backend", "map"),
+        *("collision %", *(item.header for item in printed), *(f"{name} / km" for name in own)),
+        *("outcomes", "backend", "map"),
     )
     body = tuple(
         (
@@ -56,6 +58,7 @@ def result_table(rows: Sequence[EpisodeRow]) -> Table:
             _number(cell.success_bound, 1) if cell.errors else "",
             str(cell.collision),
             *(_number(cell.numbers[item.name], item.digits) for item in printed),
+            *(_number(cell.own.get(name), 2) for name in own),
             ", ".join(f"{count} {name}" for name, count in cell.outcomes.items()),
             _backend(cell),
             cell.setting.map,
@@ -108,7 +111,8 @@ def load_published(name: str) -> dict[str, Any]:
 
 def cells_csv(rows: Sequence[EpisodeRow]) -> str:
     """The cells with plain numbers, one column each; empty where a number is missing."""
-    return csv_text([lettered(_csv_line(cell)) for cell in make_cells(rows)])
+    own = own_names(rows)
+    return csv_text([lettered(_csv_line(cell, own)) for cell in make_cells(rows)])
 
 
 def write_tables(rows: Sequence[EpisodeRow], directory: Path, tables: Sequence[Table]) -> None:
@@ -144,7 +148,7 @@ def make_tables(
     return tables
 
 
-def _csv_line(cell: Cell) -> dict[str, Any]:
+def _csv_line(cell: Cell, own: Sequence[str]) -> dict[str, Any]:
     line: dict[str, Any] = {**cell.setting._asdict(), **cell.input_setting._asdict()}
     line["arm"] = cell.input_setting.arm
     line.update(n=cell.n, drives=cell.drives, routes=cell.routes)
@@ -156,6 +160,7 @@ def _csv_line(cell: Cell) -> dict[str, Any]:
         line[f"{name}_effective_n"] = rate.effective
     line["success_bound_percent"] = cell.success_bound
     line.update(cell.numbers, km=cell.km)
+    line.update({f"{OWN}{name}_per_km": cell.own.get(name) for name in own})
     line["outcomes"] = json.dumps(cell.outcomes)
     return line
 

@@ -21,10 +21,11 @@ from fusiondrive.arms import (
     split_modifier,
 )
 from fusiondrive.errors import ConfigError, WeightsError, unknown_name
+from fusiondrive.plugins import REFERENCE
 from fusiondrive.types import Image
 from sensors.enhance.base import Enhancer
 from sensors.enhance.registry import ENHANCERS, make_enhancer
-from sensors.fusion import FUSERS, Fuser, fuser_names, make_fuser
+from sensors.fusion import FUSERS, Fuser, fuser_names, is_fuser, make_fuser
 from sensors.inputs import input_kind
 
 ANY_WEIGHTS = "student"  # the built-in fuser that takes weights of the user's
@@ -63,22 +64,23 @@ def arm_named(name: str) -> Arm:
     """Look an arm up.
 
     Args:
-        name: one of `arm_names()`; a fuser's also with `:blanked` or `:swapped` behind it.
+        name: one of `arm_names()`, or a fuser's class as `pkg.module:Class`; a fuser's also with
+            `:blanked` or `:swapped` behind it.
 
     Raises:
         ConfigError: there is no such arm, or it has no infrared image to modify.
     """
     base, modifier = split_modifier(name)
-    if base not in arm_names():
-        names = (*arm_names(), *(f"FUSER{ending}" for ending in MODIFIERS))
+    if base not in arm_names() and not is_fuser(base):
+        names = (*arm_names(), REFERENCE, *(f"FUSER{ending}" for ending in MODIFIERS))
         raise unknown_name("arm", name, names)
-    is_fuser = base in fuser_names() and base not in (RGB, THERMAL, CLEAR, *ENHANCERS)
-    if modifier and not is_fuser:
+    is_fused = is_fuser(base) and base not in (RGB, THERMAL, CLEAR, *ENHANCERS)
+    if modifier and not is_fused:
         raise ConfigError(
             f"arm '{name}': {base} fuses no infrared image that could be {modifier[1:]}; "
             f"{modifier} goes behind one of {', '.join(sorted(fuser_names()))}"
         )
-    if is_fuser:
+    if is_fused:
         return Arm(name, FUSED, name)
     if base in ENHANCERS:
         return Arm(name, ENHANCED, name)
@@ -95,9 +97,10 @@ def arm_of(input_name: str, fuser: str) -> Arm:
     if not kind.needs_fuser and not kind.needs_enhancer:
         return arm_named(input_name)
     base = split_modifier(fuser)[0]
-    known = ENHANCERS if kind.needs_enhancer else fuser_names()
-    if base not in known:
-        raise unknown_name("enhancer" if kind.needs_enhancer else "fuser", base, known)
+    if kind.needs_enhancer and base not in ENHANCERS:
+        raise unknown_name("enhancer", base, ENHANCERS)
+    if kind.needs_fuser and not is_fuser(base):
+        raise unknown_name("fuser", base, (*fuser_names(), REFERENCE))
     return Arm(arm_name(input_name, fuser), input_name, fuser)
 
 

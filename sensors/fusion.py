@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiondrive.arms import BLANKED, SWAPPED
-from fusiondrive.errors import ConfigError, FusionDriveError, WeightsError, unknown_name
-from fusiondrive.provenance import source_hash
+from fusiondrive.errors import ConfigError, WeightsError, unknown_name
+from fusiondrive.plugins import REFERENCE, build, files_of, find_class, is_reference
+from fusiondrive.provenance import bytes_hash, file_blocks, source_hash
 from fusionproxy.classical import RULES, Rule, fuse_luma
 from fusionproxy.config import BLANK
 from fusionproxy.errors import FusionError
@@ -176,8 +178,13 @@ class PluginFuser(Fuser):
     This is the one place that looks what a foreign object has; what it lacks is as in `Fuser`.
     """
 
-    def __init__(self, name: str, fuser: Any) -> None:
+    def __init__(self, name: str, fuser: Any, weights: Path | None = None) -> None:
         """Wrap a fuser.
+
+        Args:
+            name: how messages and, unless it has a label, tables call it.
+            fuser: has `fuse(rgb, thermal)`, and what else of `Fuser` it wants.
+            weights: its file or folder; part of the hash.
 
         Raises:
             ConfigError: it has no `fuse`.
@@ -188,7 +195,7 @@ class PluginFuser(Fuser):
                 f"fuser '{name}': {kind} is not a Fuser, for it has no fuse(rgb, thermal); "
                 "see sensors.fusion.Fuser"
             )
-        self._name, self._fuser = name, fuser
+        self._name, self._fuser, self._weights = name, fuser, weights
         self.label = str(getattr(fuser, "label", "") or name)
         self.looks = tuple(getattr(fuser, "looks", ()))
         self.thermal_looks = tuple(getattr(fuser, "thermal_looks", ()))
@@ -208,9 +215,14 @@ class PluginFuser(Fuser):
         return fused
 
     def weights_hash(self) -> str:
-        """The plug-in's own, or that of the file which defines its class."""
+        """The plug-in's own, or that of the file which defines its class and of its weights."""
         own = getattr(self._fuser, "weights_hash", None)
-        return str(own()) if callable(own) else source_hash(type(self._fuser))
+        if callable(own):
+            return str(own())
+        source = source_hash(type(self._fuser))
+        if self._weights is None:
+            return source
+        return bytes_hash(chain([source.encode()], *map(file_blocks, files_of(self._weights))))
 
 
 def _looks_of(card: Path) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -248,12 +260,17 @@ def fuser_names() -> tuple[str, ...]:
     return (*FUSERS, *(p.name for p in entry_points(group=ENTRY_POINTS) if p.name not in FUSERS))
 
 
+def is_fuser(name: str) -> bool:
+    """Whether a name without a modifier can stand for a fuser; nothing is imported."""
+    return name in fuser_names() or is_reference(name)
+
+
 def make_fuser(name: str, weights: Path | str | None = None) -> Fuser:
-    """Build a fuser by name; third parties register theirs as entry points.
+    """Build a fuser by name; third parties register theirs as entry points, or name the class.
 
     Args:
-        name: one of `fuser_names()`; the ending `:blanked` makes it a `BlankedFuser`, and
-            `:swapped` a `SwappedFuser`.
+        name: one of `fuser_names()`, or `pkg.module:Class`; the ending `:blanked` makes it a
+            `BlankedFuser`, and `:swapped` a `SwappedFuser`.
         weights: a student's file; None takes the shipped one.
 
     Raises:
@@ -267,19 +284,9 @@ def make_fuser(name: str, weights: Path | str | None = None) -> Fuser:
         return SwappedFuser(make_fuser(name.removesuffix(SWAPPED), weights))
     if name in FUSERS:
         return FUSERS[name](weights)
-    for plug_in in entry_points(group=ENTRY_POINTS):
-        if plug_in.name == name:
-            return PluginFuser(name, _build(plug_in, weights))
-    raise unknown_name("fuser", name, fuser_names())
-
-
-def _build(plug_in: EntryPoint, weights: Path | None) -> Any:
-    try:
-        return plug_in.load()(weights)
-    except FusionDriveError:
-        raise
-    except Exception as err:  # foreign code may fail in any way
-        raise ConfigError(
-            f"fuser '{plug_in.name}' ({plug_in.value}): could not be built: "
-            f"{type(err).__name__}: {err}"
-        ) from err
+    announced = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
+    target = announced.get(name, name)
+    if not is_reference(target):
+        raise unknown_name("fuser", name, (*fuser_names(), REFERENCE))
+    label = f"fuser '{name}'" if name == target else f"fuser '{name}' ({target})"
+    return PluginFuser(name, build(find_class(target, label), weights, label), weights)

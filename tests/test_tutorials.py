@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import results
+from results.hazards import read_hazards
 from tests.conftest import CarlaServer
 
 ROOT = Path(__file__).parents[1]
@@ -67,6 +68,29 @@ def test_compare_arms_explains_its_rows(drive: Driven, tmp_path: Path) -> None:
     printed = (tmp_path / "printed.txt").read_text(encoding="utf-8")
     assert "exact McNemar: " in printed
     assert "detectable: nothing; 1 routes are too few" in printed
+
+
+@pytest.mark.slow
+def test_fusion_pairs_end_in_a_table(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    printed = run_script("fusion_pairs", tmp_path, "--steps", "4")
+    assert "| mine" in printed
+    assert len(list((tmp_path / "fused").glob("*.png"))) == 10
+
+
+@pytest.mark.slow
+def test_first_criterion_is_a_column(drive: Driven) -> None:
+    (row,) = results.load(drive("first_criterion", "--routes", "1")).to_dict("records")
+    assert "own_harsh_braking" in row
+    assert row["criteria"].startswith("harsh_braking ")
+
+
+@pytest.mark.slow
+def test_first_hazard_is_met(drive: Driven) -> None:
+    out = drive("first_hazard", "--routes", "1")
+    met = [hazard for hazard in read_hazards(out / "hazards.jsonl") if hazard.record.is_met]
+    assert met
+    assert {hazard.record.kind for hazard in met} == {"first_hazard:StandingPerson"}
 
 
 def test_every_script_has_a_test() -> None:

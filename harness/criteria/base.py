@@ -25,6 +25,7 @@ class EventKind(str, Enum):
     DEVIATION = "deviation"
     TIMEOUT = "timeout"
     BLOCKED = "blocked"
+    OWN = "own"  # of a criterion of a user's own
 
 
 class Event(NamedTuple):

@@ -82,7 +82,7 @@ def row_difference(row: EpisodeRow, driven: Driven) -> Difference | None:
 def row_numbers(driven: Driven) -> dict[str, Any]:
     """What a row says of a drive, without what is of the wall clock."""
     counted = {name: getattr(driven, name) for name in ("steps", "vehicles", "walkers")}
-    return {**measured(EpisodeRow, driven.score), **counted}
+    return {**measured(EpisodeRow, driven.score), **counted, "own": driven.score.own}
 
 
 def _first(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fusiondrive.errors import ConfigError, unknown_name
+from fusiondrive.plugins import REFERENCE
+from scenarios.hazards.own import announced, is_own
 
 # Names of CARLA Leaderboard 2's scenario types (https://leaderboard.carla.org/scenarios/).
 HAZARDS: dict[str, str] = {
@@ -40,10 +42,11 @@ def read_hazards(text: str | Iterable[str]) -> str:
 
     Args:
         text: `none`, `all`, `route` (the route file's own), or names, in a list or with commas
-            between them.
+            between them; `all` are those of `HAZARDS`, and other packages' go by their own names.
 
     Returns:
-        The names in the order of `HAZARDS` with commas between them, `route`, or nothing.
+        The names in the order of `HAZARDS` with commas between them and other packages' behind
+        them, `route`, or nothing.
 
     Raises:
         ConfigError: a name is unknown, given twice, or stands beside one that excludes it.
@@ -51,8 +54,10 @@ def read_hazards(text: str | Iterable[str]) -> str:
     parts = text.split(SEPARATOR) if isinstance(text, str) else list(text)
     names = [part.strip() for part in parts if part.strip()]
     for name in names:
-        if name not in (NONE, ALL, ROUTE, *HAZARDS):
-            raise unknown_name("hazard", name, (NONE, ALL, ROUTE, *HAZARDS))
+        if name not in (NONE, ALL, ROUTE, *HAZARDS) and not is_own(name):
+            raise unknown_name(
+                "hazard", name, (NONE, ALL, ROUTE, *HAZARDS, *announced(), REFERENCE)
+            )
     if len(names) > 1 and (alone := next((n for n in names if n in (NONE, ALL, ROUTE)), None)):
         raise ConfigError(f"hazards '{alone}' stands alone; found {SEPARATOR.join(names)}")
     if len(set(names)) != len(names):
@@ -61,7 +66,8 @@ def read_hazards(text: str | Iterable[str]) -> str:
         return ""
     if names == [ROUTE]:
         return ROUTE
-    return SEPARATOR.join(name for name in HAZARDS if names == [ALL] or name in names)
+    ours = [name for name in HAZARDS if names == [ALL] or name in names]
+    return SEPARATOR.join([*ours, *(name for name in names if name not in (ALL, *HAZARDS))])
 
 
 def hazard_names(chosen: str) -> tuple[str, ...]:

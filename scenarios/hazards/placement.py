@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from fusiondrive.errors import ConfigError
 from fusiondrive.provenance import text_hash
 from fusiondrive.types import Route
 from scenarios.hazards.kinds import stopping_m
+from scenarios.hazards.own import Run, needs_pavement, run_of
 from scenarios.hazards.roadside import Roadside, Verge
 
 logger = logging.getLogger(__name__)
@@ -29,14 +29,6 @@ APPROACH_MARGIN_M = 10.0  # of straight road beyond the stopping distance
 CLEAR_M = 8.0  # on both sides of the place: no junction, no lane change
 BEND_DEG = 12.0  # of the road's heading over the approach
 REACH_M = 6.5  # of the pavement from the lane's centre: a person does not cross several lanes
-
-
-class Run(NamedTuple):
-    """Metres of straight road that a kind needs before and after its place, and from the start."""
-
-    before_m: float = 0.0
-    after_m: float = 12.0
-    start_m: float = 0.0
 
 
 RUNS: dict[str, Run] = {
@@ -92,7 +84,7 @@ def place_hazards(
     Args:
         route: the planned route.
         roadside: what is beside it.
-        names: kinds to choose from, see `HAZARDS`.
+        names: kinds to choose from, see `HAZARDS` and `scenarios.hazards.own`.
         seed: the episode's.
         speed_mps: at which the ego is taken to drive.
 
@@ -156,7 +148,7 @@ class _Verges:
 def _room(route: Route, verges: _Verges, name: str, speed_mps: float) -> NDArray[np.bool_]:
     """Whether each route point has room for a kind; (N,)."""
     arc = route.cumulative_m
-    before_m, after_m, start_m = RUNS[name]
+    before_m, after_m, start_m = RUNS[name] if name in RUNS else run_of(name)
     before_m = max(before_m, stopping_m(speed_mps) + APPROACH_MARGIN_M)
     yaws = np.rad2deg(np.unwrap(np.deg2rad(route.yaws)))
     room = np.zeros(len(arc), dtype=bool)
@@ -175,4 +167,5 @@ def _room(route: Route, verges: _Verges, name: str, speed_mps: float) -> NDArray
 def _has_verge(verge: Verge, name: str) -> bool:
     if math.isnan(verge.edge_m):
         return False
-    return name not in ON_FOOT or (verge.right_m is not None and verge.right_m <= REACH_M)
+    is_on_foot = name in ON_FOOT if name in RUNS else needs_pavement(name)
+    return not is_on_foot or (verge.right_m is not None and verge.right_m <= REACH_M)

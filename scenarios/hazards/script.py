@@ -9,6 +9,7 @@ from typing import Any
 import carla
 import numpy as np
 
+from scenarios.hazards.own import Run
 from scenarios.hazards.placement import PlacedHazard
 from scenarios.hazards.scene import Scene
 from scenarios.hazards.stage import Stage
@@ -36,9 +37,15 @@ class Phase(str, Enum):
 
 
 class Script(ABC):
-    """Plays one hazard; `advance` once before each tick says what the client has to send."""
+    """Plays one hazard; `advance` once before each tick says what the client has to send.
+
+    Only `cast` and `act` have to be written. A class of another package says beside them where it
+    has room.
+    """
 
     appear_m = APPEAR_M
+    run: Run = Run()  # of straight road; `placement.RUNS` has those of ours
+    is_on_foot: bool = False  # whether it needs a pavement; `placement.ON_FOOT` names ours
 
     def __init__(self, placed: PlacedHazard, way: Way) -> None:
         self.placed = placed

@@ -108,6 +108,13 @@ def test_the_contact_sheet_checks_its_file_before_it_starts_a_server(place: Path
         assert contact_sheet.main([out]) == 2
 
 
+def test_the_contact_sheet_checks_its_weathers_before_it_starts_a_server(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert contact_sheet.main(["sheet.jpg", "--weather", "clear", "fgo:80"]) == 2
+    check_error("unknown weather 'fgo:80'", capsys)
+
+
 def test_export_checks_every_name(place: Path) -> None:
     (place / "s.md").mkdir()
     names = export.written(place / "s.onnx", ("onnx", "torchscript"))

@@ -110,7 +110,10 @@ def test_inputs_and_a_fuser_are_arms_as_well() -> None:
         ("--arms direct:swapped", r"arm 'direct:swapped': no weights .*student_direct\.onnx"),
         ("--arms rgb --fuser oracle", r"arms name inputs and fusers themselves \(rgb\); leave fus"),
         ("--arms rgb --fuser-weights f.onnx", r"no arm takes them \(rgb\); the arm 'student'"),
-        ("--hazards Foo", "unknown hazard 'Foo'; known: DynamicObjectCrossing, .*all, none, route"),
+        (
+            "--hazards Foo",
+            r"unknown hazard 'Foo'; known: Dynamic.*all, none, pkg\.module:Class, ro",
+        ),
         ("--hazards all,HardBreakRoute", "hazards 'all' stands alone"),
         ("--hazards route", "hazards 'route' needs a route file"),
         ("--backend external --port 1", "no server at localhost:1"),

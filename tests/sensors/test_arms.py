@@ -60,3 +60,12 @@ def test_an_inputs_arm_is_called_by_its_fuser():
     assert arm_of("thermal", "max").name == "thermal"
     with pytest.raises(ConfigError, match="unknown enhancer 'max'; known: clahe"):
         arm_of("enhanced", "max")
+
+
+def test_a_class_that_fuses_is_an_arm_by_its_name():
+    assert arm_named("mine.rules:Glow") == Arm("mine.rules:Glow", "fused", "mine.rules:Glow")
+    assert arm_named("mine:Glow:blanked").fuser == "mine:Glow:blanked"
+    assert takes_weights(arm_named("mine:Glow:swapped"))
+    assert arm_of("fused", "mine:Glow").name == "mine:Glow"
+    with pytest.raises(ConfigError, match=r"unknown arm 'mine'; known: .*pkg\.module:Class"):
+        arm_named("mine")

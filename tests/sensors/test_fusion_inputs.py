@@ -194,3 +194,40 @@ def test_a_fused_image_of_another_size_is_refused(monkeypatch):
     plug_in(monkeypatch, Cropped)
     with pytest.raises(ConfigError, match=r"expected \(90, 130, 3\) uint8, found \(5, 130, 3\) ui"):
         make_fuser("theirs").fuse(RGB, THERMAL)
+
+
+class Tinted:
+    """Takes a file, and says nothing of a hash."""
+
+    def __init__(self, weights=None):
+        self.shift = 0 if weights is None else int(weights.read_text(encoding="utf-8"))
+
+    def fuse(self, rgb, thermal):
+        return rgb + np.uint8(self.shift)
+
+
+def test_a_class_is_a_fuser_by_its_module_and_name(tmp_path):
+    weights, hashes = tmp_path / "shift.txt", set()
+    for shift in ("1", "2"):
+        weights.write_text(shift, encoding="utf-8")
+        fuser = make_fuser(f"{__name__}:Tinted", weights)
+        assert np.array_equal(fuser.fuse(RGB, THERMAL), RGB + np.uint8(shift))
+        hashes.add(fuser.weights_hash())
+    assert len(hashes | {make_fuser(f"{__name__}:Tinted").weights_hash()}) == 3
+    assert fuser.label == f"{__name__}:Tinted"
+    blanked = make_fuser(f"{__name__}:Tinted:blanked")
+    assert blanked.label == f"{__name__}:Tinted, infrared blanked"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere:Thing", "fuser 'nowhere:Thing': no module 'nowhere'"),
+        (f"{__name__}:Thing", f"no 'Thing' in {__name__}; classes there: .*Tinted"),
+        (f"{__name__}:NoFuser", "NoFuser is not a Fuser"),
+        ("nowhere", "unknown fuser 'nowhere'; known: .*pkg.module:Class"),
+    ],
+)
+def test_what_is_wrong_with_a_named_class_is_said(name, message):
+    with pytest.raises(ConfigError, match=message):
+        make_fuser(name)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import pytest
 
 import results
@@ -68,6 +69,15 @@ def test_compare_arms_explains_its_rows(drive: Driven, tmp_path: Path) -> None:
     printed = (tmp_path / "printed.txt").read_text(encoding="utf-8")
     assert "exact McNemar: " in printed
     assert "detectable: nothing; 1 routes are too few" in printed
+
+
+@pytest.mark.slow
+def test_first_weather_is_drawn_and_driven(drive: Driven, tmp_path: Path) -> None:
+    (row,) = results.load(drive("first_weather")).to_dict("records")
+    assert (row["weather"], round(row["range_m"])) == ("dusk_fog", 80)
+    sheet = cv2.imread(str(tmp_path / "dusk_fog.jpg"))
+    assert sheet is not None
+    assert sheet.shape == (2 * 180, 3 * 320, 3)
 
 
 @pytest.mark.slow

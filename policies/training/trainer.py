@@ -123,7 +123,7 @@ class Trainer:
         true_speed = torch.from_numpy(true_mps / scale)[:, None]
         error = action_error(net.act(joined), branch, target, self.config.brake_weight)
         speed_error = (net.speed_branch(seen) - true_speed).abs().mean()
-        loss = BRANCH_WEIGHT * error + SPEED_WEIGHT * speed_error
+        loss: Tensor = BRANCH_WEIGHT * error + SPEED_WEIGHT * speed_error
         if self.config.path_weight > 0.0:
             path_m = torch.from_numpy(frames.path[index])
             predicted_m = self.learner.path_head(joined, branch)

@@ -16,10 +16,10 @@ from harness.config import RunConfig
 from harness.env import CarlaDrivingEnv, EnvConfig
 from harness.guard import AgentClock
 from harness.messages import DriveTask
+from harness.place import AgentDeath, Assignment
 from harness.rollout import rollout
 from harness.run import main
 from harness.server import RunningServer, Server, ServerSpec
-from harness.slot import AgentDeath, Assignment
 from harness.worker import Attempt, Records
 from policies import make_policy
 from policies.base import Policy

@@ -10,6 +10,9 @@ ROWS = pd.read_parquet(ROOT / "results/published/policies_validation.parquet", e
 HAZARDS = pd.read_parquet(
     ROOT / "results/published/policies_validation_hazards.parquet", engine="fastparquet"
 )
+AGAIN = pd.read_parquet(
+    ROOT / "results/published/policies_validation_round2.parquet", engine="fastparquet"
+)
 PAGE = " ".join((ROOT / "docs/policies.md").read_text(encoding="utf-8").split())
 
 
@@ -22,6 +25,15 @@ def test_the_page_says_what_the_rows_say_of_drives_among_hazards(weights: str) -
     line = PAGE[PAGE.index(f"(`{weights[1:]}`)") :][:130]
     assert f"{successes} of {len(rows)}:" in line
     assert f"{avoided} of {len(met)}:" in line
+
+
+def test_the_page_says_what_the_rows_say_of_the_second_round() -> None:
+    successes, met = int((AGAIN["outcome"] == "success").sum()), int(AGAIN["hazards_met"].sum())
+    avoided = met - int(AGAIN["hazards_hit"].sum())
+    line = PAGE[PAGE.index("(`758501fbdb03`)") :][:150]
+    assert set(AGAIN["policy_weights"]) == {"h758501fbdb03"}
+    assert f"{successes} of {len(AGAIN)}:" in line
+    assert f"{avoided} of {met}:" in line
 
 
 def test_the_page_says_what_the_rows_say_of_drives_without_hazards() -> None:

@@ -72,6 +72,15 @@ def test_compare_arms_explains_its_rows(drive: Driven, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_first_fuser_drives_a_rule_and_a_network(drive: Driven) -> None:
+    pytest.importorskip("onnx")
+    rows = results.load(drive("first_fuser", "--routes", "1"))
+    assert rows["arm"].tolist() == ["rgb", "first_fuser:Glow", "student"]
+    assert rows["fuser_label"].tolist()[2] == "student (blend)"
+    assert rows["fuser_weights"].nunique() == 3
+
+
+@pytest.mark.slow
 def test_first_weather_is_drawn_and_driven(drive: Driven, tmp_path: Path) -> None:
     (row,) = results.load(drive("first_weather")).to_dict("records")
     assert (row["weather"], round(row["range_m"])) == ("dusk_fog", 80)
@@ -101,6 +110,16 @@ def test_first_hazard_is_met(drive: Driven) -> None:
     met = [hazard for hazard in read_hazards(out / "hazards.jsonl") if hazard.record.is_met]
     assert met
     assert {hazard.record.kind for hazard in met} == {"first_hazard:StandingPerson"}
+
+
+@pytest.mark.slow
+def test_a_server_that_runs_already_is_checked_and_driven_on(
+    carla_server: CarlaServer, tmp_path: Path
+) -> None:
+    _, port = carla_server("Town02")
+    run_script("real_server", tmp_path, "--port", str(port), "--out", "rows")
+    (row,) = results.load(tmp_path / "rows").to_dict("records")
+    assert (row["backend"], row["outcome"]) == ("embedded", "success")
 
 
 def test_every_script_has_a_test() -> None:

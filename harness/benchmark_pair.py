@@ -79,6 +79,7 @@ class Checkout(Closing):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            encoding="utf-8",
         )
 
     def drive(self, steps: int) -> Turn:

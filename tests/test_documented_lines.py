@@ -31,6 +31,11 @@ from tests.snippets import (
 
 LIMIT_S = 240
 SHELL = ("mkdir", "export")  # what a shell needs before a command of ours
+# Whose arguments follow after `--`, and which of them the command itself gives.
+FOLLOWERS = {
+    "fusionproxy.evaluate_ablation": ("fusionproxy.train", ("--ensemble", "E", "--out", "O")),
+    "harness.benchmark_pair": ("harness.benchmark", ()),
+}
 QUICK = ("simulator.maps list", "simulator.maps preview")
 PYTHON = [
     item for item in snippets() if item.language == "python" and not item.mark.startswith(SAME)
@@ -216,8 +221,9 @@ def check_module(
     main = importlib.import_module(f"{name}.__main__" if is_package else name).main
     if "--" in arguments:  # what follows is for another command
         cut = arguments.index("--")
-        arguments, more = arguments[:cut], ["--ensemble", "E", "--out", "O", *arguments[cut + 1 :]]
-        check_module(command, "fusionproxy.train", more, seen, capsys)
+        other, needed = FOLLOWERS[name]
+        arguments, more = arguments[:cut], [*needed, *arguments[cut + 1 :]]
+        check_module(command, other, more, seen, capsys)
         seen.clear()
     code = None
     try:

@@ -30,7 +30,7 @@ PACKAGES = (
 # Their bytes are part of the key of compiled kernels, and they print ASCII alone.
 ASCII_ALONE = ("simulator/benchmarks/", "simulator/render/")
 # They run other modules, which see to it themselves.
-LAUNCHERS = ("harness/launch.py", "simulator/system/launch.py")
+LAUNCHERS = ("harness/launch.py", "harness/benchmark_turn.py", "simulator/system/launch.py")
 # Text files and pipes by the name of the function; ruff's PLW1514 overlooks most of them.
 ALWAYS = ("read_text", "write_text", "FileHandler", "TextIOWrapper")
 BY_MODE = {"open": 0, "fdopen": 1, "TemporaryFile": 0, "NamedTemporaryFile": 0}

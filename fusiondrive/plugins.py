@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import inspect
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,6 +19,15 @@ def is_reference(name: str) -> bool:
     module, _, attribute = name.partition(":")
     parts = [*module.split("."), *attribute.split(".")]
     return ":" in name and all(part.isidentifier() for part in parts)
+
+
+def announced(group: str) -> dict[str, str]:
+    """What installed packages announce in a group of entry points: names, and what they stand for.
+
+    Args:
+        group: such as `fusiondrive.policies`.
+    """
+    return {point.name: point.value for point in importlib.metadata.entry_points(group=group)}
 
 
 def find_class(target: str, label: str) -> Any:

@@ -58,6 +58,11 @@ class Run:
         """What is the same for all parts."""
         return self.parts[0].config
 
+    @property
+    def rows(self) -> RowMaker:
+        """Makes its rows, signed with source and frozen benchmark."""
+        return RowMaker(self.commit, "" if self.lock is None else self.lock.label)
+
 
 def expected_drives(parts: Sequence[Part]) -> Counter[str]:
     """How many drives files let expect in each town, in the run's order."""
@@ -104,7 +109,7 @@ class Runner(Closing):
         self._parts = run.parts
         self._config = run.config
         self._store = run.store
-        self._rows = RowMaker(run.commit, "" if run.lock is None else run.lock.label)
+        self._rows = run.rows
         self._places = places
         self._in_service = list(places.all)
         self._order: list[str] = []  # identities, as they are planned

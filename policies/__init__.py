@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fusiondrive.errors import ConfigError, unknown_name
-from fusiondrive.plugins import REFERENCE, is_reference
+from fusiondrive.plugins import REFERENCE, announced, is_reference
 from policies.base import Policy
-from policies.plugins import entry_points, load_plugin
+from policies.plugins import GROUP, load_plugin
 
 __all__ = ["POLICIES", "Policy", "check_policy", "make_policy"]
 
@@ -63,14 +63,14 @@ def check_policy(name: str) -> None:
     Raises:
         ConfigError: it is neither registered, nor announced by a package, nor `pkg.module:Class`.
     """
-    announced = entry_points()
+    others = announced(GROUP)
     if name.startswith(AEB):
         _check_inner(name)
         return
     if name.startswith(LEADERBOARD):
         return
-    if name not in POLICIES and name not in announced and not is_reference(name):
-        known = [*POLICIES, *announced, REFERENCE, "leaderboard:AGENT.py", "aeb:POLICY"]
+    if name not in POLICIES and name not in others and not is_reference(name):
+        known = [*POLICIES, *others, REFERENCE, "leaderboard:AGENT.py", "aeb:POLICY"]
         raise unknown_name("policy", name, known)
 
 

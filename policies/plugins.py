@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import inspect
 from collections.abc import Iterable
 from itertools import chain
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fusiondrive.errors import ConfigError
-from fusiondrive.plugins import build, files_of, find_class
+from fusiondrive.plugins import announced, build, files_of, find_class
 from fusiondrive.provenance import bytes_hash, file_blocks, source_hash
 from fusiondrive.types import (
     CameraSpec,
@@ -127,11 +126,6 @@ def _sequence(value: Any, label: str) -> Iterable[Any]:
     return value
 
 
-def entry_points() -> dict[str, importlib.metadata.EntryPoint]:
-    """Policies that installed packages announce in the group `fusiondrive.policies`."""
-    return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
-
-
 def load_plugin(name: str, weights: Path | None = None) -> PluginPolicy:
     """Build the policy that an entry point or `pkg.module:Class` names.
 
@@ -143,9 +137,7 @@ def load_plugin(name: str, weights: Path | None = None) -> PluginPolicy:
     Raises:
         ConfigError: module, class or interface is not what it should be; says which.
     """
-    point = entry_points().get(name)
-    target = point.value if point is not None else name
-    kind = find_class(target, f"policy '{name}'")
+    kind = find_class(announced(GROUP).get(name, name), f"policy '{name}'")
     policy = build(kind, weights, f"policy '{name}'")
     return PluginPolicy(policy, weights, f"policy '{name}'")
 

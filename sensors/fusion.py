@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from fusiondrive.arms import BLANKED, SWAPPED
 from fusiondrive.errors import ConfigError, WeightsError, unknown_name
-from fusiondrive.plugins import REFERENCE, build, files_of, find_class, is_reference
+from fusiondrive.plugins import REFERENCE, announced, build, files_of, find_class, is_reference
 from fusiondrive.provenance import bytes_hash, file_blocks, source_hash
 from fusionproxy.classical import RULES, Rule, fuse_luma
 from fusionproxy.config import BLANK
@@ -257,7 +256,7 @@ FUSERS: Mapping[str, Callable[[Path | None], Fuser]] = {
 
 def fuser_names() -> tuple[str, ...]:
     """Names that `make_fuser` accepts, plug-ins included; each also with a modifier behind it."""
-    return (*FUSERS, *(p.name for p in entry_points(group=ENTRY_POINTS) if p.name not in FUSERS))
+    return (*FUSERS, *(name for name in announced(ENTRY_POINTS) if name not in FUSERS))
 
 
 def is_fuser(name: str) -> bool:
@@ -284,8 +283,7 @@ def make_fuser(name: str, weights: Path | str | None = None) -> Fuser:
         return SwappedFuser(make_fuser(name.removesuffix(SWAPPED), weights))
     if name in FUSERS:
         return FUSERS[name](weights)
-    announced = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
-    target = announced.get(name, name)
+    target = announced(ENTRY_POINTS).get(name, name)
     if not is_reference(target):
         raise unknown_name("fuser", name, (*fuser_names(), REFERENCE))
     label = f"fuser '{name}'" if name == target else f"fuser '{name}' ({target})"

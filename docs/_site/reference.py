@@ -13,6 +13,7 @@ from typing import Any, NoReturn, get_args, get_type_hints
 from unittest.mock import patch
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from fusiondrive import door
 from fusiondrive.cli import Flag
@@ -148,8 +149,7 @@ def configuration() -> str:
 def _model_table(model: type[BaseModel]) -> str:
     rows = []
     for name, item in model.model_fields.items():
-        flag = next((entry for entry in item.metadata if isinstance(entry, Flag)), None)
-        meaning = flag.help if flag else _comment(model, name)
+        meaning = _flag_help(item) or _comment(model, name)
         default = item.get_default(call_default_factory=True)
         default = "" if isinstance(default, BaseModel) else default
         kind = _kind(get_type_hints(model)[name])
@@ -178,8 +178,12 @@ def _comment(kind: type, name: str) -> str:
     if found:
         return found[1]
     same = RunConfig.model_fields.get(name)
-    flag = next((item for item in same.metadata if isinstance(item, Flag)), None) if same else None
-    return flag.help if flag else ""
+    return _flag_help(same) if same else ""
+
+
+def _flag_help(item: FieldInfo) -> str:
+    """What a key's flag says; empty where it has none."""
+    return next((entry.help for entry in item.metadata if isinstance(entry, Flag)), "")
 
 
 def _kind(hint: Any) -> str:

@@ -6,14 +6,20 @@ score and end of a drive are those of the built-in criteria alone.
 
 from __future__ import annotations
 
-import importlib.metadata
 import inspect
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fusiondrive.errors import ConfigError, unknown_name
-from fusiondrive.plugins import REFERENCE, call, find_class, is_reference, takes_argument
+from fusiondrive.plugins import (
+    REFERENCE,
+    announced,
+    call,
+    find_class,
+    is_reference,
+    takes_argument,
+)
 from fusiondrive.provenance import source_hash
 from harness.criteria.base import Criterion, Event, Step
 
@@ -62,10 +68,10 @@ def check_criteria(names: Iterable[str]) -> None:
     Raises:
         ConfigError: says which.
     """
-    names, announced = list(names), _announced()
+    names, known = list(names), announced(GROUP)
     for name in names:
-        if name not in announced and not is_reference(name):
-            raise unknown_name("criterion", name, (*announced, REFERENCE))
+        if name not in known and not is_reference(name):
+            raise unknown_name("criterion", name, (*known, REFERENCE))
         if names.count(name) > 1:
             raise ConfigError(f"criterion given twice: {name}")
 
@@ -105,12 +111,8 @@ def make_own(names: Iterable[str], setup: object) -> dict[str, Criterion]:
     return made
 
 
-def _announced() -> Mapping[str, str]:
-    return {point.name: point.value for point in importlib.metadata.entry_points(group=GROUP)}
-
-
 def _kind_of(reference: str) -> Any:
-    return find_class(_announced().get(reference, reference), f"criterion '{reference}'")
+    return find_class(announced(GROUP).get(reference, reference), f"criterion '{reference}'")
 
 
 def _column_of(kind: Any, label: str) -> str:

@@ -24,7 +24,6 @@ from harness.kept_config import config_text
 from harness.models import Part
 from harness.planning import PlannedEpisode
 from harness.progress import Progress
-from harness.rows import RowMaker
 from harness.runner import Run, expected_drives, undisturbed
 from results.row import EpisodeRow
 from scenarios.weather_files import is_weather_file
@@ -75,7 +74,7 @@ class _Command:
         self._run = run
         self._progress = progress
         self._key = key_of(run)
-        self._rows = RowMaker(run.commit, "" if run.lock is None else run.lock.label)
+        self._rows = run.rows
         self._towns = len(expected_drives(run.parts))
         self._plan: list[PlannedEpisode] = []  # as far as jobs have made it
         self._done = run.store.done()

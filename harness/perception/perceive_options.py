@@ -17,7 +17,6 @@ from harness.perception.labels import label
 from harness.perception.perceived import row_of
 from harness.perception.unit import Asked
 from perceivers.trained import Perceiver, load_perceiver
-from scenarios.weather import weather_name
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,7 @@ class AskedPerceiver(Asked):
         objects = label(picture)
         return [
             {
-                "pose": picture.pose.key,
-                "level": weather_name(weather),
-                "arm": ready.arm.name,
-                "arm_weights": ready.facts.weights,
+                **self.about(ready, picture, weather),
                 "detector_weights": self.perceiver.weights_hash,
                 **row_of(
                     self.perceiver,

@@ -12,7 +12,6 @@ from harness.perception.acting import ready_arms
 from harness.perception.asking_options import AskingOptions
 from harness.perception.drawing import Picture, still_settings
 from harness.perception.unit import Asked
-from scenarios.weather import weather_name
 
 METRICS = ("EN", "MI", "SF", "VIF", "Qabf", "SSIM:gaussian11-sum")
 DIGITS = 6
@@ -47,15 +46,8 @@ class AskedMetrics(Asked):
         for ready in self.arms:
             image = ready.image_of(picture, other)
             found = measure(image, picture.thermal, picture.frame.rgb, self.chosen)
-            rows.append(
-                {
-                    "pose": picture.pose.key,
-                    "level": weather_name(weather),
-                    "arm": ready.arm.name,
-                    "arm_weights": ready.facts.weights,
-                    **{title: round(value, DIGITS) for title, value in found.items()},
-                }
-            )
+            values = {title: round(value, DIGITS) for title, value in found.items()}
+            rows.append(self.about(ready, picture, weather) | values)
         return rows
 
 

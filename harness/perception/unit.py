@@ -53,6 +53,16 @@ class Asked(ABC):
             weather: of both.
         """
 
+    @staticmethod
+    def about(ready: ReadyArm, picture: Picture, weather: str) -> dict[str, Any]:
+        """The columns that every row has: the pose, the level, and the arm with its weights."""
+        return {
+            "pose": picture.pose.key,
+            "level": weather_name(weather),
+            "arm": ready.arm.name,
+            "arm_weights": ready.facts.weights,
+        }
+
     def reference(self) -> Asked:
         """The same for the clear-day picture alone."""
         return replace(self, arms=[item for item in self.arms if item.arm.name == RGB])
@@ -85,10 +95,7 @@ class AskedPolicies(Asked):
                 control = policy.act(picture.pose, image)
                 rows.append(
                     {
-                        "pose": picture.pose.key,
-                        "level": weather_name(weather),
-                        "arm": ready.arm.name,
-                        "arm_weights": ready.facts.weights,
+                        **self.about(ready, picture, weather),
                         "policy": policy.name,
                         "policy_weights": policy.weights,
                         "steer": round(control.steer, DIGITS),

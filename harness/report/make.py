@@ -122,7 +122,7 @@ class _Report:
             "runs": _run_names(self._config.runs),
             "answer": self._answer,
             "facts": self._facts(),
-            "tables": (*make_tables(self._cells, self._found, names),),
+            "tables": tuple(make_tables(self._cells, self._found, names)),
             "notes": (NOTE, *result_table(material.rows).notes[1:], *material.unread),
             "figures": self._figures(),
             "legend": [(names.arms[seen], style_of(seen)) for seen in in_order(names.arms)],

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fusiondrive.errors import ConfigError, unknown_name
-from fusiondrive.plugins import REFERENCE
-from scenarios.hazards.own import announced, is_own
+from fusiondrive.plugins import REFERENCE, announced
+from scenarios.hazards.own import GROUP, is_own
 
 # Names of CARLA Leaderboard 2's scenario types (https://leaderboard.carla.org/scenarios/).
 HAZARDS: dict[str, str] = {
@@ -56,7 +56,7 @@ def read_hazards(text: str | Iterable[str]) -> str:
     for name in names:
         if name not in (NONE, ALL, ROUTE, *HAZARDS) and not is_own(name):
             raise unknown_name(
-                "hazard", name, (NONE, ALL, ROUTE, *HAZARDS, *announced(), REFERENCE)
+                "hazard", name, (NONE, ALL, ROUTE, *HAZARDS, *announced(GROUP), REFERENCE)
             )
     if len(names) > 1 and (alone := next((n for n in names if n in (NONE, ALL, ROUTE)), None)):
         raise ConfigError(f"hazards '{alone}' stands alone; found {SEPARATOR.join(names)}")

@@ -6,11 +6,10 @@ room: `run` (metres of straight road, see `Run`) and `is_on_foot` (whether it ne
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from fusiondrive.plugins import find_class, is_reference
+from fusiondrive.plugins import announced, find_class, is_reference
 from fusiondrive.provenance import source_hash, text_hash
 
 GROUP = "fusiondrive.hazards"
@@ -24,14 +23,9 @@ class Run(NamedTuple):
     start_m: float = 0.0
 
 
-def announced() -> dict[str, str]:
-    """Names that installed packages announce, with what stands behind them."""
-    return {point.name: point.value for point in importlib.metadata.entry_points(group=GROUP)}
-
-
 def is_own(name: str) -> bool:
     """Whether a name can stand for a hazard of another package; nothing is imported."""
-    return is_reference(name) or name in announced()
+    return is_reference(name) or name in announced(GROUP)
 
 
 def class_of(name: str) -> Any:
@@ -40,7 +34,7 @@ def class_of(name: str) -> Any:
     Raises:
         ConfigError: there is none.
     """
-    return find_class(announced().get(name, name), f"hazard '{name}'")
+    return find_class(announced(GROUP).get(name, name), f"hazard '{name}'")
 
 
 def run_of(name: str) -> Run:

@@ -42,7 +42,7 @@ def test_only_a_fuser_can_be_modified(name):
 
 def test_a_plug_in_is_an_arm(monkeypatch):
     point = EntryPoint("theirs", "nowhere:Nothing", ENTRY_POINTS)
-    monkeypatch.setattr("sensors.fusion.entry_points", lambda group: [point])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
     arm = arm_named("theirs:swapped")
     assert arm == Arm("theirs:swapped", "fused", "theirs:swapped")
     assert takes_weights(arm)

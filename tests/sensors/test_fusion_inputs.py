@@ -165,7 +165,7 @@ class Broken:
 
 def plug_in(monkeypatch, kind):
     point = EntryPoint("theirs", f"{__name__}:{kind.__name__}", ENTRY_POINTS)
-    monkeypatch.setattr("sensors.fusion.entry_points", lambda group: [point])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
 
 
 def test_a_foreign_fuser_needs_only_fuse(monkeypatch):

@@ -14,7 +14,7 @@ BLANKED = ":blanked"  # behind a fuser's name: a grey plane in place of its infr
 SWAPPED = ":swapped"  # behind a fuser's name: the infrared image of another route
 MODIFIERS = (BLANKED, SWAPPED)
 HAND_MADE = ("dehaze", "clahe", "gamma")  # enhancements of the visible image, without learning
-TWINS = ("restored", "oracle_rgb")  # students that were trained without infrared
+TWINS = ("restored", "oracle_rgb", "direct_rgb")  # students that were trained without infrared
 
 
 @dataclass(frozen=True)

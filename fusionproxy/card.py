@@ -23,6 +23,11 @@ NOTES = {
     "segmentation and depth (privileged).",
     "distilled": "distilled: trained on the mean and the features of an ensemble of diffusion "
     "teachers, which its card names.",
+    "direct": "direct: trained on clear pictures in made-up fog, darkness and infrared, without a "
+    "teacher: the control that tells what distillation is worth. It has seen no rendered fog or "
+    "night and no thermal image.",
+    "direct_rgb": "direct_rgb: the direct student's twin without infrared, a control: trained as "
+    f"it is on clear pictures in made-up weather, {TWIN}",
     "oracle_rgb": "oracle_rgb: the oracle's twin without infrared, a control: trained as it is on "
     f"clear-day renderings of the same pose, {TWIN}",
     "restored": "restored: the distilled student's twin without infrared, a control: trained as it "
@@ -32,6 +37,8 @@ MEASURED = {
     "oracle": "Distance to the clear-day picture of the same pose (SSIM: Gaussian 11, range 1, "
     "RGB); `validation`: other routes of the training towns.",
     "distilled": "Losses of Eq. 12 against the ensemble; `validation`: held-out sequences.",
+    "direct": "Distance to the clear picture (SSIM: Gaussian 11, range 1, RGB); `validation`: "
+    "pictures of held-out sequences, in made-up weather.",
 }
 MEASURED |= {twin: MEASURED[label] for label, twin in TWINS.items()}
 # What each format of the same weights is for, by suffix.
@@ -46,7 +53,7 @@ IMAGES = ("input", "average", "student")
 
 
 def label_of(facts: Mapping[str, str], source: Path) -> str:
-    """What a student was trained for: `oracle` or `distilled`."""
+    """What a student was trained for, such as `oracle` or `distilled`."""
     label = str(facts.get("label"))
     if label not in NOTES:
         raise FusionError(f"{source}: unknown label '{label}'; known: {', '.join(NOTES)}")
@@ -63,6 +70,9 @@ def card_of(facts: Mapping[str, str], source: Path, name: str) -> dict[str, Any]
     try:
         settings = json.loads(facts["train_config"])
         settings["data"] = Path(settings["data"]).name
+        if "direct" in settings:
+            folders = settings["direct"]["folders"]
+            settings["direct"]["folders"] = [Path(folder).name for folder in folders]
         return {
             "name": name,
             "label": label,
@@ -88,15 +98,29 @@ def card_of(facts: Mapping[str, str], source: Path, name: str) -> dict[str, Any]
 def command_of(settings: dict[str, Any]) -> str:
     """The command line that trains with these settings."""
     minutes = settings.get("minutes")
-    source = "--data" if settings["target"] == "oracle" else "--ensemble"
+    source, more = _source_flags(settings)
     length = f"--steps {settings['steps']}" if minutes is None else f"--minutes {minutes:g}"
-    more = "" if settings["target"] == "oracle" else _distillation_flags(settings)
     more += " --blank-infrared" if settings.get("blank_infrared") else ""
     return (
-        f"python -m fusionproxy.train {source} {settings['data']} --out RUN --student "
+        f"python -m fusionproxy.train {source} --out RUN --student "
         f"{settings['student']} {length} --batch {settings['batch']} --seed {settings['seed']}"
         f"{more}"
     )
+
+
+def _source_flags(settings: dict[str, Any]) -> tuple[str, str]:
+    """What a student learnt from, and the flags that only such a training has."""
+    if settings["target"] == "direct":
+        direct = settings["direct"]
+        more = [f" --layout {direct['layout']}"] if direct["layout"] != "folders" else []
+        more += [f" --split {direct['split']}"] if direct["split"] else []
+        more += [] if direct["misalignment"] else [" --no-misalignment"]
+        mix = [f"{name}={weight:g}" for name, weight in direct["mix"].items()]
+        more += [f" --mix {' '.join(mix)}"] if mix else []
+        return f"--clear {' '.join(direct['folders'])}", "".join(more)
+    if settings["target"] == "oracle":
+        return f"--data {settings['data']}", ""
+    return f"--ensemble {settings['data']}", _distillation_flags(settings)
 
 
 def _distillation_flags(settings: dict[str, Any]) -> str:

@@ -8,7 +8,8 @@ from fusionproxy.errors import FusionError
 
 NETWORKS = ("cpu", "paper", "ultralight")
 OUTPUTS = ("luma", "rgb")
-TWINS = {"oracle": "oracle_rgb", "distilled": "restored"}  # the same training without infrared
+# The same training without infrared.
+TWINS = {"oracle": "oracle_rgb", "distilled": "restored", "direct": "direct_rgb"}
 BLANK = 128  # grey level of the plane that stands in place of an infrared image
 
 

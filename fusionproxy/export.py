@@ -30,7 +30,7 @@ try:
     from torch import nn
 
     from fusionproxy.card import card_of, describe, label_of
-    from fusionproxy.oracle import validate
+    from fusionproxy.clear_target import validate
     from fusionproxy.student import Blanked, Padded, facts_of, load
     from fusionproxy.writers import (
         RUNNERS,

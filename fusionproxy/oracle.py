@@ -11,22 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fusionproxy.data import Pairs, data_hash, open_split, read_about
+from fusionproxy.data import U8, data_hash, open_split, read_about
 from fusionproxy.errors import FusionError, missing_extra
 
 try:
-    import torch
     from torch import Tensor, nn
 
-    from fusionproxy import metrics
-    from fusionproxy.student import luma_of
+    from fusionproxy import clear_target
+    from fusionproxy.clear_target import Batch, to_tensors
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
-
-U8 = NDArray[np.uint8]
-Batch = dict[str, Tensor]  # infrared (B,1,h,w), visible and clear (B,3,h,w), in [0, 1]
 
 
 @dataclass(frozen=True)
@@ -67,35 +62,22 @@ class OracleTask:
         return to_tensors(np.stack(thermal), np.stack(degraded), np.stack(clear))
 
     def loss(self, fused: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Compute the distance to the clear picture; `total` is the weighted sum of its terms.
-
-        The terms are L1 on colours, L1 on image gradients, and 1 - SSIM of the luma.
-        """
-        clear = batch["clear"]
-        dx = (fused.diff(dim=3) - clear.diff(dim=3)).abs().mean()
-        dy = (fused.diff(dim=2) - clear.diff(dim=2)).abs().mean()
-        structure = 1.0 - metrics.block_ssim(luma_of(fused), luma_of(clear)).mean()
-        pixel = (fused - clear).abs().mean()
-        weighted = self.config.gradient_weight * (dx + dy) + self.config.ssim_weight * structure
-        return {"total": pixel + weighted, "pixel": pixel, "structure": structure}
+        """Compute the distance to the clear picture, with its terms."""
+        weights = self.config
+        return clear_target.distance(
+            fused,
+            batch["clear"],
+            ssim_weight=weights.ssim_weight,
+            gradient_weight=weights.gradient_weight,
+        )
 
     def validate(self, student: nn.Module, most: int) -> dict[str, dict[str, float]]:
-        """Measure the distances on held-out sequences, by weather; see `validate` below."""
-        return validate(student, self.validation, most)
+        """Measure the distances on held-out sequences, by weather."""
+        return clear_target.validate(student, self.validation, most)
 
-    @torch.no_grad()
-    def samples(self, student: nn.Module, rows: int = 6) -> U8:
+    def samples(self, student: nn.Module) -> U8:
         """RGB picture with a row for each sample: degraded, thermal, fused, clear."""
-        lines = []
-        for index in np.linspace(0, len(self.validation) - 1, rows).astype(int):
-            low, heat, high = self.validation.sample(int(index))
-            batch = to_tensors(heat[None], low[None], high[None])
-            fused = student(batch["infrared"], batch["visible"])[0]
-            image = (fused.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
-            lines.append(
-                np.hstack([low, np.repeat(np.asarray(heat)[:, :, None], 3, 2), image, high])
-            )
-        return np.asarray(np.vstack(lines), dtype=np.uint8)
+        return clear_target.sheet(student, self.validation)
 
     def facts(self) -> Mapping[str, str]:
         """Facts about the data that the weights record: hash and looks."""
@@ -106,44 +88,3 @@ class OracleTask:
         }
         texts = {name: json.dumps(looks) for name, looks in found.items()}
         return {"data_hash": data_hash(self.folder), **texts}
-
-
-def to_tensors(thermal: U8, degraded: U8, clear: U8) -> Batch:
-    """Convert bytes (B, H, W[, 3]) to planes in [0, 1], (B, 1 or 3, H, W)."""
-    low, high = (
-        torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32) / 255)
-        for x in (degraded, clear)
-    )
-    heat = torch.from_numpy(thermal[:, None].astype(np.float32) / 255)
-    return {"infrared": heat, "visible": low, "clear": high}
-
-
-@torch.no_grad()
-def validate(student: nn.Module, pairs: Pairs, most: int = 80) -> dict[str, dict[str, float]]:
-    """Mean L1, PSNR (dB) and SSIM to the clear picture, by weather.
-
-    They are measured for the student, for its visible input and for average fusion.
-    """
-    sums: dict[str, dict[str, list[float]]] = {}
-    for index in range(0, len(pairs), max(1, len(pairs) // most)):
-        low, heat, high = pairs.sample(index)
-        batch = to_tensors(heat[None], low[None], high[None])
-        thermal, degraded, clear = batch["infrared"], batch["visible"], batch["clear"]
-        images = {
-            "student": student(thermal, degraded),
-            "input": degraded,
-            "average": (degraded + 0.5 * (thermal - luma_of(degraded))).clamp(0, 1),
-        }
-        entry = sums.setdefault(pairs.weathers[index], {})
-        for name, image in images.items():
-            for metric in (metrics.l1, metrics.psnr, metrics.ssim):
-                key = f"{name}_{metric.__name__}"
-                entry.setdefault(key, []).append(float(metric(image, clear)))
-    return {
-        weather: {"n": float(len(next(iter(entry.values())))), **_means(entry)}
-        for weather, entry in sorted(sums.items())
-    }
-
-
-def _means(entry: dict[str, list[float]]) -> dict[str, float]:
-    return {key: round(float(np.mean(values)), 5) for key, values in entry.items()}

@@ -1,10 +1,13 @@
-"""Trains a student: distilled from the cache of an ensemble, or the `oracle`.
+"""Trains a student: distilled from the cache of an ensemble, `direct` without one, or the `oracle`.
 
     python -m fusionproxy.train --ensemble CACHE --out RUN --preset cpu-hour
+    python -m fusionproxy.train --clear SET --out RUN [--minutes 60]
     python -m fusionproxy.train --data CAPTURED --out RUN [--minutes 15]
     torchrun --nproc-per-node 8 -m fusionproxy.train --ensemble CACHE --out RUN --student paper
 
-An oracle student is an upper bound: no real camera has its targets. Progress stands on one line;
+A direct student has no teacher: it learns from clear pictures in made-up weather and made-up
+infrared, as teachers do that restore. An oracle student is an upper bound: no real camera has its
+targets. Progress stands on one line;
 `RUN/state.pt` is written at every check and at the end, and `--resume` goes on from there, on a CPU
 to the same bits. Without `--minutes` the same seed gives the same weights; with it, the learning
 rate follows the clock. `RUN/tensorboard` has the losses, `RUN/samples.png` pictures of held-out
@@ -32,12 +35,15 @@ from fusiondrive.files import check_folder
 from fusiondrive.paths import path_text
 from fusionproxy import mixing
 from fusionproxy.errors import FusionError, exit_without
+from fusionproxy.layouts import LAYOUTS
 
 try:
     from fusionproxy.ablations import ABLATIONS, ablation
+    from fusionproxy.direct import DirectConfig
     from fusionproxy.distillation import DistillationConfig
     from fusionproxy.fidelity import FidelityConfig
     from fusionproxy.losses import STRUCTURES, LossConfig
+    from fusionproxy.misalignment import Misalignment
     from fusionproxy.place import find_place
     from fusionproxy.trainer import TrainConfig, train
     from fusionproxy.training import ENDLESS
@@ -72,6 +78,12 @@ class Options:
     ensemble: Annotated[
         str | None, Flag("cache of `fusionproxy.ensemble`: distil it", read=path_text)
     ] = None
+    clear: Annotated[
+        tuple[Path, ...],
+        Flag("sets of pairs: train `direct` on their clear pictures", metavar="SET"),
+    ] = ()
+    layout: Annotated[str | None, Flag(f"of real pairs of --clear: {', '.join(LAYOUTS)}")] = None
+    split: Annotated[str | None, Flag("of --clear, where the sets have them, such as train")] = None
     data: Annotated[
         str | None, Flag("folder of `harness.capture`: train the oracle", read=path_text)
     ] = None
@@ -88,14 +100,28 @@ class Options:
         int | None, Flag("feature term in one of so many steps, as much stronger")
     ] = None
     mix: Annotated[tuple[str, ...], Flag(mixing.HELP, metavar=mixing.METAVAR)] = ()
-    misalignment: Annotated[bool, Flag("distil with Eq. 14, or without")] = True
+    misalignment: Annotated[bool, Flag("displace the infrared, Eq. 14, or do not")] = True
     device: Annotated[str, Flag("auto, cpu or cuda")] = "auto"
     resume: Annotated[bool, Flag("go on from the last check")] = False
 
     def __post_init__(self) -> None:
         """Check that there is one thing to learn from."""
-        if (self.ensemble is None) is (self.data is None):
-            raise FusionError("expected --ensemble CACHE (distil it) or --data CAPTURED (oracle)")
+        if sum(map(bool, (self.ensemble, self.data, self.clear))) != 1:
+            raise FusionError(
+                "expected one of --ensemble CACHE (distil it), --clear SET (direct) and "
+                "--data CAPTURED (oracle)"
+            )
+        if not self.clear and (self.layout or self.split):
+            raise FusionError(
+                "--layout and --split are of --clear; a cache and captured pairs know"
+            )
+
+    @property
+    def target(self) -> str:
+        """What the student learns from."""
+        if self.clear:
+            return "direct"
+        return "oracle" if self.ensemble is None else "ensemble"
 
 
 def parser() -> Parser:
@@ -107,16 +133,28 @@ def config_of(found: argparse.Namespace) -> TrainConfig:
     """Settings of a command line."""
     options = configured(Options, found)
     settings: dict[str, Any] = dict(RECIPES.get(options.preset or "", {}))
-    if options.ensemble is None:
-        refuse_for_the_oracle(options, settings)
+    refuse_without_teachers(options, settings)
     if options.ablation is not None and (student := ablation(options.ablation).student):
         settings["student"] = student
     base = settings.get("distillation", DistillationConfig())
-    settings |= {"distillation": distillation_of(options, base), **given_values(TrainConfig, found)}
+    settings |= {
+        "distillation": distillation_of(options, base),
+        "direct": direct_of(options),
+        **given_values(TrainConfig, found),
+    }
     if settings.get("minutes") is not None:
         settings.setdefault("steps", ENDLESS)
-    target = "oracle" if options.ensemble is None else "ensemble"
-    return TrainConfig(options.data or options.ensemble or "", target, **settings)
+    return TrainConfig(options.data or options.ensemble or "", options.target, **settings)
+
+
+def direct_of(options: Options) -> DirectConfig:
+    """What a direct student learns from."""
+    if not options.clear:
+        return DirectConfig()
+    mix = mixing.parse_weights("--mix", options.mix)
+    folders = tuple(map(str, options.clear))
+    misalignment = Misalignment() if options.misalignment else None
+    return DirectConfig(folders, options.layout or "folders", options.split, mix, misalignment)
 
 
 def distillation_of(options: Options, base: DistillationConfig) -> DistillationConfig:
@@ -129,7 +167,8 @@ def distillation_of(options: Options, base: DistillationConfig) -> DistillationC
     if not options.misalignment:
         changed = replace(changed, misalignment=None)
     changed = changed.weighted(mixing.parse_weights("--weight", options.weight))
-    changed = replace(changed, mix=mixing.parse_weights("--mix", options.mix))
+    mix = () if options.clear else options.mix
+    changed = replace(changed, mix=mixing.parse_weights("--mix", mix))
     if options.structure is not None:
         changed = replace(changed, loss=replace(changed.loss, structure=options.structure))
     if options.feature_every is not None:
@@ -137,16 +176,22 @@ def distillation_of(options: Options, base: DistillationConfig) -> DistillationC
     return changed
 
 
-def refuse_for_the_oracle(options: Options, settings: Mapping[str, Any]) -> None:
-    """Flags that mean nothing without an ensemble are errors."""
+def refuse_without_teachers(options: Options, settings: Mapping[str, Any]) -> None:
+    """Flags that mean nothing to what is trained are errors."""
+    if options.target == "ensemble":
+        return
     given = {
         f"--preset {options.preset}": "distillation" in settings,
         "--ablation": options.ablation is not None,
-        "--mix": bool(options.mix),
+        "--weight": bool(options.weight),
+        "--structure": options.structure is not None,
+        "--feature-every": options.feature_every is not None,
+        "--mix": bool(options.mix) and options.target == "oracle",
     }
     for flag, is_given in given.items():
         if is_given:
-            raise FusionError(f"{flag} is of distillation; give --ensemble instead of --data")
+            source = "--clear" if options.clear else "--data"
+            raise FusionError(f"{flag} is of distillation; give --ensemble instead of {source}")
 
 
 def run(arguments: list[str] | None) -> str:

@@ -27,6 +27,7 @@ try:
     from torch.utils.tensorboard import SummaryWriter
 
     from fusionproxy import training
+    from fusionproxy.direct import DirectConfig, DirectTask
     from fusionproxy.distillation import DistillationConfig, DistillationTask
     from fusionproxy.ensemble.cache import open_ensemble
     from fusionproxy.oracle import OracleConfig, OracleTask
@@ -35,7 +36,7 @@ try:
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
-TARGETS = ("oracle", "ensemble")
+TARGETS = ("oracle", "ensemble", "direct")
 INERTIA = 0.98  # of the loss that is shown
 SHOW_EVERY = 20  # steps
 
@@ -64,6 +65,7 @@ class TrainConfig:
     ] = False
     oracle: OracleConfig = field(default_factory=OracleConfig)
     distillation: DistillationConfig = field(default_factory=DistillationConfig)
+    direct: DirectConfig = field(default_factory=DirectConfig)
 
     def __post_init__(self) -> None:
         """Check the settings."""
@@ -103,6 +105,8 @@ def open_task(config: TrainConfig) -> Task:
     """Open the data of a run."""
     if config.target == "oracle":
         return OracleTask(Path(config.data), config.oracle, config.batch)
+    if config.target == "direct":
+        return DirectTask(config.direct, config.batch)
     return DistillationTask(open_ensemble(Path(config.data)), config.distillation, config.batch)
 
 

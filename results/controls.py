@@ -123,8 +123,11 @@ def _modified(scene: Scene, arm: InputSetting, modifier: str) -> list[InputSetti
 
 
 def _twin(arm: InputSetting) -> str:
-    restored, oracle_rgb = TWINS
-    return oracle_rgb if _is_named(arm, "oracle") else restored
+    restored, *others = TWINS
+    for twin in others:
+        if _is_named(arm, twin.removesuffix("_rgb")):
+            return twin
+    return restored
 
 
 def _is_named(seen: InputSetting, name: str) -> bool:

@@ -65,7 +65,7 @@ class CleanImages:
         kind = "infrared" if rng.random() < infrared_share else "visible"
         group, likely = getattr(self, kind), self._chances[kind]
         k = rng.integers(len(group)) if likely is None else rng.choice(len(group), p=likely)
-        image = self._decoded(group[int(k)])
+        image = self.whole(group[int(k)])
         height, width = image.shape[:2]
         least = max(size / min(height, width), LEAST_SCALE)
         scale = max(float(rng.uniform(min(least, 1.0), 1.0)), least)
@@ -80,7 +80,8 @@ class CleanImages:
         colours = part if part.ndim == 3 else np.repeat(part[..., None], 3, 2)
         return np.ascontiguousarray(colours, dtype=np.float32) / np.float32(255)
 
-    def _decoded(self, index: int) -> U8:
+    def whole(self, index: int) -> U8:
+        """An image, (H, W, 3) or (H, W); `visible` and `infrared` have the indices."""
         if index in self._kept:
             return self._kept[index]
         image = self._images[index].read()

@@ -31,8 +31,8 @@ class WeatherConfig:
 
     fog_share: float = 0.6  # of the pictures; the others are dark
     night_fog_share: float = 0.2  # of the dark ones, which are in fog as well
-    range_m: tuple[float, float] = (10.0, 100.0)  # meteorological, evenly on a logarithmic scale
-    infrared_ratio: tuple[float, float] = (0.0, 0.3)  # extinction of infrared, of the visible one
+    range_m: tuple[float, float] = (10.0, 250.0)  # meteorological, evenly on a logarithmic scale
+    infrared_ratio: tuple[float, float] = (0.0, 0.7)  # extinction of infrared, of the visible one
     lamps: int = 4  # at most
 
 

@@ -77,7 +77,7 @@ class CaptureConfig:
     every: int = 8  # steps of 0.1 s between samples
     spacing_m: float = 1.0  # least distance to the last sample ...
     standing_steps: int = 50  # ... unless so many steps have passed
-    per_drive: int = 60
+    per_drive: Annotated[int, Flag("pairs of one drive at most", at_least=1)] = 60
     maps: Annotated[Path | None, Flag("folder with official .xodr files", metavar="DIR")] = None
     thermal: Annotated[
         tuple[str, ...], Flag("of the thermal camera, as in harness.run", read=thermal_text)

@@ -7,7 +7,7 @@ mkdir -p "$1"; cd "$1"
 python=${PYTHON:-python}
 # The weather of the drives does not matter: only the clear pictures are used. Hazards bring people and cars in the way.
 [ -e pairs/index.json ] || "$python" -m harness.capture --town $(seq -f 'random:%g' 401 419) --weather fog --hazards all --speed-kmh 35 50 \
-  --frames "${FRAMES:-3000}" --seed 7 --out pairs
+  --per-drive 30 --frames "${FRAMES:-3000}" --seed 7 --out pairs
 # train NAME ARGUMENTS: one training, exported as student_NAME.onnx with its card
 train() {
   local name=$1; shift

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # The oracle student and its twin without infrared: fog and night as input, the clear-day rendering of the same pose as target. An upper bound
-# and its control, not methods. Both learn from the same pairs, of all levels of fog and night, three ratios of fog in the infrared and all hazards.
+# and its control, not methods. Neither sees a test town. Both learn from the same pairs, of all levels of fog and night, three ratios of fog in the infrared and all hazards.
 set -euo pipefail
 [ $# -eq 1 ] || { echo "usage: [SEEDS='0 1 2'] [FRAMES=3000] [MINUTES=25] recipes/student_oracle.sh WORK" >&2; exit 2; }
 mkdir -p "$1"; cd "$1"
 python=${PYTHON:-python}
 levels=(fog:100 fog fog:40 fog:25 night night:headlights night:glare night+fog:60 night+fog:40)
-"$python" -m harness.capture --town Town02 $(seq -f 'random:%g' 401 419) --weather "${levels[@]}" --hazards all --speed-kmh 35 50 \
-  --thermal fog_ratio=0.1 fog_ratio=0.5 fog_ratio=1 --frames "${FRAMES:-3000}" --seed 7 --out pairs
+"$python" -m harness.capture --town $(seq -f 'random:%g' 401 419) --weather "${levels[@]}" --hazards all --speed-kmh 35 50 \
+  --thermal fog_ratio=0.1 fog_ratio=0.5 fog_ratio=1 --per-drive 30 --frames "${FRAMES:-3000}" --seed 7 --out pairs
 # train NAME ARGUMENTS: one training, exported as student_NAME.onnx with its card
 train() {
   local name=$1; shift

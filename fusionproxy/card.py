@@ -101,6 +101,7 @@ def command_of(settings: dict[str, Any]) -> str:
     source, more = _source_flags(settings)
     length = f"--steps {settings['steps']}" if minutes is None else f"--minutes {minutes:g}"
     more += " --blank-infrared" if settings.get("blank_infrared") else ""
+    more += " --init FILE" if settings.get("begun_with") else ""
     return (
         f"python -m fusionproxy.train {source} --out RUN --student "
         f"{settings['student']} {length} --batch {settings['batch']} --seed {settings['seed']}"
@@ -138,10 +139,12 @@ def _distillation_flags(settings: dict[str, Any]) -> str:
 
 def describe(card: dict[str, Any]) -> str:
     """The card as a page for people."""
+    begun = card["training"].get("begun_with")
     lines = [
         f"# {card['name']}", "", card["note"], "",
         f"- made by `{card['command']}` at commit {card['commit']}",
         f"- data {card['data_sha256_12']} (SHA-256, 12 digits)",
+        *([f"- begun with weights {begun}"] if begun else []),
         f"- look of the pictures: {', '.join(map(str, card['looks'])) or 'unknown'}",
         "- input: thermal (1, 1, H, W) and RGB (1, 3, H, W) in [0, 1], any size; output: RGB",
     ]  # fmt: skip

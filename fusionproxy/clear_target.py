@@ -53,6 +53,7 @@ def distance(
 
     The terms are L1 on colours, L1 on image gradients, and 1 - SSIM of the luma.
     """
+    clear = clear.to(fused)
     dx = (fused.diff(dim=3) - clear.diff(dim=3)).abs().mean()
     dy = (fused.diff(dim=2) - clear.diff(dim=2)).abs().mean()
     structure = 1.0 - metrics.block_ssim(luma_of(fused), luma_of(clear)).mean()
@@ -67,8 +68,7 @@ def sheet(student: nn.Module, pairs: ClearPairs, rows: int = 6) -> U8:
     lines = []
     for index in np.linspace(0, len(pairs) - 1, rows).astype(int):
         low, heat, high = pairs.sample(int(index))
-        batch = to_tensors(heat[None], low[None], high[None])
-        fused = student(batch["infrared"], batch["visible"])[0]
+        fused = _fuse(student, to_tensors(heat[None], low[None], high[None]))[0]
         image = (fused.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
         lines.append(np.hstack([low, np.repeat(np.asarray(heat)[:, :, None], 3, 2), image, high]))
     return np.asarray(np.vstack(lines), dtype=np.uint8)
@@ -86,7 +86,7 @@ def validate(student: nn.Module, pairs: ClearPairs, most: int = 80) -> dict[str,
         batch = to_tensors(heat[None], low[None], high[None])
         thermal, degraded, clear = batch["infrared"], batch["visible"], batch["clear"]
         images = {
-            "student": student(thermal, degraded),
+            "student": _fuse(student, batch),
             "input": degraded,
             "average": (degraded + 0.5 * (thermal - luma_of(degraded))).clamp(0, 1),
         }
@@ -99,6 +99,13 @@ def validate(student: nn.Module, pairs: ClearPairs, most: int = 80) -> dict[str,
         weather: {"n": float(len(next(iter(entry.values())))), **_means(entry)}
         for weather, entry in sorted(sums.items())
     }
+
+
+def _fuse(student: nn.Module, batch: Batch) -> Tensor:
+    """What a student on any device makes of a batch, on the CPU."""
+    device = next(student.parameters()).device
+    fused: Tensor = student(batch["infrared"].to(device), batch["visible"].to(device))
+    return fused.cpu()
 
 
 def _means(entry: dict[str, list[float]]) -> dict[str, float]:

@@ -27,6 +27,7 @@ try:
 
     from fusionproxy import clear_target
     from fusionproxy.clear_target import Batch, to_tensors
+    from fusionproxy.draws import drawn
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
@@ -73,10 +74,12 @@ class DirectTask:
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """Draw a batch of random crops, each in a weather of its own, the infrared displaced."""
-        made = [
-            in_weather(self.training.crop(rng, self.config.crop, 0.0), rng, self.config.weather)
-            for _ in range(self.batch)
-        ]
+
+        def one(own: np.random.Generator) -> tuple[U8, U8, U8]:
+            return in_weather(self.training.crop(own, config.crop, 0.0), own, config.weather)
+
+        config = self.config
+        made = drawn(rng, self.batch, one)
         degraded, thermal, clear = (np.stack(part) for part in zip(*made, strict=True))
         batch = to_tensors(thermal, degraded, clear)
         if self.config.misalignment is not None:

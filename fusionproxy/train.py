@@ -35,6 +35,7 @@ from fusiondrive.files import check_folder
 from fusiondrive.paths import path_text
 from fusionproxy import mixing
 from fusionproxy.errors import FusionError, exit_without
+from fusionproxy.formats import weights_hash
 from fusionproxy.layouts import LAYOUTS
 
 try:
@@ -45,6 +46,7 @@ try:
     from fusionproxy.losses import STRUCTURES, LossConfig
     from fusionproxy.misalignment import Misalignment
     from fusionproxy.place import find_place
+    from fusionproxy.student import facts_of
     from fusionproxy.trainer import TrainConfig, train
     from fusionproxy.training import ENDLESS
 except (ModuleNotFoundError, FusionError) as err:
@@ -101,6 +103,9 @@ class Options:
     ] = None
     mix: Annotated[tuple[str, ...], Flag(mixing.HELP, metavar=mixing.METAVAR)] = ()
     misalignment: Annotated[bool, Flag("displace the infrared, Eq. 14, or do not")] = True
+    init: Annotated[
+        Path | None, Flag("student (.safetensors) of the same network to begin with")
+    ] = None
     device: Annotated[str, Flag("auto, cpu or cuda")] = "auto"
     resume: Annotated[bool, Flag("go on from the last check")] = False
 
@@ -140,11 +145,24 @@ def config_of(found: argparse.Namespace) -> TrainConfig:
     settings |= {
         "distillation": distillation_of(options, base),
         "direct": direct_of(options),
+        "begun_with": begun_with(options.init),
         **given_values(TrainConfig, found),
     }
     if settings.get("minutes") is not None:
         settings.setdefault("steps", ENDLESS)
     return TrainConfig(options.data or options.ensemble or "", options.target, **settings)
+
+
+def begun_with(weights: Path | None) -> str:
+    """Hash of the student to begin with; empty without one.
+
+    Raises:
+        FusionError: there is no student in the file.
+    """
+    if weights is None:
+        return ""
+    facts_of(weights)
+    return weights_hash(weights)
 
 
 def direct_of(options: Options) -> DirectConfig:
@@ -200,7 +218,7 @@ def run(arguments: list[str] | None) -> str:
     options, config = configured(Options, found), config_of(found)
     check_folder(options.out, flag="--out")
     place = find_place(options.device)
-    path = train(config, options.out, resume=options.resume, place=place)
+    path = train(config, options.out, resume=options.resume, place=place, init=options.init)
     done = f"\nwrote {path}; export it with `python -m fusionproxy.export {options.out}`"
     return done if place.first else ""
 

@@ -32,7 +32,7 @@ try:
     from fusionproxy.ensemble.cache import open_ensemble
     from fusionproxy.oracle import OracleConfig, OracleTask
     from fusionproxy.place import Place
-    from fusionproxy.student import Blanked, Padded, build, save
+    from fusionproxy.student import Blanked, Padded, build, load, save
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
@@ -63,6 +63,7 @@ class TrainConfig:
     blank_infrared: Annotated[
         bool, Flag("train the twin without infrared: it is fed a grey plane in its place")
     ] = False
+    begun_with: str = ""  # hash of the weights of --init
     oracle: OracleConfig = field(default_factory=OracleConfig)
     distillation: DistillationConfig = field(default_factory=DistillationConfig)
     direct: DirectConfig = field(default_factory=DirectConfig)
@@ -113,11 +114,29 @@ def open_task(config: TrainConfig) -> Task:
 class Trainer(training.Descent[TrainConfig]):
     """Everything that changes during a run and is saved in its state file."""
 
-    def __init__(self, config: TrainConfig, run: Path, place: Place | None = None) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        run: Path,
+        place: Place | None = None,
+        init: Path | None = None,
+    ) -> None:
+        """Begin a run.
+
+        Args:
+            config: settings.
+            run: its folder.
+            place: where to compute; the CPU by default.
+            init: a trained student's `.safetensors` to begin with in place of random weights.
+
+        Raises:
+            FusionError: the data cannot be used, or `init` is of another network.
+        """
         torch.manual_seed(config.seed)
         self.run, self.place = run, place or Place()
         self.task = open_task(config)
-        self.student = build(preset(config.student)).train().to(self.place.device)
+        student = build(preset(config.student)) if init is None else begun(config.student, init)
+        self.student = student.train().to(self.place.device)
         own = [] if self.task.modules is None else self.task.modules.parameters()
         super().__init__(config, self.student, own)
         self.model: nn.Module = self.student
@@ -199,7 +218,28 @@ class Trainer(training.Descent[TrainConfig]):
             self.commit = f"{earlier}, resumed at {self.commit}"
 
 
-def train(config: TrainConfig, run: Path, *, resume: bool, place: Place | None = None) -> Path:
+def begun(name: str, weights: Path) -> Padded:
+    """A trained student to go on with.
+
+    Raises:
+        FusionError: it is of another network than the preset of that name.
+    """
+    student = load(weights)
+    if student.config != preset(name):
+        raise FusionError(
+            f"--init: {weights} is of another network than --student {name}: {student.config}"
+        )
+    return student
+
+
+def train(
+    config: TrainConfig,
+    run: Path,
+    *,
+    resume: bool,
+    place: Place | None = None,
+    init: Path | None = None,
+) -> Path:
     """Train to the last step; returns the student's file.
 
     Raises:
@@ -208,7 +248,7 @@ def train(config: TrainConfig, run: Path, *, resume: bool, place: Place | None =
     torch.set_flush_denormal(True)  # denormals slow a CPU down by an order of magnitude
     if (run / "student.safetensors").is_file() and not resume:
         raise FusionError(f"{run} holds a trained student; give --resume or another --out")
-    trainer = Trainer(config, run, place)
+    trainer = Trainer(config, run, place, init)
     run.mkdir(parents=True, exist_ok=True)
     if resume and trainer.state_path.is_file():
         trainer.load_state()

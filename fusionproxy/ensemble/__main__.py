@@ -25,6 +25,7 @@ try:
 
     from fusionproxy.ensemble.build import EnsembleConfig, build_ensemble
     from fusionproxy.ensemble.pair_list import PairList
+    from fusionproxy.place import find_place
 except (ModuleNotFoundError, FusionError) as err:
     exit_without(err)
 
@@ -42,6 +43,7 @@ class Options(PairOptions):
         tuple[str, ...], Flag("may be repeated", metavar="BACKBONE=FILE", is_repeated=True)
     ] = ()
     workers: Annotated[int, Flag("processes", at_least=1)] = 1
+    device: Annotated[str, Flag("auto, cpu or cuda")] = "auto"
     part: Annotated[str, Flag("of several machines: 1/3, 2/3, 3/3", metavar="I/N")] = "1/1"
     out: Annotated[Path, Flag("folder of the cache")]
 
@@ -66,7 +68,8 @@ def run(options: Options, config: EnsembleConfig) -> str:
     pairs = PairList(sources, [folder.name for folder in options.pairs], options.limit)
     part = part_of(options.part)
     check_folder(options.out, flag="--out")
-    made = build_ensemble(config, pairs, options.out, weights, options.workers, part)
+    device = find_place(options.device).device
+    made = build_ensemble(config, pairs, options.out, weights, options.workers, part, device)
     return (
         f"\nmade {made} pairs; distil with `python -m fusionproxy.train --ensemble {options.out}`"
     )

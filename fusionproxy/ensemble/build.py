@@ -114,11 +114,17 @@ class Builder:
     """Teachers and panel of one process."""
 
     def __init__(
-        self, config: EnsembleConfig, pairs: PairList, weights: Mapping[str, Path]
+        self,
+        config: EnsembleConfig,
+        pairs: PairList,
+        weights: Mapping[str, Path],
+        device: str = "cpu",
     ) -> None:
-        self.config, self.pairs = config, pairs
-        self.teachers: list[Teacher] = [open_teacher(t, config.sampling) for t in config.teachers]
-        self.panel = Panel(panel_specs(config.panel, weights), config.stride)
+        self.config, self.pairs, self.device = config, pairs, device
+        self.teachers: list[Teacher] = [
+            open_teacher(t, config.sampling).on(device) for t in config.teachers
+        ]
+        self.panel = Panel(panel_specs(config.panel, weights), config.stride).to(device)
         self.shown = set(evenly(len(pairs.where), config.keep_samples))
 
     def manifest(self) -> dict[str, Any]:
@@ -151,14 +157,14 @@ class Builder:
         """Estimate the standard deviation of each channel over evenly chosen visible images."""
         estimate = ScaleEstimate()
         for index in evenly(len(self.pairs.where), self.config.scale_images):
-            _, visible = planes(self._pair(index))
+            _, visible = planes(self._pair(index), self.device)
             estimate.add(self.panel.raw(visible))
         return estimate.scales()
 
     @torch.no_grad()
     def member(self, index: int) -> Member:
         """Draw the samples of one pair and reduce them one after the other (Welford 1962)."""
-        infrared, visible = planes(self._pair(index))
+        infrared, visible = planes(self._pair(index), self.device)
         moments: dict[str, tuple[Tensor, Tensor]] = {}
         kept, count = [], 0
         for t, teacher in enumerate(self.teachers):
@@ -178,15 +184,15 @@ class Builder:
                     folded = both.mean(1) if name == "" else both.sum(1)
                     moments[name] = (mean, squares + folded)
                 if index in self.shown:
-                    kept.append((sample[0] * 255).round().to(torch.uint8))
+                    kept.append((sample[0] * 255).round().to(torch.uint8).cpu())
         mean, squares = moments.pop("")
         return Member(
-            infrared[0],
-            visible[0],
-            mean[0],
-            squares / count,
-            {slot: m[0] for slot, (m, _) in moments.items()},
-            {slot: s / count for slot, (_, s) in moments.items()},
+            infrared[0].cpu(),
+            visible[0].cpu(),
+            mean[0].cpu(),
+            (squares / count).cpu(),
+            {slot: m[0].cpu() for slot, (m, _) in moments.items()},
+            {slot: (s / count).cpu() for slot, (_, s) in moments.items()},
             torch.stack(kept) if kept else None,
         )
 
@@ -212,11 +218,11 @@ def in_colour_of(visible: Tensor, sample: Tensor) -> Tensor:
     return (visible + luma_of(sample) - luma_of(visible)).clamp(0, 1)
 
 
-def planes(pair: Pair) -> tuple[Tensor, Tensor]:
+def planes(pair: Pair, device: str = "cpu") -> tuple[Tensor, Tensor]:
     """Convert a pair to infrared (1, 1, H, W) and visible (1, 3, H, W) in [0, 1]."""
     infrared = torch.from_numpy(np.array(pair.infrared))[None, None].float() / 255
     visible = torch.from_numpy(pair.visible.transpose(2, 0, 1).copy())[None].float() / 255
-    return infrared, visible
+    return infrared.to(device), visible.to(device)
 
 
 def prepare(builder: Builder, folder: Path) -> str:
@@ -290,11 +296,12 @@ def _start_worker(
     weights: Mapping[str, Path],
     target: tuple[Path, str],
     threads: int,
+    device: str,
 ) -> None:
     global _builder, _target
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    _builder, _target = Builder(config, pairs, weights), target
+    _builder, _target = Builder(config, pairs, weights, device), target
     _builder.panel.set_scales(read_scales(*target))
 
 
@@ -311,6 +318,7 @@ def build_ensemble(
     weights: Mapping[str, Path],
     workers: int = 1,
     part: tuple[int, int] = (0, 1),
+    device: str = "cpu",
 ) -> int:
     """Make the missing files of a cache.
 
@@ -321,6 +329,7 @@ def build_ensemble(
         weights: local files of the panel's backbones by slot.
         workers: number of processes, which share the cores.
         part: this machine's number, from 0, and how many machines share the folder.
+        device: where samples are drawn; several workers may share a GPU.
 
     Returns:
         The number of files that were made.
@@ -329,7 +338,7 @@ def build_ensemble(
         FusionError: a teacher or the folder cannot be used, or a worker process died.
     """
     torch.set_flush_denormal(True)
-    builder = Builder(config, pairs, weights)
+    builder = Builder(config, pairs, weights, device)
     identity = prepare(builder, folder)
     if part[1] == 1:  # nobody else writes here: these are of runs that were killed
         for left in folder.glob(f".*{PARTIAL}.*"):
@@ -341,7 +350,8 @@ def build_ensemble(
         return _follow(made, len(indices))
     del builder
     threads = max(1, (os.cpu_count() or 1) // workers)
-    return _build_apart((config, pairs, weights, (folder, identity), threads), indices, workers)
+    start = (config, pairs, weights, (folder, identity), threads, device)
+    return _build_apart(start, indices, workers)
 
 
 def _build_apart(start: tuple[Any, ...], indices: Sequence[int], workers: int) -> int:

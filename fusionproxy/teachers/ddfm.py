@@ -80,7 +80,7 @@ class DdfmPipeline(DiffusionPipeline):  # type: ignore[misc]
         for t, before in zip(times, [*times[1:], -1], strict=True):
             batch = torch.full((len(x),), t, dtype=torch.long, device=x.device)
             output: Tensor = self.unet(x, batch).sample[:, :3]  # without the learned range
-            clean = schedule.clean_of(x, output, batch.cpu()).clamp(-1, 1)
+            clean = schedule.clean_of(x, output, batch).clamp(-1, 1)
             planes = scene.split(clean)
             luma = rectifier.step(planes[:, :1])
             clean = scene.join(torch.cat([luma, planes[:, 1:]], 1))

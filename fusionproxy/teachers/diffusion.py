@@ -48,7 +48,7 @@ class Schedule:
 
     def add_noise(self, clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """x_t of (B, C, H, W) for steps (B,)."""
-        alpha = self.alphas[t].to(clean).reshape(-1, 1, 1, 1)
+        alpha = self.alphas[t.cpu()].to(clean).reshape(-1, 1, 1, 1)
         noisy: Tensor = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
         return noisy
 
@@ -56,7 +56,7 @@ class Schedule:
         """The clean image that a prediction stands for, not clamped."""
         if self.prediction == "sample":
             return output
-        alpha = self.alphas[t].to(x).reshape(-1, 1, 1, 1)
+        alpha = self.alphas[t.cpu()].to(x).reshape(-1, 1, 1, 1)
         clean: Tensor = (x - (1 - alpha).sqrt() * output) / alpha.sqrt()
         return clean
 

@@ -56,7 +56,7 @@ class MaskDiFuserPipeline(DiffusionPipeline):  # type: ignore[misc]
         for t, before in zip(times, [*times[1:], -1], strict=True):
             batch = torch.full((len(x),), t, dtype=torch.long, device=x.device)
             output = self.network(x, batch, heat, scene)
-            clean = schedule.clean_of(x, output, batch.cpu()).clamp(-1, 1)
+            clean = schedule.clean_of(x, output, batch).clamp(-1, 1)
             x = schedule.step(x, clean, t, before, 1.0, draw_like(x, generator))
         return ((x[..., :height, :width] + 1) / 2).clamp(0, 1)
 

@@ -11,9 +11,9 @@ import numpy as np
 from fusionproxy import metrics
 from fusionproxy.errors import FusionError, missing_extra
 from fusionproxy.teachers import ddfm, mask_difuser
-from fusionproxy.teachers.corruption import corrupt
+from fusionproxy.teachers.corruption import Views, corrupt
 from fusionproxy.teachers.diffusion import Schedule, draw_like
-from fusionproxy.teachers.images import CleanImages
+from fusionproxy.teachers.images import F32, CleanImages
 from fusionproxy.teachers.mask_difuser_net import MaskDiFuserNet, network_config
 from fusionproxy.teachers.prior import prior_config
 from fusionproxy.teachers.weather import weather_views
@@ -23,6 +23,8 @@ try:
     import torch.nn.functional as F
     from diffusers import UNet2DModel
     from torch import Tensor, nn
+
+    from fusionproxy.draws import drawn
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
@@ -35,6 +37,10 @@ class Batch(NamedTuple):
     clean: Tensor
     first: Tensor | None = None
     second: Tensor | None = None
+
+    def to(self, device: str) -> Batch:
+        """The same batch on another device."""
+        return Batch(*(None if x is None else x.to(device) for x in self))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -62,20 +68,26 @@ class LossWeights:
 
 def ddfm_batch(images: CleanImages, rng: np.random.Generator, crops: CropConfig) -> Batch:
     """Clean crops."""
-    drawn = [images.crop(rng, crops.size, crops.infrared_share) for _ in range(crops.batch)]
-    return Batch(_planes(drawn))
+    found = drawn(rng, crops.batch, lambda own: images.crop(own, crops.size, crops.infrared_share))
+    return Batch(_planes(found))
 
 
 def mask_batch(images: CleanImages, rng: np.random.Generator, crops: CropConfig) -> Batch:
     """Clean crops and their views, masked or in made-up weather."""
-    drawn, views = [], []
-    for _ in range(crops.batch):
-        is_infrared = rng.random() < crops.infrared_share
-        drawn.append(images.crop(rng, crops.size, float(is_infrared)))
-        has_weather = not is_infrared and rng.random() < crops.weather_share
-        views.append((weather_views if has_weather else corrupt)(drawn[-1], rng))
-    first, second = [v.first for v in views], [v.second for v in views]
-    return Batch(_planes(drawn), _planes(first), _planes(second))
+
+    def one(own: np.random.Generator) -> tuple[F32, Views]:
+        is_infrared = own.random() < crops.infrared_share
+        clean = images.crop(own, crops.size, float(is_infrared))
+        has_weather = not is_infrared and own.random() < crops.weather_share
+        return clean, (weather_views if has_weather else corrupt)(clean, own)
+
+    found = drawn(rng, crops.batch, one)
+    views = [view for _, view in found]
+    return Batch(
+        _planes([clean for clean, _ in found]),
+        _planes([view.first for view in views]),
+        _planes([view.second for view in views]),
+    )
 
 
 def _planes(images: list[Any]) -> Tensor:
@@ -94,7 +106,8 @@ class Step(NamedTuple):
 
 def at_random_times(batch: Batch, schedule: Schedule, generator: torch.Generator) -> Step:
     """Add noise of random strength."""
-    t = torch.randint(len(schedule.alphas), (len(batch.clean),), generator=generator)
+    times = torch.randint(len(schedule.alphas), (len(batch.clean),), generator=generator)
+    t = times.to(batch.clean.device)
     noise = draw_like(batch.clean, generator)
     return Step(batch, t, noise, schedule.add_noise(batch.clean, noise, t))
 
@@ -102,7 +115,7 @@ def at_random_times(batch: Batch, schedule: Schedule, generator: torch.Generator
 def ddfm_loss(network: nn.Module, step: Step, schedule: Schedule, *, late: bool) -> Tensor:
     """Mean squared error of the prediction (Ho et al. 2020, Eq. 14)."""
     del late
-    output = network(step.noisy, step.t).sample[:, :3]
+    output = network(step.noisy, step.t).sample[:, :3].float()
     return F.mse_loss(output, step.noise if schedule.prediction == "epsilon" else step.batch.clean)
 
 
@@ -110,7 +123,7 @@ def mask_loss(network: nn.Module, step: Step, schedule: Schedule, *, late: bool)
     """Error of the prediction; late in the training also of the clean image that it stands for."""
     weights = LossWeights()
     clean = step.batch.clean
-    output = network(step.noisy, step.t, step.batch.first, step.batch.second)
+    output = network(step.noisy, step.t, step.batch.first, step.batch.second).float()
     target = step.noise if schedule.prediction == "epsilon" else clean
     loss = weights.error * F.mse_loss(output, target)
     if not late:

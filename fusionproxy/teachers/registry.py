@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,15 @@ class Teacher:
     name: str
     sampler: Sampler
     facts: Mapping[str, Any] = field(default_factory=dict)  # in the card and identity of a cache
+    pipeline: Any = None  # behind the sampler; None of somebody's own
+    device: str = "cpu"  # where the sampler wants its images
+
+    def on(self, device: str) -> Teacher:
+        """The same teacher on another device; one of somebody's own stays where it is."""
+        if self.pipeline is None:
+            return self
+        self.pipeline.to(device)
+        return replace(self, device=device)
 
     def sample(self, infrared: Tensor, visible: Tensor, generator: torch.Generator) -> Tensor:
         """RGB (B, 3, H, W) in [0, 1].
@@ -54,7 +63,7 @@ class Teacher:
             FusionError: the teacher gave another shape, or values that are not finite.
         """
         with torch.no_grad():
-            fused = self.sampler(infrared, visible, generator)
+            fused = self.sampler(infrared.to(self.device), visible.to(self.device), generator)
         if not isinstance(fused, Tensor) or fused.shape != visible.shape:
             found = tuple(fused.shape) if isinstance(fused, Tensor) else type(fused).__name__
             raise FusionError(
@@ -62,7 +71,7 @@ class Teacher:
             )
         if not torch.isfinite(fused).all():
             raise FusionError(f"teacher '{self.name}' gave values that are NaN or infinite")
-        return fused.float().clamp(0, 1)
+        return fused.to(visible.device).float().clamp(0, 1)
 
 
 def open_ddfm(path: Path, sampling: Sampling) -> Teacher:
@@ -80,7 +89,7 @@ def open_ddfm(path: Path, sampling: Sampling) -> Teacher:
         return fused
 
     facts = {"steps": steps, "compat": sampling.compat, **_facts(path)}
-    return Teacher("ddfm", sampler, facts)
+    return Teacher("ddfm", sampler, facts, pipeline=pipeline)
 
 
 def open_mask_difuser(path: Path, sampling: Sampling) -> Teacher:
@@ -98,7 +107,7 @@ def open_mask_difuser(path: Path, sampling: Sampling) -> Teacher:
         fused: Tensor = pipeline(infrared, visible, generator, steps)
         return fused
 
-    return Teacher("mask_difuser", sampler, {"steps": steps, **_facts(path)})
+    return Teacher("mask_difuser", sampler, {"steps": steps, **_facts(path)}, pipeline=pipeline)
 
 
 def open_plugin(name: str, target: str) -> Teacher:
@@ -146,6 +155,17 @@ def open_teacher(text: str, sampling: Mapping[str, Sampling] | None = None) -> T
     return open_plugin(name, target)
 
 
+def read_network(name: str, folder: Path) -> Any:
+    """The network of a folder of `fusionproxy.teachers.train`, at single precision.
+
+    Raises:
+        FusionError: there is none, or it is of another teacher.
+    """
+    kinds = {"ddfm": (UNet2DModel, "unet"), "mask_difuser": (MaskDiFuserNet, "network")}
+    kind, part = kinds[name]
+    return _pretrained(kind, folder / part)
+
+
 def _is_plugin(target: str) -> bool:
     module, colon, name = target.partition(":")
     return bool(colon) and name.isidentifier() and all(p.isidentifier() for p in module.split("."))
@@ -164,12 +184,20 @@ def _pretrained(kind: Any, folder: Path) -> Any:
     return found.eval().to(memory_format=torch.channels_last)  # up to four times as fast on CPUs
 
 
+def weights_of(path: Path | None) -> str:
+    """Hash of a teacher's weights, in a folder or a file; empty without any."""
+    if path is None:
+        return ""
+    is_folder = path.is_dir()
+    files = sorted(item for item in path.rglob("*.safetensors") if is_ours(item))
+    if is_folder and not files:
+        raise FusionError(f"{path} holds no weights (*.safetensors). {HOW_TO_GET}")
+    return str(file_hash(*(files if is_folder else [path])))
+
+
 def _facts(path: Path) -> dict[str, Any]:
     """Hash of the weights, and the card where there is one; no path of this machine."""
-    files = [path]
-    if path.is_dir():
-        files = sorted(item for item in path.rglob("*.safetensors") if is_ours(item))
-    facts: dict[str, Any] = {"weights_sha256_12": file_hash(*files)}
+    facts: dict[str, Any] = {"weights_sha256_12": weights_of(path)}
     card = path / "card.json"
     if path.is_dir() and card.is_file():
         try:

@@ -30,7 +30,9 @@ from fusionproxy.pairs import PairOptions
 try:
     import torch
 
+    from fusionproxy.place import find_place
     from fusionproxy.teachers.images import open_sides
+    from fusionproxy.teachers.registry import weights_of
     from fusionproxy.teachers.trainer import TeacherConfig, train
     from fusionproxy.training import ENDLESS
 except (ModuleNotFoundError, FusionError) as err:
@@ -44,6 +46,10 @@ class Options(PairOptions):
     pairs: Annotated[tuple[Path, ...], Flag("folders of pairs", metavar="DIR")]
     out: Annotated[Path, Flag("folder of the run")]
     mix: Annotated[tuple[str, ...], Flag(mixing.HELP, metavar=mixing.METAVAR)] = ()
+    init: Annotated[
+        Path | None, Flag("folder of a trained teacher of the same --size to begin with")
+    ] = None
+    device: Annotated[str, Flag("auto, cpu or cuda")] = "auto"
     threads: Annotated[int | None, Flag("of torch; by default all cores", at_least=1)] = None
     resume: Annotated[
         bool, Flag("from the last check; more --steps or --minutes make an ended run longer")
@@ -61,13 +67,15 @@ def run(arguments: list[str] | None) -> str:
     options, given = configured(Options, found), given_values(TeacherConfig, found)
     if "minutes" in given:
         given.setdefault("steps", ENDLESS)
-    config = TeacherConfig(**given, mix=mixing.parse_weights("--mix", options.mix))
+    mix = mixing.parse_weights("--mix", options.mix)
+    config = TeacherConfig(**given, mix=mix, begun_with=weights_of(options.init))
     check_folder(options.out, flag="--out")
     if options.threads:
         torch.set_num_threads(options.threads)
     sources = [options.open_pairs(folder) for folder in options.pairs]
     sides = open_sides(sources, options.pairs, config.mix)
-    train(config, sides, options.out, resume=options.resume)
+    place = find_place(options.device)
+    train(config, sides, options.out, resume=options.resume, place=place, init=options.init)
     return f"\nwrote {options.out}; look at {options.out / 'samples.png'}"
 
 

@@ -27,6 +27,7 @@ try:
     from torch import Tensor, nn
 
     from fusionproxy import training
+    from fusionproxy.place import Place
     from fusionproxy.teachers.diffusion import PREDICTIONS, Schedule, make_scheduler
     from fusionproxy.teachers.images import CleanImages, Sides
     from fusionproxy.teachers.objectives import (
@@ -36,7 +37,7 @@ try:
         at_random_times,
         objective,
     )
-    from fusionproxy.teachers.registry import Sampling, open_teacher
+    from fusionproxy.teachers.registry import Sampling, open_teacher, read_network
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
@@ -79,6 +80,7 @@ class TeacherConfig:
     late_share: float = 0.25  # of the run, at its end, with the losses on the clean image
     seed: Annotated[int, Flag("of weights, crops, times and noise", at_least=0)] = 0
     check_every: Annotated[int, Flag("steps between checks", more_than=0)] = 1000
+    begun_with: str = ""  # hash of the weights of --init
 
     def __post_init__(self) -> None:
         """Check the settings."""
@@ -101,11 +103,31 @@ class TeacherConfig:
 class TeacherTrainer(training.Descent[TeacherConfig]):
     """Everything that changes during a run and is saved in its state file."""
 
-    def __init__(self, config: TeacherConfig, run: Path) -> None:
+    def __init__(
+        self,
+        config: TeacherConfig,
+        run: Path,
+        place: Place | None = None,
+        init: Path | None = None,
+    ) -> None:
+        """Begin a run.
+
+        Args:
+            config: settings.
+            run: its folder.
+            place: where to compute; the CPU by default.
+            init: a trained teacher's folder to begin with in place of random weights.
+
+        Raises:
+            FusionError: `init` holds no teacher of this kind and size.
+        """
         torch.manual_seed(config.seed)
-        self.run = run
+        self.run, self.place = run, place or Place()
         self.objective = objective(config.teacher)
-        self.network = self.objective.build(config.size).train()
+        network = self.objective.build(config.size)
+        if init is not None:
+            begin_with(network, config, init)
+        self.network = network.train().to(self.place.device)
         super().__init__(config, self.network)
         self.schedule = Schedule(make_scheduler(config.prediction))
         self.rng = np.random.default_rng(config.seed)
@@ -138,10 +160,11 @@ class TeacherTrainer(training.Descent[TeacherConfig]):
         generator: torch.Generator,
     ) -> Tensor:
         """Loss of a fresh batch."""
-        batch = self.objective.draw(images, rng, self.config.crops)
+        batch = self.objective.draw(images, rng, self.config.crops).to(self.place.device)
         step = at_random_times(batch, self.schedule, generator)
         late = self.done >= 1.0 - self.config.late_share
-        return self.objective.loss(network, step, self.schedule, late=late)
+        with self.place.autocast():
+            return self.objective.loss(network, step, self.schedule, late=late)
 
     @torch.no_grad()
     def validate(self, images: CleanImages, batches: int = 8) -> float:
@@ -167,28 +190,54 @@ class TeacherTrainer(training.Descent[TeacherConfig]):
     def load_state(self) -> None:
         """Go on from the state file; all settings but the length of the run must be the same."""
         settings = asdict(self.config)
-        state = training.load_state(self.state_path, settings, may_differ=("steps", "minutes"))
+        state = training.load_state(
+            self.state_path, settings, self.place.device, may_differ=("steps", "minutes")
+        )
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.rng.bit_generator.state = json.loads(state["rng"])
-        self.generator.set_state(state["generator"])
+        self.generator.set_state(state["generator"].cpu())
         self.step, self.seconds = state["step"], state["seconds"]
         training.restore_average(self.ema, state["average"], self.step)
 
     def save_pipeline(self) -> None:
         """Write the averaged network as a `diffusers` pipeline, its weights in half precision."""
         scheduler = make_scheduler(self.config.prediction)
-        halved = copy.deepcopy(self.average).half()  # loading makes them single again
+        halved = copy.deepcopy(self.average).cpu().half()  # loading makes them single again
         self.objective.pipeline(halved, scheduler).save_pretrained(self.run)
 
 
-def train(config: TeacherConfig, sides: Sides, run: Path, *, resume: bool) -> None:
+def begin_with(network: nn.Module, config: TeacherConfig, folder: Path) -> None:
+    """Put a trained teacher's weights into a network.
+
+    Raises:
+        FusionError: the folder holds none of this teacher and size.
+    """
+    found = read_network(config.teacher, folder).state_dict()
+    wanted = {name: tuple(item.shape) for name, item in network.state_dict().items()}
+    if {name: tuple(item.shape) for name, item in found.items()} != wanted:
+        raise FusionError(
+            f"--init: {folder} holds a {config.teacher} of another size than '{config.size}'; "
+            "give the --size that its card names"
+        )
+    network.load_state_dict(found)
+
+
+def train(
+    config: TeacherConfig,
+    sides: Sides,
+    run: Path,
+    *,
+    resume: bool,
+    place: Place | None = None,
+    init: Path | None = None,
+) -> None:
     """Train to the end; writes the pipeline, its card and a contact sheet."""
     torch.set_flush_denormal(True)
     if (run / "card.json").is_file() and not resume:
         raise FusionError(f"{run} holds a trained teacher; give --resume or another --out")
     run.mkdir(parents=True, exist_ok=True)
-    trainer = TeacherTrainer(config, run)
+    trainer = TeacherTrainer(config, run, place, init)
     if resume and trainer.state_path.is_file():
         trainer.load_state()
     trainer.run_to_the_end(
@@ -254,6 +303,7 @@ def contact_sheet(trainer: TeacherTrainer, pairs: list[Pair], samples: int = 2) 
     """A row a pair: infrared, visible, average, samples; RGB."""
     name = trainer.config.teacher
     teacher = open_teacher(f"{name}={trainer.run}", {name: Sampling(SHOWN_STEPS[name])})
+    teacher = teacher.on(trainer.place.device)
     rows = []
     width = min(SHOWN_WIDTH, *(pair.infrared.shape[1] for pair in pairs))
     for pair in pairs:

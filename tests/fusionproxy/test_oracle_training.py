@@ -13,6 +13,7 @@ from fusionproxy.data import PARTS, Shard, open_split, read_index, split, write_
 from fusionproxy.errors import FusionError
 from fusionproxy.export import export
 from fusionproxy.oracle import OracleConfig
+from fusionproxy.train import main
 from fusionproxy.trainer import TrainConfig, Trainer, train
 from fusionproxy.training import rate_factor
 
@@ -114,6 +115,26 @@ def test_resumed_run_equals_an_unbroken_one(pairs: Path, tmp_path: Path) -> None
     resumed = Trainer(config(pairs, 4), tmp_path)
     resumed.load_state()
     assert [resumed.train_step() for _ in range(2)] == losses
+
+
+def test_a_training_goes_on_from_a_student(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = train(config(pairs, 2), tmp_path / "first", resume=False)
+    begun = Trainer(config(pairs, 1), tmp_path, init=first)
+    kept = load_file(first)
+    weights = begun.student.student.state_dict()
+    assert all(torch.equal(weights[name], item.float()) for name, item in kept.items())
+    call = ["--data", str(pairs), "--out", str(tmp_path / "again"), "--init"]
+    assert main([*call, str(first), "--student", "ultralight"]) == 2
+    assert "of another network than --student ultralight" in capsys.readouterr().err
+    assert main([*call, str(tmp_path / "none.safetensors")]) == 2
+    assert "no student at" in capsys.readouterr().err
+    with_init = dataclasses.replace(config(pairs, 1), begun_with="abc")
+    train(with_init, tmp_path / "second", resume=False, init=first)
+    card = export(tmp_path / "second", tmp_path / "second.onnx")
+    assert "--init FILE" in card["command"]
+    assert "begun with weights abc" in (tmp_path / "second.md").read_text()
 
 
 def test_broken_shard_is_a_clear_error(pairs: Path) -> None:

@@ -15,7 +15,8 @@ from fusionproxy.errors import FusionError
 from fusionproxy.pair_source import open_pairs
 from fusionproxy.teachers import trainer as training
 from fusionproxy.teachers.images import Sides, open_sides
-from fusionproxy.teachers.registry import Sampling, open_teacher
+from fusionproxy.teachers.objectives import objective
+from fusionproxy.teachers.registry import Sampling, open_teacher, read_network, weights_of
 from fusionproxy.teachers.train import main
 from fusionproxy.teachers.trainer import TeacherConfig, TeacherTrainer, train
 
@@ -95,6 +96,44 @@ def test_command_gives_a_teacher_that_opens(
     assert not list(run.rglob("*.bin"))
     assert main(call) == 2  # a finished run is not overwritten
     assert "another --out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("teacher", TEACHERS)
+def test_a_training_goes_on_from_a_teacher_in_half_precision(
+    teacher: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = tmp_path / "first"
+    call = ["--teacher", teacher, "--pairs", str(folder), "--crop", "32", "--batch", "2"]
+    assert main([*call, "--out", str(first), "--size", "tiny", "--steps", "2"]) == 0
+    begun = TeacherTrainer(config(teacher, 1), tmp_path / "begun", init=first)
+    kept = read_network(teacher, first).state_dict()
+    assert all(torch.equal(item, kept[name]) for name, item in begun.network.state_dict().items())
+    again = ["--out", str(tmp_path / "second"), "--init", str(first), "--steps", "1"]
+    assert main([*call, *again, "--size", "tiny"]) == 0
+    card = json.loads((tmp_path / "second" / "card.json").read_text())
+    assert card["training"]["begun_with"] == weights_of(first)
+    capsys.readouterr()
+    assert main([*call, *again[:-2], "--size", "cpu", "--out", str(tmp_path / "third")]) == 2
+    assert "of another size than 'cpu'" in capsys.readouterr().err
+    other = next(name for name in TEACHERS if name != teacher)
+    call[1] = other
+    assert main([*call, *again, "--size", "tiny", "--out", str(tmp_path / "third")]) == 2
+    assert f"in {first}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("teacher", TEACHERS)
+def test_draws_do_not_depend_on_the_number_of_threads(teacher: str, folder: Path) -> None:
+    images = sides(folder).training
+
+    def batch() -> list[Tensor]:
+        crops = dataclasses.replace(config(teacher, 1), batch=8).crops
+        found = objective(teacher).draw(images, np.random.default_rng(3), crops)
+        return [item for item in found if item is not None]
+
+    alone = batch()
+    torch.set_num_threads(3)
+    assert all(map(torch.equal, alone, batch()))
+    assert not torch.equal(alone[0][0], alone[0][1])  # each has a generator of its own
 
 
 def test_held_out_sequences_are_not_trained_on(folder: Path) -> None:

@@ -1,5 +1,10 @@
 """The documented chain, from pairs to a picture, at tiny size."""
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -8,12 +13,14 @@ import pytest
 import torch
 
 from fusionproxy import evaluate, evaluate_ablation, export
+from fusionproxy.data import Shard, write_shard
 from fusionproxy.ensemble import __main__ as ensemble
 from fusionproxy.ensemble import pictures
 from fusionproxy.model import FusionProxy
 from fusionproxy.teachers import train as teachers
 from fusionproxy.train import main as train_main
 
+ROOT = Path(__file__).parents[2]
 SIZE = (64, 96)
 
 
@@ -69,3 +76,52 @@ def test_from_pairs_to_a_picture(folder: Path, capsys: pytest.CaptureFixture[str
     student = FusionProxy.from_pretrained(weights)
     fused = student.fuse(np.zeros((*SIZE, 3), np.uint8), np.zeros(SIZE, np.uint8))
     assert fused.shape == (*SIZE, 3)
+
+
+@pytest.mark.slow
+def test_the_recipe_for_a_gpu_runs_at_tiny_size_and_keeps_what_is_there(
+    folder: Path, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(2)
+    for n in range(3):
+        clear = rng.integers(0, 256, (2, *SIZE, 3), np.uint8)
+        parts = {"clear": clear, "degraded": clear // 4 + 96, "thermal": clear[..., 1]}
+        write_shard(tmp_path / "sim", Shard(f"drive{n}", f"route{n}", "fog", 2), parts)
+    shutil.copytree(folder, tmp_path / "real" / "train")
+    tiny = {
+        "PYTHON": sys.executable, "TEACHER": "tiny", "CROP": "32", "BATCH": "2", "DEVICE": "cpu",
+        "TEACHER_MINUTES": "0.02", "STUDENT_MINUTES": "0.02", "STUDENT": "ultralight",
+        "STUDENT_BATCH": "2", "SAMPLES": "2", "DDFM_STEPS": "2", "IMAGES": "96x64",
+        "PANEL": "tiny", "WORKERS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT),
+    }  # fmt: skip
+    call = [
+        str(ROOT / "recipes" / "device.sh"),
+        "WORK",
+        str(tmp_path / "sim"),
+        str(tmp_path / "real"),
+    ]
+
+    def made() -> dict[str, tuple[str, int]]:
+        """Label and time of each student."""
+        ended = subprocess.run(
+            call, cwd=tmp_path, env={**os.environ, **tiny}, capture_output=True, text=True
+        )
+        assert ended.returncode == 0, ended.stderr[-2000:]
+        return {
+            file.stem: (
+                json.loads(file.with_suffix(".json").read_text())["label"],
+                file.stat().st_mtime_ns,
+            )
+            for file in sorted((tmp_path / "WORK").glob("*.onnx"))
+        }
+
+    first = made()
+    assert {name: label for name, (label, _) in first.items()} == {
+        "student_direct": "direct",
+        "student_real": "distilled",
+        "student_restored": "restored",
+        "student_sim": "distilled",
+    }
+    assert made() == first
+    card = json.loads((tmp_path / "WORK" / "mask_difuser" / "card.json").read_text())
+    assert card["training"]["weather_share"] == 0.8

@@ -19,7 +19,7 @@ teacher() {
   "$python" -m fusionproxy.teachers.train --teacher "$name" --size "${TEACHER:-small}" --prediction sample --pairs "$sim" "${real[@]}" --split train \
     --crop "${CROP:-160}" --batch "${BATCH:-64}" --minutes "${TEACHER_MINUTES:-5}" --check-every "${CHECK_EVERY:-500}" --device "${DEVICE:-auto}" \
     --out "$name" "${begin[@]}" "${again[@]}" "$@"
-  touch "$name/done"
+  mkdir -p "$name"; touch "$name/done"
 }
 # cache NAME SETS: the ensemble of both teachers on some pairs
 cache() {

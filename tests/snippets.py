@@ -77,9 +77,9 @@ def help_commands() -> list[Command]:
 
 
 RECORD = """#!/bin/sh
-printf '%s\\t' "$@" >> "$RECIPE_LOG"
-echo >> "$RECIPE_LOG"
-"""
+line=$(printf '%s\\t' "$@"; echo .)
+echo "${line%.}" >> "$RECIPE_LOG"
+"""  # in one write: some calls of a recipe run side by side
 
 
 def recipe_commands(recipe: Path, folder: Path) -> list[Command]:

@@ -83,7 +83,7 @@ def _drive_key(drive: Drive) -> tuple[object, ...]:
     return (
         spec.town, spec.route_id, weather_name(spec.weather), spec.input, spec.fuser, spec.policy,
         spec.seed, spec.traffic, spec.collision_mode, spec.hazards, spec.speed_kmh, drive.thermal,
-        spec.latency,
+        spec.latency, drive.criteria,
     )  # fmt: skip
 
 
@@ -92,5 +92,5 @@ def _done_key(row: EpisodeRow) -> tuple[object, ...]:
     return (
         row.town, row.route_id, row.weather, row.input, row.fuser, row.policy,
         row.seed, row.traffic, row.collision_mode, row.hazards, row.speed_kmh, row.thermal,
-        row.latency,
+        row.latency, row.criteria,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from harness.checks import pick_route
 from harness.config import RunConfig
+from harness.criteria.own import criteria_text
 from harness.planning import specs_of, thermal_of
 from scenarios.generate import FRESH_COUNT
 from scenarios.route_files import DATA_DIR, is_random_town, read_route_xml
@@ -22,6 +23,7 @@ class Drive(NamedTuple):
     policy_weights: str
     fuser_weights: str
     route_file: str
+    criteria: str  # of the user's own, as rows name them
 
 
 class Line(NamedTuple):
@@ -53,8 +55,9 @@ def towns_of(configs: Sequence[RunConfig]) -> list[str]:
 def _drives(config: RunConfig, town: str) -> Iterator[Drive]:
     files = [config.policy_weights, config.fuser_weights, config.route_file]
     policy, fuser, routes = ("" if path is None else str(path) for path in files)
+    criteria = criteria_text(config.criteria or ())
     for spec in specs_of(config, town, _route_ids(config, town)):
-        yield Drive(spec, thermal_of(config, spec), policy, fuser, routes)
+        yield Drive(spec, thermal_of(config, spec), policy, fuser, routes, criteria)
 
 
 def _route_ids(config: RunConfig, town: str) -> list[str]:

@@ -170,6 +170,22 @@ def test_dry_run_counts_what_is_there_and_says_where_its_times_are_from(tmp_path
     )
 
 
+def test_dry_run_does_not_take_rows_of_other_criteria_for_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "class Mine:\n    name = 'mine'\n\n    def update(self, step):\n        return []\n"
+    (tmp_path / "of_mine.py").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    flags = {"suite": "quick", "out": tmp_path / "fog", "arms": ["rgb"], "routes": 3}
+    with_mine = {**flags, "criteria": ["of_mine:Mine"]}
+    rows = [row for row in to_rows(load_frame(PUBLISHED)) if row.arm == "rgb"]
+    with RowStore(tmp_path / "fog") as store:
+        for row in rows:
+            store.append(row)
+    assert "3 drives, 3 of them" in " ".join(plan_table(load_parts(None, flags)).notes)
+    assert "3 drives, 0 of them" in " ".join(plan_table(load_parts(None, with_mine)).notes)
+
+
 def test_the_estimate_is_the_mean_of_drives_that_are_alike() -> None:
     rows = to_rows(load_frame(PUBLISHED))
     configs = load_parts(None, {"suite": "quick", "arms": ["rgb"], "routes": 4})

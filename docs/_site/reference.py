@@ -273,7 +273,10 @@ API: dict[str, Sequence[str]] = {
         "fusiondrive.types.SensorSpec",
         "policies.make_policy",
     ),
-    "Fusers and enhancers": ("sensors.fusion.Fuser", "sensors.thermal.ThermalCamera"),
+    "Fusers and the thermal camera": ("sensors.fusion.Fuser", "sensors.thermal.ThermalCamera"),
+    "Criteria": ("harness.criteria.Criterion", "harness.criteria.Step", "harness.criteria.Event"),
+    "Hazards": ("scenarios.hazards.script.Script", "scenarios.hazards.scene.Scene"),
+    "Detectors": ("perceivers.detection.Detector", "perceivers.detection.Detection"),
     "FusionProxy": ("fusionproxy.model.FusionProxy",),
     "Errors": ("fusiondrive.errors",),
 }

@@ -12,7 +12,7 @@ PYTEST  := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-re
 
 .PHONY: demo test quick test-long kernels lint types docs suite clean help
 help:
-	@echo "make demo   drive Town03 in fog with RGB and with fused images, print the table"
+	@echo "make demo   drive Town03 in fog with RGB, dehazed and fused images, print the table"
 	@echo "make test   install the test and training extras, run lint, types and tests"
 	@echo "make quick  lint, types and the tests that need neither a server nor training (WORKERS=2)"
 	@echo "make test-long  all tests, with the slow ones and each snippet of the docs"
@@ -37,8 +37,8 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.core
 
 demo: $(VENV)/.core
-	@echo "[demo] Town03, fog, 3 routes, RGB against fused; the first run compiles the renderer (about a minute)"
-	@$(BIN)/python -m harness.run --town Town03 --weather fog --input rgb fused --routes 3 --video --out $(OUT)
+	@echo "[demo] Town03, fog, 3 routes: RGB, fused, and dehazed RGB as its control; the first run compiles the renderer (about a minute)"
+	@$(BIN)/python -m harness.run --town Town03 --weather fog --arms rgb dehaze oracle --routes 3 --video --out $(OUT)
 	@echo "[demo] rows, tables and videos are in $(OUT)"
 
 lint: $(VENV)/.dev

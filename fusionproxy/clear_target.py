@@ -64,10 +64,15 @@ def distance(
 
 @torch.no_grad()
 def sheet(student: nn.Module, pairs: ClearPairs, rows: int = 6) -> U8:
-    """RGB picture with a row for each sample: degraded, thermal, fused, clear."""
-    lines = []
+    """RGB picture with a row for each sample: degraded, thermal, fused, clear.
+
+    Samples of another size than the first are left out.
+    """
+    lines: list[U8] = []
     for index in np.linspace(0, len(pairs) - 1, rows).astype(int):
         low, heat, high = pairs.sample(int(index))
+        if lines and (len(low), 4 * low.shape[1]) != lines[0].shape[:2]:
+            continue
         fused = _fuse(student, to_tensors(heat[None], low[None], high[None]))[0]
         image = (fused.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
         lines.append(np.hstack([low, np.repeat(np.asarray(heat)[:, :, None], 3, 2), image, high]))

@@ -51,9 +51,35 @@ def write_shard(
         with whole_file(folder / f"{shard.name}.{part}.npy") as partial:
             np.save(partial, parts[part])
     shards = [item for item in read_index(folder) if item.name != shard.name] + [shard]
-    index = {"format": FORMAT, "about": about or {}, "shards": [vars(item) for item in shards]}
+    _write_index(folder, shards, about or {})
+
+
+def _write_index(folder: Path, shards: Sequence[Shard], about: dict[str, Any]) -> None:
+    index = {"format": FORMAT, "about": about, "shards": [vars(item) for item in shards]}
     with whole_file(folder / INDEX) as partial:
         partial.write_text(json.dumps(index, indent=1), encoding="utf-8")
+
+
+def adopt(parts: Sequence[Path], folder: Path) -> None:
+    """Move the shards of several data sets of the same settings into one.
+
+    Args:
+        parts: the data sets; a try that was cut short goes on.
+        folder: the one that takes them.
+
+    Raises:
+        FusionError: the disk is full or cannot be written.
+    """
+    for part in parts:
+        shards = read_index(part)
+        for shard in shards:
+            for name in PARTS:
+                file = f"{shard.name}.{name}.npy"
+                if (part / file).is_file():  # else an earlier try has moved it
+                    (part / file).replace(folder / file)
+        mine = {shard.name for shard in shards}
+        kept = [shard for shard in read_index(folder) if shard.name not in mine]
+        _write_index(folder, [*kept, *shards], read_about(part) or {})
 
 
 def read_index(folder: Path) -> list[Shard]:

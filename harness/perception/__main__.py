@@ -17,6 +17,7 @@ from harness.perception import (
     correlate,
     draw,
     leaderboard,
+    pairs,
     perceive,
     perceive_options,
     rate,
@@ -39,6 +40,7 @@ class Step(NamedTuple):
 STEPS: dict[str, Step] = {
     "record": Step(record_options.RecordOptions, record.run, "keep moments of the expert's drives"),
     "draw": Step(draw.DrawOptions, draw.run, "labelled frames of them in any weather"),
+    "pairs": Step(pairs.PairsOptions, pairs.run, "pairs of them for students and teachers"),
     "act": Step(act_options.ActOptions, act.run, "policies' answers to every arm's picture"),
     "perceive": Step(
         perceive_options.PerceiveOptions, perceive.run, "frozen perception in every arm's picture"

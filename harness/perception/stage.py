@@ -96,7 +96,7 @@ class PoseStage(Closing):
         """
         try:
             commands = [carla.command.ApplyTransform(self._ego.id, transform_of(pose.ego))]
-            commands += self._arrange(_cast(pose, self.weather))
+            commands += self._arrange(cast_of(pose, self.weather))
             self._signal(pose)
             self.session.client.apply_batch(commands)
         except RuntimeError as err:
@@ -112,7 +112,7 @@ class PoseStage(Closing):
             (box.location.x, box.location.y, box.location.z),
             (box.extent.x, box.extent.y, box.extent.z),
         )  # fmt: skip
-        return [ego, *(_state(item) for item in self._boxed(_cast(pose, self.weather)))]
+        return [ego, *(_state(item) for item in self._boxed(cast_of(pose, self.weather)))]
 
     @property
     def bumper_m(self) -> float:
@@ -234,7 +234,7 @@ class PoseStage(Closing):
         return found
 
 
-def _cast(pose: FrozenPose, weather: WeatherPreset) -> tuple[PosedActor, ...]:
+def cast_of(pose: FrozenPose, weather: WeatherPreset) -> tuple[PosedActor, ...]:
     """Who is in a pose in a weather."""
     place = pose.oncoming
     if place is None or not weather.has_oncoming_car:

@@ -2,12 +2,13 @@
 # The student without a teacher and its twin without infrared: clear pictures of many towns in made-up weather, and nothing else of the simulator.
 # They are the controls of distillation: is a teacher worth it, and what is the infrared?
 set -euo pipefail
-[ $# -eq 1 ] || { echo "usage: [SEEDS='0 1 2'] [FRAMES=3000] [MINUTES=40] recipes/student_direct.sh WORK" >&2; exit 2; }
+[ $# -eq 1 ] || { echo "usage: [SEEDS='0 1 2'] [MINUTES=40] recipes/student_direct.sh WORK" >&2; exit 2; }
 mkdir -p "$1"; cd "$1"
 python=${PYTHON:-python}
-# The weather of the drives does not matter: only the clear pictures are used. Hazards bring people and cars in the way.
-[ -e pairs/index.json ] || "$python" -m harness.capture --town $(seq -f 'random:%g' 401 419) --weather fog --hazards all --speed-kmh 35 50 \
-  --per-drive 30 --frames "${FRAMES:-3000}" --seed 7 --out pairs
+# Moments of the expert's drives in towns that no test and no validation uses, with regular traffic and all hazards.
+[ -e poses.parquet ] || "$python" -m harness.perception record --towns $(seq -f 'random:%g' 401 419) --poses 950 --seed 7 --out poses.parquet
+# Only the clear pictures of the pairs are used, so that one level is enough. Hazards bring people and cars in the way.
+"$python" -m harness.perception pairs --poses poses.parquet --level fog --camera driving braking --workers 2 --out pairs
 # train NAME ARGUMENTS: one training, exported as student_NAME.onnx with its card
 train() {
   local name=$1; shift

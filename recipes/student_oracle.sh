@@ -2,12 +2,14 @@
 # The oracle student and its twin without infrared: fog and night as input, the clear-day rendering of the same pose as target. An upper bound
 # and its control, not methods. Neither sees a test town. Both learn from the same pairs, of all levels of fog and night, three ratios of fog in the infrared and all hazards.
 set -euo pipefail
-[ $# -eq 1 ] || { echo "usage: [SEEDS='0 1 2'] [FRAMES=3000] [MINUTES=25] recipes/student_oracle.sh WORK" >&2; exit 2; }
+[ $# -eq 1 ] || { echo "usage: [SEEDS='0 1 2'] [POSES=380] [MINUTES=25] recipes/student_oracle.sh WORK" >&2; exit 2; }
 mkdir -p "$1"; cd "$1"
 python=${PYTHON:-python}
-levels=(fog:100 fog fog:40 fog:25 night night:headlights night:glare night+fog:60 night+fog:40)
-"$python" -m harness.capture --town $(seq -f 'random:%g' 401 419) --weather "${levels[@]}" --hazards all --speed-kmh 35 50 \
-  --thermal fog_ratio=0.1 fog_ratio=0.5 fog_ratio=1 --per-drive 30 --frames "${FRAMES:-3000}" --seed 7 --out pairs
+# Moments of the expert's drives in towns that no test and no validation uses, with regular traffic and all hazards.
+[ -e poses.parquet ] || "$python" -m harness.perception record --towns $(seq -f 'random:%g' 401 419) --poses 950 --seed 7 --out poses.parquet
+# 20 poses of each town, each drawn in every level, through the cameras of drives and of track tests.
+"$python" -m harness.perception pairs --poses poses.parquet --count "${POSES:-380}" --camera driving braking \
+  --thermal fog_ratio=0.1 fog_ratio=0.5 fog_ratio=1 --workers 2 --out pairs
 # train NAME ARGUMENTS: one training, exported as student_NAME.onnx with its card
 train() {
   local name=$1; shift

@@ -68,7 +68,7 @@ def test_compare_arms_explains_its_rows(drive: Driven, tmp_path: Path) -> None:
     assert rows["arm"].tolist() == ["rgb", "dehaze"]
     printed = (tmp_path / "printed.txt").read_text(encoding="utf-8")
     assert "exact McNemar: " in printed
-    assert "detectable: nothing; 1 routes are too few" in printed
+    assert "detectable: nothing; too few routes (1)" in printed
 
 
 @pytest.mark.slow

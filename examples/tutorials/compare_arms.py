@@ -48,7 +48,7 @@ def explain(place: str) -> None:
     print(f"exact McNemar: {len(saved)} : {len(harmed)}, p = {p:.2g}")
     found = reach(n, len(saved), len(harmed))
     if found.detectable is None:
-        print(f"detectable: nothing; {n} routes are too few for any difference")
+        print(f"detectable: nothing; too few routes ({n}) for any difference")
     else:
         print(
             f"detectable by {n} routes in four of five studies: {100 * found.detectable:.0f} points"

@@ -134,9 +134,10 @@ def sentence_of(
     else:
         verdict = f"{where}, no difference is shown between {arm} and {minus}:"
         rates = f"{policy} succeeds in {ours:.0f} % and {theirs:.0f} % of the drives"
+    pairs = "pair" if item.pairs == 1 else "pairs"
     evidence = (
         f"{rates}, {signed(points)} points (95 % interval {signed(low)} to {signed(high)}, "
-        f"n = {item.pairs} pairs, exact McNemar p = {p_text(item.success.mcnemar)})"
+        f"n = {item.pairs} {pairs}, exact McNemar p = {p_text(item.success.mcnemar)})"
     )
     return verdict, f"{evidence}{f'; {PRIVILEGED}' if _sees_thermal(item) else ''}."
 
@@ -191,7 +192,7 @@ def _power(item: Comparison) -> str:
     """What so many routes could have shown, and how many the observed difference takes."""
     found = item.reach(item.success)
     if found.detectable is None:
-        said = f"{item.routes} routes are too few to show any difference in four of five studies"
+        said = f"Too few routes ({item.routes}) to show any difference in four of five studies"
     else:
         said = (
             f"{item.routes} routes show a true difference of {100.0 * found.detectable:.0f} points "

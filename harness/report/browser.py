@@ -93,7 +93,7 @@ def _case(
         "cell": cells[item.setting],
         "where": names.settings[item.setting],
         "kind": item.kind,
-        "pair": f"{names.arms[item.arm]} − {names.arms[item.minus]}",
+        "pair": names.of_pair(item),
         "sides": [first.row.identity, second.row.identity],
         "differs": list(case.differs),
         "hazards": kinds,

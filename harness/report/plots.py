@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from fusiondrive.arms import CLEAR
 from harness.report import svg
 from harness.report.answer import kind_rank, signed
 from harness.report.palette import Style, in_order, style_of
@@ -63,6 +64,11 @@ class Names(NamedTuple):
     arms: Mapping[InputSetting, str]
     settings: Mapping[Setting, str]
 
+    def of_pair(self, item: Comparison) -> str:
+        """What two arms are compared; the first of a ceiling is rgb on a clear day."""
+        arm = CLEAR if item.kind == CEILING else self.arms[item.arm]
+        return f"{arm} − {self.arms[item.minus]}"
+
 
 def success(cells: Sequence[Cell], names: Names) -> Figure:
     """Success in percent with its interval, by cell and arm."""
@@ -97,7 +103,7 @@ def gains(found: Sequence[Comparison], names: Names) -> Figure:
         if item.kind == CEILING:
             continue
         style, claim = style_of(item.arm), item.success
-        label = f"{names.arms[item.arm]} − {names.arms[item.minus]}"
+        label = names.of_pair(item)
         low, high = claim.points.interval
         number = f"{signed(claim.points.mean)} [{signed(low)}, {signed(high)}]"
         said = f"{label}: {number} points, p = {claim.p:.2g}, after Holm {claim.holm:.2g}"

@@ -85,7 +85,7 @@ def gain_table(title: str, found: Sequence[Comparison], names: Names) -> PageTab
     order = in_order(item.arm for item in found)
     lines = tuple(
         TableLine(
-            f"{names.arms[item.arm]} − {names.arms[item.minus]}",
+            names.of_pair(item),
             style_of(item.arm),
             (
                 item.kind,

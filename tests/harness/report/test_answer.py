@@ -13,6 +13,7 @@ from harness.report.answer import (
     make_answer,
     p_text,
 )
+from harness.report.plots import Names
 from results.cells import labels_of, make_cells
 from results.gains import FAULT, INFRARED, RESTORATION, TOTAL, compare
 from results.row import EpisodeRow
@@ -87,7 +88,7 @@ def test_what_so_many_routes_could_have_shown_is_said_where_nothing_is() -> None
     shown = answer([*arm("rgb", ()), *arm("dehaze", range(1)), *arm("oracle", ALL)])
     assert not any("of five studies" in text for text in shown.remarks)
     few = answer([*arm("rgb", (), 4), *arm("dehaze", (), 4), *arm("oracle", range(1), 4)])
-    assert any(text.startswith("4 routes are too few") for text in few.remarks)
+    assert any(text.startswith("Too few routes (4) to show") for text in few.remarks)
 
 
 def test_thermal_is_said_to_be_privileged_in_the_sentence_itself() -> None:
@@ -129,6 +130,15 @@ def test_rows_of_two_servers_are_never_compared() -> None:
 def test_kinds_of_comparisons_have_one_order_and_ceilings_are_last() -> None:
     kinds = ["ceiling", "fault", "restoration", "total", "infrared"]
     assert sorted(kinds, key=kind_rank) == [*reversed(kinds)]
+
+
+def test_the_first_arm_of_a_ceiling_is_the_clear_day() -> None:
+    (ceiling,) = compare([*arm("rgb", ALL, weather="clear"), *arm("rgb", ())])
+    assert Names(labels_of([ceiling.arm]), {}).of_pair(ceiling) == "clear − rgb"
+
+
+def test_one_pair_is_no_pairs() -> None:
+    assert "n = 1 pair, " in answer([*arm("rgb", (), 1), *arm("dehaze", (), 1)]).evidence
 
 
 def test_p_values_keep_two_digits_that_matter() -> None:

@@ -90,6 +90,21 @@ def test_first_weather_is_drawn_and_driven(drive: Driven, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+def test_first_suite_drives_its_cells_and_then_only_the_arm_that_is_new(
+    drive: Driven, tmp_path: Path
+) -> None:
+    out = drive("first_suite", "--routes", "1", town="Town03")
+    rows = results.load(out)
+    cells = rows.groupby("weather", sort=False)["arm"].apply(list).to_dict()
+    fog = ["rgb", "dehaze", "clahe"]
+    assert cells == {"clear": ["rgb", "clahe"], "fog:100": fog, "fog:40": fog}
+    printed = (tmp_path / "printed.txt").read_text(encoding="utf-8")
+    assert printed.startswith("### Plan of rows")
+    assert "5 drives, 0 of them in rows already" in printed
+    assert "8 drives, 5 of them in rows already" in printed
+
+
+@pytest.mark.slow
 def test_fusion_pairs_end_in_a_table(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     printed = run_script("fusion_pairs", tmp_path, "--steps", "4")

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from fusiondrive.errors import ConfigError
 from harness.outline import Drive
-from results.frame import load_frame, to_rows
 from results.reading import FILE_NAME, PARQUET_NAME, read_rows
 from results.row import EpisodeRow
 
@@ -48,6 +47,8 @@ class Estimate(NamedTuple):
 
 def past_times(folder: Path) -> list[Times]:
     """Rows to estimate by, the best first: of the run itself, of runs beside it, the published."""
+    from results.frame import load_frame, to_rows  # pandas takes its time
+
     own = _driven(_rows_in(folder))
     beside = {path.parent for path in folder.parent.glob(f"*/{FILE_NAME}")} - {folder}
     others = _driven([row for path in sorted(beside) for row in _rows_in(path)])
@@ -69,7 +70,11 @@ def rows_of_run(folder: Path) -> list[EpisodeRow]:
     rows, copy = folder / FILE_NAME, folder / PARQUET_NAME
     if rows.is_file() and rows.stat().st_size:
         return read_rows(rows)
-    return to_rows(load_frame(copy)) if copy.is_file() else []
+    if not copy.is_file():
+        return []
+    from results.frame import load_frame, to_rows  # pandas takes its time
+
+    return to_rows(load_frame(copy))
 
 
 def estimate(drives: Sequence[Drive], times: Sequence[Times], workers: int) -> Estimate:

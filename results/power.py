@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binom
 
 ALPHA = 0.05  # two-sided, of one comparison alone
 POWER = 0.8
@@ -36,6 +35,8 @@ def power(n: int, discordant: float, difference: float, alpha: float = ALPHA) ->
     """
     if n == 0 or discordant <= 0.0:
         return 0.0
+    from scipy.stats import binom  # takes a second, and most commands do without it
+
     share = 0.5 * (1.0 + min(1.0, difference / discordant))  # of those that differ, the better's
     count = np.arange(n + 1)
     worse = binom.ppf(alpha / 2.0, count, 0.5)  # most that may be the worse arm's

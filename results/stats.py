@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, norm
 
 BOOTSTRAP_DRAWS = 10_000
 STATISTICS_VERSION = 1
@@ -36,6 +35,8 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
     """
     if n == 0:
         return Interval(0.0, 1.0)
+    from scipy.stats import binomtest  # takes a second, and most commands do without it
+
     bounds = binomtest(successes, n).proportion_ci(confidence, method="wilson")
     return Interval(max(0.0, float(bounds.low)), min(1.0, float(bounds.high)))
 
@@ -88,7 +89,9 @@ def _intraclass(hits: NDArray[np.float64], sizes: NDArray[np.float64]) -> float:
 
 def _score_interval(rate: float, n: float) -> Interval:
     """Wilson's interval for an n that need not be whole, at 95 %."""
-    square = float(norm.ppf(0.975)) ** 2 / n
+    from scipy.special import ndtri  # as `scipy.stats.norm.ppf`; imported late as above
+
+    square = float(ndtri(0.975)) ** 2 / n
     center = (rate + square / 2.0) / (1.0 + square)
     half = np.sqrt(square * (rate * (1.0 - rate) + square / 4.0)) / (1.0 + square)
     return Interval(max(0.0, float(center - half)), min(1.0, float(center + half)))
@@ -145,6 +148,8 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> float:
     only_second = sum(b and not a for a, b in zip(first, second, strict=True))
     if only_first + only_second == 0:
         return 1.0
+    from scipy.stats import binomtest  # late, as above
+
     return float(binomtest(only_first, only_first + only_second, 0.5).pvalue)
 
 

@@ -69,8 +69,10 @@ def help_commands() -> list[Command]:
     """Command lines in the docstrings that `--help` prints, and those of the Makefile."""
     found = []
     for path in sorted(path for top in SOURCES for path in (ROOT / top).rglob("*.py")):
-        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        found += _lines_of(docstring, path.relative_to(ROOT).as_posix())
+        text = path.read_text(encoding="utf-8")
+        if "python -m " in text:
+            docstring = ast.get_docstring(ast.parse(text)) or ""
+            found += _lines_of(docstring, path.relative_to(ROOT).as_posix())
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     recipes = makefile.replace("@$(BIN)/python", "python").replace("$(OUT)", "OUT")
     return found + _lines_of(recipes, "Makefile")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -31,13 +28,19 @@ def module(name: str) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built in this process: a new one would have to import every command once more."""
     for name in ("train", "docs"):
         pytest.importorskip({"train": "torch", "docs": "mkdocs"}[name], reason=f"extra `{name}`")
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=quiet, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        patch.setenv("NO_MKDOCS_2_WARNING", "1")
+        patch.syspath_prepend(str(ROOT))  # gives sys.path back as it was: hooks add to it
+        from mkdocs.__main__ import cli
+
+        assert not cli.main(
+            ["build", "--strict", "--site-dir", str(folder)], "mkdocs", standalone_mode=False
+        )
     return folder
 
 

@@ -48,6 +48,12 @@ def sources() -> list[Path]:
     ]
 
 
+@pytest.fixture(scope="module")
+def trees() -> dict[Path, ast.Module]:
+    """Every source, parsed."""
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sources()}
+
+
 def lacks_encoding(call: ast.Call) -> bool:
     """Whether a call opens text without saying in which encoding."""
     function = call.func
@@ -97,26 +103,25 @@ def test_the_check_of_encodings_knows_text(code: str, expected: bool) -> None:
     assert lacks_encoding(call) is expected
 
 
-def test_every_text_file_has_an_encoding() -> None:
+def test_every_text_file_has_an_encoding(trees: dict[Path, ast.Module]) -> None:
     offences = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)[:80]}"
-        for path in sources()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
         if isinstance(node, ast.Call) and lacks_encoding(node)
     ]
     assert not offences
 
 
-def test_every_command_first_makes_its_output_lenient() -> None:
+def test_every_command_first_makes_its_output_lenient(trees: dict[Path, ast.Module]) -> None:
     offences = []
-    for path in sources():
+    for path, tree in trees.items():
         relative = path.relative_to(ROOT).as_posix()
         if relative.startswith(("examples/", *ASCII_ALONE, *LAUNCHERS)):
             continue
-        text = path.read_text(encoding="utf-8")
-        if 'if __name__ == "__main__":' not in text:
+        if 'if __name__ == "__main__":' not in path.read_text(encoding="utf-8"):
             continue
-        for node in ast.parse(text).body:
+        for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name == "main":
                 first, last = node.body[1], node.body[-1]  # after the docstring
                 # `exit_code` does it before it runs anything.

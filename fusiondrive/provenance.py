@@ -51,7 +51,7 @@ def source_hash(kind: type) -> str:
 
 def _git(*arguments: str) -> str:
     found = subprocess.run(
-        ["git", *arguments],
+        ["git", "--no-optional-locks", *arguments],  # `status` would write the index anew
         cwd=_HERE.parents[1],  # of all packages
         capture_output=True,
         encoding="utf-8",

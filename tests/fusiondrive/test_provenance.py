@@ -1,6 +1,7 @@
 """The commit that is named is that of this source; hashes are SHA-256, cut."""
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -68,6 +69,17 @@ def test_a_change_of_any_package_is_told(tmp_path: Path) -> None:
     git(folder, "commit", "-qm", "all")
     (folder / "harness/run.py").write_text("changed = True")
     assert named(folder) == git(folder, "rev-parse", "--short=12", "HEAD") + "+changes"
+
+
+def test_asking_writes_nothing_into_the_repository(tmp_path: Path) -> None:
+    """Before, one that was killed while it asked left a lock, and no commit could be made."""
+    folder = repository(tmp_path)
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "all")
+    before = (folder / ".git/index").read_bytes()
+    os.utime(folder / "harness/run.py", (0, 0))
+    assert named(folder) == git(folder, "rev-parse", "--short=12", "HEAD")
+    assert (folder / ".git/index").read_bytes() == before
 
 
 def test_hashes_are_the_first_digits_of_sha_256(tmp_path: Path) -> None:

@@ -75,14 +75,14 @@ def test_random_weights_are_the_same_every_time() -> None:
 
 @pytest.mark.heavy
 def test_vgg_stops_behind_the_third_pool(tmp_path: Path) -> None:
-    network = timm.create_model("vgg16", pretrained=False)
+    network = timm.create_model("vgg16", pretrained=False, mlp_ratio=0.01)  # its head is not used
     path = tmp_path / "vgg.safetensors"
     save_file({k: v for k, v in network.state_dict().items() if "features" in k}, path)
     spec = BackboneSpec(VGG.slot, VGG.architecture, VGG.layer, VGG.patch, str(path))
     x = torch.rand(1, 3, 32, 48)
-    out = Backbone(spec)(x)
-    assert out.shape == (1, 256, 4, 6)
     backbone = Backbone(spec)
+    out = backbone(x)
+    assert out.shape == (1, 256, 4, 6)
     normal = (x - backbone.mean) / backbone.std
     with torch.no_grad():  # 16 is the pool behind relu3_3, 15
         assert torch.allclose(out, network.features[:17](normal), atol=1e-6)

@@ -80,12 +80,12 @@ def env(server: Server) -> Iterator[CarlaDrivingEnv]:
 
 @pytest.fixture
 def routes(env: CarlaDrivingEnv, tmp_path: Path) -> tuple[Path, list[Pose]]:
-    """The first 40 m of four ready-made routes with four starts."""
+    """The first 20 m of four ready-made routes with four starts."""
     town = env.simulation.town("Town02")
     short: dict[tuple[float, float], object] = {}
     for spec in town.route_specs(None):
         route = town.route(spec)
-        x, y, z = (float(value) for value in route.points[40])
+        x, y, z = (float(value) for value in route.points[20])
         goal = Pose(x, y, z, yaw=float(route.yaws[40]))
         begin = spec.keypoints[0]
         short.setdefault((begin.x, begin.y), replace(spec, keypoints=(begin, goal)))

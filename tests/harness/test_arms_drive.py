@@ -83,12 +83,12 @@ def test_an_enhanced_drive_renders_no_infrared(simulation: Simulation) -> None:
 
 
 def short_routes(simulation: Simulation, folder: Path) -> Path:
-    """The first 30 m of two ready-made routes."""
+    """The first 15 m of two ready-made routes."""
     town, short = simulation.town("Town02"), list[RouteSpec]()
     for spec in town.route_specs(None)[:2]:
         route = town.route(spec)
-        x, y, z = (float(value) for value in route.points[30])
-        goal = Pose(x, y, z, yaw=float(route.yaws[30]))
+        x, y, z = (float(value) for value in route.points[15])
+        goal = Pose(x, y, z, yaw=float(route.yaws[15]))
         short.append(replace(spec, keypoints=(spec.keypoints[0], goal)))
     write_route_xml(folder / "short.xml", short, {})
     return folder / "short.xml"

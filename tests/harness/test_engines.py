@@ -135,8 +135,9 @@ def test_the_command_ends_with_one_line_and_code_2(
 
 
 @pytest.mark.heavy
-def test_no_engine_is_imported_that_was_not_asked_for() -> None:
-    code = "import sys, harness.run; print(*{'ray', 'submitit'} & {*sys.modules})"
+def test_neither_engines_nor_statistics_are_imported_before_they_are_needed() -> None:
+    late = "{'ray', 'submitit', 'pandas', 'scipy.stats'}"
+    code = f"import sys, harness.run; print(*{late} & {{*sys.modules}})"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import cast
 
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -39,6 +38,8 @@ class Cilrs(nn.Module):
     """Image and speed to the actions of all branches, and the speed read from the image."""
 
     def __init__(self, config: NetworkConfig, *, pretrained: bool = False) -> None:
+        import timm  # takes seconds, which a command that only parses can do without
+
         super().__init__()
         self.config = config
         self.backbone = timm.create_model(

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -47,6 +46,8 @@ class PerceiverNetwork(nn.Module):
     """Detector and segmenter on one backbone; pictures have sides that 32 divides."""
 
     def __init__(self, config: NetworkConfig) -> None:
+        import timm  # takes seconds, which a command that only parses can do without
+
         super().__init__()
         self.config = config
         self.backbone = timm.create_model(

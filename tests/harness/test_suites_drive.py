@@ -14,7 +14,7 @@ from tests.conftest import CarlaServer
 pytestmark = pytest.mark.heavy
 
 ROUTE = """<routes><route id="0" town="Town02"><waypoint x="177" y="-2" yaw="-180"/>
-<waypoint x="157" y="-2" yaw="-180"/></route></routes>"""
+<waypoint x="165" y="-2" yaw="-180"/></route></routes>"""
 SUITE = """
 town: Town02
 weather: fog

@@ -62,14 +62,14 @@ def here(server: Server) -> ServerSpec:
 
 @pytest.fixture(scope="module")
 def short_routes(here: ServerSpec, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first 40 m of four ready-made routes: seconds instead of minutes."""
+    """The first 20 m of four ready-made routes: seconds instead of minutes."""
     made = CarlaDrivingEnv(EnvConfig(server=here, camera=SMALL))
     town = made.simulation.town("Town02")
     short = []
     for spec in town.route_specs(None)[:4]:
         route = town.route(spec)
-        x, y, z = (float(value) for value in route.points[40])
-        goal = Pose(x, y, z, yaw=float(route.yaws[40]))
+        x, y, z = (float(value) for value in route.points[20])
+        goal = Pose(x, y, z, yaw=float(route.yaws[20]))
         short.append(replace(spec, keypoints=(spec.keypoints[0], goal)))
     made.close()
     path = tmp_path_factory.mktemp("routes") / "short.xml"
@@ -117,13 +117,13 @@ def test_the_command_writes_rows_tables_and_traces_and_resumes(
     assert (tmp_path / "rows.jsonl").read_bytes() == before
 
 
-# 40 m of authored Town02; what a Leaderboard file gives beside keypoints.
+# 20 m of authored Town02; what a Leaderboard file gives beside keypoints.
 WEATHERS = """<weathers>
 <weather route_percentage="20" fog_density="0" sun_altitude_angle="60"/>
 <weather route_percentage="60" fog_density="80" sun_altitude_angle="-30"/></weathers>"""
 SCENARIO = '<scenarios><scenario name="a" type="ParkedObstacle"/></scenarios>'
-PLACES = """<waypoints><position x="177" y="-2" z="0"/><position x="157" y="-2" z="0"/>
-<position x="157.7" y="-2" z="0"/><position x="137" y="-2" z="0"/></waypoints>"""
+PLACES = """<waypoints><position x="177" y="-2" z="0"/><position x="167" y="-2" z="0"/>
+<position x="167.7" y="-2" z="0"/><position x="157" y="-2" z="0"/></waypoints>"""
 
 
 def leaderboard_file(path: Path, route_id: str) -> Path:
@@ -168,7 +168,7 @@ def test_rows_say_what_of_a_leaderboard_file_was_driven(
     assert (row.route_id, row.weather, row.outcome) == ("x/../../../evil", "route", "success")
     assert len(row.weather_digest) == 12
     assert row.unserved == "scenario ParkedObstacle (1)"
-    assert row.route_length_m == pytest.approx(40.0, abs=0.6)
+    assert row.route_length_m == pytest.approx(20.0, abs=0.6)
     assert len(list((out / "traces").glob("*.parquet"))) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"r.xml", "deep"}
     assert main(command) == 0

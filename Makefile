@@ -8,7 +8,14 @@ WORKERS ?= 2
 # Servers and workers are started by the hundred: kept byte code starts each in a third of the time.
 unexport PYTHONDONTWRITEBYTECODE
 # A worker that dies ends the run: with a new one in its place xdist may wait for ever.
-PYTEST  := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0
+# Files keep the order of tests/conftest.py: xdist's own leaves a long one for the end.
+PYTEST  := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+             --max-worker-restart 0
+
+# mypy needs one core for a minute; what it says comes last.
+beside_types = $(BIN)/mypy > $(VENV)/types.txt & types=$$!; \
+  $(PYTEST) $(1); tests=$$?; \
+  wait $$types; code=$$?; cat $(VENV)/types.txt; exit $$((code || tests))
 
 .PHONY: demo test quick test-long kernels lint types docs suite clean help
 help:
@@ -57,13 +64,11 @@ kernels: $(VENV)/.dev
 
 quick: lint
 	@echo "[quick] mypy, and pytest without servers and training"
-	@$(BIN)/mypy > $(VENV)/types.txt & types=$$!; \
-	  $(PYTEST) -m "not server and not heavy and not slow"; tests=$$?; \
-	  wait $$types; code=$$?; cat $(VENV)/types.txt; exit $$((code || tests))
+	@$(call beside_types,-m "not server and not heavy and not slow")
 
-test: lint types kernels
-	@echo "[test] pytest"
-	@$(PYTEST) -m "not slow"
+test: lint kernels
+	@echo "[test] mypy, and pytest"
+	@$(call beside_types,-m "not slow")
 
 test-long: kernels
 	@echo "[test] everything, with the slow ones"

@@ -2,7 +2,7 @@
 
 A test that uses a server is marked `server` without anybody's doing. One that starts a server by
 other means than the fixtures below fails until it carries the mark, so that `make quick` stays
-without servers.
+without servers. Files with many tests that take seconds come first.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -115,6 +116,20 @@ def shared_routes() -> Path:
     return shared_path("routes")
 
 
+def costly_first(items: list[pytest.Item]) -> None:
+    """Order files by how many of their tests take seconds; tests of a file keep their order.
+
+    Workers take whole files, one after another: a long one at the end would leave the others idle.
+    """
+    seconds = Counter(
+        item.path
+        for item in items
+        if not item.get_closest_marker("slow")
+        and (item.get_closest_marker("server") or item.get_closest_marker("heavy"))
+    )
+    items.sort(key=lambda item: -seconds[item.path])
+
+
 class ServerGuard:
     """Marks tests that use a server; one that starts a server without the mark fails."""
 
@@ -135,6 +150,7 @@ class ServerGuard:
         for item in items:
             if SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
                 item.add_marker("server")
+        costly_first(items)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:

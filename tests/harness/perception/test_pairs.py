@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fusiondrive.errors import ConfigError
 from fusionproxy.data import Pairs, open_split, read_about, read_index
 from fusionproxy.errors import FusionError
 from harness.perception import pairs
@@ -104,7 +105,7 @@ def test_a_set_is_drawn_and_the_same_command_keeps_it(
     assert not (out / ".parts").exists()
     assert str(tmp_path) not in str(read_about(out))
     other = replace(options, thermal=("fog_ratio=0.5",))
-    with pytest.raises(pairs.ConfigError, match="pairs of other settings"):
+    with pytest.raises(ConfigError, match="pairs of other settings"):
         pairs.run(other, [])
     with pytest.raises(FusionError, match="one sequence only"):  # students hold whole towns out
         open_split(out)

@@ -130,8 +130,10 @@ class Checkout(Closing):
 def compare(folders: Sequence[Path], options: argparse.Namespace) -> tuple[list[Side], bool]:
     """Drive all rounds; the second value says whether the policies saw the same in the warm-up."""
     with ExitStack() as stack:
-        checkouts = [stack.enter_context(Checkout(f, options.benchmark)) for f in folders]
-        seen = [checkout.warm_up().pictures for checkout in checkouts]
+        checkouts, seen = list[Checkout](), list[int]()
+        for folder in folders:  # the second server looks for ports when the first one has its own
+            checkouts.append(stack.enter_context(Checkout(folder, options.benchmark)))
+            seen.append(checkouts[-1].warm_up().pictures)
         turns: list[list[Turn]] = [[] for _ in checkouts]
         for number in range(options.rounds):
             for checkout, mine in zip(checkouts, turns, strict=True):

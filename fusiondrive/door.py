@@ -38,6 +38,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "hazard-sheet": Command(
             "harness.hazard_sheet", "every hazard at its moments on one picture"
         ),
+        "arm-sheet": Command("harness.arm_sheet", "hazards in weathers as each arm sees them"),
         "track-sheet": Command(
             "harness.track.sheet", "all track tests and weathers on one picture"
         ),

@@ -22,20 +22,14 @@ from fusiondrive.cli import Flag, exit_code, parse
 from fusiondrive.errors import ConfigError
 from fusiondrive.files import check_file
 from harness.checks import check_weathers
-from harness.drive import Drive
 from harness.env_config import EnvConfig
-from harness.hazard_watch import ahead_of_bumper_m
+from harness.hazard_moment import views_at_hazard
 from harness.simulation import Simulation
-from policies.expert import ExpertPolicy
 from scenarios.hazards.kinds import HAZARDS
-from scenarios.hazards.scene import Scene
-from scenarios.hazards.script import Phase
-from scenarios.spec import EpisodeSpec
 
 WIDTH, HEIGHT = 240, 180
 TITLE_PX = 18
 QUALITY = 85
-AT_M = 14.0
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
@@ -83,33 +77,14 @@ def _pictures(
     simulation: Simulation, options: Options, kind: str, weather: str
 ) -> NDArray[np.uint8]:
     """The visible and the thermal image of one moment side by side; BGR."""
-    spec = EpisodeSpec(
-        options.town, options.route, weather, "thermal", "none", "expert", 0, hazards=kind
-    )
-    drive, expert = simulation.begin(spec), ExpertPolicy()
-    expert.reset(drive.context())
-    while not _is_moment(drive):
-        drive.step(expert.act(drive.observation, drive.state))
-        if drive.is_over:
-            raise ConfigError(f"route '{options.route}' has no room for the hazard {kind}")
-    thermal = drive.views.thermal
-    assert thermal is not None  # the input needs it
+    views = views_at_hazard(simulation, options.town, options.route, weather, kind)
+    assert views.thermal is not None  # the moment is seen by both cameras
     return np.hstack(
         [
-            _titled(cv2.cvtColor(drive.views.rgb, cv2.COLOR_RGB2BGR), f"{kind}, {weather}"),
-            _titled(cv2.cvtColor(thermal, cv2.COLOR_GRAY2BGR), "thermal"),
+            _titled(cv2.cvtColor(views.rgb, cv2.COLOR_RGB2BGR), f"{kind}, {weather}"),
+            _titled(cv2.cvtColor(views.thermal, cv2.COLOR_GRAY2BGR), "thermal"),
         ]
     )
-
-
-def _is_moment(drive: Drive) -> bool:
-    assert drive.course is not None  # the episode has hazards
-    scene = Scene(drive.state, drive.course.way)
-    for script in drive.course.scripts:
-        main_actor = scene.by_id.get(script.main_id)
-        if script.phase is Phase.ACTING and main_actor is not None:
-            return ahead_of_bumper_m(script, scene, main_actor) <= AT_M
-    return False
 
 
 def _titled(picture: NDArray[np.uint8], title: str) -> NDArray[np.uint8]:

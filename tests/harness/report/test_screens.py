@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,13 @@ import pytest
 
 from harness.report.make import ReportConfig, make_report
 from tests.harness.report.made_up import write_run
+from tests.harness.report.picture import chromium_of
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 pytestmark = pytest.mark.heavy
 
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 READABLE, VISIBLE = 4.5, 3.0  # contrast of text and of marks after WCAG 2, level AA
 # Contrast of every text with what is behind it, the least first.
 CONTRASTS = """() => {
@@ -82,11 +81,10 @@ class Screen:
 def browser() -> Iterator[Any]:
     """Headless Chromium, playwright's own or one of the system's."""
     with sync_api.sync_playwright() as playwright:
-        own = Path(playwright.chromium.executable_path)
-        found = [str(own)] if own.is_file() else [p for p in map(shutil.which, PROGRAMS) if p]
-        if not found:
+        found = chromium_of(playwright)
+        if found is None:
             pytest.skip("no Chromium is installed (looked for playwright's and the system's)")
-        chromium = playwright.chromium.launch(executable_path=found[0], args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield chromium
         chromium.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import shutil
@@ -142,3 +143,16 @@ def test_every_script_has_a_test() -> None:
     for script in SCRIPTS:
         assert f'"{script.stem}"' in tests, f"no test runs {script.name}"
         assert importlib.util.spec_from_file_location(script.stem, script) is not None
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_a_script_takes_no_shortened_flag_for_one_of_its_own(script: Path) -> None:
+    """`--route 13` is a flag of `harness.run`, and no `--routes 13`."""
+    makers = [
+        node
+        for node in ast.walk(ast.parse(script.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "argparse.ArgumentParser"
+    ]
+    assert makers
+    for maker in makers:
+        assert "allow_abbrev=False" in ast.unparse(maker)

@@ -17,7 +17,7 @@ from results.power import reach
 
 def main() -> None:
     """Drive both arms, then say what their rows tell."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--routes", default="8")
     parser.add_argument("--out", default="runs/compare_arms")
     parser.add_argument("--rows", help="explain rows that are there, and drive nothing")

@@ -36,7 +36,7 @@ class HarshBraking:
 
 def main() -> None:
     """Drive with the criterion, and print its column."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--routes", default="2")
     parser.add_argument("--out", default="runs/first_criterion")
     options, further = parser.parse_known_args()  # all other flags are those of harness.run

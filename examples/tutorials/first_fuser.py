@@ -49,7 +49,7 @@ def write_network(path: Path) -> None:
 
 def main() -> None:
     """Drive RGB, the rule and the network on the same routes, into one table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--routes", default="3")
     parser.add_argument("--out", default="runs/first_fuser")
     options, further = parser.parse_known_args()  # all other flags are those of harness.run

@@ -46,7 +46,7 @@ class StandingPerson(Script):
 
 def main() -> None:
     """Drive among such people, with a driver that sees everything."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--routes", default="2")
     parser.add_argument("--out", default="runs/first_hazard")
     options, further = parser.parse_known_args()  # all other flags are those of harness.run

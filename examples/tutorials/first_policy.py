@@ -36,7 +36,7 @@ class Pursuit(Policy):
 
 def main() -> None:
     """Drive the same routes with both policies, and print what came of each drive."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--routes", default="5")
     parser.add_argument("--out", default="runs/first_policy")
     options, further = parser.parse_known_args()  # all other flags are those of harness.run

@@ -27,7 +27,7 @@ blocks:               # each drives every combination of its weathers and arms
 
 def main() -> None:
     """Write the suite, plan and drive it, and then plan and drive it with one arm more."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--out", default="runs/first_suite")
     options, further = parser.parse_known_args()  # all other flags are those of harness.run
     Path("first_suite.yaml").write_text(SUITE, encoding="utf-8")

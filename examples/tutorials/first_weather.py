@@ -23,7 +23,7 @@ wetness: 20
 
 def main() -> None:
     """Write the weather, say how far one sees in it, draw it, and drive a route in it."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--out", default="runs/first_weather")
     options, further = parser.parse_known_args()  # all other flags are those of harness.run
     file = Path("dusk_fog.yaml")

@@ -46,7 +46,7 @@ def call(command: Callable[[list[str]], int], words: Sequence[str]) -> None:
 
 def main() -> None:
     """Go from pairs to a student that is measured."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--steps", default="200")
     steps = parser.parse_args().steps
     write_pairs(Path("pairs"), 10)

@@ -13,7 +13,7 @@ from harness.doctor.__main__ import main as doctor
 
 def main() -> None:
     """Check the server, then drive on it."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--host", default="localhost")
     parser.add_argument("--port", default="2000")
     parser.add_argument("--town", default="Town02")

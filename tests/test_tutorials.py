@@ -25,7 +25,7 @@ LIMIT_S = 580
 Driven = Callable[..., Path]
 
 
-def run_script(name: str, folder: Path, *words: str) -> str:
+def run_script(name: str, folder: Path, *words: str, limit_s: float = LIMIT_S) -> str:
     """What a tutorial's script prints; the test fails where it does not end well."""
     script = shutil.copy(ROOT / "examples" / "tutorials" / f"{name}.py", folder)
     done = subprocess.run(
@@ -34,7 +34,7 @@ def run_script(name: str, folder: Path, *words: str) -> str:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=LIMIT_S,
+        timeout=limit_s,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
@@ -103,6 +103,17 @@ def test_first_suite_drives_its_cells_and_then_only_the_arm_that_is_new(
     assert printed.startswith("### Plan of rows")
     assert "5 drives, 0 of them in rows already" in printed
     assert "8 drives, 5 of them in rows already" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.server
+@pytest.mark.timeout(3600)
+def test_cluster_has_the_same_rows_of_every_engine(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    pytest.importorskip("submitit")
+    words = ("--routes", "1", "--workers", "2", "--out", "rows")
+    printed = run_script("cluster", tmp_path, *words, limit_s=3000)
+    assert printed.count(": 2 rows, wall clock aside the same bytes in the same order") == 3
 
 
 @pytest.mark.slow

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 
 from fusiondrive.cli import Flag, check_values, exit_code, parse
 from fusiondrive.errors import WeightsError
@@ -21,7 +23,7 @@ from fusionproxy.runtime import OnnxModel
 from perceivers.kinds import KINDS, SEGMENTS
 from perceivers.trained import FAMILY
 from perceivers.training.network import Exported, PerceiverNetwork
-from perceivers.training.trainer import LAST, read_run
+from perceivers.training.trainer import LAST, TENSORS, read_run
 from policies.training.onnx_file import without_paths, write_onnx
 
 PARITY_LIMIT = 5e-3
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def export(checkpoint: Path, out: Path, least_score: float) -> float:
-    """Write `out`, and beside it .json and .md.
+    """Write `out`, and beside it .safetensors, to train on from, .json and .md.
 
     Matrices are stored in half precision and computed in single.
 
@@ -85,6 +87,12 @@ def export(checkpoint: Path, out: Path, least_score: float) -> float:
         **facts,
         "parity": parity,
     }
+    halved = {
+        key: value.half() if value.dtype.is_floating_point and value.ndim >= 2 else value
+        for key, value in network.state_dict().items()
+    }
+    with whole_file(out.with_suffix(TENSORS), SafetensorError) as draft:
+        save_file(halved, draft)
     with whole_file(out.with_suffix(".json")) as draft:
         draft.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     with whole_file(out.with_suffix(".md")) as draft:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, cast
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from fusiondrive.cli import Flag, check_values
 from fusiondrive.errors import ConfigError
@@ -28,6 +29,7 @@ from perceivers.training.network import NetworkConfig, PerceiverNetwork
 LAST = "last.pth"
 LOG = "log.jsonl"
 INERTIA = 0.98
+TENSORS = ".safetensors"
 MAY_CHANGE = ("steps", "minutes", "check_every", "judged", "threads")
 
 
@@ -53,7 +55,10 @@ class TrainConfig:
     judged: Annotated[int, Flag("held-out frames that are judged by", at_least=1)] = 200
     seed: Annotated[int, Flag("of weights and patches", at_least=0)] = 0
     threads: Annotated[int, Flag("of the CPU", at_least=1)] = 2
-    init: Annotated[str | None, Flag("a checkpoint to begin with", "FILE", read=path_text)] = None
+    init: Annotated[
+        str | None,
+        Flag("to begin with: a run's last.pth or an export's .safetensors", "FILE", read=path_text),
+    ] = None
     backbone: Annotated[str, Flag("of timm, with strides 4 to 32")] = "mobilenetv3_small_100"
     channels: Annotated[int, Flag("of the pyramid", at_least=8)] = 32
 
@@ -183,7 +188,7 @@ class _Run:
 
 
 def begin_with(path: Path, network: PerceiverNetwork) -> str:
-    """Load the averaged weights of an earlier run; returns the file's hash.
+    """Load the averaged weights of an earlier run or of its export; returns the file's hash.
 
     Raises:
         ConfigError: it is no checkpoint of such a run, or of another network.
@@ -191,9 +196,13 @@ def begin_with(path: Path, network: PerceiverNetwork) -> str:
     if not path.is_file():
         raise ConfigError(f"--init: {path}: no such file")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        network.load_state_dict(state["model"])
-    except Exception as err:  # torch raises of many kinds for broken files
+        if path.suffix == TENSORS:
+            found = load_file(path)
+            state = {k: v.float() if v.is_floating_point() else v for k, v in found.items()}
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)["model"]
+        network.load_state_dict(state)
+    except Exception as err:  # torch and safetensors raise of many kinds for broken files
         text = " ".join(str(err).split())[:160]
         raise ConfigError(
             f"--init: {path} holds no weights of {network.config.backbone} with "

@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 import torch
 
 from fusiondrive.errors import ConfigError, FusionDriveError
+from fusiondrive.provenance import file_hash
 from fusiondrive.types import CameraSpec
 from perceivers.detection import CAMERA, Sight
 from perceivers.frames import FramesCard, FrameWriter
@@ -20,7 +21,8 @@ from perceivers.trained import Segmenter, TrainedDetector
 from perceivers.training.batches import draw_batch
 from perceivers.training.export import export
 from perceivers.training.losses import box_loss, focal_loss
-from perceivers.training.trainer import LAST, LOG, TrainConfig, read_run, train
+from perceivers.training.network import PerceiverNetwork
+from perceivers.training.trainer import LAST, LOG, TrainConfig, begin_with, read_run, train
 
 pytestmark = pytest.mark.heavy
 
@@ -83,6 +85,21 @@ def test_a_run_is_resumed_and_exported(data: Path, tmp_path: Path) -> None:
     train(replace(config(data, 1), init=str(tmp_path / "run" / LAST)), tmp_path / "second")
     _, facts = read_run(tmp_path / "second" / LAST)
     assert len(facts["begun_with"]) == 12
+
+
+def test_a_training_goes_on_from_an_export_in_half_precision(data: Path, tmp_path: Path) -> None:
+    train(config(data, 2), tmp_path / "run")
+    export(tmp_path / "run" / LAST, tmp_path / "out.onnx", 0.4)
+    before, _ = read_run(tmp_path / "run" / LAST)
+    network = PerceiverNetwork(before.config)
+    digest = begin_with(tmp_path / "out.safetensors", network)
+    assert digest == file_hash(tmp_path / "out.safetensors")
+    for key, value in before.state_dict().items():
+        found = network.state_dict()[key]
+        assert torch.allclose(found.double(), value.double(), rtol=1e-3, atol=1e-6), key
+    other = PerceiverNetwork(replace(before.config, channels=16))
+    with pytest.raises(ConfigError, match=r"out\.safetensors holds no weights of .* 16 channels"):
+        begin_with(tmp_path / "out.safetensors", other)
 
 
 def test_equal_seeds_give_equal_weights(data: Path, tmp_path: Path) -> None:

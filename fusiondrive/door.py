@@ -39,6 +39,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
             "harness.hazard_sheet", "every hazard at its moments on one picture"
         ),
         "arm-sheet": Command("harness.arm_sheet", "hazards in weathers as each arm sees them"),
+        "track-table": Command("results.track_command", "track tests: one curve an arm, gains"),
         "track-sheet": Command(
             "harness.track.sheet", "all track tests and weathers on one picture"
         ),

@@ -17,8 +17,9 @@ from harness.track.runner import TrackRunner
 from results.grid import write_markdown
 from results.store import Store
 from results.terminal import show
+from results.track_command import summaries
 from results.track_row import TrackRow
-from results.track_table import curve_table, impact_table
+from results.track_table import impact_table
 
 
 def run(options: TrackOptions) -> str:
@@ -34,7 +35,7 @@ def run(options: TrackOptions) -> str:
         with TrackRunner(options, arms, store) as runner:
             runner.run()
         rows = store.rows()
-    tables = [impact_table(rows), curve_table(rows)]
+    tables = [impact_table(rows), *summaries(rows)]
     write_markdown(tables, options.directory / "table.md")
     write_plot(rows, options.directory / "curves.png")
     show(tables)

@@ -28,12 +28,13 @@ def test_the_page_says_what_the_rows_say_of_drives_among_hazards(weights: str) -
 
 
 def test_the_page_says_what_the_rows_say_of_the_second_round() -> None:
-    successes, met = int((AGAIN["outcome"] == "success").sum()), int(AGAIN["hazards_met"].sum())
-    avoided = met - int(AGAIN["hazards_hit"].sum())
-    line = PAGE[PAGE.index("(`758501fbdb03`)") :][:150]
-    assert set(AGAIN["policy_weights"]) == {"h758501fbdb03"}
-    assert f"{successes} of {len(AGAIN)}:" in line
-    assert f"{avoided} of {met}:" in line
+    assert AGAIN["policy_weights"].nunique() == 2
+    for weights, rows in AGAIN.groupby("policy_weights"):
+        successes, met = int((rows["outcome"] == "success").sum()), int(rows["hazards_met"].sum())
+        avoided = met - int(rows["hazards_hit"].sum())
+        line = PAGE[PAGE.index(f"(`{str(weights)[1:]}`)") :][:150]
+        assert f"{successes} of {len(rows)}:" in line
+        assert f"{avoided} of {met}:" in line
 
 
 def test_the_page_says_what_the_rows_say_of_drives_without_hazards() -> None:

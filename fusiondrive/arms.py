@@ -14,7 +14,9 @@ BLANKED = ":blanked"  # behind a fuser's name: a grey plane in place of its infr
 SWAPPED = ":swapped"  # behind a fuser's name: the infrared image of another route
 MODIFIERS = (BLANKED, SWAPPED)
 HAND_MADE = ("dehaze", "clahe", "gamma")  # enhancements of the visible image, without learning
-TWINS = ("restored", "oracle_rgb", "direct_rgb")  # students that were trained without infrared
+# Students, and what the same training without infrared is called.
+TWIN_OF = {"distilled": "restored", "oracle": "oracle_rgb", "direct": "direct_rgb"}
+TWINS = tuple(TWIN_OF.values())
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fusiondrive.arms import TWIN_OF
 from fusiondrive.provenance import UNKNOWN
-from fusionproxy.config import TWINS
 from fusionproxy.distillation import TERMS
 from fusionproxy.errors import FusionError
 from fusionproxy.fidelity import TERMS as FIDELITY_TERMS
@@ -40,7 +40,7 @@ MEASURED = {
     "direct": "Distance to the clear picture (SSIM: Gaussian 11, range 1, RGB); `validation`: "
     "pictures of held-out sequences, in made-up weather.",
 }
-MEASURED |= {twin: MEASURED[label] for label, twin in TWINS.items()}
+MEASURED |= {twin: MEASURED[label] for label, twin in TWIN_OF.items()}
 # What each format of the same weights is for, by suffix.
 PURPOSES: Mapping[str, str] = {
     ".onnx": "what `FusionProxy` and the harness run, on OpenVINO or ONNX Runtime, without torch",

@@ -36,6 +36,50 @@ class ClearPairs(Protocol):
         ...
 
 
+class ClearLoss(Protocol):
+    """Settings of the distance to a clear picture."""
+
+    @property
+    def ssim_weight(self) -> float:
+        """Of 1 - SSIM of the luma."""
+
+    @property
+    def gradient_weight(self) -> float:
+        """Of the difference of image gradients."""
+
+
+class ClearTask:
+    """What every training task has whose target is a clear picture."""
+
+    modules: nn.Module | None = None  # nothing of its own to train
+
+    def __init__(self, weights: ClearLoss, validation: ClearPairs) -> None:
+        """Keep what it is judged by.
+
+        Args:
+            weights: of the terms of its loss.
+            validation: held-out pairs.
+        """
+        self._weights, self.validation = weights, validation
+
+    def loss(self, fused: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Compute the distance to the clear picture, with its terms."""
+        return distance(
+            fused,
+            batch["clear"],
+            ssim_weight=self._weights.ssim_weight,
+            gradient_weight=self._weights.gradient_weight,
+        )
+
+    def validate(self, student: nn.Module, most: int) -> dict[str, dict[str, float]]:
+        """Measure the distances on held-out pairs, by weather."""
+        return validate(student, self.validation, most)
+
+    def samples(self, student: nn.Module) -> U8:
+        """RGB picture with a row for each sample: degraded, infrared, fused, clear."""
+        return sheet(student, self.validation)
+
+
 def to_tensors(thermal: U8, degraded: U8, clear: U8) -> Batch:
     """Convert bytes (B, H, W[, 3]) to planes in [0, 1], (B, 1 or 3, H, W)."""
     low, high = (

@@ -8,8 +8,6 @@ from fusionproxy.errors import FusionError
 
 NETWORKS = ("cpu", "paper", "ultralight")
 OUTPUTS = ("luma", "rgb")
-# The same training without infrared.
-TWINS = {"oracle": "oracle_rgb", "distilled": "restored", "direct": "direct_rgb"}
 BLANK = 128  # grey level of the plane that stands in place of an infrared image
 
 

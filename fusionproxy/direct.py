@@ -23,10 +23,7 @@ from fusionproxy.teachers.images import F32, CleanImages, open_sides
 from fusionproxy.teachers.weather import WeatherConfig, weather_views
 
 try:
-    from torch import Tensor, nn
-
-    from fusionproxy import clear_target
-    from fusionproxy.clear_target import Batch, to_tensors
+    from fusionproxy.clear_target import Batch, ClearTask, to_tensors
     from fusionproxy.draws import drawn
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
@@ -51,7 +48,7 @@ class DirectConfig:
     gradient_weight: float = 0.5
 
 
-class DirectTask:
+class DirectTask(ClearTask):
     """Batches of crops in made-up weather and the distance to what they were made from."""
 
     label = "direct"
@@ -69,41 +66,22 @@ class DirectTask:
         sources = [open_pairs(folder, config.layout, config.split) for folder in self.folders]
         sides = open_sides(sources, self.folders, config.mix, shown=0)
         self.training, self.cards = sides.training, sides.cards
-        self.validation = MadeUpPairs(sides.validation, config.weather)
-        self.modules: nn.Module | None = None  # nothing of its own to train
+        super().__init__(config, MadeUpPairs(sides.validation, config.weather))
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """Draw a batch of random crops, each in a weather of its own, the infrared displaced."""
+        config = self.config
 
         def one(own: np.random.Generator) -> tuple[U8, U8, U8]:
             return in_weather(self.training.crop(own, config.crop, 0.0), own, config.weather)
 
-        config = self.config
         made = drawn(rng, self.batch, one)
         degraded, thermal, clear = (np.stack(part) for part in zip(*made, strict=True))
         batch = to_tensors(thermal, degraded, clear)
-        if self.config.misalignment is not None:
-            shift, angle = self.config.misalignment.draw(rng, self.batch)
+        if config.misalignment is not None:
+            shift, angle = config.misalignment.draw(rng, self.batch)
             batch["infrared"] = displace(batch["infrared"], shift, angle)
         return batch
-
-    def loss(self, fused: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Compute the distance to the clear picture, with its terms."""
-        weights = self.config
-        return clear_target.distance(
-            fused,
-            batch["clear"],
-            ssim_weight=weights.ssim_weight,
-            gradient_weight=weights.gradient_weight,
-        )
-
-    def validate(self, student: nn.Module, most: int) -> dict[str, dict[str, float]]:
-        """Measure the distances on held-out pictures, in made-up fog and night."""
-        return clear_target.validate(student, self.validation, most)
-
-    def samples(self, student: nn.Module) -> U8:
-        """RGB picture with a row for each sample: degraded, made-up infrared, fused, clear."""
-        return clear_target.sheet(student, self.validation)
 
     def facts(self) -> Mapping[str, str]:
         """Facts about the data that the weights record: hash and looks of captured pictures."""

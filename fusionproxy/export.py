@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from fusiondrive.arms import TWIN_OF, TWINS
 from fusiondrive.cli import Flag, exit_code, parse
 from fusiondrive.files import whole_folder
-from fusionproxy.config import TWINS
 from fusionproxy.data import Pairs, data_hash, read_index
 from fusionproxy.errors import FusionError, exit_without, first_line
 from fusionproxy.formats import EXPORTS, INT8, IR, TENSORS, beside, weights_hash
@@ -146,16 +146,16 @@ def export(
         out = SHIPPED / f"student_{label}.onnx"
     if out.suffix != ".onnx":
         raise FusionError(f"--out: expected a name that ends in .onnx, found {out}")
-    if unseen is not None and label not in ("oracle", TWINS["oracle"]):
+    if unseen is not None and label not in ("oracle", TWIN_OF["oracle"]):
         raise FusionError("--unseen measures an oracle; use `python -m fusionproxy.evaluate`")
-    if calibration is not None and label in TWINS.values():
+    if calibration is not None and label in TWINS:
         raise FusionError(f"'{label}' is a control without infrared; int8 is of students with it")
     card = card_of(facts, source, out.stem)
     with whole_folder(out.parent, written(out, formats)) as partial:
         card |= write_formats(student, partial / out.name, formats, calibration)
         if unseen is not None:
             card["unseen_data_sha256_12"] = data_hash(unseen)
-            fed = Blanked(student) if label in TWINS.values() else student
+            fed = Blanked(student) if label in TWINS else student
             card["unseen_by_weather"] = measure(fed, unseen)
         shutil.copyfile(source, beside(partial / out.name, TENSORS))
         text = json.dumps(card, indent=1)

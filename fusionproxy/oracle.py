@@ -12,14 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fusionproxy.data import U8, data_hash, open_split, read_about
+from fusionproxy.data import data_hash, open_split, read_about
 from fusionproxy.errors import FusionError, missing_extra
 
 try:
-    from torch import Tensor, nn
-
-    from fusionproxy import clear_target
-    from fusionproxy.clear_target import Batch, to_tensors
+    from fusionproxy.clear_target import Batch, ClearTask, to_tensors
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
@@ -34,15 +31,15 @@ class OracleConfig:
     gradient_weight: float = 0.5
 
 
-class OracleTask:
+class OracleTask(ClearTask):
     """Batches of captured pairs and the distance to their clear-day pictures."""
 
     label = "oracle"
 
     def __init__(self, folder: Path, config: OracleConfig, batch: int) -> None:
         self.folder, self.config, self.batch = folder, config, batch
-        self.training, self.validation = open_split(folder)
-        self.modules: nn.Module | None = None  # nothing of its own to train
+        self.training, validation = open_split(folder)
+        super().__init__(config, validation)
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """Draw a batch of random crops, half of them mirrored."""
@@ -60,24 +57,6 @@ class OracleTask:
             degraded.append(low[window][:, ::step])
             clear.append(high[window][:, ::step])
         return to_tensors(np.stack(thermal), np.stack(degraded), np.stack(clear))
-
-    def loss(self, fused: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Compute the distance to the clear picture, with its terms."""
-        weights = self.config
-        return clear_target.distance(
-            fused,
-            batch["clear"],
-            ssim_weight=weights.ssim_weight,
-            gradient_weight=weights.gradient_weight,
-        )
-
-    def validate(self, student: nn.Module, most: int) -> dict[str, dict[str, float]]:
-        """Measure the distances on held-out sequences, by weather."""
-        return clear_target.validate(student, self.validation, most)
-
-    def samples(self, student: nn.Module) -> U8:
-        """RGB picture with a row for each sample: degraded, thermal, fused, clear."""
-        return clear_target.sheet(student, self.validation)
 
     def facts(self) -> Mapping[str, str]:
         """Facts about the data that the weights record: hash and looks."""

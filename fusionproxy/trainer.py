@@ -13,9 +13,10 @@ from typing import Annotated, Any, Protocol, cast
 
 import numpy as np
 
+from fusiondrive.arms import TWIN_OF
 from fusiondrive.cli import Flag, check_values
 from fusiondrive.provenance import UNKNOWN, source_commit
-from fusionproxy.config import PRESETS, TWINS, preset
+from fusionproxy.config import PRESETS, preset
 from fusionproxy.data import U8
 from fusionproxy.errors import FusionError, missing_extra
 from fusionproxy.fuse import write_image
@@ -159,7 +160,7 @@ class Trainer(training.Descent[TrainConfig]):
     @property
     def label(self) -> str:
         """What the weights are called."""
-        return TWINS[self.task.label] if self.config.blank_infrared else self.task.label
+        return TWIN_OF[self.task.label] if self.config.blank_infrared else self.task.label
 
     @property
     def state_path(self) -> Path:

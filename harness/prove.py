@@ -18,11 +18,12 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Annotated
 
-from fusiondrive.cli import Flag, check_values, exit_code, parse
+from fusiondrive.cli import Flag, exit_code, parse
 from fusiondrive.errors import ConfigError
 from fusiondrive.provenance import file_hash, text_hash
 from harness.replay.kept import KeptEpisode, find_episode
-from harness.replay.redrive import Redrive, StepBar, Where
+from harness.replay.options import ServerOptions
+from harness.replay.redrive import Redrive, StepBar
 from harness.replay.verify import row_difference
 from results.cells import scene_text
 from results.frame import load_frame, to_rows
@@ -37,7 +38,7 @@ EQUAL = "equal"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(ServerOptions):
     """Options of this command."""
 
     rows: Annotated[Path, Flag("folder of a run, or a file with rows", "ROWS", ("rows",))]
@@ -47,16 +48,6 @@ class Options:
         tuple[Path, ...],
         Flag("files among which policies and students are found by their hash", "FILE"),
     ] = ()
-    host: Annotated[str | None, Flag("of a server that runs, in place of one of its own")] = None
-    port: Annotated[int, Flag("of that server", at_least=1, at_most=65000)] = 2000
-
-    def __post_init__(self) -> None:
-        """Check the values.
-
-        Raises:
-            ConfigError: one cannot be.
-        """
-        check_values(self)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -118,7 +109,7 @@ def sample(rows: Sequence[EpisodeRow], count: int, seed: int) -> list[EpisodeRow
 def proved(kept: KeptEpisode, options: Options) -> str:
     """Drive an episode again; `equal`, or what is not as it was."""
     try:
-        with Redrive(kept, Where(options.host, options.port)) as redrive:
+        with Redrive(kept, options.where) as redrive:
             if redrive.changes:
                 return f"cannot be driven as it was: {redrive.changes}"
             with StepBar(kept) as bar:

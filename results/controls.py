@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fusiondrive.arms import BLANKED, ENHANCED, FUSED, HAND_MADE, NONE, SWAPPED, TWINS
+from fusiondrive.arms import BLANKED, ENHANCED, FUSED, HAND_MADE, NONE, SWAPPED, TWIN_OF
 from results.cells import (
     InputSetting,
     Setting,
@@ -123,11 +123,8 @@ def _modified(scene: Scene, arm: InputSetting, modifier: str) -> list[InputSetti
 
 
 def _twin(arm: InputSetting) -> str:
-    restored, *others = TWINS
-    for twin in others:
-        if _is_named(arm, twin.removesuffix("_rgb")):
-            return twin
-    return restored
+    named = (twin for name, twin in TWIN_OF.items() if _is_named(arm, name))
+    return next(named, TWIN_OF["distilled"])
 
 
 def _is_named(seen: InputSetting, name: str) -> bool:

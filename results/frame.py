@@ -64,14 +64,17 @@ def to_rows(frame: pd.DataFrame) -> list[EpisodeRow]:
     """
     known = [name for name in column_types() if name in frame.columns]
     known += own_columns([map(str, frame.columns)])
-    plain = frame[known].astype(object).where(frame[known].notna(), None)
-    records = [
-        {str(name): value for name, value in row.items()} for row in plain.to_dict("records")
-    ]
+    records = records_of(frame[known])
     try:
         return [EpisodeRow.from_dict(values) for values in records]
     except ValueError as err:
         raise ConfigError(f"not a row of harness.run: {err}") from err
+
+
+def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame by column; what is missing is None."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
 
 
 def write_parquet(rows: Iterable[StoredRow], path: Path) -> None:

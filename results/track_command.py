@@ -15,6 +15,7 @@ import pandas as pd
 
 from fusiondrive.cli import Flag, exit_code, parse
 from fusiondrive.errors import ConfigError
+from results.frame import records_of
 from results.grid import Table
 from results.terminal import show
 from results.track_gains import gain_table
@@ -65,12 +66,7 @@ def read_track_rows(path: Path) -> list[TrackRow]:
         ConfigError: it is missing, broken, or of other rows.
     """
     try:
-        frame = pd.read_parquet(path)
-        plain = frame.astype(object).where(frame.notna(), None)
-        return [
-            TrackRow.from_dict({str(name): value for name, value in row.items()})
-            for row in plain.to_dict("records")
-        ]
+        return [TrackRow.from_dict(values) for values in records_of(pd.read_parquet(path))]
     except Exception as err:  # pandas and its engines raise of many kinds for broken files
         text = " ".join(str(err).split())[:160]
         raise ConfigError(

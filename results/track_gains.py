@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from fusiondrive.arms import RGB, TWINS
+from fusiondrive.arms import RGB, TWIN_OF
 from results.grid import Table
 from results.stats import holm, mcnemar, paired_points, sign_flip
 from results.track_row import TrackRow
@@ -73,13 +73,12 @@ def _cells(rows: Sequence[TrackRow]) -> dict[tuple[str, str], dict[str, dict[Run
 
 def _gains(arms: Sequence[str]) -> Iterator[_Gain]:
     """Which arms are compared: each with RGB, each network with its twin."""
-    twins = dict(zip(("distilled", "oracle", "direct"), TWINS, strict=True))
     for arm in arms:
         if arm != RGB and RGB in arms:
             yield _Gain("total", arm, RGB)
     for arm in arms:
-        if twins.get(arm) in arms:
-            yield _Gain("infrared", arm, twins[arm])
+        if TWIN_OF.get(arm) in arms:
+            yield _Gain("infrared", arm, TWIN_OF[arm])
 
 
 def _paired(

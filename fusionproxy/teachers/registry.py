@@ -188,11 +188,12 @@ def weights_of(path: Path | None) -> str:
     """Hash of a teacher's weights, in a folder or a file; empty without any."""
     if path is None:
         return ""
-    is_folder = path.is_dir()
+    if not path.is_dir():
+        return file_hash(path)
     files = sorted(item for item in path.rglob("*.safetensors") if is_ours(item))
-    if is_folder and not files:
+    if not files:
         raise FusionError(f"{path} holds no weights (*.safetensors). {HOW_TO_GET}")
-    return str(file_hash(*(files if is_folder else [path])))
+    return file_hash(*files)
 
 
 def _facts(path: Path) -> dict[str, Any]:

@@ -19,15 +19,14 @@ from fusiondrive.errors import ConfigError
 from fusiondrive.files import check_folder
 from fusiondrive.types import Image
 from fusionproxy.data import Shard, adopt, read_about, read_index, write_shard
-from harness.checks import check_weathers
 from harness.perception.crew import Beat, guarded, work_off
 from harness.perception.draw import CAMERAS
 from harness.perception.drawing import Artist, still_settings, town_session
+from harness.perception.pose_options import check_levels
 from harness.perception.poses import FrozenPose, PoseSet, read_poses
 from harness.perception.stage import cast_of
 from harness.session import Session
 from harness.supervision import Pulse
-from scenarios.route_weather import ROUTE_WEATHER
 from scenarios.suite import route_set
 from scenarios.weather import preset, weather_name
 from sensors.thermal_settings import THERMAL_LOOK, thermal_text
@@ -67,9 +66,7 @@ class PairsOptions:
             ConfigError: a name or value is unknown.
         """
         check_values(self)
-        check_weathers(self.level)
-        if ROUTE_WEATHER in self.level:
-            raise ConfigError(f"level '{ROUTE_WEATHER}' is a route file's weather; leave it out")
+        check_levels(self.level)
         for text in self.thermal:
             still_settings(text)
 
@@ -131,16 +128,21 @@ def _draw(options: PairsOptions, towns: Sequence[str], beat: Beat) -> None:
             continue
         with town_session(town, found.facts) as session:
             for camera in options.camera:
-                _town(session, camera, options, poses, beat)
+                _town(session, camera, options, found, poses, beat)
 
 
 def _town(
-    session: Session, camera: str, options: PairsOptions, poses: Sequence[FrozenPose], beat: Beat
+    session: Session,
+    camera: str,
+    options: PairsOptions,
+    found: PoseSet,
+    poses: Sequence[FrozenPose],
+    beat: Beat,
 ) -> None:
     """Draw a town through a camera: the clear day first, then every weather."""
     town, spec = poses[0].town, CAMERAS[camera]
     folder, turns = _part(options.out, town), len(options.thermal)
-    about = _about(options, read_poses(options.poses))
+    about = _about(options, found)
     clear = _clear(session, camera, poses, options.level)
     for series in _all_series(options):
         chosen = series.poses(poses, turns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -35,7 +36,16 @@ class PoseOptions:
             ConfigError: a name or value is unknown.
         """
         check_values(self)
-        check_weathers(self.level)
-        if ROUTE_WEATHER in self.level:
-            raise ConfigError(f"level '{ROUTE_WEATHER}' is a route file's weather; leave it out")
+        check_levels(self.level)
         still_settings(self.thermal)
+
+
+def check_levels(names: Sequence[str]) -> None:
+    """Refuse weathers in which no pose can be drawn.
+
+    Raises:
+        ConfigError: a name is unknown, or stands for the weather of a route file.
+    """
+    check_weathers(names)
+    if ROUTE_WEATHER in names:
+        raise ConfigError(f"level '{ROUTE_WEATHER}' is a route file's weather; leave it out")

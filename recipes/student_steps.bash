@@ -1,0 +1,12 @@
+# Sourced by student_oracle.sh and student_direct.sh: what their steps are made of.
+python=${PYTHON:-python}
+
+# record: moments of the expert's drives in towns that no test and no validation uses, with regular traffic and all hazards
+record() { [ -e poses.parquet ] || "$python" -m harness.perception record --towns $(seq -f 'random:%g' 401 419) --poses 950 --seed 7 --out poses.parquet; }
+# train NAME ARGUMENTS: one training, exported as student_NAME.onnx with its card
+train() {
+  local name=$1; shift
+  [ -e "student_$name.onnx" ] && return
+  "$python" -m fusionproxy.train --out "run_$name" --student cpu --batch 12 --resume "$@"
+  "$python" -m fusionproxy.export "run_$name" --out "student_$name.onnx"
+}

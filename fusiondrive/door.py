@@ -79,7 +79,6 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "short-drives": Command("policies.training.short_drives", "weights by short drives"),
         "policy-speed": Command("policies.speed", "milliseconds of a policy"),
         "step-speed": Command("harness.benchmark", "milliseconds of a closed-loop step"),
-        "speed-pair": Command("harness.benchmark_pair", "two checkouts' closed loops in turn"),
         "tick-speed": Command("simulator.benchmarks.tick", "milliseconds of a server's tick"),
         "picture-speed": Command("simulator.benchmarks.render", "milliseconds of a picture"),
         "ray-speed": Command("simulator.benchmarks.raycast", "milliseconds of lidar rays"),

@@ -9,6 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
+from fusiondrive.paths import user_path
 from harness import run
 
 ENGINES = {
@@ -22,7 +23,7 @@ def main() -> None:
     """Drive the same episodes with each engine, and compare what they wrote."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--routes", default="2")
-    parser.add_argument("--out", type=Path, default=Path("runs/cluster"))
+    parser.add_argument("--out", type=user_path, default=Path("runs/cluster"))
     options, further = parser.parse_known_args()  # all other flags are those of harness.run
     for engine, words in ENGINES.items():
         scene = ["--town", "Town03", "--weather", "fog:40", "--arms", "rgb", "dehaze"]

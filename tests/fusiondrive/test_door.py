@@ -34,8 +34,9 @@ def commands_of_the_project() -> set[str]:
     return found
 
 
-# started by other commands, not by people
+# started by other commands, or a tool for two checkouts of this project
 INNER = {
+    "harness.benchmark_pair",
     "harness.benchmark_turn",
     "harness.launch",
     "harness.robustness.tick",

@@ -25,9 +25,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
     "drive": {
         "run": Command("harness.run", "drive routes, judge them, print the table"),
         "doctor": Command("harness.doctor", "what this machine or a server lacks, and what to do"),
-        "prove": Command(
-            "harness.prove", "drive a sample of rows again: are they still true here?"
-        ),
+        "prove": Command("harness.prove", "drive a sample of rows again: do they still hold?"),
         "replay": Command("harness.replay", "drive an episode of a run again, and prove it equal"),
     },
     "report": {

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perceivers.detection import Place
-from perceivers.kinds import CAR
+from perceivers.kinds import CAR, CYCLIST, PERSON
 
 BRAKE_MPS2 = 7.0  # of the emergency brake
 BRAKE_DELAY_S = 0.2  # from the decision to the full deceleration
@@ -19,11 +19,15 @@ BRAKE_DELAY_S = 0.2  # from the decision to the full deceleration
 PLAN_MPS2 = 6.0
 CLEAR_AHEAD_M, CLEAR_ASIDE_M = 1.0, 0.3
 HORIZON_S = 6.0
-GATE_M = 2.0  # an object is the one that was expected this close
+GATE_M, GATE_OFF = 2.0, 3.0  # an object is the one expected this close, and so many errors off
 LEAST_SEEN = 2  # times, so that its speed is known
 FORGET_S = 0.5  # after it was seen last
-SPEED_OVER_S = 0.3  # speeds are slopes over this long
+SPEED_OVER_S, SHAKY_OVER_S = 0.3, 0.8  # speeds are slopes over this long; of shaky places
 BRAKING_OVER_S = 0.3  # a car ahead that brakes is known from this long on
+# How fast they usually are along and across the way, m/s, and what they brake with, m/s²: a place
+# that may be off says little of a motion, and these say the rest (standard deviations about 0).
+USUAL_MPS = {PERSON: (2.0, 2.0), CYCLIST: (5.0, 5.0), CAR: (10.0, 0.5)}
+USUAL_MPS2 = 4.0
 AXLE_SHARE = 0.8  # of the car's length: from the bumper back to the rear axle, which it turns about
 LEAST_MPS = 1.0  # slower than this, a yaw rate says nothing of the way
 FREE_AHEAD_M, FREE_OVER_S = 4.0, 1.0  # nobody is there, or will be, before a standing car goes on
@@ -37,6 +41,8 @@ class Seen(NamedTuple):
     time_s: float
     x: float  # m
     y: float
+    ahead_off_m: float = 0.0  # as `Place` has them
+    right_off_m: float = 0.0
 
 
 class Motion(NamedTuple):
@@ -89,20 +95,18 @@ class Track:
             axle_m: from its bumper back to its rear axle.
         """
         last = self.seen[-1]
-        recent = [s for s in self.seen if last.time_s - s.time_s <= SPEED_OVER_S + 1e-6]
-        times, x, y = np.array(recent).T
+        over_s = SPEED_OVER_S if last.right_off_m == 0.0 else SHAKY_OVER_S
+        recent = [s for s in self.seen if last.time_s - s.time_s <= over_s + 1e-6]
+        times, x, y, along_off, right_off = np.array(recent).T
         along, right = now.own(x, y)
         along, times = along - axle_m, times - last.time_s
-        if len(recent) < 2:
-            return Motion(float(along[-1]), float(right[-1]), 0.0, 0.0, 0.0)
-        bend = 0.0
-        if self.kind == CAR and times[0] <= -BRAKING_OVER_S + 1e-6:
-            bend, slope, _ = np.polyfit(times, along, 2)
-        else:
-            slope = np.polyfit(times, along, 1)[0]
-        aside = np.polyfit(times, right, 1)[0]
-        change = min(2.0 * float(bend), 0.0)
-        return Motion(float(along[-1]), float(right[-1]), float(slope), float(aside), change)
+        along_mps, right_mps = USUAL_MPS[self.kind]
+        has_bend = self.kind == CAR and times[0] <= -BRAKING_OVER_S + 1e-6
+        usual = (along_mps, USUAL_MPS2) if has_bend else (along_mps,)
+        ahead = _fit(times, along, float(along_off.max()), usual)
+        aside = _fit(times, right, float(right_off.max()), (right_mps,))
+        change = min(float(ahead[2]), 0.0) if has_bend else 0.0
+        return Motion(float(ahead[0]), float(aside[0]), float(ahead[1]), float(aside[1]), change)
 
 
 class EmergencyBrake:
@@ -170,14 +174,15 @@ class EmergencyBrake:
         self._tracks = [t for t in self._tracks if time_s - t.seen[-1].time_s <= FORGET_S]
         free = list(self._tracks)
         for kind, place in found:
-            here = Seen(time_s, *self._now.ground(place.ahead_m + self._axle_m, place.right_m))
+            ground = self._now.ground(place.ahead_m + self._axle_m, place.right_m)
+            here = Seen(time_s, *ground, place.ahead_off_m, place.right_off_m)
             gaps = [
                 (self._gap(track, place, time_s), number)
                 for number, track in enumerate(free)
                 if track.kind == kind
             ]
             gap, number = min(gaps, default=(math.inf, -1))
-            if gap <= GATE_M:
+            if gap <= GATE_M + GATE_OFF * math.hypot(place.ahead_off_m, place.right_off_m):
                 track = free.pop(number)
             else:
                 track = Track(kind, place.half_width_m)
@@ -217,6 +222,29 @@ class EmergencyBrake:
         return np.asarray(
             in_lane & (along <= CLEAR_AHEAD_M) & (along >= -self._length_m), dtype=np.bool_
         )
+
+
+def _fit(times: F64, values: F64, off: float, usual: Sequence[float]) -> F64:
+    """Value, slope and maybe bend at time 0, the last one, of values that may be off.
+
+    Least squares where values are exact, and the last one stands as it is; else the likeliest
+    under what is usual (ridge regression).
+
+    Args:
+        times: not above 0, the last one 0.
+        values: at these times.
+        off: standard deviation of their errors.
+        usual: standard deviations of slope and bend.
+    """
+    if len(times) < 2:
+        return np.array([values[-1], *[0.0] * len(usual)])
+    powers = np.stack([times, 0.5 * times**2][: len(usual)], axis=1)
+    shifts = powers.mean(axis=0)
+    bases = np.vstack([powers - shifts, np.diag([off / each for each in usual])])
+    differences = np.concatenate([values - values.mean(), np.zeros(len(usual))])
+    slopes = np.linalg.lstsq(bases, differences)[0]
+    now = values[-1] if off == 0.0 else values.mean() - shifts @ slopes
+    return np.array([now, *slopes])
 
 
 def _on_the_way(along: F64, right: F64, driven: F64, bend: float) -> tuple[F64, F64]:

@@ -15,9 +15,12 @@ import numpy as np
 
 from fusiondrive.errors import AgentError
 from fusiondrive.types import ActorState, CameraSpec, Image
-from perceivers.kinds import CAR
+from perceivers.kinds import CAR, KINDS
 
 CAR_LENGTH_M, CAR_WIDTH_M = 4.5, 1.6  # of a usual one
+# From one picture to the next a place that was made of a box is off by about so much.
+DISTANCE_OFF, EDGE_OFF_PX = 0.05, 2.0
+CUT_OFF_M = 1.0  # aside, where the image ends before the object does
 # As emergency braking has it: behind the windscreen, level, 50 degrees wide.
 CAMERA = CameraSpec(width=640, height=480, fov_deg=50.0, x=1.0, z=1.45, pitch_deg=0.0)
 
@@ -28,6 +31,8 @@ class Place(NamedTuple):
     ahead_m: float  # of the front bumper, to its nearest point
     right_m: float  # of the car's middle, to its own
     half_width_m: float
+    ahead_off_m: float = 0.0  # standard deviation of its error; 0: it is exact
+    right_off_m: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -101,8 +106,17 @@ def placed(found: Detection, camera: CameraSpec, front_m: float) -> Place:
     left, right = (
         _sides(edges, depth) if found.kind == CAR else (depth * edges[0], depth * edges[1])
     )
-    half_width = 0.5 * (right - left)
-    return Place(depth * ahead + camera.x - front_m, 0.5 * (left + right) + camera.y, half_width)
+    middle, half_width = 0.5 * (left + right), 0.5 * (right - left)
+    right_off = depth * math.hypot(EDGE_OFF_PX / focal, DISTANCE_OFF * middle / depth)
+    if found.left < EDGE_OFF_PX or found.right > camera.width - EDGE_OFF_PX:
+        right_off += CUT_OFF_M
+    return Place(
+        depth * ahead + camera.x - front_m,
+        middle + camera.y,
+        half_width,
+        DISTANCE_OFF * depth,
+        right_off,
+    )
 
 
 def _sides(edges: tuple[float, float], depth_m: float) -> tuple[float, float]:
@@ -144,6 +158,8 @@ def checked(detector: Detector, sight: Sight) -> tuple[Detection, ...]:
     for item in found:
         if not isinstance(item, Detection):
             raise AgentError(f"detector '{name}': expected Detections, found {item!r:.80}")
+        if item.kind not in KINDS:
+            raise AgentError(f"detector '{name}': expected a kind of {KINDS}, found {item.kind!r}")
         numbers = (item.left, item.top, item.right, item.bottom, *(item.place or ()))
         numbers += () if item.distance_m is None else (item.distance_m,)
         if not np.isfinite(numbers).all():

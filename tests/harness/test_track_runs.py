@@ -128,11 +128,19 @@ class Vague(Detector):
         return (Detection("car", 1.0, math.nan, 0.0, 1.0, 1.0),)
 
 
+class Strange(Detector):
+    name = "strange"
+
+    def detect(self, sight: Sight) -> tuple[Detection, ...]:
+        return (Detection("dog", 1.0, 0.0, 0.0, 1.0, 1.0),)
+
+
 @pytest.mark.parametrize(
     ("detector", "reason"),
     [
         (Broken(), "detector 'broken' failed: IndexError: no boxes"),
         (Vague(), "detector 'vague': not all numbers are finite"),
+        (Strange(), "detector 'strange': expected a kind of .*'car'.*, found 'dog'"),
     ],
 )
 def test_a_detector_that_fails_is_named(track: Track, detector: Detector, reason: str) -> None:

@@ -2,11 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from fusiondrive.types import CameraSpec
 from perceivers.brake import BRAKE_MPS2, EmergencyBrake, Heading
-from perceivers.detection import Detection, Place, placed
+from perceivers.detection import CAMERA, Detection, Place, placed
 from perceivers.pedal import BrakePedal
 
 STEP_S = 0.1
@@ -55,6 +56,46 @@ def test_who_is_about_to_step_in_front_keeps_the_car_standing() -> None:
     for step in range(4):
         brake.decide(step * STEP_S, 0.0, [("person", Place(2.0, 3.0 - 0.15 * step, 0.25))])
     assert not brake.is_free
+
+
+def brakes_for_boxes(seed: int, aside_m: float, kind: str, *, knows_its_errors: bool) -> bool:
+    """Whether a car at 60 km/h brakes for what stands beside or in its way, seen by shaky boxes."""
+    rng, brake = np.random.default_rng(seed), EmergencyBrake(1.0, 4.0, 0.05)
+    speed, focal = 60.0 / 3.6, 686.0
+    for step in range(200):
+        ahead = 60.0 - speed * step * 0.05
+        if ahead < 3.0:
+            break
+        off = (0.05 * ahead, ahead * math.hypot(2.0 / focal, 0.05 * aside_m / ahead))
+        seen = rng.normal((ahead, aside_m), off)
+        place = Place(*seen, 0.9 if kind == "car" else 0.25, *(off if knows_its_errors else ()))
+        if brake.decide(step * 0.05, speed, [(kind, place)]):
+            return True
+    return False
+
+
+def test_shaky_boxes_beside_the_way_are_no_motion_into_it() -> None:
+    for kind, aside_m in (("car", 3.0), ("person", 4.0)):
+        alarms = [
+            brakes_for_boxes(seed, aside_m, kind, knows_its_errors=True) for seed in range(40)
+        ]
+        taken = [
+            brakes_for_boxes(seed, aside_m, kind, knows_its_errors=False) for seed in range(40)
+        ]
+        assert sum(alarms) <= 2
+        assert sum(taken) >= 30  # taken as they are, they make it brake
+
+
+@pytest.mark.parametrize("kind", ["car", "person", "cyclist"])
+def test_shaky_boxes_in_the_way_are_braked_for(kind: str) -> None:
+    assert all(brakes_for_boxes(seed, 0.0, kind, knows_its_errors=True) for seed in range(40))
+
+
+def test_a_box_that_the_image_cuts_says_little_of_its_side() -> None:
+    whole = placed(Detection("car", 1.0, 10.0, 100.0, 200.0, 400.0, distance_m=8.0), CAMERA, 2.4)
+    cut = placed(Detection("car", 1.0, 0.0, 100.0, 200.0, 400.0, distance_m=8.0), CAMERA, 2.4)
+    assert cut.right_off_m > 1.0 > whole.right_off_m > 0.0
+    assert whole.ahead_off_m == pytest.approx(0.4)
 
 
 def test_the_pedal_follows_the_deceleration() -> None:

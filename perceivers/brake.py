@@ -26,8 +26,9 @@ SPEED_OVER_S, SHAKY_OVER_S = 0.3, 0.8  # speeds are slopes over this long; of sh
 BRAKING_OVER_S = 0.3  # a car ahead that brakes is known from this long on
 # How fast they usually are along and across the way, m/s, and what they brake with, m/s²: a place
 # that may be off says little of a motion, and these say the rest (standard deviations about 0).
-USUAL_MPS = {PERSON: (2.0, 2.0), CYCLIST: (5.0, 5.0), CAR: (10.0, 0.5)}
+USUAL_MPS = {PERSON: (2.0, 3.0), CYCLIST: (5.0, 5.0), CAR: (10.0, 0.2)}
 USUAL_MPS2 = 4.0
+EXACT_M = 1e-3  # the error of a place that is exact
 AXLE_SHARE = 0.8  # of the car's length: from the bumper back to the rear axle, which it turns about
 LEAST_MPS = 1.0  # slower than this, a yaw rate says nothing of the way
 FREE_AHEAD_M, FREE_OVER_S = 4.0, 1.0  # nobody is there, or will be, before a standing car goes on
@@ -41,8 +42,9 @@ class Seen(NamedTuple):
     time_s: float
     x: float  # m
     y: float
-    ahead_off_m: float = 0.0  # as `Place` has them
-    right_off_m: float = 0.0
+    sight: float = 0.0  # direction in which it was seen, radians
+    range_off_m: float = 0.0  # as `Place` has them
+    side_off_m: float = 0.0
 
 
 class Motion(NamedTuple):
@@ -95,18 +97,16 @@ class Track:
             axle_m: from its bumper back to its rear axle.
         """
         last = self.seen[-1]
-        over_s = SPEED_OVER_S if last.right_off_m == 0.0 else SHAKY_OVER_S
+        over_s = SPEED_OVER_S if last.range_off_m == 0.0 else SHAKY_OVER_S
         recent = [s for s in self.seen if last.time_s - s.time_s <= over_s + 1e-6]
-        times, x, y, along_off, right_off = np.array(recent).T
-        along, right = now.own(x, y)
-        along, times = along - axle_m, times - last.time_s
-        along_mps, right_mps = USUAL_MPS[self.kind]
+        seen = np.array(recent)
+        along, right = now.own(seen[:, 1], seen[:, 2])
+        times, sight = seen[:, 0] - last.time_s, seen[:, 3:] - (now.turned, 0.0, 0.0)
         has_bend = self.kind == CAR and times[0] <= -BRAKING_OVER_S + 1e-6
-        usual = (along_mps, USUAL_MPS2) if has_bend else (along_mps,)
-        ahead = _fit(times, along, float(along_off.max()), usual)
-        aside = _fit(times, right, float(right_off.max()), (right_mps,))
-        change = min(float(ahead[2]), 0.0) if has_bend else 0.0
-        return Motion(float(ahead[0]), float(aside[0]), float(ahead[1]), float(aside[1]), change)
+        usual = (*USUAL_MPS[self.kind], USUAL_MPS2)[: 3 if has_bend else 2]
+        found = _fit(times, along - axle_m, right, sight, usual)
+        along_m, right_m, along_mps, right_mps, bend = found
+        return Motion(along_m, right_m, along_mps, right_mps, min(bend, 0.0))
 
 
 class EmergencyBrake:
@@ -158,7 +158,7 @@ class EmergencyBrake:
             along = motion.along_m + motion.along_mps * times
             aside = np.abs(motion.right_m + motion.right_mps * times)
             is_close = (along <= FREE_AHEAD_M) & (along >= -self._length_m)
-            if np.any(is_close & (aside <= self._reach_m(track))):
+            if np.any(is_close & (aside <= self._reach_m(track.half_width_m))):
                 return False
         return True
 
@@ -166,23 +166,24 @@ class EmergencyBrake:
         """Let go of the brake; the next decision may ask for it again."""
         self.is_braking = False
 
-    def _reach_m(self, track: Track) -> float:
-        """Between the two middles, from side to side, when they touch."""
-        return self._half_width_m + track.half_width_m + CLEAR_ASIDE_M
+    def _reach_m(self, half_width_m: float) -> float:
+        """From the car's middle to that of an object of this width when they touch."""
+        return self._half_width_m + half_width_m + CLEAR_ASIDE_M
 
     def _follow(self, time_s: float, found: Sequence[tuple[str, Place]]) -> None:
         self._tracks = [t for t in self._tracks if time_s - t.seen[-1].time_s <= FORGET_S]
         free = list(self._tracks)
         for kind, place in found:
             ground = self._now.ground(place.ahead_m + self._axle_m, place.right_m)
-            here = Seen(time_s, *ground, place.ahead_off_m, place.right_off_m)
+            sight = self._now.turned + math.atan2(place.right_m, max(place.ahead_m, EXACT_M))
+            here = Seen(time_s, *ground, sight, place.range_off_m, place.side_off_m)
             gaps = [
                 (self._gap(track, place, time_s), number)
                 for number, track in enumerate(free)
                 if track.kind == kind
             ]
             gap, number = min(gaps, default=(math.inf, -1))
-            if gap <= GATE_M + GATE_OFF * math.hypot(place.ahead_off_m, place.right_off_m):
+            if gap <= GATE_M + GATE_OFF * math.hypot(place.range_off_m, place.side_off_m):
                 track = free.pop(number)
             else:
                 track = Track(kind, place.half_width_m)
@@ -218,33 +219,45 @@ class EmergencyBrake:
         right = motion.right_m + motion.right_mps * times
         along, right = _on_the_way(along + self._axle_m, right, driven, bend)
         along = along - self._axle_m
-        in_lane = np.abs(right) <= self._reach_m(track)
+        in_lane = np.abs(right) <= self._reach_m(track.half_width_m)
         return np.asarray(
             in_lane & (along <= CLEAR_AHEAD_M) & (along >= -self._length_m), dtype=np.bool_
         )
 
 
-def _fit(times: F64, values: F64, off: float, usual: Sequence[float]) -> F64:
-    """Value, slope and maybe bend at time 0, the last one, of values that may be off.
+def _fit(times: F64, along: F64, right: F64, sight: F64, usual: Sequence[float]) -> list[float]:
+    """The likeliest place and motion at time 0, under what is usual (ridge regression).
 
-    Least squares where values are exact, and the last one stands as it is; else the likeliest
-    under what is usual (ridge regression).
+    Each sighting says less of how far off somebody is than of the direction.
 
     Args:
-        times: not above 0, the last one 0.
-        values: at these times.
-        off: standard deviation of their errors.
-        usual: standard deviations of slope and bend.
+        times: not above 0, the last one 0; (N,).
+        along: places at these times, in the car's own frame of time 0.
+        right: likewise.
+        sight: direction of each line of sight there, radians, and the errors along and across
+            it, m; (N, 3).
+        usual: standard deviations of the speeds along and across, and maybe of the bend along.
+
+    Returns:
+        Along, right, their slopes, and the bend along.
     """
-    if len(times) < 2:
-        return np.array([values[-1], *[0.0] * len(usual)])
-    powers = np.stack([times, 0.5 * times**2][: len(usual)], axis=1)
-    shifts = powers.mean(axis=0)
-    bases = np.vstack([powers - shifts, np.diag([off / each for each in usual])])
-    differences = np.concatenate([values - values.mean(), np.zeros(len(usual))])
-    slopes = np.linalg.lstsq(bases, differences)[0]
-    now = values[-1] if off == 0.0 else values.mean() - shifts @ slopes
-    return np.array([now, *slopes])
+    angles, errors = sight[:, :1], np.maximum(sight[:, 1:], EXACT_M)  # (N, 1), (N, 2)
+    zero, one = np.zeros_like(times), np.ones_like(times)
+    bend = 0.5 * times**2 if len(usual) > 2 else zero
+    towards = np.stack([one, zero, times, zero, bend], axis=1)  # of the unknowns in each place
+    aside = np.stack([zero, one, zero, times, zero], axis=1)
+    cos, sin = np.cos(angles), np.sin(angles)
+    rows = np.vstack([cos * towards + sin * aside, cos * aside - sin * towards])
+    cos, sin = cos[:, 0], sin[:, 0]
+    wanted = np.concatenate([cos * along + sin * right, cos * right - sin * along])
+    weights = 1.0 / errors.T.ravel()
+    prior = np.zeros((len(usual), 5))
+    prior[:, 2 : 2 + len(usual)] = np.diag(1.0 / np.array(usual))
+    whole = np.vstack([rows * weights[:, None], prior])
+    found = np.linalg.lstsq(whole, np.concatenate([wanted * weights, np.zeros(len(usual))]))[0]
+    if errors.max() <= EXACT_M:
+        found[:2] = along[-1], right[-1]
+    return [float(value) for value in found]
 
 
 def _on_the_way(along: F64, right: F64, driven: F64, bend: float) -> tuple[F64, F64]:

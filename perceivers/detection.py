@@ -19,8 +19,9 @@ from perceivers.kinds import CAR, KINDS
 
 CAR_LENGTH_M, CAR_WIDTH_M = 4.5, 1.6  # of a usual one
 # From one picture to the next a place that was made of a box is off by about so much.
-DISTANCE_OFF, EDGE_OFF_PX = 0.05, 2.0
-CUT_OFF_M = 1.0  # aside, where the image ends before the object does
+DISTANCE_OFF, EDGE_OFF_PX = 0.06, 2.0
+FLANK_OFF_M = 0.15  # aside, of a car, whose box ends at its far end
+CUT_SHARE = 0.04  # of half the image's width: a box that ends so close to its side is cut by it
 # As emergency braking has it: behind the windscreen, level, 50 degrees wide.
 CAMERA = CameraSpec(width=640, height=480, fov_deg=50.0, x=1.0, z=1.45, pitch_deg=0.0)
 
@@ -31,8 +32,8 @@ class Place(NamedTuple):
     ahead_m: float  # of the front bumper, to its nearest point
     right_m: float  # of the car's middle, to its own
     half_width_m: float
-    ahead_off_m: float = 0.0  # standard deviation of its error; 0: it is exact
-    right_off_m: float = 0.0
+    range_off_m: float = 0.0  # standard deviation of its error along the line of sight; 0: exact
+    side_off_m: float = 0.0  # and across it
 
 
 @dataclass(frozen=True)
@@ -104,22 +105,21 @@ def placed(found: Detection, camera: CameraSpec, front_m: float) -> Place:
     depth = camera.z / down if found.distance_m is None else found.distance_m  # along the axis
     edges = ((found.left - 0.5 * camera.width) / focal, (found.right - 0.5 * camera.width) / focal)
     left, right = (
-        _sides(edges, depth) if found.kind == CAR else (depth * edges[0], depth * edges[1])
+        _sides(edges, depth, 0.5 * camera.width / focal)
+        if found.kind == CAR
+        else (depth * edges[0], depth * edges[1])
     )
-    middle, half_width = 0.5 * (left + right), 0.5 * (right - left)
-    right_off = depth * math.hypot(EDGE_OFF_PX / focal, DISTANCE_OFF * middle / depth)
-    if found.left < EDGE_OFF_PX or found.right > camera.width - EDGE_OFF_PX:
-        right_off += CUT_OFF_M
+    side_off = depth * EDGE_OFF_PX / focal + (FLANK_OFF_M if found.kind == CAR else 0.0)
     return Place(
         depth * ahead + camera.x - front_m,
-        middle + camera.y,
-        half_width,
+        0.5 * (left + right) + camera.y,
+        0.5 * (right - left),
         DISTANCE_OFF * depth,
-        right_off,
+        side_off,
     )
 
 
-def _sides(edges: tuple[float, float], depth_m: float) -> tuple[float, float]:
+def _sides(edges: tuple[float, float], depth_m: float, limit: float) -> tuple[float, float]:
     """Where a car's sides are, metres to the right of the camera.
 
     A car beside the way shows its flank: the edge of its box that is nearer to the way is that of
@@ -129,13 +129,19 @@ def _sides(edges: tuple[float, float], depth_m: float) -> tuple[float, float]:
     Args:
         edges: of its box, over the focal length, to the right of the camera's axis.
         depth_m: of its near end.
+        limit: of the image's side, as the edges; a box that ends there ends beyond it.
     """
     left, right = edges[0] * depth_m, edges[1] * depth_m
     far_m = depth_m + CAR_LENGTH_M
+    limit *= 1.0 - CUT_SHARE
     if edges[0] > 0.0:
-        left = max(left, min(edges[0] * far_m, right - CAR_WIDTH_M))
+        far_left = edges[0] * far_m
+        right = max(right, far_left + CAR_WIDTH_M) if edges[1] > limit else right
+        left = max(left, min(far_left, right - CAR_WIDTH_M))
     elif edges[1] < 0.0:
-        right = min(right, max(edges[1] * far_m, left + CAR_WIDTH_M))
+        far_right = edges[1] * far_m
+        left = min(left, far_right - CAR_WIDTH_M) if edges[0] < -limit else left
+        right = min(right, max(far_right, left + CAR_WIDTH_M))
     return left, right
 
 

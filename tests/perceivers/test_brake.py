@@ -7,7 +7,7 @@ import pytest
 
 from fusiondrive.types import CameraSpec
 from perceivers.brake import BRAKE_MPS2, EmergencyBrake, Heading
-from perceivers.detection import CAMERA, Detection, Place, placed
+from perceivers.detection import CAMERA, Detection, Place, focal_px, placed
 from perceivers.pedal import BrakePedal
 
 STEP_S = 0.1
@@ -66,9 +66,11 @@ def brakes_for_boxes(seed: int, aside_m: float, kind: str, *, knows_its_errors: 
         ahead = 60.0 - speed * step * 0.05
         if ahead < 3.0:
             break
-        off = (0.05 * ahead, ahead * math.hypot(2.0 / focal, 0.05 * aside_m / ahead))
-        seen = rng.normal((ahead, aside_m), off)
-        place = Place(*seen, 0.9 if kind == "car" else 0.25, *(off if knows_its_errors else ()))
+        off = (0.05 * ahead, 2.0 * ahead / focal)
+        far = ahead * rng.normal(1.0, 0.05)  # the place moves along the line of sight
+        side = far * (aside_m / ahead + rng.normal(0.0, 2.0 / focal))
+        half = 0.9 if kind == "car" else 0.25
+        place = Place(far, side, half, *(off if knows_its_errors else ()))
         if brake.decide(step * 0.05, speed, [(kind, place)]):
             return True
     return False
@@ -91,11 +93,26 @@ def test_shaky_boxes_in_the_way_are_braked_for(kind: str) -> None:
     assert all(brakes_for_boxes(seed, 0.0, kind, knows_its_errors=True) for seed in range(40))
 
 
-def test_a_box_that_the_image_cuts_says_little_of_its_side() -> None:
-    whole = placed(Detection("car", 1.0, 10.0, 100.0, 200.0, 400.0, distance_m=8.0), CAMERA, 2.4)
-    cut = placed(Detection("car", 1.0, 0.0, 100.0, 200.0, 400.0, distance_m=8.0), CAMERA, 2.4)
-    assert cut.right_off_m > 1.0 > whole.right_off_m > 0.0
-    assert whole.ahead_off_m == pytest.approx(0.4)
+def box(left: float, right: float, kind: str = "car") -> Place:
+    return placed(Detection(kind, 1.0, left, 100.0, right, 400.0, distance_m=8.0), CAMERA, 2.4)
+
+
+def test_a_box_says_how_far_it_may_be_off() -> None:
+    assert box(20.0, 200.0).range_off_m == pytest.approx(0.06 * 8.0)
+    assert box(20.0, 200.0).side_off_m > box(20.0, 200.0, "person").side_off_m > 0.0
+
+
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+@pytest.mark.parametrize("depth_m", [4.0, 5.0, 6.0, 8.0, 12.0])
+def test_a_parked_car_that_the_image_cuts_does_not_reach_into_the_lane(
+    depth_m: float, side: float
+) -> None:
+    inner_m, outer_m, focal = 2.0, 3.9, focal_px(CAMERA)
+    edges = (focal * inner_m / (depth_m + 4.5), min(focal * outer_m / depth_m, 320.0))
+    left, right = sorted(320.0 + side * edge for edge in edges)
+    found = Detection("car", 1.0, left, 200.0, right, 400.0, distance_m=depth_m)
+    place = placed(found, CAMERA, 2.4)
+    assert side * place.right_m - place.half_width_m == pytest.approx(inner_m, abs=0.1)
 
 
 def test_the_pedal_follows_the_deceleration() -> None:

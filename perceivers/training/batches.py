@@ -22,7 +22,7 @@ from perceivers.labelled_frame import LabelledFrame, RoadUser
 from perceivers.training.targets import Targets, make_targets
 
 PATCH = (320, 256)  # width and height, px
-SCALES = (0.75, 1.35)  # of the picture before a patch is cut out
+SCALES = (0.5, 1.35)  # of the picture before a patch is cut out; near people need small ones
 AROUND_SOMEBODY = 0.7  # share of patches that are cut out around somebody
 BRIGHTER, CONTRAST = 24.0, 0.2  # at most
 KEPT = 0.3  # share of a rectangle that must be in the patch to be asked for

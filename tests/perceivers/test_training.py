@@ -87,6 +87,7 @@ def test_a_run_is_resumed_and_exported(data: Path, tmp_path: Path) -> None:
     assert len(facts["begun_with"]) == 12
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_from_an_export_in_half_precision(data: Path, tmp_path: Path) -> None:
     train(config(data, 2), tmp_path / "run")
     export(tmp_path / "run" / LAST, tmp_path / "out.onnx", 0.4)

@@ -87,7 +87,7 @@ def test_turns_are_those_of_the_first(routes: list[Route]) -> None:
     assert turn_shares(routes[FIRST:]) == pytest.approx(turn_shares(routes[:FIRST]), abs=0.1)
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_the_command_makes_the_file_again_byte_for_byte(tmp_path: Path) -> None:
     town = tmp_path / "Town02.xodr"
     town.write_text(load_town("Town02").xodr)

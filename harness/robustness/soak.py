@@ -21,7 +21,6 @@ from harness.robustness.embedded import EmbeddedServer, PlainClient, plain_clien
 from harness.robustness.ticker import Ticker
 from harness.robustness.verdict import Check, at_most, conclude, equal, grows_at_most
 
-WORLD_STREAM = 1
 STALL_LIMIT_S = 5.0  # clients give up after five seconds by default
 LOADS_WARM_UP = 6
 CYCLES_WARM_UP = 300
@@ -41,12 +40,20 @@ class Amounts(NamedTuple):
 
 def connect_and_leave(address: tuple[str, int], count: int) -> None:
     """RPC and stream connections that ask one thing and hang up, also without a goodbye."""
+    with plain_client(address) as client:
+        world = world_stream(client)
     for i in range(count):
         with plain_client(address) as client:
             client.call("version")
             if i % 2:  # a reset instead of an orderly end
                 client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        subscribe(address, WORLD_STREAM).close()
+        subscribe(address, world).close()
+
+
+def world_stream(client: PlainClient) -> int:
+    """The number by which a server knows the stream of its world."""
+    _, (token,) = unwrap(client.call("get_episode_info"))
+    return int(struct.unpack_from("<I", token)[0])
 
 
 def subscribe(address: tuple[str, int], stream: int) -> socket.socket:
@@ -93,7 +100,7 @@ def load_maps(address: tuple[str, int], towns: Sequence[str], count: int) -> Non
             answer = client.call("load_new_episode", towns[i % len(towns)], False, 65535)
             if answer != [[False]]:
                 raise RuntimeError(f"load {i}: {answer}")
-            with subscribe(address, WORLD_STREAM) as sock:
+            with subscribe(address, world_stream(client)) as sock:
                 sock.recv(1 << 16)  # the new world's first state
             client.call("get_map_info")
 
@@ -107,8 +114,9 @@ def stall_readers(address: tuple[str, int], count: int) -> float:
         camera, pose = [0, "sensor.camera.depth", attributes], [[0.0, 0.0, 30.0], [0.0] * 3]
         actor = unwrap(client.call("spawn_actor", camera, pose))
         stream = struct.unpack_from("<I", actor[-1])[0]
+        world = world_stream(client)
         for i in range(count):
-            socks.append(subscribe(address, WORLD_STREAM if i % 2 else stream))
+            socks.append(subscribe(address, world if i % 2 else stream))
             socks[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         longest_s = 0.0
         for _ in range(150):

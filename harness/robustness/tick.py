@@ -15,7 +15,7 @@ from time import perf_counter
 
 from fusiondrive.text import lenient_output
 from harness.robustness.embedded import EmbeddedServer, PlainClient, plain_client, unwrap
-from harness.robustness.soak import SETTINGS, WORLD_STREAM, subscribe
+from harness.robustness.soak import SETTINGS, subscribe, world_stream
 from harness.robustness.verdict import Check, at_most, conclude
 
 LIMIT_MS = 1.0
@@ -55,7 +55,7 @@ def measure(town: str, cars: int, ticks: int) -> list[Check]:
     with EmbeddedServer("--town", town) as server, plain_client(server.address) as client:
         client.call("set_episode_settings", SETTINGS)
         made = spawn_cars(client, cars)
-        with subscribe(server.address, WORLD_STREAM) as stream:
+        with subscribe(server.address, world_stream(client)) as stream:
             receive_state(stream)
             times = []
             for number in range(WARM_UP + ticks):

@@ -29,10 +29,9 @@ def episode_info(context: Context) -> list[Any]:
     return [context.world.episode.episode_id, [token]]
 
 
-def sensor_token(context: Context, stream_id: int) -> list[bytes]:
+def sensor_token(context: Context, number: int) -> list[bytes]:
     """The token of a stream that the client is about to subscribe to."""
-    context.host.expect(stream_id)
-    return [context.host.token(stream_id)]
+    return [context.host.expect(number)]
 
 
 def available_maps(context: Context) -> list[str]:

@@ -31,8 +31,12 @@ class Host(Protocol):
     def token(self, stream_id: int) -> bytes:
         """The token with which clients find a stream."""
 
-    def expect(self, stream_id: int) -> None:
-        """Wait with the next tick for a client that is about to subscribe."""
+    def expect(self, number: int) -> bytes:
+        """Wait with the next tick for a client that is about to subscribe; gives the token.
+
+        Args:
+            number: by which clients know the stream, as its token says.
+        """
 
     def answer_when_seen(self, connection: Connection, message: bytes) -> None:
         """Answer a call that has made an actor once a snapshot holds that actor."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import secrets
 import socket
 import threading
 from collections import deque
@@ -22,6 +23,9 @@ _DIRECT_BYTES = 1 << 22  # below that, try to send from the thread that ticks
 _GREETING_TIMEOUT_S = 5.0
 _STALLED_S = 3.0  # without a byte taken; below the five seconds after which clients give up
 _PIECE_BYTES = 1 << 20  # of a message at a time, so that progress shows on slow links
+# A client may connect to itself, to a port that nobody has, and take the number that it sends for
+# the length of a message: numbers stay below a megabyte.
+_SALT_BITS = 20
 MAX_QUEUE = 64  # messages of one subscriber
 MAX_QUEUE_BYTES = 48 << 20  # the same; one message may always wait, whatever its size
 
@@ -159,7 +163,13 @@ def _rest(message: list[Buffer], sent: int) -> list[Buffer]:
 
 
 class StreamServer:
-    """All subscribers, by stream."""
+    """All subscribers, by stream.
+
+    Clients know a stream by a number that no server before this one had for it. A client whose
+    server has gone tries again for ever, and the next server may have got its port: one that took
+    it for its own client would tell it of changed lamps, which it would ask for where nobody
+    answers, and its process would abort (LibCarla 0.9.16, `LightManager`).
+    """
 
     def __init__(
         self,
@@ -168,6 +178,7 @@ class StreamServer:
         is_stream: Callable[[int], bool],
     ) -> None:
         self.port: int = sock.getsockname()[1]
+        self._salt = secrets.randbits(_SALT_BITS)
         self._on_subscribe = on_subscribe
         self._is_stream = is_stream
         self._subscribers: dict[int, tuple[Subscriber, ...]] = {}
@@ -178,7 +189,11 @@ class StreamServer:
 
     def token(self, stream_id: int) -> bytes:
         """The token with which clients find a stream."""
-        return wire.token(stream_id, self.port)
+        return wire.token(stream_id ^ self._salt, self.port)
+
+    def stream_of(self, number: int) -> int:
+        """The stream that clients know by a number."""
+        return number ^ self._salt
 
     def has_subscriber(self, stream_id: int) -> bool:
         """Whether anybody listens."""
@@ -195,7 +210,7 @@ class StreamServer:
         if greeting is None:
             logger.warning("%s subscribed to nothing", peer_of(sock))
             return
-        subscriber = Subscriber(sock, wire.stream_id_of(greeting))
+        subscriber = Subscriber(sock, self.stream_of(wire.stream_id_of(greeting)))
         if not self._is_stream(subscriber.stream_id):
             # As on CARLA's server it stays connected: a client that is closed tries again at once.
             logger.warning("%s: there is no stream %d", peer_of(sock), subscriber.stream_id)

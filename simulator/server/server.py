@@ -218,11 +218,13 @@ class Server:
         """The token with which clients find a stream."""
         return self._streams.token(stream_id)
 
-    def expect(self, stream_id: int) -> None:
+    def expect(self, number: int) -> bytes:
         """Wait with the next tick for a subscriber: `listen()` returns before it has subscribed."""
+        stream_id = self._streams.stream_of(number)
         is_sensor = stream_id != wire.WORLD_STREAM and self._world.has_stream(stream_id)
         if is_sensor and not self._streams.has_subscriber(stream_id):
             self._expected[stream_id] = monotonic() + _FIRST_FRAME_WAIT_S
+        return self.token(stream_id)
 
     def _await_expected(self) -> None:
         while self._expected:

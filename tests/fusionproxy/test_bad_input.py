@@ -34,11 +34,6 @@ def average(infrared: Tensor, visible: Tensor, generator: torch.Generator) -> Te
     return (infrared + visible) / 2
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for side, image in (("ir", GREY), ("vi", RGB)):

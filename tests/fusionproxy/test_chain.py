@@ -10,7 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from fusionproxy import evaluate, evaluate_ablation, export
 from fusionproxy.data import Shard, write_shard
@@ -39,7 +38,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_from_pairs_to_a_picture(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    torch.set_num_threads(1)
     work = folder.parent
     for name in ("ddfm", "mask_difuser"):
         line = ["--teacher", name, "--pairs", str(folder), "--out", str(work / name)]

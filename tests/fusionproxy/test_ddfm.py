@@ -17,11 +17,6 @@ from fusionproxy.teachers.prior import PRIORS, load_guided_diffusion, unet_confi
 from fusionproxy.teachers.rectify import EmConfig, Rectifier
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def planes(seed: int = 0, size: tuple[int, int] = (6, 8)) -> list[Tensor]:
     make = torch.Generator().manual_seed(seed)
     draw = [torch.rand(1, 1, *size, generator=make, dtype=torch.float64) * 2 - 1 for _ in range(3)]

@@ -20,11 +20,6 @@ from fusionproxy.trainer import TrainConfig, Trainer, train
 pytestmark = pytest.mark.heavy
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)  # tiny work: threads only wait for each other on a busy machine
-
-
 @pytest.fixture
 def pairs(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)

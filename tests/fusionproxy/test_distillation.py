@@ -30,11 +30,6 @@ pytestmark = pytest.mark.heavy
 SIZES = [(64, 80)] * 6 + [(64, 64)] * 4
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @dataclasses.dataclass
 class Member:
     infrared: Tensor

@@ -46,11 +46,6 @@ def average(infrared: Tensor, visible: Tensor, generator: torch.Generator) -> Te
 TEACHERS = [f"--teacher=first={__name__}:noisy", f"--teacher=second={__name__}:average"]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)

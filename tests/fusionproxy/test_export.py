@@ -34,11 +34,6 @@ TRAINED = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng, root = np.random.default_rng(0), tmp_path_factory.mktemp("pairs")

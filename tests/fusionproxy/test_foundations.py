@@ -16,11 +16,6 @@ from fusionproxy.foundations.standins import PIP_WEIGHTS
 TINY = PANELS["tiny"]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def tiny_panel() -> Panel:
     panel = Panel(TINY)
     estimate = ScaleEstimate()

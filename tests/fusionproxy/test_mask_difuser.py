@@ -14,11 +14,6 @@ from fusionproxy.teachers.mask_difuser import MaskDiFuserPipeline, pipeline_of
 from fusionproxy.teachers.mask_difuser_net import MaskDiFuserNet, network_config
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def tiny_network() -> MaskDiFuserNet:
     torch.manual_seed(0)
     network = MaskDiFuserNet(**network_config("tiny"))

@@ -23,7 +23,6 @@ pytestmark = pytest.mark.heavy
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     torch.manual_seed(0)
-    torch.set_num_threads(1)  # tiny work: threads only wait for each other on a busy machine
 
 
 @pytest.fixture(scope="module")

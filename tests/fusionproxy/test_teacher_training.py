@@ -27,7 +27,6 @@ TEACHERS = ("ddfm", "mask_difuser")
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.set_num_threads(1)
     monkeypatch.setattr(training, "SHOWN_WIDTH", 48)  # contact sheets cost more than the training
     monkeypatch.setattr(training, "SHOWN_STEPS", {"ddfm": 2, "mask_difuser": 2})
 

@@ -162,13 +162,13 @@ def draw_curve(log: Path, picture: Path) -> None:
     from matplotlib import pyplot as plt
 
     episodes = pd.read_csv(log, skiprows=1)
-    steps = episodes["l"].cumsum()
+    steps = episodes["l"].cumsum() / 1000.0
     figure, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
     labels = {"r": "return, metres less costs", "completion": "share of the route in 40 s"}
     for axis, (column, label) in zip(axes, labels.items(), strict=True):
         axis.plot(steps, episodes[column], ".", color="0.8", markersize=3)
         axis.plot(steps, episodes[column].rolling(SMOOTHED, min_periods=1).mean(), color="C0")
-        axis.set(xlabel="steps of 0.1 s", ylabel=label)
+        axis.set(xlabel="thousand steps of 0.1 s", ylabel=label)
         axis.grid(alpha=0.3)
     figure.savefig(picture, dpi=110)
     plt.close(figure)

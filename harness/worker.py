@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from fusiondrive.errors import AgentError, FusionDriveError
+from fusiondrive.errors import AgentError, FusionDriveError, SimulatorError
 from fusiondrive.files import of_disk, unwritable
 from fusiondrive.types import Closing, Control
 from harness.config import RunConfig, anchored
@@ -83,6 +83,20 @@ def work(setup: WorkerSetup, connection: Connection) -> None:
         worker.close()
 
 
+class _RunnersServer(ExternalServer):
+    """The server that the runner has started, awaited for as long as there is a runner."""
+
+    def __init__(self, spec: ServerSpec, connection: Connection) -> None:
+        super().__init__(spec)
+        self._connection = connection
+
+    def failure(self) -> FusionDriveError | None:
+        """The runner writes while a task is under way only to end it, or has hung up."""
+        if self._connection.poll():
+            return SimulatorError("the runner waits for the server no longer")
+        return super().failure()
+
+
 class _Worker:
     def __init__(self, setup: WorkerSetup, connection: Connection) -> None:
         self._setup = setup
@@ -141,7 +155,7 @@ class _Worker:
         setup = self._setup
         spec = ServerSpec(backend="external", host=setup.host, port=setup.port)
         if self._simulation is None:
-            await_ready(ExternalServer(spec), setup.start_timeout_s)
+            await_ready(_RunnersServer(spec, self._connection), setup.start_timeout_s)
             self._connection.send(Ready())
         policy = self._built(config)
         settings = env_of_run(config, policy, spec)

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import pytest
 
@@ -16,10 +17,13 @@ from fusiondrive.types import CameraSpec
 from harness import slot as slots
 from harness.config import RunConfig, Timeouts
 from harness.env_config import EnvConfig
-from harness.probe import engine_of, look_of, read_profile
+from harness.guard import AgentClock
+from harness.messages import Describe
+from harness.probe import engine_of, find_free_port, look_of, read_profile
 from harness.server import ServerSpec
 from harness.simulation import Simulation
 from harness.slot import Slot
+from harness.worker import WorkerSetup, work
 from scenarios.spec import EpisodeSpec
 from tests.conftest import EmbeddedServer
 
@@ -81,6 +85,33 @@ def test_a_worker_of_a_server_that_hangs_is_not_asked_to_give_it_back(
     slot._process, slot._connection = worker, ours
     slot.shut_down()
     assert worker.exitcode == -signal.SIGKILL
+
+
+@pytest.mark.heavy
+def test_a_worker_that_awaits_a_server_ends_with_its_runner(tmp_path: Path) -> None:
+    """Its server has gone with the runner, and a start may take four minutes."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    setup = WorkerSetup(
+        configs=(RunConfig(),),
+        host="localhost",
+        port=find_free_port(2),
+        start_timeout_s=240.0,
+        log_file=tmp_path / "worker.log",
+        clock=AgentClock(),
+    )
+    worker = context.Process(target=work, args=(setup, theirs))
+    worker.start()
+    theirs.close()
+    try:
+        ours.send(Describe("Town02"))
+        worker.join(5.0)
+        assert worker.is_alive()
+        ours.close()  # as the end of the runner does it
+        worker.join(30.0)
+        assert worker.exitcode == 0
+    finally:
+        worker.kill()
 
 
 @pytest.mark.server

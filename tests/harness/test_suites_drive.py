@@ -31,6 +31,7 @@ def drives(folder: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in row.items() if not k.startswith("wall_")} for row in rows]
 
 
+@pytest.mark.slow
 def test_one_run_drives_what_plain_runs_drive_and_goes_on_where_it_stopped(
     carla_server: CarlaServer, tmp_path: Path
 ) -> None:

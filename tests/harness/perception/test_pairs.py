@@ -68,6 +68,7 @@ def test_bad_input_is_one_line(
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.heavy
 @pytest.mark.server
 def test_a_set_is_drawn_and_the_same_command_keeps_it(

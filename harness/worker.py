@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -86,13 +87,13 @@ def work(setup: WorkerSetup, connection: Connection) -> None:
 class _RunnersServer(ExternalServer):
     """The server that the runner has started, awaited for as long as there is a runner."""
 
-    def __init__(self, spec: ServerSpec, connection: Connection) -> None:
+    def __init__(self, spec: ServerSpec, should_stop: Callable[[], bool]) -> None:
         super().__init__(spec)
-        self._connection = connection
+        self._should_stop = should_stop
 
     def failure(self) -> FusionDriveError | None:
-        """The runner writes while a task is under way only to end it, or has hung up."""
-        if self._connection.poll():
+        """Why it is awaited no longer."""
+        if self._should_stop():
             return SimulatorError("the runner waits for the server no longer")
         return super().failure()
 
@@ -155,7 +156,7 @@ class _Worker:
         setup = self._setup
         spec = ServerSpec(backend="external", host=setup.host, port=setup.port)
         if self._simulation is None:
-            await_ready(_RunnersServer(spec, self._connection), setup.start_timeout_s)
+            await_ready(_RunnersServer(spec, self._should_stop), setup.start_timeout_s)
             self._connection.send(Ready())
         policy = self._built(config)
         settings = env_of_run(config, policy, spec)

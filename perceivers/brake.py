@@ -42,9 +42,9 @@ class Seen(NamedTuple):
     time_s: float
     x: float  # m
     y: float
-    sight: float = 0.0  # direction in which it was seen, radians
-    range_off_m: float = 0.0  # as `Place` has them
-    side_off_m: float = 0.0
+    sight: float  # direction in which it was seen, radians
+    range_off_m: float  # as `Place` has them
+    side_off_m: float
 
 
 class Motion(NamedTuple):
@@ -105,8 +105,7 @@ class Track:
         has_bend = self.kind == CAR and times[0] <= -BRAKING_OVER_S + 1e-6
         usual = (*USUAL_MPS[self.kind], USUAL_MPS2)[: 3 if has_bend else 2]
         found = _fit(times, along - axle_m, right, sight, usual)
-        along_m, right_m, along_mps, right_mps, bend = found
-        return Motion(along_m, right_m, along_mps, right_mps, min(bend, 0.0))
+        return found._replace(along_mps2=min(found.along_mps2, 0.0))
 
 
 class EmergencyBrake:
@@ -158,7 +157,7 @@ class EmergencyBrake:
             along = motion.along_m + motion.along_mps * times
             aside = np.abs(motion.right_m + motion.right_mps * times)
             is_close = (along <= FREE_AHEAD_M) & (along >= -self._length_m)
-            if np.any(is_close & (aside <= self._reach_m(track.half_width_m))):
+            if np.any(is_close & (aside <= self._reach_m(track))):
                 return False
         return True
 
@@ -166,35 +165,35 @@ class EmergencyBrake:
         """Let go of the brake; the next decision may ask for it again."""
         self.is_braking = False
 
-    def _reach_m(self, half_width_m: float) -> float:
-        """From the car's middle to that of an object of this width when they touch."""
-        return self._half_width_m + half_width_m + CLEAR_ASIDE_M
+    def _reach_m(self, track: Track) -> float:
+        """Between the two middles, from side to side, when they touch."""
+        return self._half_width_m + track.half_width_m + CLEAR_ASIDE_M
 
     def _follow(self, time_s: float, found: Sequence[tuple[str, Place]]) -> None:
         self._tracks = [t for t in self._tracks if time_s - t.seen[-1].time_s <= FORGET_S]
-        free = list(self._tracks)
+        free = [(track, *self._expected(track, time_s)) for track in self._tracks]
         for kind, place in found:
             ground = self._now.ground(place.ahead_m + self._axle_m, place.right_m)
             sight = self._now.turned + math.atan2(place.right_m, max(place.ahead_m, EXACT_M))
             here = Seen(time_s, *ground, sight, place.range_off_m, place.side_off_m)
             gaps = [
-                (self._gap(track, place, time_s), number)
-                for number, track in enumerate(free)
+                (math.hypot(place.ahead_m - along, place.right_m - right), number)
+                for number, (track, along, right) in enumerate(free)
                 if track.kind == kind
             ]
             gap, number = min(gaps, default=(math.inf, -1))
             if gap <= GATE_M + GATE_OFF * math.hypot(place.range_off_m, place.side_off_m):
-                track = free.pop(number)
+                track, *_ = free.pop(number)
             else:
                 track = Track(kind, place.half_width_m)
                 self._tracks.append(track)
             track.half_width_m = place.half_width_m
             track.seen = [*track.seen[-20:], here]
 
-    def _gap(self, track: Track, place: Place, time_s: float) -> float:
+    def _expected(self, track: Track, time_s: float) -> tuple[float, float]:
+        """Where an object should be by now: ahead of the bumper and to the right."""
         motion, ahead_s = track.motion(self._now, self._axle_m), time_s - track.seen[-1].time_s
-        along = motion.along_m + motion.along_mps * ahead_s
-        return math.hypot(place.ahead_m - along, place.right_m - motion.right_m)
+        return motion.along_m + motion.along_mps * ahead_s, motion.right_m
 
     def _asks_for_it(self, track: Track, speed_mps: float, bend: float) -> bool:
         """Whether the object is hit both without braking and when braking begins a step later."""
@@ -219,13 +218,13 @@ class EmergencyBrake:
         right = motion.right_m + motion.right_mps * times
         along, right = _on_the_way(along + self._axle_m, right, driven, bend)
         along = along - self._axle_m
-        in_lane = np.abs(right) <= self._reach_m(track.half_width_m)
+        in_lane = np.abs(right) <= self._reach_m(track)
         return np.asarray(
             in_lane & (along <= CLEAR_AHEAD_M) & (along >= -self._length_m), dtype=np.bool_
         )
 
 
-def _fit(times: F64, along: F64, right: F64, sight: F64, usual: Sequence[float]) -> list[float]:
+def _fit(times: F64, along: F64, right: F64, sight: F64, usual: Sequence[float]) -> Motion:
     """The likeliest place and motion at time 0, under what is usual (ridge regression).
 
     Each sighting says less of how far off somebody is than of the direction.
@@ -237,9 +236,6 @@ def _fit(times: F64, along: F64, right: F64, sight: F64, usual: Sequence[float])
         sight: direction of each line of sight there, radians, and the errors along and across
             it, m; (N, 3).
         usual: standard deviations of the speeds along and across, and maybe of the bend along.
-
-    Returns:
-        Along, right, their slopes, and the bend along.
     """
     angles, errors = sight[:, :1], np.maximum(sight[:, 1:], EXACT_M)  # (N, 1), (N, 2)
     zero, one = np.zeros_like(times), np.ones_like(times)
@@ -257,7 +253,7 @@ def _fit(times: F64, along: F64, right: F64, sight: F64, usual: Sequence[float])
     found = np.linalg.lstsq(whole, np.concatenate([wanted * weights, np.zeros(len(usual))]))[0]
     if errors.max() <= EXACT_M:
         found[:2] = along[-1], right[-1]
-    return [float(value) for value in found]
+    return Motion(*map(float, found))
 
 
 def _on_the_way(along: F64, right: F64, driven: F64, bend: float) -> tuple[F64, F64]:

@@ -131,17 +131,15 @@ def _sides(edges: tuple[float, float], depth_m: float, limit: float) -> tuple[fl
         depth_m: of its near end.
         limit: of the image's side, as the edges; a box that ends there ends beyond it.
     """
+    if edges[1] < 0.0:
+        left, right = _sides((-edges[1], -edges[0]), depth_m, limit)
+        return -right, -left
     left, right = edges[0] * depth_m, edges[1] * depth_m
-    far_m = depth_m + CAR_LENGTH_M
-    limit *= 1.0 - CUT_SHARE
     if edges[0] > 0.0:
-        far_left = edges[0] * far_m
-        right = max(right, far_left + CAR_WIDTH_M) if edges[1] > limit else right
+        far_left = edges[0] * (depth_m + CAR_LENGTH_M)
+        if edges[1] > (1.0 - CUT_SHARE) * limit:
+            right = max(right, far_left + CAR_WIDTH_M)
         left = max(left, min(far_left, right - CAR_WIDTH_M))
-    elif edges[1] < 0.0:
-        far_right = edges[1] * far_m
-        left = min(left, far_right - CAR_WIDTH_M) if edges[0] < -limit else left
-        right = min(right, max(far_right, left + CAR_WIDTH_M))
     return left, right
 
 

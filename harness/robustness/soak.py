@@ -53,6 +53,11 @@ def connect_and_leave(address: tuple[str, int], count: int) -> None:
 def world_stream(client: PlainClient) -> int:
     """The number by which a server knows the stream of its world."""
     _, (token,) = unwrap(client.call("get_episode_info"))
+    return number_of(token)
+
+
+def number_of(token: bytes) -> int:
+    """The number by which a server knows the stream of a token."""
     return int(struct.unpack_from("<I", token)[0])
 
 
@@ -113,10 +118,9 @@ def stall_readers(address: tuple[str, int], count: int) -> float:
         attributes = [["image_size_x", 2, "800"], ["image_size_y", 2, "600"]]
         camera, pose = [0, "sensor.camera.depth", attributes], [[0.0, 0.0, 30.0], [0.0] * 3]
         actor = unwrap(client.call("spawn_actor", camera, pose))
-        stream = struct.unpack_from("<I", actor[-1])[0]
-        world = world_stream(client)
+        streams = number_of(actor[-1]), world_stream(client)
         for i in range(count):
-            socks.append(subscribe(address, world if i % 2 else stream))
+            socks.append(subscribe(address, streams[i % 2]))
             socks[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         longest_s = 0.0
         for _ in range(150):

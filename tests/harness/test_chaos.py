@@ -9,8 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from multiprocessing import spawn
 from pathlib import Path
@@ -228,7 +228,8 @@ def test_a_port_has_a_client_from_when_it_connects_until_it_leaves() -> None:
 @pytest.mark.heavy
 def test_a_process_is_alive_until_it_is_killed_and_no_other_is_taken_for_it() -> None:
     code = "import time; 'multiprocessing.spawn'; time.sleep(600)"
-    with ended_with_it(subprocess.Popen([sys.executable, "-c", code])) as child:
+    with subprocess.Popen([sys.executable, "-c", code]) as child, ExitStack() as at_end:
+        at_end.callback(child.kill)  # Popen's own context waits for it, however the test ends
         await_true(lambda: child.pid in [found.pid for found in children(os.getpid())])
         assert child.pid not in [found.pid for found in children(os.getpid(), Role.SERVER)]
         victim = process(child.pid)
@@ -237,16 +238,6 @@ def test_a_process_is_alive_until_it_is_killed_and_no_other_is_taken_for_it() ->
         assert victim.send(signal.SIGKILL)
         await_true(lambda: not victim.is_alive)  # though nobody has read its exit code
         assert not victim.send(signal.SIGKILL)
-
-
-@contextmanager
-def ended_with_it(child: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Popen's own context waits for the child's end, however the test ends."""
-    try:
-        yield child
-    finally:
-        child.kill()
-        child.wait()
 
 
 def await_true(claim: Callable[[], bool], limit_s: float = 30.0) -> None:

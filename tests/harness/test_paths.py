@@ -34,8 +34,8 @@ def test_a_flag_knows_the_home_folder(package: object, home: Path) -> None:
 
 
 def test_no_command_takes_a_path_as_it_stands() -> None:
-    folders = [*map(str, (path.parent for path in ROOT.glob("*/__init__.py"))), "examples"]
-    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    folders = [*(file.parent for file in ROOT.glob("*/__init__.py")), ROOT / "examples"]
+    files = [path for folder in folders for path in folder.rglob("*.py")]
     assert len(files) > 100
     assert not [path for path in files if "type=Path" in path.read_text(encoding="utf-8")]
 

@@ -124,13 +124,8 @@ def _fill_disk(campaign: Campaign, runner: RunnerProcess, harm: Harm) -> Outcome
 
 
 def _start_second(campaign: Campaign, runner: RunnerProcess, harm: Harm) -> Outcome:
-    """Another runner on the same folder: it is refused with one line, and the first goes on.
-
-    Until it has servers, the first one may not have the folder yet, and the other may get it.
-    """
-    until_s = time.monotonic() + END_WAIT_S
-    while not runner.children() and runner.exit_code() is None and time.monotonic() < until_s:
-        time.sleep(POLL_S)
+    """Another runner on the same folder: it is refused with one line, and the first goes on."""
+    _victim(runner, harm, Role.SERVER)  # before it has one, the other may get the folder first
     with RunnerProcess(campaign.options) as second:
         code = second.wait(END_WAIT_S)
         if code is None:

@@ -40,6 +40,17 @@ class EmbeddedServer:
         host, port = line[2].rsplit(":", 1)
         self.address = (host, int(port))
 
+    def set_synchronous(self, is_synchronous: bool) -> None:
+        """Whether it waits for a client's ticks."""
+        import carla  # not on every platform on which tests run
+
+        client = carla.Client(*self.address)
+        client.set_timeout(60.0)
+        world = client.get_world()
+        settings = world.get_settings()
+        settings.synchronous_mode = is_synchronous
+        world.apply_settings(settings)
+
     def stop(self) -> int:
         """End it; gives its exit code."""
         self.process.terminate()
@@ -52,25 +63,44 @@ class EmbeddedServer:
 
 
 @pytest.fixture(scope="session")
-def carla_server() -> Iterator[CarlaServer]:
+def running_servers() -> Iterator[dict[tuple[str, Path | None], EmbeddedServer]]:
+    """Those that tests share, by town and folder of maps."""
+    running: dict[tuple[str, Path | None], EmbeddedServer] = {}
+    yield running
+    for server in running.values():
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def carla_server(
+    running_servers: dict[tuple[str, Path | None], EmbeddedServer],
+) -> CarlaServer:
     """Call it as `carla_server(town, maps=None)`; gives (host, port), the same for same arguments.
 
     A test must not rely on default settings: `client.load_world(town)` restores them.
     """
-    running: dict[tuple[str, Path | None], EmbeddedServer] = {}
 
     def serve(town: str, maps: Path | None = None) -> tuple[str, int]:
         key = (town, maps)
-        if key not in running:
-            while len(running) >= MAX_SERVERS:
-                running.pop(next(iter(running))).stop()
+        if key not in running_servers:
+            while len(running_servers) >= MAX_SERVERS:
+                running_servers.pop(next(iter(running_servers))).stop()
             where = ["--maps", str(maps)] if maps is not None else []
-            running[key] = EmbeddedServer("--town", town, *where)
-        return running[key].address
+            running_servers[key] = EmbeddedServer("--town", town, *where)
+        running_servers[key].set_synchronous(False)
+        return running_servers[key].address
 
-    yield serve
-    for server in running.values():
-        server.stop()
+    return serve
+
+
+@pytest.fixture(scope="module", autouse=True)
+def idle_servers(
+    running_servers: dict[tuple[str, Path | None], EmbeddedServer],
+) -> Iterator[None]:
+    """Shared servers wait for ticks while no module uses them: their own cost all tests time."""
+    yield
+    for server in running_servers.values():
+        server.set_synchronous(True)
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +109,7 @@ def emptied(carla_server: CarlaServer) -> CarlaServer:
 
     def serve(town: str, maps: Path | None = None) -> tuple[str, int]:
         host, port = carla_server(town, maps)
-        import carla  # not on every platform on which tests run
+        import carla
 
         client = carla.Client(host, port)
         client.set_timeout(120.0)

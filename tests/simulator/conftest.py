@@ -83,9 +83,6 @@ def session(client) -> Iterator[Session]:
     yield now
     for sensor in now.sensors:
         sensor.stop()
-    settings = world.get_settings()
-    settings.synchronous_mode = False
-    world.apply_settings(settings)
 
 
 @pytest.fixture

@@ -229,7 +229,8 @@ class DistillationTask:
         """Facts about the data that the weights record: hash, looks and ensemble."""
         return {
             "data_hash": self.ensemble.data_hash,
-            "looks": json.dumps([]),
+            "looks": json.dumps(self.ensemble.looks),
+            "thermal_looks": json.dumps(self.ensemble.thermal_looks),
             "ensemble": json.dumps(self.ensemble.card()),
         }
 

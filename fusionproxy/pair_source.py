@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusiondrive.provenance import bytes_hash
-from fusionproxy.data import INDEX, U8, Pairs, data_hash, hold_out, read_index
+from fusionproxy.data import INDEX, U8, Pairs, data_hash, hold_out, read_about, read_index
 from fusionproxy.errors import FusionError
 from fusionproxy.images import orientation_note, read_infrared, read_visible, stored, to_8_bits
 from fusionproxy.layouts import SPLITS, PairFile, find_pairs
 
 F32 = NDArray[np.float32]
+CAPTURED = "captured"  # layout of pairs of the simulator
 
 
 @dataclass(frozen=True)
@@ -204,9 +205,13 @@ class CapturedPairs:
 
     def card(self) -> dict[str, Any]:
         """What the set is."""
+        about = read_about(self._folder) or {}
         return {
-            "layout": "captured",
+            "layout": CAPTURED,
+            "look": about.get("look"),
+            "thermal_look": about.get("thermal_look"),
             "pairs": len(self),
+            "places": sorted(set(self.sequences)),
             "sequences": len(set(self.sequences)),
             "validation_sequences": sorted(hold_out(self.sequences)),
             "weathers": sorted({shard.weather for shard in self._shards}),

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # Teachers that restore, their ensemble, and the students of both looks with their controls, within a quarter of an hour of one large GPU.
-# SIM: pairs of harness.capture (of which teachers see clear pictures alone, students degraded pairs alone); REAL: sets of real pairs, divided by a colon.
-# Everything that exists is kept, and a run that was cut short goes on. The same script at another size runs on a CPU (recipes/README.md).
+# CLEAR and SIM: simulator pairs (harness.perception pairs) of different towns: teachers see the clear pictures of the first alone, students the degraded ones of the second;
+# REAL: sets of real pairs, divided by a colon. Everything that exists is kept, and a run that was cut short goes on. The same script at another size runs on a CPU (recipes/README.md).
 set -euo pipefail
-[ $# -eq 3 ] || { echo "usage: recipes/device.sh WORK SIM REAL[:REAL...]" >&2; exit 2; }
-here=$(realpath "$(dirname "$0")")
-sim=$(realpath "$2"); IFS=: read -ra real <<< "$3"
+[ $# -eq 4 ] || { echo "usage: recipes/device.sh WORK CLEAR SIM REAL[:REAL...]" >&2; exit 2; }
+clear=$(realpath "$2"); sim=$(realpath "$3"); IFS=: read -ra real <<< "$4"
 for i in "${!real[@]}"; do real[i]=$(realpath "${real[i]}"); done
 mkdir -p "$1"; cd "$1"
 python=${PYTHON:-python}
@@ -16,15 +15,15 @@ teacher() {
   [ -e "$name/done" ] && return
   local begin=(); [ -n "${INIT:-}" ] && begin=(--init "$INIT/$name")
   local again=(); [ -e "$name/state.pt" ] && again=(--resume)
-  "$python" -m fusionproxy.teachers.train --teacher "$name" --size "${TEACHER:-small}" --prediction sample --pairs "$sim" "${real[@]}" --split train \
+  "$python" -m fusionproxy.teachers.train --teacher "$name" --size "${TEACHER:-small}" --prediction sample --pairs "$clear" "${real[@]}" --split train \
     --crop "${CROP:-160}" --batch "${BATCH:-64}" --minutes "${TEACHER_MINUTES:-5}" --check-every "${CHECK_EVERY:-500}" --device "${DEVICE:-auto}" \
     --out "$name" "${begin[@]}" "${again[@]}" "$@"
   mkdir -p "$name"; touch "$name/done"
 }
-# cache NAME SETS: the ensemble of both teachers on some pairs
+# cache NAME PAIRS SETS: the ensemble of both teachers on so many pairs of each set
 cache() {
-  local name=$1; shift
-  "$python" -m fusionproxy.ensemble --pairs "$@" --split train --teacher ddfm=ddfm --teacher mask_difuser=mask_difuser --samples "${SAMPLES:-4}" \
+  local name=$1 limit=$2; shift 2
+  "$python" -m fusionproxy.ensemble --pairs "$@" --split train --limit "${@/*/$limit}" --teacher ddfm=ddfm --teacher mask_difuser=mask_difuser --samples "${SAMPLES:-4}" \
     --ddfm-steps "${DDFM_STEPS:-25}" --mask-steps 5 --size "${IMAGES:-320x240}" --panel "${PANEL:-standin}" --workers "${WORKERS:-6}" --device "${DEVICE:-auto}" --out "$name"
 }
 # student NAME ARGUMENTS: one student, exported as NAME.onnx with its card
@@ -35,17 +34,21 @@ student() {
     --device "${DEVICE:-auto}" --resume "$@"
   "$python" -m fusionproxy.export "run_$name" --out "$name.onnx"
 }
-# together COMMAND...: each named function call in a process of its own; fails if one fails
-together() { local pids=(); for call in "$@"; do $call & pids+=($!); done; for pid in "${pids[@]}"; do wait "$pid"; done; }
+# together COMMAND...: each named function call in a process of its own, or one after the other where ONE_BY_ONE is set; fails if one fails
+together() {
+  [ -z "${ONE_BY_ONE:-}" ] || { for call in "$@"; do $call; done; return; }
+  local pids=()
+  for call in "$@"; do $call & pids+=($!); done; for pid in "${pids[@]}"; do wait "$pid"; done
+}
 
 restoring() { teacher mask_difuser --weather-share 0.8; }
 prior() { teacher ddfm; }
 together restoring prior
-cache CACHE_SIM "$sim"
-cache CACHE_REAL "${real[@]}"
+cache CACHE_SIM "${SIM_PAIRS:-2000}" "$sim"
+cache CACHE_REAL "${REAL_PAIRS:-200}" "${real[@]}"
 distilled() { student student_sim --ensemble CACHE_SIM; }
 real_one() { student student_real --ensemble CACHE_REAL; }
 restored() { student student_restored --ensemble CACHE_SIM --blank-infrared; }
-direct() { student student_direct --clear "$sim"; }
+direct() { student student_direct --clear "$clear"; }
 together distilled real_one restored direct
 echo "students with their cards are in $PWD; look at mask_difuser/samples.png and run_*/samples.png, then judge by poses (harness.perception act)"

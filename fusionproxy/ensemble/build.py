@@ -20,6 +20,7 @@ import numpy as np
 from fusiondrive.cli import Flag, check_values
 from fusiondrive.files import PARTIAL
 from fusiondrive.provenance import text_hash
+from fusionproxy.ensemble.apart import check_apart
 from fusionproxy.ensemble.cache import (
     FORMAT,
     MANIFEST,
@@ -124,14 +125,15 @@ class Builder:
         self.teachers: list[Teacher] = [
             open_teacher(t, config.sampling).on(device) for t in config.teachers
         ]
+        self.cards = [source.card() for source in pairs.sources]
+        check_apart(self.teachers, self.cards)
         self.panel = Panel(panel_specs(config.panel, weights), config.stride).to(device)
         self.shown = set(evenly(len(pairs.where), config.keep_samples))
 
     def manifest(self) -> dict[str, Any]:
         """Facts that identify the cache, without paths of this machine."""
         settings = {k: v for k, v in asdict(self.config).items() if k != "teachers"}
-        cards = [source.card() for source in self.pairs.sources]
-        hashes = json.dumps([card["sha256_12"] for card in cards] + [self.pairs.limits])
+        hashes = json.dumps([card["sha256_12"] for card in self.cards] + [self.pairs.limits])
         made = {
             "format": FORMAT,
             "settings": settings,
@@ -142,7 +144,7 @@ class Builder:
                 "stride": self.config.stride,
                 "backbones": self.panel.card(),
             },
-            "data": cards,
+            "data": self.cards,
             "data_sha256_12": text_hash(hashes),
             "pairs": self.pairs.table(),
         }

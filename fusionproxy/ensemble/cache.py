@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,16 @@ except ModuleNotFoundError as err:
 
 FORMAT = "fusionproxy-ensemble-1"
 MANIFEST = "manifest.json"
-MANIFEST_KEYS = ("identity", "settings", "samples", "teachers", "panel", "data_sha256_12", "pairs")
+MANIFEST_KEYS = (
+    "identity",
+    "settings",
+    "samples",
+    "teachers",
+    "panel",
+    "data",
+    "data_sha256_12",
+    "pairs",
+)
 SCALES = "scales.safetensors"
 REBUILD = "run the command that made the cache again: only what is broken is made anew"
 
@@ -206,6 +215,8 @@ class CachedEnsemble:
         self.teachers = tuple(teacher["name"] for teacher in manifest["teachers"])
         self.samples = int(manifest["samples"])
         self.data_hash = str(manifest["data_sha256_12"])
+        self.looks = _known(manifest["data"], "look")
+        self.thermal_looks = _known(manifest["data"], "thermal_look")
         levels = [json.loads(fact["mean_variances"]) for fact in facts]
         self.mean_variances = {
             slot: sum(level[slot] for level in levels) / len(levels) for slot in levels[0]
@@ -240,6 +251,10 @@ class CachedEnsemble:
     def card(self) -> dict[str, Any]:
         """Facts about the cache, without the list of pairs."""
         return {key: value for key, value in self._manifest.items() if key != "pairs"}
+
+
+def _known(cards: Sequence[Mapping[str, Any]], name: str) -> list[int]:
+    return sorted({int(card[name]) for card in cards if card.get(name) is not None})
 
 
 def open_ensemble(folder: Path, weights: Mapping[str, Path] | None = None) -> CachedEnsemble:

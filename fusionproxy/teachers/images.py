@@ -111,7 +111,7 @@ def open_sides(
 
     Args:
         sources: sets of pairs.
-        folders: of captured ones, whose clear frames are taken; their names are those of the sets.
+        folders: of captured ones the clear frames alone are taken; their names are the sets'.
         mix: how often each set is drawn in training.
         shown: how many held-out pairs to keep for contact sheets.
 
@@ -138,12 +138,16 @@ def open_sides(
 
 
 def _images_of(source: PairSource, folder: Path) -> list[_Image]:
-    clear = Pairs(folder, read_index(folder)) if isinstance(source, CapturedPairs) else None
+    """Images of a set; of a captured one the clear pictures alone, whose poses have no other."""
+    name = folder.name
+    if isinstance(source, CapturedPairs):
+        clear = Pairs(folder, read_index(folder))
+        places = enumerate(source.sequences)
+        return [_Image(partial(_clear, clear, i), "visible", place, name) for i, place in places]
     found = []
     for i, sequence in enumerate(source.sequences):
-        visible = partial(_visible, source, i) if clear is None else partial(_clear, clear, i)
-        found.append(_Image(visible, "visible", sequence, folder.name))
-        found.append(_Image(partial(_infrared, source, i), "infrared", sequence, folder.name))
+        found.append(_Image(partial(_visible, source, i), "visible", sequence, name))
+        found.append(_Image(partial(_infrared, source, i), "infrared", sequence, name))
     return found
 
 

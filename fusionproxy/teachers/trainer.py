@@ -234,6 +234,7 @@ def train(
 ) -> None:
     """Train to the end; writes the pipeline, its card and a contact sheet."""
     torch.set_flush_denormal(True)
+    _check_infrared(config, sides)
     if (run / "card.json").is_file() and not resume:
         raise FusionError(f"{run} holds a trained teacher; give --resume or another --out")
     run.mkdir(parents=True, exist_ok=True)
@@ -246,6 +247,16 @@ def train(
         lambda smooth: check(trainer, sides, smooth),
         INERTIA,
     )
+
+
+def _check_infrared(config: TeacherConfig, sides: Sides) -> None:
+    has_infrared = sides.training.infrared and sides.validation.infrared
+    if config.infrared_share and not has_infrared:
+        raise FusionError(
+            f"--infrared-share {config.infrared_share:g}: the sets give no infrared images for "
+            "training and validation (captured ones give their clear pictures alone); add real "
+            "pairs, or give --infrared-share 0"
+        )
 
 
 def tell(trainer: TeacherTrainer, smooth: float) -> None:

@@ -54,7 +54,8 @@ class PairsOptions:
     camera: Annotated[
         tuple[str, ...], Flag("that every pose is seen by", choices=tuple(CAMERAS))
     ] = ("driving",)
-    count: Annotated[int | None, Flag("poses to take of the set, evenly over it", at_least=1)] = (
+    town: Annotated[tuple[str, ...], Flag("whose poses to take; default: all of the set")] = ()
+    count: Annotated[int | None, Flag("poses to take of these, evenly over them", at_least=1)] = (
         None
     )
     workers: Annotated[int, Flag("server and client pairs", at_least=1)] = 1
@@ -95,7 +96,7 @@ def run(options: PairsOptions, words: list[str]) -> str:
         ConfigError: the folder has pairs of other settings, or the set is of validation towns.
     """
     check_folder(options.out, flag="--out")
-    found = read_poses(options.poses)
+    found = _chosen(options)
     _check_towns(options, found)
     about = _about(options, found)
     before = read_about(options.out)
@@ -120,7 +121,7 @@ def work(options: PairsOptions, towns: Sequence[str], counter: Any, pulse: Pulse
 
 
 def _draw(options: PairsOptions, towns: Sequence[str], beat: Beat) -> None:
-    found = read_poses(options.poses)
+    found = _chosen(options)
     for town in towns:
         poses, folder = found.by_town(options.count)[town], _part(options.out, town)
         expected = [one for one in _all_series(options) if one.poses(poses, len(options.thermal))]
@@ -180,6 +181,11 @@ def _clear(
     return found
 
 
+def _chosen(options: PairsOptions) -> PoseSet:
+    found = read_poses(options.poses)
+    return found.of_towns(options.town) if options.town else found
+
+
 def _check_towns(options: PairsOptions, found: PoseSet) -> None:
     """Refuse what students are judged by.
 
@@ -208,6 +214,7 @@ def _about(options: PairsOptions, found: PoseSet) -> dict[str, Any]:
         "weathers": list(options.level),
         "thermal": list(options.thermal),
         "cameras": list(options.camera),
+        "towns": list(options.town) or "all",
         "count": options.count,
         "look": found.facts.look,
         "thermal_look": THERMAL_LOOK,

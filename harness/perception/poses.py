@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -131,6 +131,18 @@ class PoseSet:
             pose = self.poses[number * total // wanted]
             towns.setdefault(pose.town, []).append(pose)
         return towns
+
+    def of_towns(self, names: Sequence[str]) -> PoseSet:
+        """Only the poses of some towns.
+
+        Raises:
+            ConfigError: one of them has none.
+        """
+        here = self.by_town()
+        for name in names:
+            if name not in here:
+                raise ConfigError(f"no poses in {name}; the pose set has {', '.join(here)}")
+        return replace(self, poses=tuple(pose for pose in self.poses if pose.town in names))
 
     def summary(self) -> dict[str, Any]:
         """Counts that a card tells."""

@@ -78,13 +78,14 @@ def test_from_pairs_to_a_picture(folder: Path, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.slow
 def test_the_recipe_for_a_gpu_runs_at_tiny_size_and_keeps_what_is_there(
-    folder: Path, tmp_path: Path
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rng = np.random.default_rng(2)
-    for n in range(3):
+    for n in range(6):
         clear = rng.integers(0, 256, (2, *SIZE, 3), np.uint8)
         parts = {"clear": clear, "degraded": clear // 4 + 96, "thermal": clear[..., 1]}
-        write_shard(tmp_path / "sim", Shard(f"drive{n}", f"route{n}", "fog", 2), parts)
+        shard = Shard(f"drive{n}", f"route{n}", "fog", 2)
+        write_shard(tmp_path / ("clear" if n < 3 else "sim"), shard, parts, {"look": 7})
     shutil.copytree(folder, tmp_path / "real" / "train")
     tiny = {
         "PYTHON": sys.executable, "TEACHER": "tiny", "CROP": "32", "BATCH": "2", "DEVICE": "cpu",
@@ -95,6 +96,7 @@ def test_the_recipe_for_a_gpu_runs_at_tiny_size_and_keeps_what_is_there(
     call = [
         str(ROOT / "recipes" / "device.sh"),
         "WORK",
+        str(tmp_path / "clear"),
         str(tmp_path / "sim"),
         str(tmp_path / "real"),
     ]
@@ -123,3 +125,12 @@ def test_the_recipe_for_a_gpu_runs_at_tiny_size_and_keeps_what_is_there(
     assert made() == first
     card = json.loads((tmp_path / "WORK" / "mask_difuser" / "card.json").read_text())
     assert card["training"]["weather_share"] == 0.8
+    assert card["data"][0]["places"] == ["route0", "route1", "route2"]
+    cards = [
+        json.loads((tmp_path / "WORK" / f"student_{n}.json").read_text()) for n in ("sim", "direct")
+    ]
+    assert [card["looks"] for card in cards] == [[7], [7]]
+    line = ["--pairs", str(tmp_path / "clear"), "--out", str(tmp_path / "cache"), "--size", "96x64"]
+    line += [f"--teacher=ddfm={tmp_path / 'WORK' / 'ddfm'}", "--panel", "tiny"]
+    assert ensemble.main(line) == 2
+    assert "was trained on clear pictures of route0, route1, route2" in capsys.readouterr().err

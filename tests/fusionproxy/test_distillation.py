@@ -46,6 +46,7 @@ class MadeEnsemble:
     teachers = ("ddfm", "mask_difuser")
     samples = 2
     data_hash = "0" * 12
+    looks = thermal_looks = (1,)
 
     def __init__(self) -> None:
         rng = torch.Generator().manual_seed(0)

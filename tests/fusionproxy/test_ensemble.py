@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fusionproxy.ensemble.__main__ import main
+from fusionproxy.ensemble.apart import check_apart
 from fusionproxy.ensemble.build import Builder, EnsembleConfig, in_colour_of, planes
 from fusionproxy.ensemble.cache import (
     SCALES,
@@ -27,7 +28,7 @@ from fusionproxy.errors import FusionError
 from fusionproxy.export import export
 from fusionproxy.pair_source import open_pairs
 from fusionproxy.student import luma_of
-from fusionproxy.teachers.registry import open_teacher
+from fusionproxy.teachers.registry import Teacher, open_teacher
 from fusionproxy.train import main as train_main
 
 pytestmark = pytest.mark.heavy
@@ -106,6 +107,39 @@ def test_one_process_and_two_machines_make_the_same_files(
     assert make(folder, out, "--part", "1/1") == 0
     for index in range(COUNT):
         assert contents(out, index) == contents(cache, index)
+
+
+def seen(**changes: object) -> Teacher:
+    """A teacher that was trained on clear pictures of two towns."""
+    data = {"layout": "captured", "look": 3, "places": ["random_1", "random_2"], **changes}
+    return Teacher("first", noisy, {"card": {"data": [{"layout": "folders"}, data]}})
+
+
+FUSED = {"layout": "captured", "look": 3, "places": ["random_2", "random_3"]}
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"),
+    [
+        (seen(), "'first' was trained on clear pictures of random_2, whose degraded pictures"),
+        (seen(places=["random_1"], look=2), "'first' was trained on pictures of look 2, .* look 3"),
+    ],
+)
+def test_a_teacher_fuses_no_place_that_it_saw_clear_and_no_other_look(
+    teacher: Teacher, message: str
+) -> None:
+    with pytest.raises(FusionError, match=message):
+        check_apart([teacher], [{"layout": "folders"}, FUSED])
+
+
+def test_teachers_of_other_places_and_of_older_cards_fuse(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    check_apart([seen(places=["random_1"]), Teacher("own", noisy)], [FUSED])
+    assert capsys.readouterr().err == ""
+    old = Teacher("old", noisy, {"card": {"data": [{"layout": "captured"}]}})
+    check_apart([old], [FUSED])
+    assert "teacher 'old': its card does not name the places" in capsys.readouterr().err
 
 
 @pytest.mark.slow

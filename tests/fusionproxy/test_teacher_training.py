@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fusionproxy.data import Shard, write_shard
 from fusionproxy.errors import FusionError
 from fusionproxy.pair_source import open_pairs
 from fusionproxy.teachers import trainer as training
@@ -153,6 +154,18 @@ def test_sets_of_clean_images_are_drawn_by_weight(folder: Path, tmp_path: Path) 
     assert np.mean(black) == pytest.approx(0.25, abs=0.065)  # three standard errors
     with pytest.raises(FusionError, match="sets dark, pairs; found pairs"):
         open_sides(sources, [folder, dark], {"pairs": 3.0}, shown=1)
+
+
+def test_captured_sets_give_their_clear_pictures_alone(folder: Path, tmp_path: Path) -> None:
+    clear = np.full((2, 40, 56, 3), 200, np.uint8)
+    parts = {"clear": clear, "degraded": clear // 2, "thermal": clear[..., 1]}
+    for name in ("a", "b"):
+        write_shard(tmp_path / "sim", Shard(name, name, "fog", 2), parts)
+    found = open_sides([open_pairs(tmp_path / "sim")], [tmp_path / "sim"], shown=1)
+    assert (len(found.training), found.training.infrared) == (2, [])
+    assert (found.training.crop(np.random.default_rng(0), 32, 0.0) == np.float32(200 / 255)).all()
+    with pytest.raises(FusionError, match="the sets give no infrared images"):
+        training.train(config("mask_difuser", 1), found, tmp_path / "run", resume=False)
 
 
 def test_other_settings_do_not_resume(folder: Path, tmp_path: Path) -> None:

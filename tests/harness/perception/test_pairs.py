@@ -42,6 +42,13 @@ def test_thermal_settings_take_turns_and_every_pose_is_in_every_level() -> None:
     assert len(set(first)) == 1 + ((6 - 2) % 3 != 0)  # levels are not in step
 
 
+def test_poses_of_some_towns_are_taken_and_counted_among_themselves(poses: Path) -> None:
+    found = read_poses(poses)
+    assert set(found.by_town()) == set(TOWNS)
+    assert set(found.of_towns(TOWNS[1:]).by_town(2)) == set(TOWNS[1:])
+    assert found.of_towns(TOWNS[1:]).digest == found.digest
+
+
 def test_towns_of_validation_are_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -57,6 +64,7 @@ def test_towns_of_validation_are_refused(
         (["--thermal", "latency=3"], "'latency' is of pictures that follow each other"),
         (["--camera", "roof"], "roof"),
         (["--count", "0"], "count"),
+        (["--town", "random:9"], "no poses in random:9; the pose set has random:7, random:8"),
     ],
 )
 def test_bad_input_is_one_line(

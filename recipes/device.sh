@@ -15,7 +15,7 @@ teacher() {
   [ -e "$name/done" ] && return
   local begin=(); [ -n "${INIT:-}" ] && begin=(--init "$INIT/$name")
   local again=(); [ -e "$name/state.pt" ] && again=(--resume)
-  "$python" -m fusionproxy.teachers.train --teacher "$name" --size "${TEACHER:-small}" --prediction sample --pairs "$clear" "${real[@]}" --split train \
+  "$python" -m fusionproxy.teachers.train --teacher "$name" --prediction sample --pairs "$clear" "${real[@]}" --split train \
     --crop "${CROP:-160}" --batch "${BATCH:-64}" --minutes "${TEACHER_MINUTES:-5}" --check-every "${CHECK_EVERY:-500}" --device "${DEVICE:-auto}" \
     --out "$name" "${begin[@]}" "${again[@]}" "$@"
   mkdir -p "$name"; touch "$name/done"
@@ -24,7 +24,7 @@ teacher() {
 cache() {
   local name=$1 limit=$2; shift 2
   "$python" -m fusionproxy.ensemble --pairs "$@" --split train --limit "${@/*/$limit}" --teacher ddfm=ddfm --teacher mask_difuser=mask_difuser --samples "${SAMPLES:-4}" \
-    --ddfm-steps "${DDFM_STEPS:-25}" --mask-steps 5 --size "${IMAGES:-320x240}" --panel "${PANEL:-standin}" --workers "${WORKERS:-6}" --device "${DEVICE:-auto}" --out "$name"
+    --ddfm-visible restored --ddfm-steps "${DDFM_STEPS:-25}" --mask-steps 5 --size "${IMAGES:-320x240}" --panel "${PANEL:-standin}" --workers "${WORKERS:-6}" --device "${DEVICE:-auto}" --out "$name"
 }
 # student NAME ARGUMENTS: one student, exported as NAME.onnx with its card
 student() {
@@ -41,8 +41,8 @@ together() {
   for call in "$@"; do $call & pids+=($!); done; for pid in "${pids[@]}"; do wait "$pid"; done
 }
 
-restoring() { teacher mask_difuser --weather-share 0.8; }
-prior() { teacher ddfm; }
+restoring() { teacher mask_difuser --size "${TEACHER:-small}" --weather-share 0.8; }
+prior() { teacher ddfm --size "${PRIOR:-small}"; }
 together restoring prior
 cache CACHE_SIM "${SIM_PAIRS:-2000}" "$sim"
 cache CACHE_REAL "${REAL_PAIRS:-200}" "${real[@]}"

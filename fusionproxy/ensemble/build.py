@@ -47,11 +47,12 @@ try:
 
     from fusionproxy.foundations.panel import Panel, ScaleEstimate
     from fusionproxy.student import luma_of
-    from fusionproxy.teachers.registry import Sampling, Teacher, open_teacher
+    from fusionproxy.teachers.registry import Sampling, Teacher, after_restoring, open_teacher
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
 COLOURS = ("teacher", "visible")
+DDFM_SOURCES = ("image", "restored")
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,13 @@ class EnsembleConfig:
     stride: int = 16  # pixels of the image for each step of the features' grid
     ddfm_steps: Annotated[int, Flag("of DDFM's sampling", at_least=1)] = 100
     compat: Annotated[bool, Flag("DDFM with its repository's quirks")] = False
+    ddfm_visible: Annotated[
+        str,
+        Flag(
+            "DDFM's visible source: the image, or a sample of Mask-DiFuser, for fog and darkness",
+            choices=DDFM_SOURCES,
+        ),
+    ] = "image"
     mask_steps: Annotated[int, Flag("of Mask-DiFuser's sampling", at_least=1)] = 5
     colour: Annotated[
         str,
@@ -90,6 +98,11 @@ class EnsembleConfig:
             found = ", ".join(names) or "none"
             raise FusionError(f"--teacher: expected one or more different teachers, found {found}")
         check_values(self, FusionError)
+        if self.ddfm_visible == "restored" and not {"ddfm", "mask_difuser"} <= set(names):
+            raise FusionError(
+                "--ddfm-visible restored: expected the teachers ddfm and mask_difuser, which "
+                f"restores for it; found {', '.join(names)}"
+            )
         for name in ("stride", "scale_images"):
             if getattr(self, name) < 1:
                 raise FusionError(f"{name}: expected 1 or more, found {getattr(self, name)}")
@@ -122,9 +135,7 @@ class Builder:
         device: str = "cpu",
     ) -> None:
         self.config, self.pairs, self.device = config, pairs, device
-        self.teachers: list[Teacher] = [
-            open_teacher(t, config.sampling).on(device) for t in config.teachers
-        ]
+        self.teachers = open_teachers(config, device)
         self.cards = [source.card() for source in pairs.sources]
         check_apart(self.teachers, self.cards)
         self.panel = Panel(panel_specs(config.panel, weights), config.stride).to(device)
@@ -210,6 +221,15 @@ class Builder:
             "mean_variances": json.dumps(levels),
         }
         write_member(member_path(folder, index), member, facts)
+
+
+def open_teachers(config: EnsembleConfig, device: str) -> list[Teacher]:
+    """The teachers of an ensemble, in their order."""
+    found = [open_teacher(text, config.sampling).on(device) for text in config.teachers]
+    if config.ddfm_visible == "image":
+        return found
+    restorer = next(teacher for teacher in found if teacher.name == "mask_difuser")
+    return [after_restoring(t, restorer) if t.name == "ddfm" else t for t in found]
 
 
 def in_colour_of(visible: Tensor, sample: Tensor) -> Tensor:

@@ -155,6 +155,21 @@ def open_teacher(text: str, sampling: Mapping[str, Sampling] | None = None) -> T
     return open_plugin(name, target)
 
 
+def after_restoring(teacher: Teacher, restorer: Teacher) -> Teacher:
+    """A teacher whose visible source is a sample of one that restores; the infrared stays.
+
+    Our extension of DDFM, whose likelihood takes the visible image for the scene: its samples
+    would keep what fog and darkness have done to it.
+    """
+
+    def sampler(infrared: Tensor, visible: Tensor, generator: torch.Generator) -> Tensor:
+        restored = restorer.sample(infrared, visible, generator)
+        return teacher.sampler(infrared, restored.to(infrared), generator)
+
+    facts = {**teacher.facts, "visible": f"restored by {restorer.name}"}
+    return replace(teacher, sampler=sampler, facts=facts)
+
+
 def read_network(name: str, folder: Path) -> Any:
     """The network of a folder of `fusionproxy.teachers.train`, at single precision.
 

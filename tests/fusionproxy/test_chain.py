@@ -88,10 +88,11 @@ def test_the_recipe_for_a_gpu_runs_at_tiny_size_and_keeps_what_is_there(
         write_shard(tmp_path / ("clear" if n < 3 else "sim"), shard, parts, {"look": 7})
     shutil.copytree(folder, tmp_path / "real" / "train")
     tiny = {
-        "PYTHON": sys.executable, "TEACHER": "tiny", "CROP": "32", "BATCH": "2", "DEVICE": "cpu",
-        "TEACHER_MINUTES": "0.02", "STUDENT_MINUTES": "0.02", "STUDENT": "ultralight",
-        "STUDENT_BATCH": "2", "SAMPLES": "2", "DDFM_STEPS": "2", "IMAGES": "96x64",
-        "PANEL": "tiny", "WORKERS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT),
+        "PYTHON": sys.executable, "TEACHER": "tiny", "PRIOR": "tiny", "DEVICE": "cpu",
+        "CROP": "32", "BATCH": "2", "TEACHER_MINUTES": "0.02", "STUDENT_MINUTES": "0.02",
+        "STUDENT": "ultralight", "STUDENT_BATCH": "2", "SAMPLES": "2", "DDFM_STEPS": "2",
+        "IMAGES": "96x64", "PANEL": "tiny", "WORKERS": "1", "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(ROOT),
     }  # fmt: skip
     call = [
         str(ROOT / "recipes" / "device.sh"),

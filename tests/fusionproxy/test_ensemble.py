@@ -28,7 +28,7 @@ from fusionproxy.errors import FusionError
 from fusionproxy.export import export
 from fusionproxy.pair_source import open_pairs
 from fusionproxy.student import luma_of
-from fusionproxy.teachers.registry import Teacher, open_teacher
+from fusionproxy.teachers.registry import Teacher, after_restoring, open_teacher
 from fusionproxy.train import main as train_main
 
 pytestmark = pytest.mark.heavy
@@ -107,6 +107,22 @@ def test_one_process_and_two_machines_make_the_same_files(
     assert make(folder, out, "--part", "1/1") == 0
     for index in range(COUNT):
         assert contents(out, index) == contents(cache, index)
+
+
+def test_a_sample_of_one_teacher_becomes_the_visible_source_of_another() -> None:
+    infrared, visible = torch.full((1, 1, 4, 4), 0.8), torch.full((1, 3, 4, 4), 0.2)
+    restorer = Teacher("bright", lambda _, scene, __: scene + 0.4)
+    found = after_restoring(Teacher("own", average, {"steps": 3}), restorer)
+    sample = found.sample(infrared, visible, torch.Generator())
+    assert torch.allclose(sample, torch.full((1, 3, 4, 4), (0.8 + 0.6) / 2))
+    assert found.facts == {"steps": 3, "visible": "restored by bright"}
+
+
+def test_ddfm_needs_somebody_who_restores(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert make(folder, tmp_path / "cache", "--ddfm-visible", "restored") == 2
+    assert "expected the teachers ddfm and mask_difuser" in capsys.readouterr().err
 
 
 def seen(**changes: object) -> Teacher:

@@ -14,9 +14,9 @@ from fusionproxy.teachers.mask_difuser import MaskDiFuserPipeline, pipeline_of
 from fusionproxy.teachers.mask_difuser_net import MaskDiFuserNet, network_config
 
 
-def tiny_network() -> MaskDiFuserNet:
+def tiny_network(patch: int = 1) -> MaskDiFuserNet:
     torch.manual_seed(0)
-    network = MaskDiFuserNet(**network_config("tiny"))
+    network = MaskDiFuserNet(**network_config("tiny"), patch=patch)
     torch.nn.init.normal_(network.last.weight, std=0.02)
     return network.eval()
 
@@ -73,8 +73,9 @@ def test_sources_are_exchangeable_in_the_blocks() -> None:
     assert not torch.allclose(ordered, network(x, torch.tensor([500]), b, a))
 
 
-def test_every_parameter_learns() -> None:
-    network = tiny_network().train()
+@pytest.mark.parametrize("patch", [1, 2])
+def test_every_parameter_learns(patch: int) -> None:
+    network = tiny_network(patch).train()
     x, a, b = (torch.randn(2, 3, 32, 32) for _ in range(3))
     network(x, torch.tensor([3, 900]), a, b).square().mean().backward()
     silent = [name for name, p in network.named_parameters() if p.grad is None]
@@ -101,8 +102,9 @@ def test_a_perfect_predictor_gives_the_clean_image() -> None:
     assert torch.allclose(found, clean, atol=1e-5)
 
 
-def test_saved_pipeline_comes_back(tmp_path: Path) -> None:
-    pipeline = pipeline_of(tiny_network(), make_scheduler("sample"))
+@pytest.mark.parametrize("patch", [1, 2])
+def test_saved_pipeline_comes_back(patch: int, tmp_path: Path) -> None:
+    pipeline = pipeline_of(tiny_network(patch), make_scheduler("sample"))
     pipeline.save_pretrained(tmp_path)
     network = MaskDiFuserNet.from_pretrained(tmp_path / "network", low_cpu_mem_usage=False)
     again = MaskDiFuserPipeline(network, make_scheduler("sample"))

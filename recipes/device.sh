@@ -34,11 +34,14 @@ student() {
     --device "${DEVICE:-auto}" --resume "$@"
   "$python" -m fusionproxy.export "run_$name" --out "$name.onnx"
 }
-# together COMMAND...: each named function call in a process of its own, or one after the other where ONE_BY_ONE is set; fails if one fails
+# together COMMAND...: named function calls in processes of their own, at most JOBS at a time; fails if one fails
 together() {
-  [ -z "${ONE_BY_ONE:-}" ] || { for call in "$@"; do $call; done; return; }
-  local pids=()
-  for call in "$@"; do $call & pids+=($!); done; for pid in "${pids[@]}"; do wait "$pid"; done
+  local running=0
+  for call in "$@"; do
+    [ "$running" -lt "${JOBS:-$#}" ] || { wait -n; running=$((running - 1)); }
+    $call & running=$((running + 1))
+  done
+  while [ "$running" -gt 0 ]; do wait -n; running=$((running - 1)); done
 }
 
 restoring() { teacher mask_difuser --size "${TEACHER:-small}" --weather-share 0.8; }

@@ -12,6 +12,6 @@ pairs() { "$python" -m harness.perception pairs --poses poses.parquet --camera d
 pairs --town $(seq -f 'random:%g' 401 410) --level fog --out clear
 pairs --town $(seq -f 'random:%g' 411 419) --count "${SIM_POSES:-40}" --thermal fog_ratio=0.1 fog_ratio=0.5 fog_ratio=1 --out sim
 export OMP_NUM_THREADS=1 JOBS=2 WORKERS=2 DEVICE=cpu PANEL=standin
-export TEACHER=${TEACHER:-street} PRIOR=${PRIOR:-cpu} CROP=${CROP:-128} BATCH=${BATCH:-8} TEACHER_MINUTES=${TEACHER_MINUTES:-120}
+export TEACHER=${TEACHER:-street} PRIOR=${PRIOR:-street} CROP=${CROP:-128} BATCH=${BATCH:-8} TEACHER_MINUTES=${TEACHER_MINUTES:-120}
 export SIM_PAIRS=${SIM_PAIRS:-600} REAL_PAIRS=${REAL_PAIRS:-50} DDFM_STEPS=${DDFM_STEPS:-10} STUDENT_MINUTES=${STUDENT_MINUTES:-60} STUDENT_BATCH=${STUDENT_BATCH:-8}
 PYTHON=$python exec "$here/device.sh" . clear sim "$real/RoadScene:$real/MSRS:$real/M3FD"

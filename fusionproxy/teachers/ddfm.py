@@ -6,6 +6,7 @@ from typing import Any
 
 from fusionproxy.errors import missing_extra
 from fusionproxy.teachers.diffusion import Schedule, check_inputs, draw_like, padded, spaced
+from fusionproxy.teachers.prior import predict, sides_of
 from fusionproxy.teachers.rectify import EmConfig, Rectifier
 
 try:
@@ -60,7 +61,7 @@ class DdfmPipeline(DiffusionPipeline):  # type: ignore[misc]
         check_inputs(infrared, visible)
         config = config or EmConfig()
         height, width = infrared.shape[-2:]
-        multiple = 2 ** (len(self.unet.config.block_out_channels) - 1)
+        multiple = sides_of(self.unet)
         heat = padded(infrared, multiple) * 2 - 1
         scene = _Colour(padded(visible, multiple) * 2 - 1, compat=config.compat)
         rectifier = Rectifier(heat, scene.luma, config)
@@ -79,7 +80,7 @@ class DdfmPipeline(DiffusionPipeline):  # type: ignore[misc]
         x = draw_like(scene.rgb, generator)
         for t, before in zip(times, [*times[1:], -1], strict=True):
             batch = torch.full((len(x),), t, dtype=torch.long, device=x.device)
-            output: Tensor = self.unet(x, batch).sample[:, :3]  # without the learned range
+            output = predict(self.unet, x, batch)
             clean = schedule.clean_of(x, output, batch).clamp(-1, 1)
             planes = scene.split(clean)
             luma = rectifier.step(planes[:, :1])

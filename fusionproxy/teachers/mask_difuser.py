@@ -6,7 +6,7 @@ from typing import Any
 
 from fusionproxy.errors import missing_extra
 from fusionproxy.teachers.diffusion import Schedule, check_inputs, draw_like, padded, spaced
-from fusionproxy.teachers.mask_difuser_net import SEMANTIC_STRIDE, MaskDiFuserNet
+from fusionproxy.teachers.mask_difuser_net import MaskDiFuserNet
 
 try:
     import torch
@@ -48,8 +48,9 @@ class MaskDiFuserPipeline(DiffusionPipeline):  # type: ignore[misc]
         """
         check_inputs(infrared, visible)
         height, width = infrared.shape[-2:]
-        heat = padded(infrared, SEMANTIC_STRIDE).expand(-1, 3, -1, -1) * 2 - 1
-        scene = padded(visible, SEMANTIC_STRIDE) * 2 - 1
+        multiple = self.network.multiple
+        heat = padded(infrared, multiple).expand(-1, 3, -1, -1) * 2 - 1
+        scene = padded(visible, multiple) * 2 - 1
         schedule = Schedule(self.scheduler)
         times = spaced(FIRST_STEP, steps)
         x = draw_like(scene, generator)

@@ -152,11 +152,13 @@ class SemanticEncoder(nn.Module):
 
 
 class MaskDiFuserNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
-    """Predicts noise (or the clean image) from x_t and two sources; sides: multiples of 16.
+    """Predicts noise (or the clean image) from x_t and two sources.
 
     `cross_levels` are the levels whose blocks ask the semantic tokens; the paper's has all four.
     `patch` is the side of the squares of pixels that become the channels of one place: 1 as in the
-    paper; 2 costs a quarter of it, so that a CPU can learn from crops that hold a street.
+    paper; 4 costs a fraction of it, so that a CPU can learn from crops that hold a street. Then
+    `refine` channels at full size bring back detail from the sources. Sides are multiples of
+    `multiple`.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
@@ -172,8 +174,10 @@ class MaskDiFuserNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         cross_levels: tuple[int, ...] = (0, 1, 2, 3),
         attention_level: int = 2,
         patch: int = 1,
+        refine: int = 0,
     ) -> None:
         super().__init__()
+        self.multiple = max(SEMANTIC_STRIDE, patch * 2 ** (len(multipliers) - 1))
         planes = 3 * patch**2
         widths = [width * m for m in multipliers]
         time = 4 * width
@@ -215,6 +219,7 @@ class MaskDiFuserNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.last = nn.Conv2d(now, planes, 3, 1, 1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+        self.refinement = _refinement(refine) if refine else None
 
     def tokens(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """Semantic tokens of both sources; the same in every step."""
@@ -222,13 +227,12 @@ class MaskDiFuserNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     def forward(self, x: Tensor, t: Tensor, first: Tensor, second: Tensor) -> Tensor:
         """Predict from x_t (B, 3, H, W), steps (B,) and sources (B, 3, H, W) in [-1, 1]."""
-        if x.shape[2] % SEMANTIC_STRIDE or x.shape[3] % SEMANTIC_STRIDE:
-            raise FusionError(f"expected sides in multiples of {SEMANTIC_STRIDE}, found {x.shape}")
+        if x.shape[2] % self.multiple or x.shape[3] % self.multiple:
+            raise FusionError(f"expected sides in multiples of {self.multiple}, found {x.shape}")
         time = self.time(get_timestep_embedding(t, self.config.width).to(x))
         a, b = self.tokens(first, second)
-        x, first, second = (
-            F.pixel_unshuffle(image, self.config.patch) for image in (x, first, second)
-        )
+        seen = (x, first, second)
+        x, first, second = (F.pixel_unshuffle(image, self.config.patch) for image in seen)
         h = torch.cat([self.content(first, second), self.noisy(x)], 1)
         skips = [h]
         for level, stage in enumerate(self.down):
@@ -242,7 +246,8 @@ class MaskDiFuserNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
                 skips.append(h)
         h = self.middle_attention(self.middle[0](h, time, a, b))
         h = self.middle[1](h, time, a, b)
-        return self._decode(h, skips, time, a, b)
+        out = self._decode(h, skips, time, a, b)
+        return out if self.refinement is None else out + self.refinement(torch.cat([out, *seen], 1))
 
     def _decode(self, h: Tensor, skips: list[Tensor], time: Tensor, a: Tensor, b: Tensor) -> Tensor:
         levels = len(self.up)
@@ -254,6 +259,14 @@ class MaskDiFuserNet(ModelMixin, ConfigMixin):  # type: ignore[misc]
             if i < levels - 1:
                 h = self.grow[i](F.interpolate(h, scale_factor=2.0, mode="nearest"))
         return F.pixel_shuffle(self.last(self.out(h)), self.config.patch)
+
+
+def _refinement(channels: int) -> nn.Sequential:
+    """Convolutions over an image, x_t and both sources; nothing at first."""
+    last = nn.Conv2d(channels, 3, 3, 1, 1)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+    return nn.Sequential(nn.Conv2d(12, channels, 3, 1, 1), nn.SiLU(), last)
 
 
 _SMALL: Mapping[str, Any] = {
@@ -269,7 +282,15 @@ NETWORKS: Mapping[str, dict[str, Any]] = {
     "paper": {},
     "small": {**_SMALL},
     "cpu": {**_SMALL, "width": 16, "content_widths": (16, 16, 16)},
-    "street": {**_SMALL, "patch": 2},
+    "street": {
+        **_SMALL,
+        "patch": 4,
+        "refine": 16,
+        "width": 40,
+        "multipliers": (1, 2, 2, 3),
+        "content_widths": (40, 40),
+        "cross_levels": (3,),
+    },
     "tiny": {
         "width": 8,
         "content_widths": (8, 8, 8),

@@ -15,7 +15,7 @@ from fusionproxy.teachers.corruption import Views, corrupt
 from fusionproxy.teachers.diffusion import Schedule, draw_like
 from fusionproxy.teachers.images import F32, CleanImages
 from fusionproxy.teachers.mask_difuser_net import MaskDiFuserNet, network_config
-from fusionproxy.teachers.prior import prior_config
+from fusionproxy.teachers.prior import predict, prior_config
 from fusionproxy.teachers.weather import weather_views
 
 try:
@@ -28,7 +28,7 @@ try:
 except ModuleNotFoundError as err:
     raise missing_extra(err) from err
 
-CROP_MULTIPLE = 16  # how far the networks shrink an image
+CROP_MULTIPLE = 16  # how far most networks shrink an image
 
 
 class Batch(NamedTuple):
@@ -115,7 +115,7 @@ def at_random_times(batch: Batch, schedule: Schedule, generator: torch.Generator
 def ddfm_loss(network: nn.Module, step: Step, schedule: Schedule, *, late: bool) -> Tensor:
     """Mean squared error of the prediction (Ho et al. 2020, Eq. 14)."""
     del late
-    output = network(step.noisy, step.t).sample[:, :3].float()
+    output = predict(network, step.noisy, step.t).float()
     return F.mse_loss(output, step.noise if schedule.prediction == "epsilon" else step.batch.clean)
 
 

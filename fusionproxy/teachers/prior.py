@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from fusionproxy.errors import FusionError, missing_extra
 from fusionproxy.foundations.standins import read_tensors
 
 try:
+    import torch.nn.functional as F
     from diffusers import UNet2DModel
     from torch import Tensor
 except ModuleNotFoundError as err:
@@ -65,6 +67,9 @@ PRIORS: Mapping[str, dict[str, Any]] = {
     "openai256": unet_config((256, 256, 512, 512, 1024, 1024), 3),
     "small": unet_config((32, 64, 96, 128), 1, layers=1, head=32, groups=8) | {"out_channels": 3},
     "cpu": unet_config((16, 32, 64, 96, 128), 1, layers=1, head=32, groups=8) | {"out_channels": 3},
+    # 16 pixels are one place, so that a CPU can learn from crops that hold a street
+    "street": unet_config((64, 96, 112), 1, layers=1, head=16, groups=8)
+    | {"in_channels": 48, "out_channels": 48},
     "tiny": unet_config((8, 16), 1, layers=1, head=8, groups=4) | {"out_channels": 3},
 }
 
@@ -74,6 +79,25 @@ def prior_config(name: str) -> dict[str, Any]:
     if name not in PRIORS:
         raise FusionError(f"unknown prior '{name}'; known: {', '.join(PRIORS)}")
     return dict(PRIORS[name])
+
+
+def predict(unet: Any, x: Tensor, t: Tensor) -> Tensor:
+    """What a prior says of x_t (B, 3, H, W) at steps (B,), without the learned range."""
+    patch = _patch(unet)
+    if patch == 1:
+        plain: Tensor = unet(x, t).sample[:, :3]
+        return plain
+    return F.pixel_shuffle(unet(F.pixel_unshuffle(x, patch), t).sample, patch)
+
+
+def sides_of(unet: Any) -> int:
+    """Sides of a prior's images are multiples of this."""
+    return int(_patch(unet) * 2 ** (len(unet.config.block_out_channels) - 1))
+
+
+def _patch(unet: Any) -> int:
+    """Side of the square of pixels that is one place."""
+    return math.isqrt(unet.config.in_channels // 3)
 
 
 def load_guided_diffusion(path: Path, config: dict[str, Any] | None = None) -> Any:

@@ -52,9 +52,7 @@ class TeacherConfig:
     """Settings of one training run."""
 
     teacher: Annotated[str, Flag("which", choices=tuple(sorted(OBJECTIVES)))]
-    size: Annotated[
-        str, Flag("cpu, small, tiny; street (of mask_difuser); openai256 or paper: large")
-    ] = "small"
+    size: Annotated[str, Flag("street, cpu, small, tiny; openai256 or paper: large")] = "small"
     # as both papers; `sample` learns faster where steps are few
     prediction: Annotated[str, Flag("what is predicted", choices=PREDICTIONS)] = "epsilon"
     crop: Annotated[int, Flag("side of the images that are drawn")] = 64

@@ -98,15 +98,17 @@ def test_clean_estimate_survives_a_whole_trajectory() -> None:
     assert torch.allclose(x, clean, atol=1e-5)
 
 
-def tiny_pipeline(widths: tuple[int, ...] = (8, 16)) -> DdfmPipeline:
+def tiny_pipeline(widths: tuple[int, ...] = (8, 16), patch: int = 1) -> DdfmPipeline:
     torch.manual_seed(0)
+    planes = 3 * patch**2
     config = unet_config(widths, 1, layers=1, head=8, groups=4)
+    config |= {"in_channels": planes, "out_channels": planes}
     return pipeline_of(UNet2DModel(**config).eval(), make_scheduler())
 
 
-@pytest.mark.parametrize("compat", [False, True])
-def test_samples_fit_any_size_and_follow_their_noise(compat: bool) -> None:
-    pipeline, config = tiny_pipeline(), EmConfig(compat=compat)
+@pytest.mark.parametrize(("compat", "patch"), [(False, 1), (True, 1), (False, 4)])
+def test_samples_fit_any_size_and_follow_their_noise(compat: bool, patch: int) -> None:
+    pipeline, config = tiny_pipeline(patch=patch), EmConfig(compat=compat)
     infrared, visible = torch.rand(1, 1, 17, 23), torch.rand(1, 3, 17, 23)
 
     def sample(seed: int) -> Tensor:

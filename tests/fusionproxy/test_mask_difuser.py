@@ -16,8 +16,10 @@ from fusionproxy.teachers.mask_difuser_net import MaskDiFuserNet, network_config
 
 def tiny_network(patch: int = 1) -> MaskDiFuserNet:
     torch.manual_seed(0)
-    network = MaskDiFuserNet(**network_config("tiny"), patch=patch)
+    network = MaskDiFuserNet(**network_config("tiny"), patch=patch, refine=4 * (patch - 1))
     torch.nn.init.normal_(network.last.weight, std=0.02)
+    if network.refinement is not None:
+        torch.nn.init.normal_(network.refinement[-1].weight, std=0.02)
     return network.eval()
 
 
@@ -82,8 +84,9 @@ def test_every_parameter_learns(patch: int) -> None:
     assert not silent
 
 
-def test_samples_fit_any_size_and_follow_their_noise() -> None:
-    pipeline = pipeline_of(tiny_network(), make_scheduler())
+@pytest.mark.parametrize("patch", [1, 4])
+def test_samples_fit_any_size_and_follow_their_noise(patch: int) -> None:
+    pipeline = pipeline_of(tiny_network(patch), make_scheduler())
     infrared, visible = torch.rand(1, 1, 35, 50), torch.rand(1, 3, 35, 50)
 
     def sample(seed: int) -> Tensor:
@@ -117,6 +120,9 @@ def test_sides_that_do_not_fit_are_a_clear_error() -> None:
     x = torch.zeros(1, 3, 30, 32)
     with pytest.raises(FusionError, match="multiples of 16"):
         tiny_network()(x, torch.tensor([0]), x, x)
+    even = torch.zeros(1, 3, 16, 48)
+    with pytest.raises(FusionError, match="multiples of 32"):
+        tiny_network(4)(even, torch.tensor([0]), even, even)
     pipeline = pipeline_of(tiny_network(), make_scheduler())
     with pytest.raises(FusionError, match="of one size"):
         pipeline(torch.zeros(1, 1, 8, 8), torch.zeros(1, 3, 8, 9))

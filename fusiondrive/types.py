@@ -209,7 +209,7 @@ class Route:
 class Observation:
     """What a policy sees in one control step."""
 
-    image: Image  # (H, W, 3) uint8 RGB
+    image: Image  # (H, W, 3) uint8 RGB; (0, 0, 3) where there is no camera
     forward_speed_mps: float  # along the heading; negative backwards
     command: Command
     target_point: tuple[float, float]  # m, ego frame: x forward, y right

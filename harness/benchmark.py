@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from tabulate import tabulate
 
+from fusiondrive.arms import RGB
 from fusiondrive.errors import ConfigError, FusionDriveError
 from fusiondrive.paths import user_path
 from fusiondrive.text import lenient_output
@@ -156,23 +157,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     preset(options.weather)
-    arm = arm_named(options.arm)
+    if options.no_camera and options.arm is not None:
+        raise ConfigError(f"arm '{options.arm}' needs a camera: leave --arm or --no-camera out")
+    arm = arm_named(options.arm or (RGB if options.no_camera else "oracle"))
     make_image_maker(arm)
-    check_policy(options.policy)
+    name = options.policy or ("constant" if options.no_camera else "cilrs")
+    check_policy(name)
     check_names("backend", [options.backend], BACKENDS)
     read_hazards(options.hazards)
     if options.steps < 1:
         raise ConfigError(f"steps: expected at least 1, found {options.steps}")
     if options.backend == "external":
         check_reachable(options.host, options.port or DEFAULT_PORT, Timeouts().connect_s)
-    policy = GuardedPolicy(make_policy(options.policy))
+    policy = GuardedPolicy(make_policy(name))
+    if options.no_camera and policy.uses_image:
+        raise ConfigError(f"policy '{name}' needs a camera: leave --policy or --no-camera out")
     spec = EpisodeSpec(
         town=options.town,
         route_id=options.route,
         weather=arm.weather or options.weather,
         input=arm.input,
         fuser=arm.fuser,
-        policy=options.policy,
+        policy=name,
         seed=0,
         traffic=options.traffic,
         collision_mode="continue",
@@ -184,7 +190,8 @@ def _run(options: argparse.Namespace) -> None:
     print("starting the simulator; its first start compiles the renderer", file=sys.stderr)
     with RunningServer(server_spec) as server:
         here = ServerSpec("external", server.host, server.port)
-        config = EnvConfig(server=here, camera=policy.camera, sensors=policy.sensors)
+        camera = None if options.no_camera else policy.camera
+        config = EnvConfig(server=here, camera=camera, sensors=policy.sensors)
         with Simulation(config) as simulation:
             timing = measure(simulation, policy, spec, options.steps)
             print(report(replace(timing, server_rss_mb=server.rss_mb())))
@@ -196,8 +203,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--town", default="Town02")
     parser.add_argument("--weather", default="fog")
-    parser.add_argument("--arm", default="oracle")
-    parser.add_argument("--policy", default="cilrs")
+    parser.add_argument("--arm", help="default: oracle")
+    parser.add_argument("--policy", help="default: cilrs; constant with --no-camera")
+    parser.add_argument("--no-camera", action="store_true", help="no images, state alone")
     parser.add_argument("--route", default="0")
     parser.add_argument("--traffic", default="empty")
     parser.add_argument("--hazards", default="none", help="none, all, or NAME,NAME")

@@ -152,6 +152,7 @@ def sample_pose(drive: Drive, weather: str) -> dict[str, U8]:
         SimulatorError: the camera or an actor moved between the two pictures.
     """
     session, rig = drive.setup.session, drive.rig
+    assert rig is not None, "a capture's simulation has a camera"
     world = session.world
     snapshot = world.get_snapshot()
     moving = [a for a in world.get_actors() if a.type_id.startswith(("vehicle.", "walker."))]

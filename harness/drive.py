@@ -45,7 +45,7 @@ from scenarios.tracker import RouteTracker
 from scenarios.traffic import Traffic, traffic_counts
 from scenarios.weather import carla_weather
 from sensors.elsewhere import ElsewhereRig
-from sensors.inputs import InputPipeline, Views, input_kind
+from sensors.inputs import NO_VIEWS, InputPipeline, Views, input_kind
 from sensors.mounted import MountedSensors
 from sensors.rig import SensorRig
 
@@ -62,7 +62,7 @@ class DriveSetup:
     route: Route
     weather: RouteWeather
     pipeline: InputPipeline
-    camera: CameraSpec
+    camera: CameraSpec | None  # None: no images
     sensors: tuple[SensorSpec, ...]
     timeouts: Timeouts
     tm_port: int
@@ -244,7 +244,7 @@ class Drive(Closing):
         with clock.stage("tick"):
             frame = session.tick()
         with clock.stage("images"):
-            rig_frame = self.rig.read(frame)
+            rig_frame = None if self.rig is None else self.rig.read(frame)
             readings = self.mounted.read(frame)
         with clock.stage("world"):
             seen = self.reader.read(session.snapshot(frame))
@@ -256,7 +256,9 @@ class Drive(Closing):
             with clock.stage("hazards"):
                 self.watch.observe(self.state, self._weather.extinction_per_m)
         with clock.stage("views"):
-            self.views = self.setup.pipeline.make(rig_frame, self.state, atmosphere)
+            self.views = NO_VIEWS
+            if rig_frame is not None:
+                self.views = self.setup.pipeline.make(rig_frame, self.state, atmosphere)
         self.start_time_s = min(self.start_time_s, self.state.time_s)
         self.observation = self._seen_by_policy(readings)
         self._change_weather()
@@ -314,18 +316,23 @@ class Drive(Closing):
         """Attach the cameras and sensors, and whatever else reads the world."""
         setup, world = self.setup, self.setup.session.world
         own, timeout_s = self._owned.enter_context, setup.timeouts.frame_s
-        elsewhere, camera = setup.infrared_route, setup.camera
-        with_thermal = input_kind(setup.spec.input).needs_thermal and elsewhere is None
-        self.rig: SensorRig | ElsewhereRig = own(
-            SensorRig(world, self.ego, camera, with_thermal=with_thermal, timeout_s=timeout_s)
-        )
-        if elsewhere is not None:
-            self.rig = own(ElsewhereRig(world, self.rig, camera, elsewhere, timeout_s))
+        self.rig = None if setup.camera is None else self._mount_cameras(setup.camera)
         opendrive = setup.session.map.to_opendrive
         self.mounted = own(
             MountedSensors(world, self.ego, setup.sensors, opendrive=opendrive, timeout_s=timeout_s)
         )
         self.reader = own(WorldReader(world, setup.town.stop_lines, self.ego))
+
+    def _mount_cameras(self, camera: CameraSpec) -> SensorRig | ElsewhereRig:
+        setup, world, own = self.setup, self.setup.session.world, self._owned.enter_context
+        elsewhere, timeout_s = setup.infrared_route, setup.timeouts.frame_s
+        with_thermal = input_kind(setup.spec.input).needs_thermal and elsewhere is None
+        rig = own(
+            SensorRig(world, self.ego, camera, with_thermal=with_thermal, timeout_s=timeout_s)
+        )
+        if elsewhere is None:
+            return rig
+        return own(ElsewhereRig(world, rig, camera, elsewhere, timeout_s))
 
     def _change_weather(self) -> None:
         """Where the weather changes along the route, set that of the route point reached."""
@@ -351,7 +358,8 @@ class Drive(Closing):
         for _ in range(SETTLE_TICKS):
             self._apply(Control(brake=1.0))
             frame = session.tick()
-            self.rig.read(frame, wait_s)
+            if self.rig is not None:
+                self.rig.read(frame, wait_s)
             self.mounted.read(frame, wait_s)
             wait_s = self.setup.timeouts.frame_s
         self.reader.read(session.snapshot(frame))

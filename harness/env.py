@@ -12,6 +12,7 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import ArrayLike, NDArray
 
+from fusiondrive.errors import ConfigError
 from fusiondrive.types import Control, Observation, Route, WorldState
 from harness import ENV_ID, register
 from harness.actions import HIGH, LOW, control_of
@@ -37,8 +38,9 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
 
     Observation, a dict:
         `image` (H, W, 3) uint8: RGB of the input (`rgb`, `enhanced`, `thermal` or `fused`) or
-        arm, by default 300 x 400; `speed` (1,) float32: m/s along the heading, -100 to 100;
-        `command` int64: CARLA's RoadOption (1 left, 2 right, 3 straight, 4 follow);
+        arm, by default 300 x 400, missing with `camera=None`; `speed` (1,) float32: m/s along the
+        heading, -100 to 100; `command` int64: CARLA's RoadOption (1 left, 2 right, 3 straight, 4
+        follow);
         `target_point` (2,) float32: metres, x forward and y right, -100 to 100, some 10 m ahead
         on the route.
     Action, (3,) float32:
@@ -63,27 +65,34 @@ class CarlaDrivingEnv(gymnasium.Env[dict[str, Any], NDArray[np.float32]]):  # ty
             changes: fields of `EnvConfig`, for `gymnasium.make(id, town="Town03")`.
 
         Raises:
-            ConfigError: a setting is unknown, one of its files is missing or broken, or there can
-                be no window here.
+            ConfigError: a setting is unknown, one of its files is missing or broken, or nothing can
+                be rendered: there can be no window here, or there is no camera.
         """
         self.config = make_config(config, changes)
         if render_mode is not None:
             check_names("render mode", [render_mode], self.metadata["render_modes"])
+            if self.config.camera is None:
+                raise ConfigError(
+                    f'render_mode="{render_mode}" needs a camera: leave it or camera=None out'
+                )
         if render_mode == HUMAN:
             check_window(f'render_mode="{HUMAN}"', f'render_mode="{RGB}"')
-        if not can_show():  # `check_env` and others try every mode that an environment has
+        # `check_env` and others try every mode that an environment has.
+        if self.config.camera is None:
+            self.metadata = {**self.metadata, "render_modes": []}
+        elif not can_show():
             self.metadata = {**self.metadata, "render_modes": [RGB]}
         self.render_mode = render_mode
         self._window = Window(FPS)
         size = self.config.camera
-        self.observation_space = spaces.Dict(
-            {
-                "image": spaces.Box(0, 255, (size.height, size.width, 3), np.uint8),
-                "speed": spaces.Box(-SPEED_LIMIT_MPS, SPEED_LIMIT_MPS, (1,), np.float32),
-                "command": spaces.Discrete(4, start=1),
-                "target_point": spaces.Box(-TARGET_LIMIT_M, TARGET_LIMIT_M, (2,), np.float32),
-            }
-        )
+        seen: dict[str, spaces.Space[Any]] = {
+            "speed": spaces.Box(-SPEED_LIMIT_MPS, SPEED_LIMIT_MPS, (1,), np.float32),
+            "command": spaces.Discrete(4, start=1),
+            "target_point": spaces.Box(-TARGET_LIMIT_M, TARGET_LIMIT_M, (2,), np.float32),
+        }
+        if size is not None:
+            seen["image"] = spaces.Box(0, 255, (size.height, size.width, 3), np.uint8)
+        self.observation_space = spaces.Dict(seen)
         self.action_space = spaces.Box(LOW, HIGH)
         self.simulation = Simulation(self.config)
 
@@ -239,12 +248,14 @@ def _gym_observation(seen: Observation) -> dict[str, Any]:
     """An observation in the form of the environment's space."""
     speed = np.array([seen.forward_speed_mps], np.float32)
     target = np.array(seen.target_point, np.float32)
-    return {
-        "image": seen.image,
+    found = {
         "speed": np.clip(speed, -SPEED_LIMIT_MPS, SPEED_LIMIT_MPS),
         "command": np.int64(seen.command),
         "target_point": np.clip(target, -TARGET_LIMIT_M, TARGET_LIMIT_M),
     }
+    if seen.image.size:
+        found["image"] = seen.image
+    return found
 
 
 def _info(drive: Drive) -> dict[str, Any]:

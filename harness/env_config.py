@@ -33,6 +33,7 @@ class EnvConfig:
     """What stays the same over the episodes of one environment.
 
     Paths may be texts, and the nested settings dicts of their fields: `camera={"width": 200}`.
+    With `camera=None` there is no image, and a step takes what physics and protocol take.
 
     Raises:
         ConfigError: a key, name or value is unknown.
@@ -50,7 +51,7 @@ class EnvConfig:
     hazards: str = "none"
     speed_kmh: int | None = None
     route_file: Path | None = None
-    camera: CameraSpec = field(default_factory=CameraSpec)
+    camera: CameraSpec | None = field(default_factory=CameraSpec)
     sensors: tuple[SensorSpec, ...] = ()  # further ones, for `Observation.readings`
     reward: RewardConfig = field(default_factory=RewardConfig)
     timeouts: Timeouts = field(default_factory=Timeouts)
@@ -64,6 +65,8 @@ class EnvConfig:
         check_weathers([self.weather])
         read_thermal(self.thermal)
         self.drives()
+        if self.camera is None:
+            self._check_blind()
         check_names("collision mode", [self.collision_mode], COLLISION_MODES)
         check_traffic(self.traffic)
         read_hazards(self.hazards)
@@ -81,6 +84,17 @@ class EnvConfig:
         if (self.input, self.fuser) != (EnvConfig.input, EnvConfig.fuser):
             raise ConfigError(f"arm '{self.arm}' names input and fuser itself; leave them out")
         return arm_named(self.arm)
+
+    def _check_blind(self) -> None:
+        """Refuse what would make an image where no camera gives one.
+
+        Raises:
+            ConfigError: names the setting.
+        """
+        for name in ("arm", "input", "fuser", "fuser_weights"):
+            value = getattr(self, name)
+            if value != getattr(EnvConfig, name):
+                raise ConfigError(f"{name} '{value}' needs a camera: leave it or camera=None out")
 
 
 def env_of_run(config: RunConfig, policy: Policy, server: ServerSpec) -> EnvConfig:

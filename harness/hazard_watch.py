@@ -31,7 +31,7 @@ class _Watched:
 class HazardWatch:
     """Keeps a record of each hazard of a drive; call `observe` once after each tick."""
 
-    def __init__(self, course: HazardCourse, camera: CameraSpec, delta_s: float) -> None:
+    def __init__(self, course: HazardCourse, camera: CameraSpec | None, delta_s: float) -> None:
         self._course = course
         self._camera = camera
         self._delta_s = delta_s
@@ -98,7 +98,7 @@ class HazardWatch:
         ahead_m = ahead_of_bumper_m(script, scene, main)
         if ahead_m <= 0.0 or script.phase not in ACTIVE:
             return record
-        is_seen = is_in_view(main, scene.state, self._camera)
+        is_seen = self._camera is not None and is_in_view(main, scene.state, self._camera)
         if is_seen and record.seen_m is None:
             record = replace(record, seen_m=ahead_m)
         elif not is_seen and ahead_m > OUT_OF_FRAME_M and record.braked_m is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
+from types import UnionType
 from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -60,4 +61,6 @@ def _names_at(kind: Any, path: tuple[int | str, ...]) -> list[str]:
     for part in path:
         options = get_args(kind) if isinstance(part, int) else [get_type_hints(kind)[part]]
         kind = next((item for item in options if item is not Ellipsis), kind)
+        if isinstance(kind, UnionType):  # of `Settings | None`
+            kind = get_args(kind)[0]
     return [field.name for field in fields(kind)] if is_dataclass(kind) else list(kind.model_fields)

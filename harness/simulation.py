@@ -6,7 +6,7 @@ import atexit
 import logging
 from contextlib import ExitStack
 
-from fusiondrive.arms import SWAPPED, Arm
+from fusiondrive.arms import RGB, SWAPPED, Arm
 from fusiondrive.errors import ConfigError, MissedTickError, SimulatorError
 from fusiondrive.timing import StageClock
 from fusiondrive.types import Closing, Route
@@ -141,9 +141,11 @@ class Simulation(Closing):
             The drive, with its first observation; the next one ends it, and so does `close`.
 
         Raises:
-            ConfigError: the episode names something unknown.
+            ConfigError: the episode names something unknown, or needs a camera where there is none.
             SimulatorError: the simulator died or did not answer.
         """
+        if self.config.camera is None and spec.input != RGB:
+            raise ConfigError(f"input '{spec.input}' needs a camera: leave camera=None out")
         town = self.town(spec.town)
         picked = pick_route(town.route_specs(self.config.route_file), spec.route_id)
         self._tell_of_weather(spec, picked)

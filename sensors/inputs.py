@@ -55,6 +55,10 @@ class Views:
     enhanced: U8 | None = None  # (H, W, 3), of the visible image alone
 
 
+_NOTHING = np.zeros((0, 0, 3), np.uint8)
+NO_VIEWS = Views(image=_NOTHING, rgb=_NOTHING)  # where there is no camera
+
+
 class InputPipeline:
     """From camera frames to the policy's image."""
 

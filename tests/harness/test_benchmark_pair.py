@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import benchmark_pair
+from harness import benchmark, benchmark_pair
 from harness.benchmark import OVERHEAD_STAGES, Timing, report
 from harness.benchmark_pair import HERE, Side, Turn, main
 from harness.benchmark_pair import report as pair_report
@@ -53,3 +53,11 @@ def test_a_checkout_sees_what_it_sees_itself(
     told = capsys.readouterr().out
     assert "in the first 8 steps is the same" in told
     assert "median of 2 rounds" in told
+
+
+@pytest.mark.parametrize("asked", [("--arm", "oracle"), ("--policy", "cilrs")])
+def test_what_needs_a_camera_is_refused_without_one(
+    asked: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert benchmark.main(["--no-camera", *asked]) == 2
+    assert f"'{asked[1]}' needs a camera: leave {asked[0]}" in capsys.readouterr().err

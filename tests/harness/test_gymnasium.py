@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,15 @@ def test_check_env_has_nothing_to_say() -> None:
     made.close()
 
 
+@pytest.mark.server
+def test_check_env_has_nothing_to_say_of_one_without_a_camera() -> None:
+    made = gymnasium.make(ENV_ID, camera=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(made.unwrapped)
+    made.close()
+
+
 def test_an_environment_made_of_another_ones_spec_may_be_closed_twice(env: CarlaDrivingEnv) -> None:
     """What `check_env` does, but on routes apart: one it draws may begin where this ego stands."""
     env.reset(options={"route": "00"})
@@ -134,6 +144,10 @@ def test_paths_of_the_parts_may_be_texts(tmp_path: Path) -> None:
         ({"camera": {"widht": 84}}, r"setting 'camera\.widht'; known: .*width"),
         ({"camera": {"width": "many"}}, r"setting 'camera\.width': .*integer.*found 'many'"),
         ({"camera": {"width": 0}}, "expected 1 x 1 pixels or more.*found 0 x 300"),
+        ({"camera": None, "arm": "rgb"}, "arm 'rgb' needs a camera: leave it or camera=None out"),
+        ({"camera": None, "input": "thermal"}, "input 'thermal' needs a camera"),
+        ({"camera": None, "fuser": "oracle"}, "fuser 'oracle' needs a camera"),
+        ({"camera": None, "render_mode": "rgb_array"}, 'render_mode="rgb_array" needs a camera'),
         ({"server": {"bakend": "embedded"}}, r"setting 'server\.bakend'; known: backend"),
         ({"server": {"backend": "unreal"}}, "unknown backend 'unreal'; known: docker, embedded"),
         ({"reward": {"costs": {"colision": 3}}}, r"'reward\.costs\.colision': .*'collision'"),
@@ -217,6 +231,35 @@ def test_resets_without_a_seed_draw_one_and_repeat_after_a_seed(env: CarlaDrivin
 
 
 # Steps
+
+
+def test_without_a_camera_there_is_no_image_and_the_car_moves_as_with_one(
+    env: CarlaDrivingEnv, server: Server
+) -> None:
+    here = {"backend": "external", "host": server.host, "port": server.port}
+    blind = CarlaDrivingEnv(server=here, camera=None)
+    spec = replace(SPEC, traffic="0+5")
+    drives = []
+    for made in (env, blind):
+        seen, _ = made.reset(options={"spec": spec})
+        cameras = made.simulation.session.world.get_actors().filter("sensor.camera.*")
+        assert [("image" in seen), len(cameras)] == [made is env] * 2
+        assert made.observation_space.contains(seen)
+        states = [made.state]
+        for number in range(20):
+            made.step([0.8, 0.02 * number, 0.0])
+            states.append(made.state)
+        # The client's order of actors hangs on their numbers.
+        drives.append([(s.ego.pose, {walker.pose for walker in s.walkers}) for s in states])
+        made.close()
+    assert drives[0][0] != drives[0][-1]
+    assert drives[0] == drives[1]
+
+
+def test_a_drive_without_a_camera_refuses_an_episode_that_needs_one() -> None:
+    made = CarlaDrivingEnv(camera=None)
+    with pytest.raises(ConfigError, match="input 'thermal' needs a camera"):
+        made.reset(options={"spec": replace(SPEC, input="thermal")})
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+
 import numpy as np
 
 from fusiondrive.types import Command, Progress, Route
@@ -18,6 +20,8 @@ class RouteTracker:
         self._points = np.ascontiguousarray(route.points[:, :2])
         self._steps = np.diff(self._points, axis=0)
         self._squares = np.maximum(np.einsum("ij,ij->i", self._steps, self._steps), 1e-9)
+        self._arc_m: list[float] = route.cumulative_m.tolist()
+        self._x, self._y = np.ascontiguousarray(self._points.T)
         self._distance_m = 0.0
 
     def reset(self) -> None:
@@ -34,28 +38,29 @@ class RouteTracker:
         The search never looks back and never beyond the window, so a route that crosses or
         repeats itself cannot be cut short.
         """
-        arc = self.route.cumulative_m
-        low = max(int(np.searchsorted(arc, self._distance_m, side="right")) - 1, 0)
+        arc = self._arc_m
+        low = max(bisect_right(arc, self._distance_m) - 1, 0)
         low = min(low, len(self._steps) - 1)
-        high = int(np.searchsorted(arc, self._distance_m + SEARCH_AHEAD_M))
+        high = bisect_left(arc, self._distance_m + SEARCH_AHEAD_M)
         high = min(max(high, low + 1), len(self._steps))
         offsets = np.array((x, y)) - self._points[low:high]
         shares = np.einsum("ij,ij->i", offsets, self._steps[low:high]) / self._squares[low:high]
-        shares = np.clip(shares, 0.0, 1.0)
-        gaps = np.linalg.norm(offsets - shares[:, None] * self._steps[low:high], axis=1)
-        best = int(np.argmin(gaps))
+        shares = shares.clip(0.0, 1.0)
+        aside = offsets - shares[:, None] * self._steps[low:high]
+        gaps = np.sqrt((aside * aside).sum(axis=1))
+        best = int(gaps.argmin())
         segment = low + best
-        reached = arc[segment] + shares[best] * (arc[segment + 1] - arc[segment])
-        self._distance_m = max(self._distance_m, float(reached))
+        reached = arc[segment] + float(shares[best]) * (arc[segment + 1] - arc[segment])
+        self._distance_m = max(self._distance_m, reached)
         return self._progress(float(gaps[best]))
 
     def _progress(self, deviation_m: float) -> Progress:
         route = self.route
-        index = int(np.searchsorted(route.cumulative_m, self._distance_m, side="right")) - 1
+        index = bisect_right(self._arc_m, self._distance_m) - 1
         ahead_m = min(self._distance_m + TARGET_AHEAD_M, route.length_m)
         target = (
-            float(np.interp(ahead_m, route.cumulative_m, self._points[:, 0])),
-            float(np.interp(ahead_m, route.cumulative_m, self._points[:, 1])),
+            float(np.interp(ahead_m, route.cumulative_m, self._x)),
+            float(np.interp(ahead_m, route.cumulative_m, self._y)),
         )
         return Progress(
             index=index,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import NamedTuple
@@ -26,8 +27,9 @@ class Pose(NamedTuple):
 
     def rotation_matrix(self) -> F64:
         """Rotation from local to world, (3, 3); its columns are forward, right and up."""
-        p, y, r = np.radians([self.pitch, self.yaw, self.roll])
-        cp, sp, cy, sy, cr, sr = np.cos(p), np.sin(p), np.cos(y), np.sin(y), np.cos(r), np.sin(r)
+        # numpy's functions for their bits, Python's numbers for their speed.
+        turned = np.radians([self.pitch, self.yaw, self.roll])
+        (cp, cy, cr), (sp, sy, sr) = np.cos(turned).tolist(), np.sin(turned).tolist()
         # carla::geom::Transform::GetMatrix, LibCarla 0.9.16
         return np.array(
             [
@@ -46,11 +48,10 @@ class Pose(NamedTuple):
         """World pose of `child`, which is given relative to this pose."""
         rotation = self.rotation_matrix()
         position = np.array(self[:3]) + rotation @ np.array(child[:3])
-        m = rotation @ child.rotation_matrix()
-        pitch = np.degrees(np.arcsin(np.clip(m[2, 0], -1.0, 1.0)))
-        yaw = np.degrees(np.arctan2(m[1, 0], m[0, 0]))
-        roll = np.degrees(np.arctan2(-m[2, 1], m[2, 2]))
-        return Pose(*(float(v) for v in (*position, pitch, yaw, roll)))
+        m = (rotation @ child.rotation_matrix()).tolist()
+        pitch = float(np.arcsin(min(max(m[2][0], -1.0), 1.0)))
+        yaw, roll = np.arctan2([m[1][0], -m[2][1]], [m[0][0], m[2][2]]).tolist()
+        return Pose(*position.tolist(), *map(math.degrees, (pitch, yaw, roll)))
 
 
 def _wrapped(angle_deg: float) -> float:

@@ -310,9 +310,11 @@ class Physics:
             self._state[row, [k.PUSH_X, k.PUSH_Y]] = 0.0
 
     def _contacts(self, pairs: NDArray[np.int64], totals: F64) -> list[Contact]:
+        hits = np.flatnonzero(totals[:, HITS])
+        if not len(hits):
+            return []
         keys = list(self._rows)
         found = []
-        hits = np.flatnonzero(totals[:, HITS])
         heights = self._state[:, k.Z] + self._spec[:, k.BOX_Z]
         sums = totals[hits][:, [SUM_X, SUM_Y, POINT_X, POINT_Y]]
         rows = zip(

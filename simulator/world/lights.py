@@ -65,6 +65,7 @@ class _Group:
     phase: int = 0
     stage: LightState = LightState.GREEN
     elapsed_s: float = 0.0
+    limit_s: float = 0.0  # of the stage
     frozen: bool = False
 
 
@@ -133,6 +134,8 @@ class TrafficLights:
             yellow_s=_duration("yellow_s", yellow_s, status.yellow_s),
             red_s=_duration("red_s", red_s, status.red_s),
         )
+        group = self._group_of(index)
+        group.limit_s = self._stage_s(group)
 
     def freeze(self, index: int, frozen: bool) -> None:
         """Stop or continue the light's group; CARLA freezes whole groups, too."""
@@ -214,16 +217,14 @@ class TrafficLights:
                 status = self._states[i]
                 self._states[i] = LightStatus(status[0], status[1] + dt, *status[2:])
         group.elapsed_s += dt
-        limit = self._stage_s(group)
         # at most one cycle: a group whose times are all zero must not loop for ever
         for _ in range(3 * len(group.phases)):
-            if group.elapsed_s < limit - _EPS_S:
+            if group.elapsed_s < group.limit_s - _EPS_S:
                 break
-            group.elapsed_s = max(group.elapsed_s - limit, 0.0)
+            group.elapsed_s = max(group.elapsed_s - group.limit_s, 0.0)
             if group.stage is LightState.RED:
                 group.phase = (group.phase + 1) % len(group.phases)
             self._show(group, _NEXT_STAGE[group.stage])
-            limit = self._stage_s(group)
 
     def _stage_s(self, group: _Group) -> float:
         lights = [self._states[i] for i in group.phases[group.phase]]
@@ -236,6 +237,7 @@ class TrafficLights:
     def _show(self, group: _Group, stage: LightState, *, restart: bool = False) -> None:
         """Give the current phase the stage's colour and all others red."""
         group.stage = stage
+        group.limit_s = self._stage_s(group)
         for number, phase in enumerate(group.phases):
             state = stage if number == group.phase else LightState.RED
             for i in phase:

@@ -215,12 +215,11 @@ class TrafficLight(Actor):
     pole: int = 0  # its number within the group
     is_frozen: bool = False
 
-    def union(self) -> bytes:
-        """The light's state and timing."""
-        times = self.times_s
-        return wire.light_union(
-            self.sign_id, times, self.pole, frozen=self.is_frozen, state=self.state
-        )
+    def record(self) -> bytes:
+        """The record in one go: lights are most of what a town's world state tells."""
+        lights = (*self.times_s, self.pole, self.is_frozen, self.state)
+        motion = (*self.velocity, *self.angular_velocity, *self.acceleration)
+        return wire.light_record(self.actor_id, self.pose, motion, self.sign_id, lights)
 
 
 @dataclass(slots=True, eq=False)
@@ -286,6 +285,7 @@ class ActorRegistry:
 
     def __init__(self) -> None:
         self._actors: dict[int, Actor] = {}
+        self._by_kind: dict[type[Actor], list[Any]] = {}  # as far as it was asked for
         self._first_id = 0
 
     def __iter__(self) -> Iterator[Actor]:
@@ -303,6 +303,7 @@ class ActorRegistry:
         # Only a replay gives an id below the first one; 0 is the scenery's.
         actor.instance = (actor.actor_id - self._first_id + 1) & 0xFFFF or 0xFFFF
         self._actors[actor.actor_id] = actor
+        self._by_kind.clear()
 
     def find(self, actor_id: int) -> Actor | None:
         """The actor with that id, if it is alive."""
@@ -325,11 +326,16 @@ class ActorRegistry:
 
     def of(self, kind: type[_A]) -> Iterator[_A]:
         """All actors of a kind."""
-        return (actor for actor in self._actors.values() if isinstance(actor, kind))
+        found = self._by_kind.get(kind)
+        if found is None:
+            found = [actor for actor in self._actors.values() if isinstance(actor, kind)]
+            self._by_kind[kind] = found
+        return iter(found)
 
     def remove(self, actor_id: int) -> None:
         """Forget an actor; what was attached to it stays where it is."""
         gone = self._actors.pop(actor_id)
+        self._by_kind.clear()
         for actor in self._actors.values():
             if actor.parent is gone:
                 actor.parent = actor.relative = actor.arm = None

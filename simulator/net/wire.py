@@ -179,7 +179,7 @@ _WORLD_HEADER = struct.Struct("<Qdf3iI")  # s11n/EpisodeStateSerializer.h
 _RECORD = struct.Struct("<IB15f54s")  # sensor/data/ActorDynamicState.h; the union comes last
 _VEHICLE = struct.Struct("<3f3?ifB?IB")
 _WALKER = struct.Struct("<4f?")
-_LIGHT = struct.Struct("<32s4fI?B")
+_LIGHT_RECORD = struct.Struct("<IB15f32s4fI?B")  # the same with a light's part of the union
 _SIGN = struct.Struct("<32s")
 _LENGTH = struct.Struct("<I")
 LENGTH_BYTES = _LENGTH.size
@@ -258,11 +258,23 @@ def walker_union(direction: Sequence[float], speed: float, *, jump: bool) -> byt
     return _WALKER.pack(*direction, speed, jump)
 
 
-def light_union(
-    sign_id: str, times_s: tuple[float, float, float, float], pole: int, *, frozen: bool, state: int
+def light_record(
+    actor_id: int,
+    pose: Pose,
+    motion: Sequence[float],
+    sign_id: str,
+    lights: tuple[float, float, float, float, int, bool, int],
 ) -> bytes:
-    """The part of a record that only traffic lights have; times: green, yellow, red, elapsed."""
-    return _LIGHT.pack(sign_id.encode()[:31], *times_s, pole, frozen, state)
+    """The 119 bytes of a traffic light in the world state.
+
+    Args:
+        actor_id: of the light.
+        pose: of its actor.
+        motion: velocity, angular velocity and acceleration, nine numbers.
+        sign_id: of the signal in OpenDRIVE.
+        lights: green, yellow, red and elapsed seconds, pole, whether it is frozen, state.
+    """
+    return _LIGHT_RECORD.pack(actor_id, _ACTIVE, *pose, *motion, sign_id.encode()[:31], *lights)
 
 
 def sign_union(sign_id: str) -> bytes:

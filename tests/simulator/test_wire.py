@@ -60,13 +60,15 @@ def test_a_record_has_119_bytes_whatever_the_actor_is():
         b"",
         wire.vehicle_union(control, 30.0, (0, 77), 0),
         wire.walker_union(three, 1.4, jump=True),
-        wire.light_union("948", (10.0, 3.0, 2.0, 1.0), 1, frozen=True, state=2),
         wire.sign_union("1234"),
     ]
-    for union in unions:
-        record = wire.actor_record(9, pose, three, three, three, union)
+    records = [wire.actor_record(9, pose, three, three, three, union) for union in unions]
+    lights = (10.0, 3.0, 2.0, 1.0, 1, True, 2)
+    records.append(wire.light_record(9, pose, (*three, *three, *three), "948", lights))
+    for record in records:
         assert len(record) == wire.RECORD_BYTES == 119
         assert record[:5] == struct.pack("<IB", 9, 1)
+    assert records[-1][65:] == struct.pack("<32s4fI?B", b"948", *lights)
     assert unions[1][17:] == struct.pack("<if", -1, 30.0)[2:] + struct.pack("<BBIB", 0, 1, 77, 0)
 
 

@@ -2,7 +2,7 @@
 # The oracle student and its twin without infrared: fog and night as input, the clear-day rendering of the same pose as target. An upper bound
 # and its control, not methods. Neither sees a test town. Both learn from the same pairs, of all levels of fog and night, three ratios of fog in the infrared and all hazards.
 set -euo pipefail
-[ $# -eq 1 ] || { echo "usage: [SEEDS='0 1 2'] [POSES=380] [MINUTES=45] recipes/student_oracle.sh WORK" >&2; exit 2; }
+[ $# -eq 1 ] || { echo "usage: [SEEDS='0 1 2'] [POSES=380] [MINUTES=45] [INIT=student_oracle] recipes/student_oracle.sh WORK" >&2; exit 2; }
 here=$(realpath "$(dirname "$0")"); mkdir -p "$1"; cd "$1"
 . "$here/student_steps.bash"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -65,6 +66,15 @@ def test_a_link_out_of_the_folder_leads_to_a_page_of_the_site(site: Path) -> Non
     policies = (site / "policies.html").read_text(encoding="utf-8")
     assert 'href="repository/examples/sb3.py.html"' in policies
     assert "PPO" in (site / "repository/examples/sb3.py.html").read_text(encoding="utf-8")
+
+
+def test_a_list_or_table_of_a_page_is_one_on_the_site(site: Path) -> None:
+    """Markdown for the site wants an empty line before each; without it they run into the text."""
+    run_in = re.compile(r"<p>(?:(?!</p>|<pre).)*?\n(?:[-*|]|\d\.) [^<]{0,40}", re.DOTALL)
+    pages = sorted(site.rglob("*.html"))
+    found = {str(page): run_in.search(page.read_text(encoding="utf-8")) for page in pages}
+    assert len(pages) > 30
+    assert not {page: match[0][-60:] for page, match in found.items() if match}
 
 
 def test_links_that_leave_are_found_and_pictures_are_not() -> None:

@@ -218,8 +218,8 @@ def columns() -> str:
             "# Columns of rows",
             "Columns that begin with `wall_` are the only ones that differ between two runs of the "
             "same drives. Ids and hashes have a letter in front, so that pandas and Excel leave "
-            "them as they are. [How a drive is judged](../architecture.md#how-a-drive-is-judged) says "
-            "what each `outcome` takes.",
+            "them as they are. [How a drive is judged](../architecture.md#how-a-drive-is-judged) "
+            "says what each `outcome` takes.",
             "## Episodes: `rows.parquet`, `rows.jsonl`",
             _column_table(documented(EpisodeRow)),
             "## Cells: `table.csv`",

@@ -39,16 +39,26 @@ class EmbeddedServer:
             pytest.fail(f"the server ended with code {self.process.wait(10)}: {arguments}")
         host, port = line[2].rsplit(":", 1)
         self.address = (host, int(port))
+        self.is_resting = False
 
-    def set_synchronous(self, is_synchronous: bool) -> None:
-        """Whether it waits for a client's ticks."""
+    def rest(self) -> None:
+        """Wait for ticks of a client: those that it makes by itself cost all tests time."""
+        if not self.is_resting:
+            self._set_synchronous(True)
+
+    def wake(self) -> None:
+        """Make ticks again, as a server does that was just started."""
+        if self.is_resting:
+            self._set_synchronous(False)
+
+    def _set_synchronous(self, is_synchronous: bool) -> None:
         import carla  # not on every platform on which tests run
 
         client = carla.Client(*self.address)
         client.set_timeout(60.0)
         world = client.get_world()
         settings = world.get_settings()
-        settings.synchronous_mode = is_synchronous
+        settings.synchronous_mode = self.is_resting = is_synchronous
         world.apply_settings(settings)
 
     def stop(self) -> int:
@@ -87,7 +97,7 @@ def carla_server(
                 running_servers.pop(next(iter(running_servers))).stop()
             where = ["--maps", str(maps)] if maps is not None else []
             running_servers[key] = EmbeddedServer("--town", town, *where)
-        running_servers[key].set_synchronous(False)
+        running_servers[key].wake()
         return running_servers[key].address
 
     return serve
@@ -97,10 +107,10 @@ def carla_server(
 def idle_servers(
     running_servers: dict[tuple[str, Path | None], EmbeddedServer],
 ) -> Iterator[None]:
-    """Shared servers wait for ticks while no module uses them: their own cost all tests time."""
+    """Shared servers rest while no module uses them."""
     yield
     for server in running_servers.values():
-        server.set_synchronous(True)
+        server.rest()
 
 
 @pytest.fixture(scope="session")

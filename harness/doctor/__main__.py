@@ -84,6 +84,8 @@ def _own_server() -> Iterator[Finding]:
     from harness.server import RunningServer, ServerSpec
     from harness.session import Address
 
+    note = "starting an embedded server; its first start compiles kernels for some minutes"
+    print(note, file=sys.stderr, flush=True)
     began_s = time.monotonic()
     try:
         with RunningServer(ServerSpec()) as running:

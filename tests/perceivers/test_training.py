@@ -55,6 +55,7 @@ def config(data: Path, steps: int) -> TrainConfig:
     return TrainConfig(data=(str(data),), steps=steps, batch=2, warmup_steps=1, judged=2)
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_and_exported(data: Path, tmp_path: Path) -> None:
     train(config(data, 2), tmp_path / "run")
     with pytest.raises(ConfigError, match="holds a run; go on with --resume"):

@@ -76,7 +76,8 @@ def client(carla_server) -> carla.Client:
 
 
 @pytest.fixture
-def session(client) -> Iterator[Session]:
+def session(client, carla_server) -> Iterator[Session]:
+    carla_server("Town02")  # awake from here on, if the test asks for it again
     world = client.load_world("Town02")
     go_synchronous(world)
     now = Session(client, world, [])
@@ -103,8 +104,9 @@ def town(client) -> carla.Map:
 
 
 @pytest.fixture
-def stage(client, town) -> Iterator[Session]:
+def stage(client, carla_server, town) -> Iterator[Session]:
     """The world as it is, synchronous, and empty again afterwards; much faster than `session`."""
+    carla_server("Town02")
     world = client.get_world()
     go_synchronous(world)
     now = Session(client, world, [])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,11 @@ def read_about(folder: Path) -> dict[str, Any] | None:
     """Settings that the shards share; None where there is no index yet."""
     path = folder / INDEX
     return dict(_index(path).get("about", {})) if path.is_file() else None
+
+
+def known_looks(facts: Iterable[Mapping[str, Any]], name: str = "look") -> list[int]:
+    """Looks that the settings or cards of data sets name, each once; `name` may be another key."""
+    return sorted({int(item[name]) for item in facts if item.get(name) is not None})
 
 
 def _index(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fusionproxy.data import U8, read_about
+from fusionproxy.data import U8, known_looks, read_about
 from fusionproxy.errors import missing_extra
 from fusionproxy.misalignment import Misalignment, displace
 from fusionproxy.pair_source import open_pairs
@@ -85,8 +85,7 @@ class DirectTask(ClearTask):
 
     def facts(self) -> Mapping[str, str]:
         """Facts about the data that the weights record: hash and looks of captured pictures."""
-        looks = {(read_about(folder) or {}).get("look") for folder in self.folders}
-        known = sorted(int(look) for look in looks if look is not None)
+        known = known_looks(read_about(folder) or {} for folder in self.folders)
         hashes = "+".join(card["sha256_12"] for card in self.cards)
         return {"data_hash": hashes, "looks": json.dumps(known), "thermal_looks": "[]"}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fusionproxy.data import data_hash, open_split, read_about
+from fusionproxy.data import data_hash, known_looks, open_split, read_about
 from fusionproxy.errors import FusionError, missing_extra
 
 try:
@@ -62,7 +62,7 @@ class OracleTask(ClearTask):
         """Facts about the data that the weights record: hash and looks."""
         about = read_about(self.folder) or {}
         found = {
-            name: [] if about.get(key) is None else [int(about[key])]
+            name: known_looks([about], key)
             for name, key in (("looks", "look"), ("thermal_looks", "thermal_look"))
         }
         texts = {name: json.dumps(looks) for name, looks in found.items()}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Teachers that restore, their ensemble, and a distilled student for each look with its controls, on a CPU: device.sh at another size.
-# Two trainings of one thread each run at a time. INIT names a folder of teachers to begin with (recipes/README.md says how far they have got).
+# Two trainings of one thread each run at a time. INIT names a folder of teachers to begin with: a full path, or one as seen from WORK.
 set -euo pipefail
 [ $# -eq 2 ] || { echo "usage: [TEACHER_MINUTES=120] [STUDENT_MINUTES=60] [INIT=FOLDER] recipes/students.sh WORK REAL (REAL: folders RoadScene, MSRS and M3FD of infrared/visible pairs)" >&2; exit 2; }
 here=$(realpath "$(dirname "$0")"); real=$(realpath "$2"); mkdir -p "$1"; cd "$1"

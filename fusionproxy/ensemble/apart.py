@@ -30,8 +30,15 @@ def check_apart(teachers: Sequence[Teacher], cards: Sequence[Card]) -> None:
         FusionError: a teacher saw clear pictures of one of the places, or of another look.
     """
     fused = list(_captured(cards))
-    for teacher in teachers:
+    for teacher in teachers if fused else ():
         for seen in _captured(teacher.facts.get("card", {}).get("data", [])):
+            if "places" not in seen:
+                print(
+                    f"teacher '{teacher.name}': its card does not name the places of its clear "
+                    "pictures, so they may be those of the pairs",
+                    file=sys.stderr,
+                )
+                continue
             for card in fused:
                 _check(teacher.name, seen, card)
 
@@ -41,13 +48,6 @@ def _captured(cards: Sequence[Card]) -> Iterator[Card]:
 
 
 def _check(teacher: str, seen: Card, fused: Card) -> None:
-    if "places" not in seen:
-        print(
-            f"teacher '{teacher}': its card does not name the places of its clear pictures, so "
-            "they may be those of the pairs",
-            file=sys.stderr,
-        )
-        return
     both = sorted(set(seen["places"]) & set(fused["places"]))
     if both:
         raise FusionError(

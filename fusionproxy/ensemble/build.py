@@ -136,15 +136,14 @@ class Builder:
     ) -> None:
         self.config, self.pairs, self.device = config, pairs, device
         self.teachers = open_teachers(config, device)
-        self.cards = [source.card() for source in pairs.sources]
-        check_apart(self.teachers, self.cards)
         self.panel = Panel(panel_specs(config.panel, weights), config.stride).to(device)
         self.shown = set(evenly(len(pairs.where), config.keep_samples))
 
     def manifest(self) -> dict[str, Any]:
         """Facts that identify the cache, without paths of this machine."""
         settings = {k: v for k, v in asdict(self.config).items() if k != "teachers"}
-        hashes = json.dumps([card["sha256_12"] for card in self.cards] + [self.pairs.limits])
+        cards = [source.card() for source in self.pairs.sources]
+        hashes = json.dumps([card["sha256_12"] for card in cards] + [self.pairs.limits])
         made = {
             "format": FORMAT,
             "settings": settings,
@@ -155,7 +154,7 @@ class Builder:
                 "stride": self.config.stride,
                 "backbones": self.panel.card(),
             },
-            "data": self.cards,
+            "data": cards,
             "data_sha256_12": text_hash(hashes),
             "pairs": self.pairs.table(),
         }
@@ -254,9 +253,10 @@ def prepare(builder: Builder, folder: Path) -> str:
         The cache's identity.
 
     Raises:
-        FusionError: the folder holds another cache.
+        FusionError: the folder holds another cache, or a teacher has seen what it is to fuse.
     """
     manifest = builder.manifest()
+    check_apart(builder.teachers, manifest["data"])
     if (folder / MANIFEST).is_file():
         earlier = read_manifest(folder)
         if earlier["identity"] != manifest["identity"]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fusiondrive.files import whole_file
+from fusionproxy.data import known_looks
 from fusionproxy.errors import FusionError, missing_extra
 from fusionproxy.foundations.specs import panel_specs
 
@@ -215,8 +216,8 @@ class CachedEnsemble:
         self.teachers = tuple(teacher["name"] for teacher in manifest["teachers"])
         self.samples = int(manifest["samples"])
         self.data_hash = str(manifest["data_sha256_12"])
-        self.looks = _known(manifest["data"], "look")
-        self.thermal_looks = _known(manifest["data"], "thermal_look")
+        self.looks = known_looks(manifest["data"])
+        self.thermal_looks = known_looks(manifest["data"], "thermal_look")
         levels = [json.loads(fact["mean_variances"]) for fact in facts]
         self.mean_variances = {
             slot: sum(level[slot] for level in levels) / len(levels) for slot in levels[0]
@@ -251,10 +252,6 @@ class CachedEnsemble:
     def card(self) -> dict[str, Any]:
         """Facts about the cache, without the list of pairs."""
         return {key: value for key, value in self._manifest.items() if key != "pairs"}
-
-
-def _known(cards: Sequence[Mapping[str, Any]], name: str) -> list[int]:
-    return sorted({int(card[name]) for card in cards if card.get(name) is not None})
 
 
 def open_ensemble(folder: Path, weights: Mapping[str, Path] | None = None) -> CachedEnsemble:
